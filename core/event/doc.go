@@ -1,0 +1,8 @@
+// Package event holds what happened: the event as it is stored, how it is read
+// from what a client sent, the sources it comes from, the plan that says what is
+// expected, the registry of every field ever seen, and the quarantine for what
+// could not be taken.
+//
+// The event log is the truth; everything else in Headwater that can be derived is
+// a fold of it. Code on higher floors that makes events does so through Committer.
+package event

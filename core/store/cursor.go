@@ -1,0 +1,119 @@
+package store
+
+import (
+	"encoding/base64"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+type cursorDoc struct {
+	Values bson.A `bson:"v"`
+	ID     string `bson:"k"`
+}
+
+// position is the place of a document in the plan's walk.
+func (p Plan) position(doc bson.Raw) (Position, error) {
+	id, _ := doc.Lookup("_id").StringValueOK()
+	pos := Position{ID: id}
+	if p.Index == nil {
+		return pos, nil
+	}
+	for _, f := range p.Index.Fields[len(p.Equal):] {
+		v, ok := FieldValue(doc, f.Path)
+		if !ok {
+			return pos, ErrBadCursor
+		}
+		pos.Values = append(pos.Values, v)
+	}
+	return pos, nil
+}
+
+// Encode writes the position as an opaque cursor. It holds no workspace: the same
+// cursor serves every list with the same order.
+func (pos Position) Encode() string {
+	b, err := bson.Marshal(cursorDoc{Values: pos.Values, ID: Rest(pos.ID)})
+	if err != nil {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// decodeCursor reads a cursor for the plan; anything else is ErrBadCursor.
+func (p Plan) decodeCursor(s string) (*Position, error) {
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil || len(b) > 4096 || bson.Raw(b).Validate() != nil {
+		return nil, ErrBadCursor
+	}
+	var d cursorDoc
+	if err := bson.Unmarshal(b, &d); err != nil || d.ID == "" || strings.IndexByte(d.ID, 0) >= 0 {
+		return nil, ErrBadCursor
+	}
+	want := 0
+	if p.Index != nil {
+		want = len(p.Index.Fields) - len(p.Equal)
+	}
+	if len(d.Values) != want {
+		return nil, ErrBadCursor
+	}
+	pos := &Position{ID: d.ID}
+	if !p.Spec.Global {
+		pos.ID = Key(p.Workspace, d.ID)
+	}
+	for _, v := range d.Values {
+		if dt, ok := v.(bson.DateTime); ok {
+			v = time.UnixMilli(int64(dt)).UTC()
+		}
+		n, err := normal(v)
+		if err != nil {
+			return nil, ErrBadCursor
+		}
+		pos.Values = append(pos.Values, n)
+	}
+	return pos, nil
+}
+
+// FieldValue returns the index value at a dotted path of a document: string,
+// int64, bool or time.Time. ok is false when there is none of these types.
+func FieldValue(doc bson.Raw, path string) (any, bool) {
+	rv := doc.Lookup(strings.Split(path, ".")...)
+	return indexValue(rv)
+}
+
+// FieldValues returns the elements at a dotted path that holds an array.
+func FieldValues(doc bson.Raw, path string) []any {
+	arr, ok := doc.Lookup(strings.Split(path, ".")...).ArrayOK()
+	if !ok {
+		return nil
+	}
+	elems, err := arr.Values()
+	if err != nil {
+		return nil
+	}
+	out := make([]any, 0, len(elems))
+	seen := make(map[any]bool, len(elems))
+	for _, e := range elems {
+		if v, ok := indexValue(e); ok && !seen[v] {
+			seen[v] = true
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+func indexValue(rv bson.RawValue) (any, bool) {
+	switch rv.Type {
+	case bson.TypeString:
+		return rv.StringValue(), true
+	case bson.TypeInt64:
+		return rv.Int64(), true
+	case bson.TypeInt32:
+		return int64(rv.Int32()), true
+	case bson.TypeBoolean:
+		return rv.Boolean(), true
+	case bson.TypeDateTime:
+		return time.UnixMilli(rv.DateTime()).UTC(), true
+	}
+	return nil, false
+}

@@ -1,0 +1,84 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/headwater-cdp/headwater/core"
+)
+
+// Spec declares a collection: its name, the indexes it is queried by, and what
+// erasure and access exports need to know of it.
+type Spec struct {
+	Name string
+	// Global collections hold keys that do not begin with a workspace: only
+	// workspaces, keys (by hash), webhook routes and work (by shard) are.
+	Global bool
+	// Derived collections are folds of primary ones: rebuild throws them away.
+	Derived bool
+	// Subject is the path of the field that holds the subject's profile or part
+	// id ("_id" when the key does); "" when the collection holds no personal data.
+	Subject string
+	// Data gives the category of each path that may hold personal data; "*" is
+	// the whole document.
+	Data map[string]core.Category
+	// Indexes serve the queries. Every collection can also be read by key.
+	Indexes []Index
+}
+
+// Index is an ordered list of fields. In a collection that is not global the
+// engine puts the workspace before them. A document without a value for each of
+// the fields is not in the index. Entries that are equal are ordered by _id,
+// ascending (descending when the index is walked backwards).
+type Index struct {
+	Name   string
+	Fields []IndexField
+}
+
+// IndexField is one field of an index. A path must always hold the same one of
+// string, int64, bool or time (UTC milliseconds).
+type IndexField struct {
+	Path  string // dotted
+	Desc  bool
+	Multi bool // an array: the document is found under each element; matched by equality only
+}
+
+// On declares an index: On("part", "-at") orders by part ascending, then at
+// descending; "tags[]" finds a document under each element of the array tags.
+// At most one field is multi-valued, and it comes first.
+func On(fields ...string) Index {
+	ix := Index{Name: strings.NewReplacer(".", "_", "-", "", "[]", "").Replace(strings.Join(fields, "_"))}
+	for i, f := range fields {
+		var d IndexField
+		if d.Desc = strings.HasPrefix(f, "-"); d.Desc {
+			f = f[1:]
+		}
+		if d.Multi = strings.HasSuffix(f, "[]"); d.Multi {
+			f = strings.TrimSuffix(f, "[]")
+			if i > 0 {
+				panic(fmt.Sprintf("store: index %s: a multi-valued field comes first", ix.Name))
+			}
+		}
+		d.Path = f
+		ix.Fields = append(ix.Fields, d)
+	}
+	return ix
+}
+
+// Key joins a workspace and the rest of a key: Key("ws_1", "email", "a@b.c") is
+// "ws_1/email/a@b.c".
+func Key(workspace string, rest ...string) string {
+	return workspace + "/" + strings.Join(rest, "/")
+}
+
+// WorkspaceOf returns the part of a key before the first slash.
+func WorkspaceOf(key string) string {
+	ws, _, _ := strings.Cut(key, "/")
+	return ws
+}
+
+// Rest returns the part of a key after the first slash.
+func Rest(key string) string {
+	_, rest, _ := strings.Cut(key, "/")
+	return rest
+}
