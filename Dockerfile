@@ -1,0 +1,35 @@
+# syntax=docker/dockerfile:1
+
+# The server and the connectors, as static binaries in an image without a shell.
+#
+#   docker build -t headwater .
+#   docker run --rm -p 127.0.0.1:8080:8080 -v headwater:/data headwater demo --addr 0.0.0.0:8080 --data /data
+
+FROM golang:1.26.8-bookworm AS build
+WORKDIR /src
+# The toolchain of this image, or none.
+ENV GOTOOLCHAIN=local CGO_ENABLED=0
+
+# The modules change less often than the code: a layer of their own.
+COPY go.mod go.sum ./
+RUN --mount=type=cache,target=/go/pkg/mod go mod download
+
+COPY . .
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+    make build && mkdir -p bin/connectors /out/data && cp -r bin/headwater bin/connectors /out/
+
+FROM gcr.io/distroless/static-debian12:nonroot
+COPY --from=build --chown=root:root /out/headwater /usr/local/bin/headwater
+COPY --from=build --chown=root:root /out/connectors /usr/local/lib/headwater/connectors
+# A named volume takes its owner from here; 65532 is this image's user "nonroot".
+COPY --from=build --chown=65532:65532 /out/data /data
+COPY LICENSE /usr/share/doc/headwater/LICENSE
+
+USER 65532:65532
+WORKDIR /data
+VOLUME /data
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+
+ENTRYPOINT ["/usr/local/bin/headwater"]
+CMD ["serve", "--addr", "0.0.0.0:8080", "--data", "/data"]
