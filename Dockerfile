@@ -15,8 +15,10 @@ COPY go.mod go.sum ./
 RUN --mount=type=cache,target=/go/pkg/mod go mod download
 
 COPY . .
+# Given for a release: docker build --build-arg VERSION=v1.2.3 .
+ARG VERSION=
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    make build && mkdir -p bin/connectors /out/data && cp -r bin/headwater bin/connectors /out/
+    make build VERSION="$VERSION" && mkdir -p bin/connectors /out/data && cp -r bin/headwater bin/connectors /out/
 
 FROM gcr.io/distroless/static-debian12:nonroot
 COPY --from=build --chown=root:root /out/headwater /usr/local/bin/headwater

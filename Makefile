@@ -6,6 +6,10 @@ BIN := bin
 # Modules of their own beside the main one: their tests are not in ./... of it.
 NESTED := $(patsubst %/go.mod,%,$(wildcard core/store/mongo/wiretest/go.mod plugins/go.mod))
 
+# A release says which one it is: make build VERSION=v1.2.3.
+VERSION ?=
+LDFLAGS := -s -w $(if $(VERSION),-X main.version=$(VERSION))
+
 # A fuzz target gets this long each in `make fuzz`.
 FUZZTIME ?= 30s
 
@@ -21,7 +25,7 @@ build: server connectors ## bin/headwater and bin/connectors/*
 .PHONY: server
 server:
 	@mkdir -p $(BIN)
-	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/headwater ./cmd/headwater
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/headwater ./cmd/headwater
 
 .PHONY: connectors
 connectors:
@@ -29,7 +33,7 @@ connectors:
 		mkdir -p $(BIN)/connectors; \
 		for dir in $$($(GO) list -f '{{if eq .Name "main"}}{{.Dir}}{{end}}' ./connectors/...); do \
 			echo "$(GO) build -o $(BIN)/connectors/ $${dir#$(CURDIR)/}"; \
-			CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/connectors/ "$$dir" || exit 1; \
+			CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/connectors/ "$$dir" || exit 1; \
 		done; \
 	fi
 

@@ -25,6 +25,9 @@ type Floor struct {
 var Plan = []Floor{
 	{Path: "core", Level: 0, Stdlib: true},
 
+	// How the process tells of itself: it knows nothing of the project.
+	{Path: "internal/telemetry", Level: 5, Only: []string{}},
+
 	{Path: "core/condition", Level: 10},
 	{Path: "core/store", Level: 10},
 	{Path: "core/template", Level: 10},
