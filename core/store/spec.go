@@ -47,7 +47,7 @@ type IndexField struct {
 // descending; "tags[]" finds a document under each element of the array tags.
 // At most one field is multi-valued, and it comes first.
 func On(fields ...string) Index {
-	ix := Index{Name: strings.NewReplacer(".", "_", "-", "", "[]", "").Replace(strings.Join(fields, "_"))}
+	ix := Index{Name: strings.Join(fields, ",")} // of two different indexes, never the same
 	for i, f := range fields {
 		var d IndexField
 		if d.Desc = strings.HasPrefix(f, "-"); d.Desc {

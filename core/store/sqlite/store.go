@@ -1,0 +1,224 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/store"
+)
+
+// The measures of the engine. The caches count for the whole process: 64 MB for
+// the writer, which keeps its pages between groups; little for readers, whose
+// pages SQLite drops after every commit of another connection. The file is not
+// mapped, because mapped pages would count as resident memory.
+const (
+	busyTimeout   = 5000 // milliseconds
+	maxStatements = 512  // per connection
+	writerCache   = "cache_size=-65536"
+	readerCache   = "cache_size=-4096"
+	queueLength   = 1024
+)
+
+// Options say what to open.
+type Options struct {
+	Path  string     // of the file, made when it is missing; its directory must exist
+	Clock core.Clock // stamps changes; nil is the system's
+	// MaxPages bounds the file, in pages of 4 KiB; 0 is no bound. Beyond it writes
+	// are refused with store.ErrUnavailable.
+	MaxPages int
+}
+
+// Store is an open file. It implements store.Store.
+type Store struct {
+	path    string
+	clock   core.Clock
+	pool    *pool
+	catalog atomic.Pointer[catalog]
+
+	mu     sync.RWMutex // guards closed: nothing is sent on queue after it is closed
+	closed bool
+	queue  chan *request
+	// stopped is closed when the writer is done.
+	stopped chan struct{}
+
+	names   atomic.Pointer[map[string]int64] // of workspaces; replaced, never changed
+	namesMu sync.Mutex
+
+	watch watchers
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open opens the file, which other processes may have open.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	if o.Path == "" {
+		return nil, fmt.Errorf("sqlite: open: no path")
+	}
+	path, err := filepath.Abs(o.Path)
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: open: %w", err)
+	}
+	if o.Clock == nil {
+		o.Clock = core.SystemClock{}
+	}
+	s := &Store{path: path, clock: o.Clock, queue: make(chan *request, queueLength), stopped: make(chan struct{})}
+	s.names.Store(&map[string]int64{})
+	s.pool = newPool(max(4, runtime.GOMAXPROCS(0)), s.openReader)
+	pragmas := []string{writerCache}
+	if o.MaxPages > 0 {
+		pragmas = append(pragmas, fmt.Sprintf("max_page_count=%d", o.MaxPages))
+	}
+	c, err := s.open(pragmas...)
+	if err != nil {
+		return nil, translate("open", err)
+	}
+	w := &writer{s: s, conn: c, cat: &catalog{cookie: -1}, updates: updates{}}
+	if err := w.initialise(ctx); err != nil {
+		c.close()
+		return nil, translate("open", err)
+	}
+	s.watch.init(s)
+	go w.run()
+	return s, nil
+}
+
+// open opens a connection with what all of them share. WAL is set first: it is
+// kept in the file, and setting it takes the file's lock only once in its life.
+func (s *Store) open(more ...string) (*conn, error) {
+	return openConn(s.path, append([]string{
+		"journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "temp_store=MEMORY", "mmap_size=0",
+		"wal_autocheckpoint=4000", "journal_size_limit=67108864", "cell_size_check=ON",
+	}, more...)...)
+}
+
+func (s *Store) openReader() (*conn, error) { return s.open(readerCache, "query_only=ON") }
+
+// initialise makes the tables of the engine itself where they are missing.
+func (w *writer) initialise(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	n, _, err := w.conn.integer("SELECT count(*) FROM sqlite_schema WHERE name = 'changes'")
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return w.job(func(c *conn) error {
+			for _, sql := range baseSchema {
+				if err := c.exec(sql); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return w.reload()
+}
+
+// Commit implements store.Writer.
+func (s *Store) Commit(ctx context.Context, b store.Batch) (store.Token, error) {
+	if err := b.Validate(); err != nil {
+		return "", err
+	}
+	r := newRequest()
+	r.batch = b
+	if err := r.encode(s.catalog.Load()); err != nil {
+		return "", fmt.Errorf("sqlite: commit: %w", err)
+	}
+	err := s.send(ctx, r)
+	return r.token, err
+}
+
+// exclusive runs f on the writer's connection in a transaction of its own.
+func (s *Store) exclusive(ctx context.Context, f func(*conn) error) error {
+	r := newRequest()
+	r.job = f
+	return s.send(ctx, r)
+}
+
+// send hands the request to the writer and waits for the answer. When ctx ends
+// before the writer took it, it has no effect.
+func (s *Store) send(ctx context.Context, r *request) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.RLock()
+	if s.closed {
+		s.mu.RUnlock()
+		return errClosed
+	}
+	select {
+	case s.queue <- r:
+		s.mu.RUnlock()
+	case <-ctx.Done():
+		s.mu.RUnlock()
+		return ctx.Err()
+	}
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+		if r.take() {
+			return ctx.Err()
+		}
+		<-r.done // it is being applied: the answer is near
+	}
+	return r.err
+}
+
+// Ping implements store.Store.
+func (s *Store) Ping(ctx context.Context) error {
+	return translate("ping", s.pool.with(ctx, func(c *conn) error {
+		_, _, err := c.integer("PRAGMA schema_version")
+		return err
+	}))
+}
+
+// Close implements store.Store. It puts the whole log into the file.
+func (s *Store) Close(context.Context) error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	close(s.queue)
+	s.mu.Unlock()
+	<-s.stopped
+	s.watch.close()
+	s.pool.close()
+	return nil
+}
+
+// number returns the number of a workspace that this process has seen.
+func (s *Store) number(workspace string) (int64, bool) {
+	n, ok := (*s.names.Load())[workspace]
+	return n, ok
+}
+
+// learn keeps numbers of workspaces, which never change once they are committed.
+func (s *Store) learn(names map[string]int64) {
+	s.namesMu.Lock()
+	defer s.namesMu.Unlock()
+	next := maps.Clone(*s.names.Load())
+	maps.Copy(next, names)
+	s.names.Store(&next)
+}
+
+// workspace looks a number up for a reader; ok is false when nothing was ever
+// stored in the workspace.
+func (s *Store) workspace(c *conn, name string) (n int64, ok bool, err error) {
+	if n, ok := s.number(name); ok {
+		return n, true, nil
+	}
+	n, ok, err = c.integer("SELECT n FROM hw_workspaces WHERE id = ?", name)
+	if ok && err == nil {
+		s.learn(map[string]int64{name: n})
+	}
+	return n, ok, err
+}

@@ -1,0 +1,141 @@
+package sqlite_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/store/sqlite"
+)
+
+type person struct {
+	store.Meta `bson:",inline"`
+	Name       string     `bson:"name,omitempty"`
+	Age        int64      `bson:"age,omitempty"`
+	Tags       []string   `bson:"tags,omitempty"`
+	At         *time.Time `bson:"at,omitempty"`
+}
+
+var people = store.Declare[person](store.Spec{Name: "people", Indexes: []store.Index{
+	store.On("name", "-age"), store.On("tags[]", "-age"), store.On("-at"),
+}})
+
+func open(t testing.TB, path string) *sqlite.Store {
+	t.Helper()
+	s, err := sqlite.Open(context.Background(), sqlite.Options{Path: path})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close(context.Background())) })
+	return s
+}
+
+func TestReopenKeepsWhatWasCommitted(t *testing.T) {
+	ctx := context.Background()
+	path := filepath.Join(t.TempDir(), "hw.db")
+	s := open(t, path)
+	require.NoError(t, s.Declare(ctx, people.Spec))
+	at := time.Date(2026, 1, 2, 3, 4, 5, 6e6, time.UTC)
+	p := &person{Meta: store.Meta{ID: "ws_1/p1"}, Name: "Ada", Age: 36, Tags: []string{"a", "b", "a"}, At: &at}
+	token, err := s.Commit(ctx, store.Batch{ID: "b1", Ops: []store.Op{people.Insert(p)}})
+	require.NoError(t, err)
+	now, err := s.Now(ctx)
+	require.NoError(t, err)
+	require.Equal(t, token, now)
+
+	again, err := s.Commit(ctx, store.Batch{ID: "b1", Ops: []store.Op{people.Insert(p)}})
+	require.NoError(t, err)
+	require.Equal(t, token, again)
+	_, err = s.Commit(ctx, store.Batch{ID: "b2", Ops: []store.Op{people.Insert(p)}})
+	var conflict *store.ConflictError
+	require.ErrorAs(t, err, &conflict)
+	require.Equal(t, "ws_1/p1", conflict.ID)
+	require.NoError(t, s.Close(ctx))
+
+	s = open(t, path)
+	require.NoError(t, s.Declare(ctx, people.Spec))
+	got, err := people.Get(ctx, s, "ws_1/p1")
+	require.NoError(t, err)
+	p.V = 1
+	require.Equal(t, p, got)
+	for _, q := range []store.Query{
+		{Where: []store.Cond{store.Eq("name", "Ada")}},
+		{Where: []store.Cond{store.Eq("tags", "b"), store.Gt("age", 35)}},
+		{Where: []store.Cond{store.Gte("at", at)}},
+		{Order: []string{"at"}},
+		{Where: []store.Cond{store.Prefix("_id", "p")}},
+		{},
+	} {
+		q.Workspace = "ws_1"
+		found, err := people.Find(ctx, s, q, 10)
+		require.NoError(t, err)
+		require.Len(t, found, 1, "%+v", q)
+	}
+}
+
+func TestClosedStoreIsUnavailable(t *testing.T) {
+	ctx := context.Background()
+	s, err := sqlite.Open(ctx, sqlite.Options{Path: filepath.Join(t.TempDir(), "hw.db")})
+	require.NoError(t, err)
+	require.NoError(t, s.Declare(ctx, people.Spec))
+	require.NoError(t, s.Close(ctx))
+	require.NoError(t, s.Close(ctx))
+	_, err = s.Commit(ctx, store.Batch{ID: "b", Ops: []store.Op{people.Absent("ws/a")}})
+	require.ErrorIs(t, err, store.ErrUnavailable)
+	_, err = people.Get(ctx, s, "ws/a")
+	require.ErrorIs(t, err, store.ErrUnavailable)
+	require.ErrorIs(t, s.Ping(ctx), store.ErrUnavailable)
+	_, err = s.Snapshot(ctx)
+	require.ErrorIs(t, err, store.ErrUnavailable)
+}
+
+func TestWatchWakesAcrossStores(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	path := filepath.Join(t.TempDir(), "hw.db")
+	a, b := open(t, path), open(t, path)
+	require.NoError(t, a.Declare(ctx, people.Spec))
+	now, err := b.Now(ctx)
+	require.NoError(t, err)
+	w, err := b.Watch(ctx, now)
+	require.NoError(t, err)
+	defer w.Close()
+	go func() {
+		time.Sleep(100 * time.Millisecond)
+		p := &person{Meta: store.Meta{ID: "ws_1/p1"}, Name: "Ada"}
+		_, err := a.Commit(ctx, store.Batch{ID: "b1", Ops: []store.Op{people.Insert(p)}})
+		if err != nil {
+			t.Error(err)
+		}
+	}()
+	c, err := w.Next(ctx)
+	require.NoError(t, err)
+	require.Equal(t, "ws_1/p1", c.Key)
+	require.Equal(t, "people", c.Collection)
+	require.Equal(t, store.Inserted, c.Kind)
+}
+
+func TestRetentionExpiresTokens(t *testing.T) {
+	ctx := context.Background()
+	clock := core.NewVirtualClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	s, err := sqlite.Open(ctx, sqlite.Options{Path: filepath.Join(t.TempDir(), "hw.db"), Clock: clock})
+	require.NoError(t, err)
+	defer s.Close(ctx)
+	require.NoError(t, s.Declare(ctx, people.Spec))
+	var tokens []store.Token
+	for i := range 5 {
+		p := &person{Meta: store.Meta{ID: store.Key("ws", string(rune('a'+i)))}}
+		token, err := s.Commit(ctx, store.Batch{ID: string(rune('a' + i)), Ops: []store.Op{people.Insert(p)}})
+		require.NoError(t, err)
+		tokens = append(tokens, token)
+		clock.Advance(store.Retention / 3)
+	}
+	_, err = s.Watch(ctx, tokens[0])
+	require.True(t, errors.Is(err, store.ErrTokenExpired), "%v", err)
+	_, err = s.Watch(ctx, tokens[4])
+	require.NoError(t, err)
+}

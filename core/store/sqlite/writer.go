@@ -1,0 +1,326 @@
+package sqlite
+
+import (
+	"errors"
+	"maps"
+	"math/rand/v2"
+	"time"
+
+	"github.com/headwater-cdp/headwater/core/store"
+)
+
+// The bounds of a group: what is beyond waits for the next fsync.
+const (
+	groupBatches = 256
+	groupBytes   = 8 << 20
+	// carefulFor is how many groups are applied with a savepoint around each batch
+	// after one had a conflict.
+	carefulFor = 16
+)
+
+// writer applies batches. It belongs to one goroutine.
+type writer struct {
+	s          *Store
+	conn       *conn
+	cat        *catalog
+	workspaces map[string]int64 // what the transaction added
+	updates    updates
+	body       []byte
+	last       place // of the change log, inside the transaction
+	now        int64
+	oldest     int64 // commit time of the oldest kept batch; 0: not known
+	careful    int
+}
+
+// run takes what waits, applies it as one group, answers, until the queue closes.
+func (w *writer) run() {
+	defer close(w.s.stopped)
+	defer w.conn.close()
+	var held *request // taken from the queue, but too much for its group
+	for {
+		first := held
+		if held = nil; first == nil {
+			var open bool
+			if first, open = <-w.s.queue; !open {
+				return
+			}
+		}
+		if !first.take() {
+			continue
+		}
+		if first.job != nil {
+			w.finish(first, w.job(first.job))
+			continue
+		}
+		group, size := []*request{first}, first.size
+	gather:
+		for len(group) < groupBatches && size < groupBytes {
+			select {
+			case r, open := <-w.s.queue:
+				if !open {
+					break gather
+				}
+				if r.job != nil || size+r.size > groupBytes {
+					held = r
+					break gather
+				}
+				if r.take() {
+					group = append(group, r)
+					size += r.size
+				}
+			default:
+				break gather
+			}
+		}
+		w.group(group)
+	}
+}
+
+// take owns the request, unless its caller has given up.
+func (r *request) take() bool {
+	select {
+	case <-r.state:
+		return true
+	default:
+		return false
+	}
+}
+
+func (w *writer) finish(r *request, err error) {
+	r.err = err
+	close(r.done)
+}
+
+// job runs f in a transaction of its own.
+func (w *writer) job(f func(*conn) error) error {
+	if err := w.begin(); err != nil {
+		return err
+	}
+	err := f(w.conn)
+	if err == nil {
+		err = w.conn.exec("COMMIT")
+	}
+	if err != nil {
+		w.conn.rollback()
+		return err
+	}
+	return w.reload()
+}
+
+// reload reads the catalog again; jobs may have changed it without a new cookie.
+func (w *writer) reload() error {
+	if err := w.conn.exec("BEGIN"); err != nil {
+		return err
+	}
+	cat, err := loadCatalog(w.conn)
+	w.conn.rollback()
+	if err == nil {
+		w.cat, w.updates = cat, updates{}
+		w.s.catalog.Store(cat)
+	}
+	return err
+}
+
+// begin opens a write transaction. Other processes may hold the lock: it asks
+// again after short random pauses, up to the time that a batch may take.
+func (w *writer) begin() error {
+	deadline := time.Now().Add(store.MaxTime)
+	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 5*time.Millisecond) {
+		err := w.conn.exec("BEGIN IMMEDIATE")
+		if !isBusy(err) || time.Now().After(deadline) {
+			return err
+		}
+		time.Sleep(time.Duration(rand.Int64N(int64(pause))) + pause/2)
+	}
+}
+
+// group applies the batches in one transaction and answers them. Batches that are
+// refused do not touch the others.
+func (w *writer) group(group []*request) {
+	err := w.begin()
+	if err == nil {
+		err = w.prepare(group)
+	}
+	if err == nil {
+		err = w.applyAll(group)
+	}
+	if err == nil {
+		err = w.forgetOld()
+	}
+	if err == nil {
+		err = w.conn.exec("COMMIT")
+	}
+	if err != nil {
+		w.conn.rollback()
+		w.last, w.oldest = place{}, 0
+		for _, r := range group {
+			w.finish(r, translate("commit", err))
+		}
+		return
+	}
+	if len(w.workspaces) > 0 {
+		w.s.learn(w.workspaces)
+	}
+	w.s.committed()
+	for _, r := range group {
+		w.finish(r, r.err)
+	}
+}
+
+// prepare looks at what other processes did since the last group.
+func (w *writer) prepare(group []*request) error {
+	cookie, _, err := w.conn.integer("PRAGMA schema_version")
+	if err != nil {
+		return err
+	}
+	if cookie != w.cat.cookie {
+		if w.cat, err = loadCatalog(w.conn); err != nil {
+			return err
+		}
+		w.updates = updates{}
+		w.s.catalog.Store(w.cat)
+	}
+	w.workspaces = map[string]int64{}
+	w.now = w.s.clock.Now().UnixMilli()
+	for _, r := range group {
+		r.err = nil
+		if r.cat != w.cat {
+			r.err = r.encode(w.cat)
+		}
+	}
+	w.last, err = newest(w.conn)
+	return err
+}
+
+// applyAll applies the group as if nothing could fail; when something does, it
+// begins again with a savepoint around each batch.
+func (w *writer) applyAll(group []*request) error {
+	if w.careful == 0 && len(group) > 1 {
+		start := w.last
+		if err := w.conn.exec("SAVEPOINT g"); err != nil {
+			return err
+		}
+		if err := w.hurry(group); err == nil {
+			return w.conn.exec("RELEASE g")
+		} else if !refused(err) {
+			return err
+		}
+		w.careful = carefulFor
+		w.last, w.workspaces = start, map[string]int64{}
+		if err := w.conn.exec("ROLLBACK TO g"); err != nil {
+			return err
+		}
+	} else if w.careful > 0 {
+		w.careful--
+	}
+	for _, r := range group {
+		if r.err != nil {
+			continue
+		}
+		if err := w.applyOne(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *writer) hurry(group []*request) error {
+	for _, r := range group {
+		if r.err != nil {
+			continue
+		}
+		if err := w.apply(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// applyOne applies a batch between savepoints and keeps its refusal as its answer.
+func (w *writer) applyOne(r *request) error {
+	start, known := w.last, maps.Clone(w.workspaces)
+	if err := w.conn.exec("SAVEPOINT b"); err != nil {
+		return err
+	}
+	err := w.apply(r)
+	if err == nil {
+		return w.conn.exec("RELEASE b")
+	}
+	if !refused(err) {
+		return err
+	}
+	w.last, w.workspaces = start, known
+	if err := w.conn.exec("ROLLBACK TO b"); err != nil {
+		return err
+	}
+	if err := w.conn.exec("RELEASE b"); err != nil {
+		return err
+	}
+	// A repeated batch finds its own effects in its way: look for its id first.
+	p, repeated, err2 := w.find(r.batch.ID)
+	switch {
+	case err2 != nil:
+		return err2
+	case repeated:
+		r.token = p.token()
+	default:
+		w.careful = carefulFor
+		var no refusal
+		if errors.As(err, &no) {
+			r.err = no.error
+		} else {
+			r.err = err
+		}
+	}
+	return nil
+}
+
+func refused(err error) bool {
+	var no refusal
+	return errors.As(err, &no) || errors.Is(err, errRepeated)
+}
+
+// find returns the place of a batch that was committed before.
+func (w *writer) find(id string) (p place, ok bool, err error) {
+	err = w.conn.each("SELECT seq, body FROM changes WHERE batch = ?", func(s *stmt) error {
+		p.seq, ok = s.int(0), true
+		return eachChange(s.bytes(1), func(change) { p.off++ })
+	}, id)
+	return p, ok, err
+}
+
+// workspace returns the number of the operation's workspace, giving it one when
+// it is new.
+func (w *writer) workspace(o *op) (int64, error) {
+	if o.l.global {
+		return 0, nil
+	}
+	if n, ok := w.s.number(o.ws); ok {
+		return n, nil
+	}
+	if n, ok := w.workspaces[o.ws]; ok {
+		return n, nil
+	}
+	n, ok, err := w.conn.integer("SELECT n FROM hw_workspaces WHERE id = ?", o.ws)
+	if err == nil && !ok {
+		if err = w.conn.exec("INSERT INTO hw_workspaces (id) VALUES (?)", o.ws); err == nil {
+			n, _, err = w.conn.integer("SELECT n FROM hw_workspaces WHERE id = ?", o.ws)
+		}
+	}
+	w.workspaces[o.ws] = n
+	return n, err
+}
+
+// forgetOld prunes the change log, a slice with each group.
+func (w *writer) forgetOld() (err error) {
+	limit := w.now - store.Retention.Milliseconds()
+	if w.oldest == 0 {
+		if _, w.oldest, err = oldest(w.conn); err != nil {
+			return err
+		}
+	}
+	if w.oldest < limit {
+		w.oldest, err = prune(w.conn, limit, w.last.seq)
+	}
+	return err
+}
