@@ -81,6 +81,10 @@ generate: ## regenerate code; CI fails when this changes anything
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## vet, style and the floors of the house
 	$(BIN)/golangci-lint run ./...
+	@set -e; for dir in $(NESTED); do \
+		echo "cd $$dir && golangci-lint run ./..."; \
+		(cd $$dir && $(CURDIR)/$(BIN)/golangci-lint run -c $(CURDIR)/.golangci.yml ./...); \
+	done
 
 $(BIN)/golangci-lint: tools/go.mod tools/go.sum
 	@mkdir -p $(BIN)
