@@ -37,7 +37,9 @@ func TestDemo(t *testing.T) {
 				TotalCount int
 				Edges      []struct {
 					Node struct {
-						Events struct{ Edges []struct{ Node struct{ Name string } } }
+						Events struct {
+							Edges []struct{ Node struct{ Name string } }
+						}
 					}
 				}
 			}
