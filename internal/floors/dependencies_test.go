@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var dependencyRow = regexp.MustCompile("(?m)^\\| `([^`]+\\.[^`]+/[^`]+)` \\| \\S")
+var dependencyRow = regexp.MustCompile("(?m)^\\| `([^`\\s]+\\.[^`\\s]+/[^`\\s]+)` \\| \\S")
 
 // TestDependenciesAreJustified demands that CONTRIBUTING.md says of each direct
 // dependency what it is for, and of no others.
