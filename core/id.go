@@ -17,12 +17,16 @@ const (
 	PrefixEvent      = "evt"
 	PrefixMerge      = "mrg"
 	PrefixProposal   = "prop"
+	PrefixSeparation = "sep"
 	PrefixJob        = "job"
 	PrefixKey        = "key"
 	PrefixSource     = "src"
 	PrefixQuarantine = "qua"
 	PrefixBatch      = "bat"
 	PrefixRequest    = "req"
+	PrefixMessageID  = "mid" // a message id that the server made
+	PrefixDeadTask   = "dead"
+	PrefixRunner     = "run"
 )
 
 // crockford is the ULID alphabet (https://github.com/ulid/spec): base 32 without

@@ -71,7 +71,9 @@ type Event struct {
 	Properties  bson.Raw         `bson:"properties,omitempty"`
 	Traits      bson.Raw         `bson:"traits,omitempty"`
 	Context     bson.Raw         `bson:"context,omitempty"`
-	Sum         []byte           `bson:"sum"` // 16 bytes: see Input.Sum
+	// Integrations says, in the client's words, where the event may go.
+	Integrations bson.Raw `bson:"integrations,omitempty"`
+	Sum          []byte   `bson:"sum"` // 16 bytes: see Input.Sum
 }
 
 // Events is the log.
@@ -96,22 +98,4 @@ func ID(workspace, messageID string) string {
 // Key returns the key of the event with a message id.
 func Key(workspace, messageID string) string {
 	return store.Key(workspace, ID(workspace, messageID))
-}
-
-// Input is one event as a client meant it, read and checked but not yet resolved.
-type Input struct {
-	Type        Type
-	MessageID   string
-	Name        string
-	UserID      string
-	AnonymousID string
-	GroupID     string
-	PreviousID  string
-	Timestamp   time.Time // corrected for the client's clock
-	Properties  bson.Raw
-	Traits      bson.Raw
-	Context     bson.Raw
-	Sum         []byte      // 16 bytes of SHA-256 over the canonical payload without sentAt and context: tells a retry from another event under the same id
-	Raw         []byte      // what was sent (JSON), kept for the quarantine
-	Err         *core.Error // why it cannot be taken; then only Raw and what could be read are set
 }
