@@ -34,8 +34,8 @@ var Plan = []Floor{
 
 	// What stands on the storage port, and who may see it: the domain asks the port.
 	{Path: "core/store/fault", Level: 12, For: []string{"cmd/...", "core/store/storetest"}},
-	{Path: "core/store/mongo", Level: 12, For: []string{"cmd/...", "core/store/mongo/wiretest/..."}},
-	{Path: "core/store/sqlite", Level: 12, For: []string{"cmd/..."}},
+	{Path: "core/store/mongo/...", Level: 12, For: []string{"cmd/...", "core/store/mongo/wiretest/..."}},
+	{Path: "core/store/sqlite/...", Level: 12, For: []string{"cmd/..."}},
 	{Path: "core/store/storetest", Level: 14, For: []string{"core/store/mongo/wiretest/..."}},
 	{Path: "core/store/mongo/wiretest/...", Level: 16, Tests: true},
 
@@ -89,8 +89,8 @@ type Foreign struct {
 
 // Fences keep each technology in the one place that is named after it.
 var Fences = []Foreign{
-	{"modernc.org/sqlite", []string{"core/store/sqlite", "internal/benchmark", "cmd/..."}, "SQLite is behind the storage port"},
-	{"go.mongodb.org/mongo-driver/v2/mongo", []string{"core/store/mongo"}, "MongoDB is behind the storage port"},
+	{"modernc.org/sqlite", []string{"core/store/sqlite/...", "internal/benchmark", "cmd/..."}, "SQLite is behind the storage port"},
+	{"go.mongodb.org/mongo-driver/v2/mongo", []string{"core/store/mongo/..."}, "MongoDB is behind the storage port"},
 	{"github.com/99designs/gqlgen", []string{"graph/..."}, "GraphQL stays at the edge"},
 	{"github.com/vektah/gqlparser/v2", []string{"graph/..."}, "GraphQL stays at the edge"},
 	{"github.com/gorilla/websocket", []string{"graph/..."}, "transports stay at the edge"},
