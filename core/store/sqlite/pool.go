@@ -26,6 +26,8 @@ func (p *pool) with(ctx context.Context, f func(*conn) error) error {
 	select {
 	case <-p.done:
 		return errClosed
+	case <-ctx.Done():
+		return ctx.Err()
 	default:
 	}
 	select {
