@@ -1,0 +1,218 @@
+package event
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/store"
+)
+
+// SourceKind is the door that a source's events come through.
+type SourceKind string
+
+// The kinds of source.
+const (
+	SourceHTTP      SourceKind = "HTTP"
+	SourceGraphQL   SourceKind = "GRAPHQL"
+	SourceImport    SourceKind = "IMPORT"
+	SourceConnector SourceKind = "CONNECTOR"
+	SourceForm      SourceKind = "FORM"
+	SourceSystem    SourceKind = "SYSTEM"
+)
+
+var sourceKinds = []SourceKind{SourceHTTP, SourceGraphQL, SourceImport, SourceConnector, SourceForm, SourceSystem}
+
+// MaxSourceName is the length of a source's name, in bytes.
+const MaxSourceName = 200
+
+// Source is where events come from: a website, an import, Headwater itself.
+type Source struct {
+	store.Meta `bson:",inline"` // key: workspace/src_…
+	Name       string           `bson:"name"`
+	Kind       SourceKind       `bson:"kind"`
+	Priority   int64            `bson:"priority"` // a trait that ranks sources takes the highest
+	CreatedAt  time.Time        `bson:"createdAt"`
+}
+
+// SourceID returns the source's id without its workspace.
+func (s *Source) SourceID() string { return store.Rest(s.ID) }
+
+// Sources holds the sources.
+var Sources = store.Declare[Source](store.Spec{Name: "sources"})
+
+// SourceInput describes a new source.
+type SourceInput struct {
+	Name     string
+	Kind     SourceKind
+	Priority int64
+}
+
+// NewSource checks in and returns a source that is not stored yet, for callers
+// that commit it together with other things.
+func NewSource(ws string, in SourceInput, at time.Time) (*Source, error) {
+	return newSource(ws, core.NewID(core.PrefixSource, at), in, at)
+}
+
+func newSource(ws, id string, in SourceInput, at time.Time) (*Source, error) {
+	in.Name = strings.TrimSpace(in.Name)
+	if in.Name == "" || len(in.Name) > MaxSourceName {
+		return nil, invalid("NAME", "the name of a source has 1 to %d bytes", MaxSourceName).At("name")
+	}
+	if in.Kind == "" {
+		in.Kind = SourceHTTP
+	}
+	if !slices.Contains(sourceKinds, in.Kind) {
+		return nil, invalid("KIND", "the kind of a source is one of %s", joined(sourceKinds)).At("kind")
+	}
+	return &Source{
+		Meta: store.Meta{ID: store.Key(ws, id)}, Name: in.Name, Kind: in.Kind, Priority: in.Priority, CreatedAt: at.UTC().Truncate(time.Millisecond),
+	}, nil
+}
+
+func joined[T ~string](list []T) string {
+	parts := make([]string, len(list))
+	for i, v := range list {
+		parts[i] = string(v)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// CreateSource stores a new source.
+func (s *Service) CreateSource(ctx context.Context, ws string, in SourceInput) (*Source, error) {
+	src, err := NewSource(ws, in, s.clock.Now())
+	if err != nil {
+		return nil, err
+	}
+	return s.storeSource(ctx, ws, src)
+}
+
+// EnsureSource returns the source of a kind with a name, made at the first call:
+// the same workspace, kind and name have the same source for ever.
+func (s *Service) EnsureSource(ctx context.Context, ws string, in SourceInput) (*Source, error) {
+	src, err := newSource(ws, core.HashID(core.PrefixSource, ws, string(in.Kind), in.Name), in, s.clock.Now())
+	if err != nil {
+		return nil, err
+	}
+	if old, err := Sources.Get(ctx, s.db, src.ID); old != nil || err != nil {
+		return old, outward(err)
+	}
+	made, err := s.storeSource(ctx, ws, src)
+	if core.CodeOf(err) != core.Conflict {
+		return made, err
+	}
+	old, err := Sources.Get(ctx, s.db, src.ID) // another process was faster
+	return old, outward(err)
+}
+
+func (s *Service) storeSource(ctx context.Context, ws string, src *Source) (*Source, error) {
+	if err := s.commit(ctx, Sources.Insert(src)); err != nil {
+		return nil, outward(err)
+	}
+	s.sources.drop(ws)
+	src.V = 1
+	return src, nil
+}
+
+// Sources returns the workspace's sources, the oldest first. What another process
+// added shows within CacheTTL.
+func (s *Service) Sources(ctx context.Context, ws string) ([]*Source, error) {
+	byID, err := s.sourcesOf(ctx, ws)
+	if err != nil {
+		return nil, outward(err)
+	}
+	out := make([]*Source, 0, len(byID))
+	for _, src := range byID {
+		out = append(out, src)
+	}
+	slices.SortFunc(out, func(a, b *Source) int {
+		if c := a.CreatedAt.Compare(b.CreatedAt); c != 0 {
+			return c
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+	return out, nil
+}
+
+// Source returns the source with an id, or nil.
+func (s *Service) Source(ctx context.Context, ws, id string) (*Source, error) {
+	byID, err := s.sourcesOf(ctx, ws)
+	if err != nil {
+		return nil, outward(err)
+	}
+	return byID[id], nil
+}
+
+// SourcePriorities returns the priority of each source that has one other than 0.
+func (s *Service) SourcePriorities(ctx context.Context, ws string) (map[string]int64, error) {
+	byID, err := s.sourcesOf(ctx, ws)
+	if err != nil {
+		return nil, outward(err)
+	}
+	out := map[string]int64{}
+	for id, src := range byID {
+		if src.Priority != 0 {
+			out[id] = src.Priority
+		}
+	}
+	return out, nil
+}
+
+// SourceUpdate changes a source; nil leaves a field as it is.
+type SourceUpdate struct {
+	ID              string
+	ExpectedVersion *int64
+	Name            *string
+	Priority        *int64
+}
+
+// UpdateSource changes a source.
+func (s *Service) UpdateSource(ctx context.Context, ws string, u SourceUpdate) (*Source, error) {
+	var src *Source
+	err := retry(func() (err error) {
+		if src, err = Sources.Get(ctx, s.db, store.Key(ws, u.ID)); err != nil {
+			return err
+		}
+		if src == nil {
+			return core.Errorf(core.NotFound, "SOURCE", "no source has this id").At("id")
+		}
+		if u.ExpectedVersion != nil && *u.ExpectedVersion != src.V {
+			return staleVersion("the source", src.V, *u.ExpectedVersion)
+		}
+		in := SourceInput{Name: src.Name, Kind: src.Kind, Priority: src.Priority}
+		if u.Name != nil {
+			in.Name = *u.Name
+		}
+		if u.Priority != nil {
+			in.Priority = *u.Priority
+		}
+		checked, err := newSource(ws, u.ID, in, src.CreatedAt)
+		if err != nil {
+			return err
+		}
+		src.Name, src.Priority = checked.Name, checked.Priority
+		return s.commit(ctx, Sources.Replace(src))
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.sources.drop(ws)
+	src.V++
+	return src, nil
+}
+
+func (s *Service) sourcesOf(ctx context.Context, ws string) (map[string]*Source, error) {
+	return s.sources.get(ws, s.clock.Now(), func(map[string]*Source) (map[string]*Source, error) {
+		list, err := Sources.Find(ctx, s.db, store.Query{Workspace: ws}, 0)
+		if err != nil {
+			return nil, err
+		}
+		byID := make(map[string]*Source, len(list))
+		for _, src := range list {
+			byID[src.SourceID()] = src
+		}
+		return byID, nil
+	})
+}
