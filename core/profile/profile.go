@@ -9,54 +9,66 @@ import (
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
-// Profile is one person as known now. Its id is the part that it began with.
+// Profile is one person as known now. Its id is one of its parts: the one that it
+// began with.
+//
+// The names in the tags of what repeats are one or two letters: the document is
+// written anew for every event, and codec.go writes them.
 type Profile struct {
 	store.Meta  `bson:",inline"` // key: workspace/prof_…
-	Parts       []string         `bson:"parts"` // part ids, in order of joining; the first is the profile's own
-	Identifiers []Held           `bson:"identifiers,omitempty"`
+	Parts       []string         `bson:"parts"`                 // part ids: the profile's own, then the others sorted
+	Identifiers []Held           `bson:"identifiers,omitempty"` // sorted by namespace, value
 	Traits      []Trait          `bson:"traits,omitempty"`      // registers, sorted by path
-	Consents    []Consent        `bson:"consents,omitempty"`    // sorted by purpose, channel, part
-	Separations []string         `bson:"separations,omitempty"` // parts that rules never join to this profile again
-	Seq         int64            `bson:"seq"`                   // of the latest event or merge: a Lamport clock over parts
+	Consents    []Consent        `bson:"consents,omitempty"`    // sorted by purpose, channel, event
+	Separations []string         `bson:"separations,omitempty"` // sides of separations that its parts stand on: "sep_…:a"
+	Proposals   []string         `bson:"proposals,omitempty"`   // prop_… that name one of its parts
+	Seq         int64            `bson:"seq"`                   // of the latest event, merge or unmerge: a Lamport clock over parts
+	MergedSeq   int64            `bson:"mergedSeq"`             // of the latest merge or unmerge
 	Events      int64            `bson:"events"`                // how many events its parts hold
-	FirstSeenAt time.Time        `bson:"firstSeenAt"`           // earliest event time
-	LastSeenAt  time.Time        `bson:"lastSeenAt"`            // latest event time
+	FirstSeenAt time.Time        `bson:"firstSeenAt"`           // earliest event time; system events aside
+	LastSeenAt  time.Time        `bson:"lastSeenAt"`            // latest event time; system events aside
 	CreatedAt   time.Time        `bson:"createdAt"`             // commit time of the first event
-	UpdatedAt   time.Time        `bson:"updatedAt"`             // commit time of the latest event or merge
-	MergedSeq   int64            `bson:"mergedSeq,omitempty"`   // Seq of the latest merge or unmerge
+	UpdatedAt   time.Time        `bson:"updatedAt"`             // commit time of the latest event, merge or unmerge
 }
 
 // Held is an identifier of a profile.
 type Held struct {
-	Namespace string    `bson:"namespace"`
-	Value     string    `bson:"value"`
-	Part      string    `bson:"part"`
-	At        time.Time `bson:"at"`  // commit time at which it was first seen
-	Seq       int64     `bson:"seq"` // of the event that brought it
+	Namespace string    `bson:"n"`
+	Value     string    `bson:"v"`
+	Part      string    `bson:"p"`
+	At        time.Time `bson:"t"` // commit time at which it was first seen
+	Seq       int64     `bson:"q"` // of the event that brought it
 }
 
 // Trait is one register: the latest value written at a path, and by what.
 type Trait struct {
-	Path     string        `bson:"path"`               // dotted; a dot inside a key is written "\."
-	Value    bson.RawValue `bson:"value"`              // null is a tombstone: the trait was cleared
-	Source   string        `bson:"source"`             // src_…
-	At       time.Time     `bson:"at"`                 // event time
-	Event    string        `bson:"event"`              // evt_… that wrote it
-	Priority int64         `bson:"priority,omitempty"` // of the source, where the trait's rule ranks sources
-	Rule     string        `bson:"rule"`               // LAST_WRITE or SOURCE_PRIORITY: what chose the value
-	Seq      int64         `bson:"seq"`
+	Path     string        `bson:"p"`           // dotted; a dot inside a key is written "\.", a backslash "\\"
+	Value    bson.RawValue `bson:"v"`           // null is a tombstone: cleared, or hidden by newer writes below
+	Source   string        `bson:"s"`           // src_…
+	At       time.Time     `bson:"t"`           // event time
+	Event    string        `bson:"e"`           // evt_… that wrote it
+	Priority int64         `bson:"n,omitempty"` // of the source, where the trait's rule ranks sources
+	Rule     string        `bson:"r,omitempty"` // what chose the value; LastWrite is not stored
+	Seq      int64         `bson:"q"`           // of the event
 }
 
-// Consent is the latest word on a purpose and channel that covers one part. What
-// holds for the profile is the strictest over its parts.
+// The rules that choose between two values of a trait.
+const (
+	LastWrite      = "LAST_WRITE"
+	SourcePriority = "SOURCE_PRIORITY"
+)
+
+// Consent is the latest word on a purpose and channel for the parts that it
+// covers: those that its profile had when it was committed. What holds for the
+// profile is the strictest over its parts (ConsentStatus).
 type Consent struct {
-	Purpose string    `bson:"purpose"`
-	Channel string    `bson:"channel,omitempty"` // "" is every channel
-	Part    string    `bson:"part"`
-	Status  string    `bson:"status"` // GRANTED, DENIED, WITHDRAWN, …
-	At      time.Time `bson:"at"`     // event time
-	Event   string    `bson:"event"`
-	Seq     int64     `bson:"seq"`
+	Purpose string    `bson:"u"`
+	Channel string    `bson:"c,omitempty"` // "" is every channel
+	Parts   []string  `bson:"p"`           // sorted; a part is in one register per purpose and channel
+	Status  string    `bson:"s"`
+	At      time.Time `bson:"t"` // event time
+	Event   string    `bson:"e"`
+	Seq     int64     `bson:"q"`
 }
 
 // Profiles holds the fold of each person's events.
@@ -71,5 +83,19 @@ var Profiles = store.Declare[Profile](store.Spec{
 	},
 })
 
-// ID returns the profile's id without its workspace.
+// The bounds of a profile. An event that would go beyond MaxTraits or
+// MaxTraitBytes or MaxConsents is INVALID with reason PROFILE_TOO_LARGE; a merge
+// beyond any of them is left to a person, who is told which bound stands.
+const (
+	MaxParts      = 500
+	MaxTraits     = 1000      // registers, tombstones among them
+	MaxTraitBytes = 256 << 10 // paths and values
+	MaxConsents   = 1000      // registers
+	MaxProposals  = 100       // proposals that name a profile: on a shared device no more are made
+)
+
+// ProfileID returns the profile's id without its workspace.
 func (p *Profile) ProfileID() string { return store.Rest(p.ID) }
+
+// Workspace returns the workspace that the profile belongs to.
+func (p *Profile) Workspace() string { return store.WorkspaceOf(p.ID) }

@@ -1,0 +1,186 @@
+package profile
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/store"
+)
+
+// MergeInput asks to make two profiles one.
+type MergeInput struct {
+	WinnerID string // prof_…: keeps its id
+	LoserID  string // prof_…: its id finds the winner from then on
+	Reason   string // for people; at most 500 bytes
+	DryRun   bool
+}
+
+// MergeResult is what a merge did, or would do.
+type MergeResult struct {
+	Merge   *Merge // without an id on a dry run
+	Profile *Profile
+	Preview Preview
+}
+
+// Preview says what a merge changes for the winner, or an unmerge for the profile
+// that keeps its id.
+type Preview struct {
+	Identifiers []Held   // that move
+	Traits      []string // paths that change, sorted
+	Events      int64    // that move
+}
+
+// Merge joins two profiles by a person's decision, which crosses exclusive
+// namespaces, limits of identifiers, separations and proposals. An open proposal
+// between them becomes OBSOLETE. Errors: NOT_FOUND, INVALID (SAME_PROFILE, REASON,
+// TOO_MANY_PARTS, PROFILE_TOO_LARGE), each with the path of the culprit.
+func (s *Service) Merge(ctx context.Context, ws string, in MergeInput) (MergeResult, error) {
+	if len(in.Reason) > 500 {
+		return MergeResult{}, core.Errorf(core.Invalid, "REASON", "the reason has at most 500 bytes").At("reason")
+	}
+	var out MergeResult
+	err := s.retry(ctx, func() error {
+		u, w, l, err := s.pair(ctx, ws, in.WinnerID, in.LoserID)
+		if err != nil {
+			return err
+		}
+		m := &Merge{Rule: RuleManual, Reason: in.Reason, Actor: actor(ctx)}
+		return s.mergeByHand(ctx, u, w, l, m, nil, in.DryRun, &out)
+	})
+	return out, err
+}
+
+// retry runs f until it no longer loses a race.
+func (s *Service) retry(ctx context.Context, f func() error) error {
+	for range maxAttempts {
+		err := f()
+		if !errors.Is(err, store.ErrConflict) {
+			return storeError("change profiles", err)
+		}
+		if ctx.Err() != nil {
+			return core.AsError(ctx.Err())
+		}
+	}
+	return errBusy
+}
+
+// pair reads the two profiles of a merge into a unit.
+func (s *Service) pair(ctx context.Context, ws, winner, loser string) (u *Unit, w, l *Profile, err error) {
+	r, err := s.rules(ctx, ws)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	u = s.newUnit(ws, r)
+	var ids []string
+	for _, id := range []string{winner, loser} {
+		if isPart(id) {
+			ids = append(ids, id)
+		}
+	}
+	if _, err := u.loadProfiles(ctx, ids); err != nil {
+		return nil, nil, nil, err
+	}
+	w, l = u.profile(winner), u.profile(loser)
+	switch {
+	case w == nil:
+		return nil, nil, nil, core.Errorf(core.NotFound, "PROFILE", "there is no profile with this id").At("winnerId")
+	case l == nil:
+		return nil, nil, nil, core.Errorf(core.NotFound, "PROFILE", "there is no profile with this id").At("loserId")
+	case w.ID == l.ID:
+		return nil, nil, nil, core.Errorf(core.Invalid, "SAME_PROFILE", "both ids belong to one profile; name two").At("loserId")
+	}
+	return u, w, l, nil
+}
+
+// mergeByHand commits the merge of two profiles of u. decided is the proposal that
+// the merge accepts, if any.
+func (s *Service) mergeByHand(ctx context.Context, u *Unit, w, l *Profile, m *Merge, decided *Proposal, dryRun bool, out *MergeResult) error {
+	if n := len(w.Parts) + len(l.Parts); n > MaxParts {
+		return core.Errorf(core.Invalid, ReasonTooManyParts, "together they have %d parts; a profile has at most %d", n, MaxParts).At("loserId")
+	}
+	if what := w.together(l).oversize(); what != "" {
+		return errTooLarge(what).At("loserId")
+	}
+	if err := u.loadParts(ctx, append(slices.Clone(l.Parts), w.Parts...)); err != nil {
+		return err
+	}
+	between, err := s.proposalsBetween(ctx, u.ws, w, l)
+	if err != nil {
+		return err
+	}
+	p := u.merge(w, w.ProfileID(), l, l.ProfileID(), m)
+	for _, pr := range between {
+		switch {
+		case decided != nil && pr.ID == decided.ID:
+			u.decide(ctx, pr, Accepted)
+			*decided = *pr
+		case pr.Status == Pending:
+			u.decide(ctx, pr, Obsolete)
+		}
+	}
+	*out = MergeResult{Merge: m, Profile: p, Preview: Preview{
+		Identifiers: l.Identifiers, Traits: differingTraits(visible(w.Traits), visible(p.Traits)), Events: l.Events,
+	}}
+	if dryRun {
+		m.ID = ""
+		return nil
+	}
+	return s.commit(ctx, u)
+}
+
+// commit writes a unit that holds no events but its own.
+func (s *Service) commit(ctx context.Context, u *Unit) error {
+	if _, err := s.db.Commit(ctx, store.Batch{ID: s.batchID(), Ops: u.Ops()}); err != nil {
+		s.Conflicted(u)
+		return err
+	}
+	s.Committed(u)
+	return nil
+}
+
+// GetMerge returns the merge with an id, or nil.
+func (s *Service) GetMerge(ctx context.Context, ws, id string) (*Merge, error) {
+	if !isID(core.PrefixMerge, id) {
+		return nil, nil
+	}
+	m, err := Merges.Get(ctx, s.db, store.Key(ws, id))
+	return m, storeError("read merge", err)
+}
+
+// Merges returns every merge that touched a part of a profile, undone ones too, the
+// latest first. Empty when there is no such profile.
+func (s *Service) Merges(ctx context.Context, ws, profileID string) ([]*Merge, error) {
+	p, err := s.Get(ctx, ws, profileID)
+	if p == nil || err != nil {
+		return nil, err
+	}
+	var out []*Merge
+	for _, part := range p.Parts {
+		edges, err := Merges.Find(ctx, s.db, store.Query{Workspace: ws, Where: []store.Cond{store.Eq("parts", part)}}, 0)
+		if err != nil {
+			return nil, storeError("read merges", err)
+		}
+		out = append(out, edges...)
+	}
+	slices.SortFunc(out, func(a, b *Merge) int {
+		switch {
+		case a.Seq != b.Seq:
+			return int(b.Seq - a.Seq)
+		case a.ID < b.ID:
+			return -1
+		case a.ID > b.ID:
+			return 1
+		}
+		return 0
+	})
+	return slices.CompactFunc(out, func(a, b *Merge) bool { return a.ID == b.ID }), nil
+}
+
+func actor(ctx context.Context) string {
+	if a := core.ActorFrom(ctx); a != nil {
+		return a.ID
+	}
+	return ""
+}

@@ -1,0 +1,281 @@
+package profile
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/store"
+)
+
+// facts reads the event log for the fold.
+var facts = &store.Collection[fact]{Spec: event.Events.Spec}
+
+// ledger returns every merge, undone or not, that can ever have touched the
+// profile of a part: the closure over all edges.
+func (s *Service) ledger(ctx context.Context, ws, part string) ([]*Merge, error) {
+	seen := map[string]bool{part: true}
+	have := map[string]bool{}
+	var out []*Merge
+	for queue := []string{part}; len(queue) > 0; queue = queue[1:] {
+		edges, err := Merges.Find(ctx, s.db, store.Query{Workspace: ws, Where: []store.Cond{store.Eq("parts", queue[0])}}, 0)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range edges {
+			if !have[m.ID] {
+				have[m.ID] = true
+				out = append(out, m)
+			}
+			for _, p := range m.Parts {
+				if !seen[p] {
+					seen[p] = true
+					queue = append(queue, p)
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// refoldPart folds the profile that a part belonged to at an instant (nil: now)
+// from primary documents alone.
+func (s *Service) refoldPart(ctx context.Context, ws, part string, at *time.Time) (*Profile, error) {
+	r, err := s.rules(ctx, ws)
+	if err != nil {
+		return nil, err
+	}
+	ledger, err := s.ledger(ctx, ws, part)
+	if err != nil {
+		return nil, err
+	}
+	return s.refold(ctx, ws, replay(ledger, part, at), ledger, r, at)
+}
+
+// Refold returns the profile that parts belonged to at an instant (nil: now),
+// folded anew from the events and the ledger and not from any derived document. Its
+// version is 0. All parts must belong to one profile then; nil when it had no
+// events.
+func (s *Service) Refold(ctx context.Context, ws string, parts []string, asOf *time.Time) (*Profile, error) {
+	if len(parts) == 0 {
+		return nil, core.Errorf(core.Invalid, "NO_PARTS", "name at least one part")
+	}
+	p, err := s.refoldPart(ctx, ws, parts[0], asOf)
+	if err != nil {
+		return nil, storeError("refold", err)
+	}
+	for _, part := range parts {
+		if !slices.Contains(p.Parts, part) {
+			return nil, core.Errorf(core.Invalid, "NOT_ONE_PROFILE", "the parts must belong to one profile")
+		}
+	}
+	if p.Events == 0 {
+		return nil, nil
+	}
+	return p, nil
+}
+
+// AsOf returns the profile that an id belonged to at an instant of commit time, as
+// it was then: merges made since are not seen, merges undone since are. Nil before
+// its first event.
+func (s *Service) AsOf(ctx context.Context, ws, id string, at time.Time) (*Profile, error) {
+	if !isPart(id) {
+		return nil, nil
+	}
+	p, err := s.refoldPart(ctx, ws, id, &at)
+	if err != nil {
+		return nil, storeError("profile as of an instant", err)
+	}
+	if p.Events == 0 {
+		return nil, nil
+	}
+	return p, nil
+}
+
+// refold folds the profile of a group. ledger holds every merge that touched one
+// of its parts.
+func (s *Service) refold(ctx context.Context, ws string, g group, ledger []*Merge, r *rules, at *time.Time) (*Profile, error) {
+	p := &Profile{Meta: store.Meta{ID: store.Key(ws, g.id)}, Parts: orderParts(g.id, slices.Clone(g.parts))}
+	for _, part := range g.parts {
+		if err := s.eachFact(ctx, ws, part, func(f *fact) error {
+			if at == nil || !f.CommittedAt.After(*at) {
+				p.apply(f, r, g.cover(f))
+			}
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+		if err := s.gather(ctx, ws, part, p, at); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(p.Identifiers, compareHeld)
+	p.Separations = tidy(p.Separations)
+	p.Proposals = tidy(p.Proposals)
+	p.numberMerges(ledger, at)
+	return p, nil
+}
+
+// cover returns what a consent event covers, nil for any other event.
+func (g group) cover(f *fact) []string {
+	if len(f.Context) == 0 {
+		return nil
+	}
+	if _, err := f.Context.LookupErr("consent"); err != nil {
+		return nil
+	}
+	return g.coverage(f.Part, f.Seq)
+}
+
+// gather adds what else the primary collections hold about a part.
+func (s *Service) gather(ctx context.Context, ws, part string, p *Profile, at *time.Time) error {
+	then := func(t time.Time) bool { return at == nil || !t.After(*at) }
+	q := func(field string) store.Query {
+		return store.Query{Workspace: ws, Where: []store.Cond{store.Eq(field, part)}}
+	}
+	ids, err := Identifiers.Find(ctx, s.db, q("part"), 0)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if then(id.At) {
+			n := identifierOf(id.ID)
+			p.Identifiers = append(p.Identifiers, Held{Namespace: n.Namespace, Value: n.Value, Part: id.Part, At: id.At, Seq: id.Seq})
+		}
+	}
+	seps, err := Separations.Find(ctx, s.db, q("parts"), 0)
+	if err != nil {
+		return err
+	}
+	for _, sep := range seps {
+		if then(sep.At) {
+			p.Separations = append(p.Separations, sep.side(part))
+		}
+	}
+	props, err := Proposals.Find(ctx, s.db, q("parts"), 0)
+	if err != nil {
+		return err
+	}
+	for _, pr := range props {
+		if then(pr.At) {
+			p.Proposals = append(p.Proposals, pr.ProposalID())
+		}
+	}
+	return nil
+}
+
+// side names the side that a part stands on, as Profile.Separations has it.
+func (s *Separation) side(part string) string {
+	if slices.Contains(s.A, part) {
+		return store.Rest(s.ID) + ":a"
+	}
+	return store.Rest(s.ID) + ":b"
+}
+
+// numberMerges brings in the numbers and times of the merges and unmerges that
+// touched the profile's parts: an unmerge numbers both sides but has its event on
+// one.
+func (p *Profile) numberMerges(ledger []*Merge, at *time.Time) {
+	step := func(seq int64, t time.Time) {
+		if at == nil || !t.After(*at) {
+			p.MergedSeq = max(p.MergedSeq, seq)
+			p.Seq = max(p.Seq, seq)
+			p.UpdatedAt = later(p.UpdatedAt, t)
+		}
+	}
+	for _, m := range ledger {
+		if !slices.Contains(p.Parts, m.WinnerPart) && !slices.Contains(p.Parts, m.LoserPart) {
+			continue
+		}
+		step(m.Seq, m.At)
+		if m.UndoneAt != nil {
+			step(m.UndoneSeq, *m.UndoneAt)
+		}
+	}
+}
+
+// eachFact streams the events of a part, the latest first.
+func (s *Service) eachFact(ctx context.Context, ws, part string, f func(*fact) error) error {
+	return facts.Each(ctx, s.db, store.Query{Workspace: ws, Where: []store.Cond{store.Eq("part", part)}, Order: []string{"-timestamp"}}, f)
+}
+
+func tidy(list []string) []string {
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// Difference is a path at which a stored profile and its refold differ. It never
+// holds a value.
+type Difference struct {
+	ProfileID string
+	Path      string // as "traits.address.city", "seq"; "profile" when one of the two is missing
+}
+
+// String implements fmt.Stringer.
+func (d Difference) String() string { return fmt.Sprintf("%s: %s", d.ProfileID, d.Path) }
+
+// differences compares two states of one profile, versions aside.
+func differences(a, b *Profile) []Difference {
+	x, y := *a, *b
+	x.V, y.V = 0, 0
+	ra, errA := x.MarshalBSON()
+	rb, errB := y.MarshalBSON()
+	id := a.ProfileID()
+	if errA != nil || errB != nil {
+		return []Difference{{id, "profile"}}
+	}
+	if string(ra) == string(rb) {
+		return nil
+	}
+	var out []Difference
+	fields := map[string]bson.RawValue{}
+	ea, _ := bson.Raw(ra).Elements()
+	eb, _ := bson.Raw(rb).Elements()
+	for _, e := range ea {
+		fields[e.Key()] = e.Value()
+	}
+	for _, e := range eb {
+		if v, ok := fields[e.Key()]; (!ok || !v.Equal(e.Value())) && e.Key() != "traits" {
+			out = append(out, Difference{id, e.Key()})
+		}
+		delete(fields, e.Key())
+	}
+	for key := range fields {
+		if key != "traits" {
+			out = append(out, Difference{id, key})
+		}
+	}
+	for _, path := range differingTraits(a.Traits, b.Traits) {
+		out = append(out, Difference{id, "traits." + path})
+	}
+	slices.SortFunc(out, func(x, y Difference) int { return strings.Compare(x.Path, y.Path) })
+	return out
+}
+
+// differingTraits returns the paths whose registers differ, sorted.
+func differingTraits(a, b []Trait) []string {
+	var out []string
+	for len(a) > 0 || len(b) > 0 {
+		switch {
+		case len(b) == 0 || len(a) > 0 && a[0].Path < b[0].Path:
+			out, a = append(out, a[0].Path), a[1:]
+		case len(a) == 0 || b[0].Path < a[0].Path:
+			out, b = append(out, b[0].Path), b[1:]
+		default:
+			x, y := a[0], b[0]
+			same := x.Value.Equal(y.Value) && x.Source == y.Source && x.At.Equal(y.At) && x.Event == y.Event &&
+				x.Priority == y.Priority && x.Rule == y.Rule && x.Seq == y.Seq
+			if !same {
+				out = append(out, x.Path)
+			}
+			a, b = a[1:], b[1:]
+		}
+	}
+	return out
+}
