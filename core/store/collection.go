@@ -128,7 +128,7 @@ func (c *Collection[T]) Page(ctx context.Context, r Reader, q Query, w core.Wind
 			raws, more, cut = raws[:i], false, true
 			break
 		}
-		page.Cursors = append(page.Cursors, pos.Encode())
+		page.Cursors = append(page.Cursors, plan.encodeCursor(pos))
 	}
 	if page.Items, err = c.decodeAll(raws); err != nil {
 		return page, err

@@ -40,6 +40,15 @@ func (pos Position) Encode() string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
+// encodeCursor writes a position of the plan's walk. The keys of a global
+// collection have no workspace to leave out.
+func (p Plan) encodeCursor(pos Position) string {
+	if p.Spec.Global {
+		pos.ID = "/" + pos.ID
+	}
+	return pos.Encode()
+}
+
 // decodeCursor reads a cursor for the plan; anything else is ErrBadCursor.
 func (p Plan) decodeCursor(s string) (*Position, error) {
 	b, err := base64.RawURLEncoding.DecodeString(s)
