@@ -2,12 +2,8 @@ package profile
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
-
-	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/event"
@@ -55,7 +51,17 @@ func (s *Service) refoldPart(ctx context.Context, ws, part string, at *time.Time
 	if err != nil {
 		return nil, err
 	}
-	return s.refold(ctx, ws, replay(ledger, part, at), ledger, r, at)
+	return s.refold(ctx, ws, replay(ledger, part, at), ledger, r, bound{at: at})
+}
+
+// bound leaves out of a refold what came later.
+type bound struct {
+	at  *time.Time // commit time; nil: no bound
+	seq int64      // of events and identifiers; 0: no bound
+}
+
+func (b bound) holds(t time.Time, seq int64) bool {
+	return (b.at == nil || !t.After(*b.at)) && (b.seq == 0 || seq <= b.seq)
 }
 
 // Refold returns the profile that parts belonged to at an instant (nil: now),
@@ -100,25 +106,25 @@ func (s *Service) AsOf(ctx context.Context, ws, id string, at time.Time) (*Profi
 
 // refold folds the profile of a group. ledger holds every merge that touched one
 // of its parts.
-func (s *Service) refold(ctx context.Context, ws string, g group, ledger []*Merge, r *rules, at *time.Time) (*Profile, error) {
+func (s *Service) refold(ctx context.Context, ws string, g group, ledger []*Merge, r *rules, b bound) (*Profile, error) {
 	p := &Profile{Meta: store.Meta{ID: store.Key(ws, g.id)}, Parts: orderParts(g.id, slices.Clone(g.parts))}
 	for _, part := range g.parts {
 		if err := s.eachFact(ctx, ws, part, func(f *fact) error {
-			if at == nil || !f.CommittedAt.After(*at) {
+			if b.holds(f.CommittedAt, f.Seq) {
 				p.apply(f, r, g.cover(f))
 			}
 			return nil
 		}); err != nil {
 			return nil, err
 		}
-		if err := s.gather(ctx, ws, part, p, at); err != nil {
+		if err := s.gather(ctx, ws, part, p, b); err != nil {
 			return nil, err
 		}
 	}
 	slices.SortFunc(p.Identifiers, compareHeld)
 	p.Separations = tidy(p.Separations)
 	p.Proposals = tidy(p.Proposals)
-	p.numberMerges(ledger, at)
+	p.numberMerges(ledger, b)
 	return p, nil
 }
 
@@ -134,8 +140,7 @@ func (g group) cover(f *fact) []string {
 }
 
 // gather adds what else the primary collections hold about a part.
-func (s *Service) gather(ctx context.Context, ws, part string, p *Profile, at *time.Time) error {
-	then := func(t time.Time) bool { return at == nil || !t.After(*at) }
+func (s *Service) gather(ctx context.Context, ws, part string, p *Profile, b bound) error {
 	q := func(field string) store.Query {
 		return store.Query{Workspace: ws, Where: []store.Cond{store.Eq(field, part)}}
 	}
@@ -144,7 +149,7 @@ func (s *Service) gather(ctx context.Context, ws, part string, p *Profile, at *t
 		return err
 	}
 	for _, id := range ids {
-		if then(id.At) {
+		if b.holds(id.At, id.Seq) {
 			n := identifierOf(id.ID)
 			p.Identifiers = append(p.Identifiers, Held{Namespace: n.Namespace, Value: n.Value, Part: id.Part, At: id.At, Seq: id.Seq})
 		}
@@ -154,7 +159,7 @@ func (s *Service) gather(ctx context.Context, ws, part string, p *Profile, at *t
 		return err
 	}
 	for _, sep := range seps {
-		if then(sep.At) {
+		if b.holds(sep.At, 0) {
 			p.Separations = append(p.Separations, sep.side(part))
 		}
 	}
@@ -163,7 +168,7 @@ func (s *Service) gather(ctx context.Context, ws, part string, p *Profile, at *t
 		return err
 	}
 	for _, pr := range props {
-		if then(pr.At) {
+		if b.holds(pr.At, 0) {
 			p.Proposals = append(p.Proposals, pr.ProposalID())
 		}
 	}
@@ -181,9 +186,9 @@ func (s *Separation) side(part string) string {
 // numberMerges brings in the numbers and times of the merges and unmerges that
 // touched the profile's parts: an unmerge numbers both sides but has its event on
 // one.
-func (p *Profile) numberMerges(ledger []*Merge, at *time.Time) {
+func (p *Profile) numberMerges(ledger []*Merge, b bound) {
 	step := func(seq int64, t time.Time) {
-		if at == nil || !t.After(*at) {
+		if b.holds(t, 0) {
 			p.MergedSeq = max(p.MergedSeq, seq)
 			p.Seq = max(p.Seq, seq)
 			p.UpdatedAt = later(p.UpdatedAt, t)
@@ -208,74 +213,4 @@ func (s *Service) eachFact(ctx context.Context, ws, part string, f func(*fact) e
 func tidy(list []string) []string {
 	slices.Sort(list)
 	return slices.Compact(list)
-}
-
-// Difference is a path at which a stored profile and its refold differ. It never
-// holds a value.
-type Difference struct {
-	ProfileID string
-	Path      string // as "traits.address.city", "seq"; "profile" when one of the two is missing
-}
-
-// String implements fmt.Stringer.
-func (d Difference) String() string { return fmt.Sprintf("%s: %s", d.ProfileID, d.Path) }
-
-// differences compares two states of one profile, versions aside.
-func differences(a, b *Profile) []Difference {
-	x, y := *a, *b
-	x.V, y.V = 0, 0
-	ra, errA := x.MarshalBSON()
-	rb, errB := y.MarshalBSON()
-	id := a.ProfileID()
-	if errA != nil || errB != nil {
-		return []Difference{{id, "profile"}}
-	}
-	if string(ra) == string(rb) {
-		return nil
-	}
-	var out []Difference
-	fields := map[string]bson.RawValue{}
-	ea, _ := bson.Raw(ra).Elements()
-	eb, _ := bson.Raw(rb).Elements()
-	for _, e := range ea {
-		fields[e.Key()] = e.Value()
-	}
-	for _, e := range eb {
-		if v, ok := fields[e.Key()]; (!ok || !v.Equal(e.Value())) && e.Key() != "traits" {
-			out = append(out, Difference{id, e.Key()})
-		}
-		delete(fields, e.Key())
-	}
-	for key := range fields {
-		if key != "traits" {
-			out = append(out, Difference{id, key})
-		}
-	}
-	for _, path := range differingTraits(a.Traits, b.Traits) {
-		out = append(out, Difference{id, "traits." + path})
-	}
-	slices.SortFunc(out, func(x, y Difference) int { return strings.Compare(x.Path, y.Path) })
-	return out
-}
-
-// differingTraits returns the paths whose registers differ, sorted.
-func differingTraits(a, b []Trait) []string {
-	var out []string
-	for len(a) > 0 || len(b) > 0 {
-		switch {
-		case len(b) == 0 || len(a) > 0 && a[0].Path < b[0].Path:
-			out, a = append(out, a[0].Path), a[1:]
-		case len(a) == 0 || b[0].Path < a[0].Path:
-			out, b = append(out, b[0].Path), b[1:]
-		default:
-			x, y := a[0], b[0]
-			same := x.Value.Equal(y.Value) && x.Source == y.Source && x.At.Equal(y.At) && x.Event == y.Event &&
-				x.Priority == y.Priority && x.Rule == y.Rule && x.Seq == y.Seq
-			if !same {
-				out = append(out, x.Path)
-			}
-			a, b = a[1:], b[1:]
-		}
-	}
-	return out
 }

@@ -116,9 +116,11 @@ func (s *Service) ByIdentifiers(ctx context.Context, ws string, ids []event.Iden
 
 // List returns a window of the workspace's profiles, the oldest id first.
 func (s *Service) List(ctx context.Context, ws string, w core.Window) (store.Page[Profile], error) {
-	page, err := Profiles.Page(ctx, s.db, store.Query{Workspace: ws}, w)
+	page, err := Profiles.Page(ctx, s.db, everything(ws), w)
 	return page, storeError("list profiles", err)
 }
+
+func everything(ws string) store.Query { return store.Query{Workspace: ws} }
 
 // isPart tells what may be the id of a profile, so that nothing else reaches a key.
 func isPart(id string) bool {

@@ -293,4 +293,3 @@ func (p *Profile) mark(whole *Profile, seps []*Separation, props []*Proposal) {
 	}
 	p.Separations, p.Proposals = tidy(p.Separations), tidy(p.Proposals)
 }
-
