@@ -58,6 +58,7 @@ type PlanUpdate struct {
 	Rules           []PlanRule
 	Unplanned       Action
 	ExpectedVersion *int64 // 0: there is none yet
+	DryRun          bool   // only check it, and show what it would be
 }
 
 // Plan returns the workspace's tracking plan; one that allows everything, with
@@ -96,10 +97,16 @@ func (s *Service) SetPlan(ctx context.Context, ws string, u PlanUpdate) (*Plan, 
 		}
 		p.Rules, p.Unplanned = slices.Clone(u.Rules), u.Unplanned
 		p.UpdatedAt, p.UpdatedBy = s.clock.Now().UTC().Truncate(time.Millisecond), actorID(ctx)
+		if u.DryRun {
+			return nil
+		}
 		return s.commit(ctx, Plans.Put(p))
 	})
 	if err != nil {
 		return nil, err
+	}
+	if u.DryRun {
+		return p, nil
 	}
 	s.plans.drop(ws)
 	p.V++

@@ -48,6 +48,8 @@ type SourceInput struct {
 	Name     string
 	Kind     SourceKind
 	Priority int64
+	// IdempotencyKey makes CreateSource with the same key return the same source.
+	IdempotencyKey string
 }
 
 // NewSource checks in and returns a source that is not stored yet, for callers
@@ -82,11 +84,26 @@ func joined[T ~string](list []T) string {
 
 // CreateSource stores a new source.
 func (s *Service) CreateSource(ctx context.Context, ws string, in SourceInput) (*Source, error) {
-	src, err := NewSource(ws, in, s.clock.Now())
+	if in.IdempotencyKey == "" {
+		src, err := NewSource(ws, in, s.clock.Now())
+		if err != nil {
+			return nil, err
+		}
+		return s.storeSource(ctx, ws, src)
+	}
+	src, err := newSource(ws, core.HashID(core.PrefixSource, ws, "idem", in.IdempotencyKey), in, s.clock.Now())
 	if err != nil {
 		return nil, err
 	}
-	return s.storeSource(ctx, ws, src)
+	made, err := s.storeSource(ctx, ws, src)
+	if core.CodeOf(err) != core.Conflict {
+		return made, err
+	}
+	old, err := Sources.Get(ctx, s.db, src.ID)
+	if err == nil && old != nil && (old.Name != src.Name || old.Kind != src.Kind) {
+		return nil, core.Errorf(core.Conflict, "IDEMPOTENCY_KEY_REUSED", "the idempotency key was used for another source; use a new one").At("idempotencyKey")
+	}
+	return old, outward(err)
 }
 
 // EnsureSource returns the source of a kind with a name, made at the first call:
