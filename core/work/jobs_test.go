@@ -154,6 +154,7 @@ func TestJobAbandoned(t *testing.T) {
 }
 
 func TestCancel(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	s := open(t)
 	var steps atomic.Int64

@@ -34,6 +34,7 @@ type payload struct {
 }
 
 func TestNeverEarly(t *testing.T) {
+	t.Parallel()
 	s, c := open(t), core.NewVirtualClock(epoch)
 	var ran atomic.Int64
 	r := newRunner(s, c, handle(func(ctx context.Context, l *work.Lease) error {
@@ -143,6 +144,7 @@ func TestTakeover(t *testing.T) {
 // A lease is renewed for as long as its handler runs, and neither renewals nor
 // lost replies are a conflict for the handler.
 func TestHeartbeat(t *testing.T) {
+	t.Parallel()
 	s, c := open(t), core.NewVirtualClock(epoch)
 	lossy := &cut{Store: s}
 	var commits atomic.Int64
@@ -247,6 +249,7 @@ func TestPermanentAndDiscard(t *testing.T) {
 // A task whose holders die of it is dead after its attempts, without being run
 // again.
 func TestPoison(t *testing.T) {
+	t.Parallel()
 	s, c := open(t), core.NewVirtualClock(epoch)
 	put(t, s, work.Enqueue(work.Item{Kind: "k", Workspace: ws, Name: "n", DueAt: epoch}))
 	var ran atomic.Int64
@@ -275,6 +278,7 @@ func TestPoison(t *testing.T) {
 }
 
 func TestReschedule(t *testing.T) {
+	t.Parallel()
 	s, c := open(t), core.NewVirtualClock(epoch)
 	var seen []int
 	var mu sync.Mutex
@@ -397,6 +401,7 @@ func TestKindsDoNotWaitForEachOther(t *testing.T) {
 
 // 1,000 tasks, 4 runners in 2 openings of one file: each once.
 func TestManyRunnersOnce(t *testing.T) {
+	t.Parallel()
 	path := t.TempDir() + "/hw.db"
 	stores := []store.Store{openPath(t, path), openPath(t, path)}
 	const n = 1000
