@@ -1,0 +1,145 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"github.com/headwater-cdp/headwater/core"
+)
+
+// Operation is a request that may run.
+type Operation struct {
+	Kind    ast.Operation
+	Cost    int64
+	engine  *Engine
+	context *graphql.OperationContext
+	start   time.Time
+}
+
+// Prepare checks a request. The errors are presented; none of them was caused by
+// running anything.
+func (e *Engine) Prepare(ctx context.Context, r *Request) (op *Operation, list gqlerror.List) {
+	start := time.Now()
+	defer func() {
+		if p := recover(); p != nil {
+			op, list = nil, e.Refuse(ctx, e.recovered(ctx, p))
+		}
+		if list != nil {
+			e.opt.Observe(ctx, Observation{Duration: time.Since(start), Code: codeOf(list)})
+		}
+	}()
+	text, err := e.text(r)
+	if err != nil {
+		return nil, e.Refuse(ctx, err)
+	}
+	doc, errs := e.compile(text)
+	if errs != nil {
+		return nil, e.Refuse(ctx, errs...)
+	}
+	def := doc.Operations.ForName(r.OperationName)
+	if def == nil {
+		return nil, e.Refuse(ctx, core.Errorf(core.Invalid, "OPERATION_NOT_FOUND", "name one of the document's operations as operationName").At("operationName"))
+	}
+	introspect := e.opt.Introspect(ctx)
+	if !introspect && asksForSchema(def.SelectionSet) {
+		return nil, e.Refuse(ctx, core.Errorf(core.Forbidden, "INTROSPECTION", "this key may not ask for the schema; 'headwater schema' prints it"))
+	}
+	vars, err := e.coerce(def, r.Variables)
+	if err != nil {
+		return nil, e.Refuse(ctx, err)
+	}
+	cost, fault := e.opt.Limits.CostOf(def, vars)
+	if fault != nil {
+		return nil, e.Refuse(ctx, fault)
+	}
+	e.remember(r, text)
+	maps.Copy(vars, doc.constants)
+	return &Operation{Kind: def.Operation, Cost: cost, engine: e, start: start, context: &graphql.OperationContext{
+		RawQuery: text, OperationName: r.OperationName, Variables: vars, Doc: doc.QueryDocument, Operation: def,
+		DisableIntrospection:   !introspect,
+		RecoverFunc:            e.recovered,
+		ResolverMiddleware:     func(ctx context.Context, next graphql.Resolver) (any, error) { return next(ctx) },
+		RootResolverMiddleware: func(ctx context.Context, next graphql.RootResolver) graphql.Marshaler { return next(ctx) },
+	}}, nil
+}
+
+// asksForSchema reports whether a root selection asks for __schema or __type.
+// Fragments at the root were bounded by Shape.
+func asksForSchema(set ast.SelectionSet) bool {
+	for _, sel := range set {
+		switch sel := sel.(type) {
+		case *ast.Field:
+			if sel.Name == "__schema" || sel.Name == "__type" {
+				return true
+			}
+		case *ast.InlineFragment:
+			if asksForSchema(sel.SelectionSet) {
+				return true
+			}
+		case *ast.FragmentSpread:
+			if sel.Definition != nil && asksForSchema(sel.Definition.SelectionSet) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Run executes the operation and calls send with each answer: once for a query
+// or a mutation, for every event of a subscription until it ends or ctx does. It
+// stops when send fails. The returned list is why a subscription ended, nil when
+// it came to its end or was cancelled.
+func (o *Operation) Run(ctx context.Context, send func(*graphql.Response) error) gqlerror.List {
+	ctx = graphql.StartOperationTrace(ctx)
+	if o.Kind != ast.Subscription {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.engine.opt.Limits.Timeout)
+		defer cancel()
+	}
+	end := &streamEnd{}
+	ctx = context.WithValue(ctx, endKey{}, end)
+	responses, ctx := o.engine.exec.DispatchOperation(ctx, o.context)
+	var code core.Code
+	defer func() {
+		o.engine.opt.Observe(ctx, Observation{Kind: string(o.Kind), Cost: o.Cost, Duration: time.Since(o.start), Code: code})
+	}()
+	for sent := 0; ; sent++ {
+		answer := responses(ctx)
+		if answer == nil {
+			var list gqlerror.List
+			if err := end.reason(); err != nil {
+				list = o.engine.Refuse(ctx, err)
+			}
+			if o.Kind != ast.Subscription && sent == 0 {
+				list = o.engine.Refuse(ctx, context.Cause(ctx))
+				_ = send(&graphql.Response{Errors: list})
+			}
+			code = codeOf(list)
+			return list
+		}
+		if answer.Extensions != nil && len(answer.Extensions) == 0 {
+			answer.Extensions = nil
+		}
+		if code == "" {
+			code = codeOf(answer.Errors)
+		}
+		if o.Kind == ast.Subscription && answer.Data == nil && len(answer.Errors) > 0 {
+			return answer.Errors // it never began
+		}
+		if err := send(answer); err != nil {
+			return nil
+		}
+		if o.Kind != ast.Subscription {
+			return nil
+		}
+	}
+}
+
+// String names the operation for logs.
+func (o *Operation) String() string { return fmt.Sprintf("%s cost %d", o.Kind, o.Cost) }
