@@ -144,16 +144,4 @@ func plainText(text []byte) string {
 }
 
 // WriteKey returns the writeKey in the body of a lone message, or "".
-func WriteKey(body []byte) string {
-	key := ""
-	s := newScanner(bytes.TrimPrefix(body, bom))
-	defer s.free()
-	if s.space() == '{' {
-		_ = s.eachMember(func(name []byte, from, to int) {
-			if string(name) == "writeKey" {
-				key = plainText(s.src[from:to])
-			}
-		})
-	}
-	return key
-}
+func WriteKey(body []byte) string { return plainText(member(bytes.TrimPrefix(body, bom), "writeKey")) }

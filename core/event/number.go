@@ -161,10 +161,30 @@ func appendFloat(dst []byte, f float64) []byte {
 	return strconv.AppendFloat(dst, f, format, -1, 64)
 }
 
-// appendDecimal writes a Decimal128 with all its digits.
+// appendDecimal writes a Decimal128 with all its digits, plainly where that takes
+// no more than some forty characters.
 func appendDecimal(dst []byte, d bson.Decimal128) []byte {
-	if d.IsNaN() || d.IsInf() != 0 {
-		return append(dst, "null"...)
+	n, exp, err := d.BigInt()
+	if err != nil {
+		return append(dst, "null"...) // NaN and the infinities
 	}
-	return append(dst, d.String()...)
+	digits := new(big.Int).Abs(n).Append(nil, 10)
+	if exp > 40-len(digits) || exp < -40 {
+		return append(dst, d.String()...)
+	}
+	if n.Sign() < 0 {
+		dst = append(dst, '-')
+	}
+	for ; exp > 0; exp-- {
+		digits = append(digits, '0')
+	}
+	if point := len(digits) + exp; exp < 0 && point > 0 {
+		return append(append(append(dst, digits[:point]...), '.'), digits[point:]...)
+	} else if exp < 0 {
+		dst = append(dst, "0."...)
+		for ; point < 0; point++ {
+			dst = append(dst, '0')
+		}
+	}
+	return append(dst, digits...)
 }

@@ -30,15 +30,16 @@ func compileSchema(text string) (*jsonschema.Schema, *core.Error) {
 	c.DefaultDraft(jsonschema.Draft2020)
 	c.UseLoader(noLoader{})
 	c.AssertFormat()
-	const url = "headwater:rule"
+	const url = "headwater://plan/rule.json" // a path, so that relative references leave it
 	if err := c.AddResource(url, doc); err != nil {
 		return nil, invalid("SCHEMA", "the schema cannot be read").Wrap(err)
 	}
 	schema, err := c.Compile(url)
+	var outside *jsonschema.LoadURLError
 	switch {
 	case err == nil:
 		return schema, nil
-	case errors.Is(err, errOutside):
+	case errors.As(err, &outside):
 		return nil, invalid("SCHEMA_REF", "a schema may refer only to itself: use #/$defs/…").Wrap(err)
 	}
 	return nil, invalid("SCHEMA", "not a JSON Schema: %s", schemaFault(err)).Wrap(err)

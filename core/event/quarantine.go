@@ -119,41 +119,35 @@ func quarantineIDs(in *Input) []string {
 	return out
 }
 
-// email returns the address in a payload that could be read as JSON, whatever else
-// is wrong with it.
+// email returns the address in the traits or in context.traits of a payload,
+// whatever else is wrong with it.
 func (in *Input) email() string {
 	if e := Text(in.Traits, "email"); e != "" {
 		return e
 	}
-	s := newScanner(in.Raw)
-	defer s.free()
-	out := ""
-	var descend func(depth int) // into traits and context.traits
-	descend = func(depth int) {
-		if s.space() != '{' {
-			return
+	for _, path := range [...][]string{{"traits", "email"}, {"context", "traits", "email"}} {
+		if e := plainText(member(in.Raw, path...)); e != "" && strings.IndexByte(e, 0) < 0 {
+			return e
 		}
-		_ = s.eachMember(func(key []byte, from, to int) {
-			switch string(key) {
-			case "email":
-				if depth > 0 && out == "" {
-					out = plainText(s.src[from:to])
-				}
-			case "traits", "context":
-				if depth < 2 {
-					inner := &scanner{src: s.src[from:to]}
-					inner, s = s, inner
-					descend(depth + 1)
-					s = inner
-				}
-			}
-		})
 	}
-	descend(0)
-	if strings.IndexByte(out, 0) >= 0 {
-		return ""
+	return ""
+}
+
+// member returns the JSON text at a path of objects, nil when there is none.
+func member(text []byte, path ...string) []byte {
+	for _, key := range path {
+		s := newScanner(text)
+		text = nil
+		if s.space() == '{' {
+			_ = s.eachMember(func(k []byte, from, to int) {
+				if string(k) == key {
+					text = s.src[from:to]
+				}
+			})
+		}
+		s.free()
 	}
-	return out
+	return text
 }
 
 // QuarantineOp returns the operation that keeps an input aside. It conflicts when
