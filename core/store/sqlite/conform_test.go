@@ -41,3 +41,7 @@ func fresh(t *testing.T) store.Store {
 }
 
 func TestConformance(t *testing.T) { storetest.Run(t, fresh) }
+
+func TestEquivalentToModel(t *testing.T) {
+	storetest.Equivalent(t, fresh, func(*testing.T) store.Store { return storetest.NewModel() })
+}

@@ -42,15 +42,20 @@ type layout struct {
 type field struct{ path, col string }
 
 type index struct {
-	def    string // the fields as store.On takes them, joined by commas
+	def    string // see definition
 	fields []store.IndexField
 	multi  bool
 	name   string // quoted: of the index, or of the table of a multi-valued one
 	cols   []string
+	few    bool // store.Index.FewTies
 	ready  bool
 }
 
-// definition writes an index as hw_indexes keeps it.
+// fewTies ends the definition of an index whose entries hold no key.
+const fewTies = ";few"
+
+// definition writes an index as hw_indexes keeps it: its fields as store.On takes
+// them, joined by commas.
 func definition(ix store.Index) string {
 	parts := make([]string, len(ix.Fields))
 	for i, f := range ix.Fields {
@@ -62,7 +67,11 @@ func definition(ix store.Index) string {
 			parts[i] += "[]"
 		}
 	}
-	return strings.Join(parts, ",")
+	def := strings.Join(parts, ",")
+	if ix.FewTies && !ix.Fields[0].Multi {
+		def += fewTies
+	}
+	return def
 }
 
 // quote makes an identifier of any text. SQLite compares identifiers without case,
@@ -84,8 +93,9 @@ func quote(kind, text string) string {
 }
 
 func newIndex(collection, def string) *index {
-	d := store.On(strings.Split(def, ",")...)
-	ix := &index{def: def, fields: d.Fields, multi: d.Fields[0].Multi, name: quote("x:", collection+":"+def)}
+	fields, few := strings.CutSuffix(def, fewTies)
+	d := store.On(strings.Split(fields, ",")...)
+	ix := &index{def: def, fields: d.Fields, multi: d.Fields[0].Multi, few: few, name: quote("x:", collection+":"+def)}
 	for i, f := range d.Fields {
 		if ix.multi {
 			ix.cols = append(ix.cols, fmt.Sprintf("f%d", i))
@@ -106,6 +116,9 @@ func (ix *index) ddl(table string) string {
 			c += " DESC"
 		}
 		cols = append(cols, c)
+	}
+	if !ix.multi && !ix.few {
+		cols = append(cols, "id")
 	}
 	if !ix.multi {
 		return fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (w, %s) WHERE %s",

@@ -51,6 +51,7 @@ type Store struct {
 	namesMu sync.Mutex
 
 	watch watchers
+	check *checkpointer
 }
 
 var _ store.Store = (*Store)(nil)
@@ -78,12 +79,16 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, translate("open", err)
 	}
-	w := &writer{s: s, conn: c, cat: &catalog{cookie: -1}, updates: updates{}}
+	w := &writer{s: s, conn: c, cat: &catalog{cookie: -1}, updates: updates{}, restart: restartAfter}
 	if err := w.initialise(ctx); err != nil {
 		c.close()
 		return nil, translate("open", err)
 	}
 	s.watch.init(s)
+	if s.check, err = newCheckpointer(s); err != nil {
+		c.close()
+		return nil, translate("open", err)
+	}
 	go w.run()
 	return s, nil
 }
@@ -93,7 +98,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 func (s *Store) open(more ...string) (*conn, error) {
 	return openConn(s.path, append([]string{
 		"journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "temp_store=MEMORY", "mmap_size=0",
-		"wal_autocheckpoint=4000", "journal_size_limit=67108864", "cell_size_check=ON",
+		"wal_autocheckpoint=0", "journal_size_limit=67108864", "cell_size_check=ON",
 	}, more...)...)
 }
 
@@ -192,6 +197,7 @@ func (s *Store) Close(context.Context) error {
 	<-s.stopped
 	s.watch.close()
 	s.pool.close()
+	s.check.close()
 	return nil
 }
 

@@ -30,6 +30,9 @@ type writer struct {
 	now        int64
 	oldest     int64 // commit time of the oldest kept batch; 0: not known
 	careful    int
+	fresh      int // pages since the checkpointer was kicked
+	log        int // pages in the write-ahead log, about
+	restart    int // the length at which the writer shortens it itself
 }
 
 // run takes what waits, applies it as one group, answers, until the queue closes.
@@ -165,6 +168,7 @@ func (w *writer) group(group []*request) {
 	for _, r := range group {
 		w.finish(r, r.err)
 	}
+	w.tidy()
 }
 
 // prepare looks at what other processes did since the last group.
@@ -193,24 +197,23 @@ func (w *writer) prepare(group []*request) error {
 }
 
 // applyAll applies the group as if nothing could fail; when something does, it
-// begins again with a savepoint around each batch.
+// begins again with a savepoint around each batch. Savepoints cost a copy of every
+// page that a batch touches, conflicts are rare.
 func (w *writer) applyAll(group []*request) error {
-	if w.careful == 0 && len(group) > 1 {
-		start := w.last
-		if err := w.conn.exec("SAVEPOINT g"); err != nil {
-			return err
-		}
-		if err := w.hurry(group); err == nil {
-			return w.conn.exec("RELEASE g")
-		} else if !refused(err) {
+	if w.careful == 0 {
+		err := w.hurry(group)
+		if !refused(err) {
 			return err
 		}
 		w.careful = carefulFor
-		w.last, w.workspaces = start, map[string]int64{}
-		if err := w.conn.exec("ROLLBACK TO g"); err != nil {
+		w.conn.rollback()
+		if err := w.begin(); err != nil {
 			return err
 		}
-	} else if w.careful > 0 {
+		if err := w.prepare(group); err != nil {
+			return err
+		}
+	} else {
 		w.careful--
 	}
 	for _, r := range group {

@@ -91,10 +91,10 @@ type Inner struct {
 // The collections of the cases.
 var (
 	Things = store.Declare[Doc](store.Spec{Name: "storetest_things", Indexes: []store.Index{
-		store.On("name"), store.On("name", "-n"), store.On("n"), store.On("-at"), store.On("flag", "at", "n"),
+		store.On("name"), store.On("name", "-n"), store.On("n").WithFewTies(), store.On("-at"), store.On("flag", "at", "n"),
 		store.On("in.rank"), store.On("tags[]"), store.On("tags[]", "-n"),
 	}})
-	Others  = store.Declare[Doc](store.Spec{Name: "storetest_others", Indexes: []store.Index{store.On("n", "name")}})
+	Others  = store.Declare[Doc](store.Spec{Name: "storetest_others", Indexes: []store.Index{store.On("n", "name").WithFewTies()}})
 	Globals = store.Declare[Doc](store.Spec{Name: "storetest_globals", Global: true, Indexes: []store.Index{store.On("name")}})
 )
 

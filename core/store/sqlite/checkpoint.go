@@ -1,0 +1,128 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	lib "modernc.org/sqlite/lib"
+
+	"github.com/headwater-cdp/headwater/core/store"
+)
+
+// The write-ahead log is moved into the file beside the writer, by a goroutine with
+// its own connection, each time that kickAfter pages came in. Only when the log is
+// restartAfter pages long does the writer itself move the short rest, so that its
+// next group begins the log anew: a log that is always written to would else grow
+// for ever.
+const (
+	kickAfter    = 2048
+	restartAfter = 12288
+	// retryAfter is how many pages come in before the writer tries again, when a
+	// reader of an old state did not let it.
+	retryAfter = 4096
+)
+
+// checkpointer moves the log into the file.
+type checkpointer struct {
+	mu   sync.Mutex // held during a checkpoint
+	conn *conn
+	kick chan struct{}
+	done chan struct{}
+}
+
+func newCheckpointer(s *Store) (*checkpointer, error) {
+	c, err := s.open("cache_size=-256")
+	if err != nil {
+		return nil, err
+	}
+	k := &checkpointer{conn: c, kick: make(chan struct{}, 1), done: make(chan struct{})}
+	go k.run()
+	return k, nil
+}
+
+func (k *checkpointer) run() {
+	defer close(k.done)
+	for range k.kick {
+		k.mu.Lock()
+		_, _, _ = k.conn.checkpoint(lib.SQLITE_CHECKPOINT_PASSIVE) // what it leaves, the next one takes
+		k.mu.Unlock()
+	}
+}
+
+// close must come after the last kick.
+func (k *checkpointer) close() {
+	close(k.kick)
+	<-k.done
+	k.conn.close()
+}
+
+// checkpoint moves the log into the file and returns the lengths of the log and of
+// the part that is moved, in pages. Both are -1 when the connection could not try.
+func (c *conn) checkpoint(mode int32) (log, moved int32, err error) {
+	out := (*[2]int32)(pointer(c.out))
+	*out = [2]int32{-1, -1}
+	rc := lib.Xsqlite3_wal_checkpoint_v2(c.tls, c.db, 0, mode, c.out, c.out+4)
+	if rc != lib.SQLITE_OK {
+		err = c.fail(rc)
+	}
+	return out[0], out[1], err
+}
+
+// written returns how many pages the connection wrote since the last call.
+func (c *conn) written() int {
+	out := (*[2]int32)(pointer(c.out))
+	lib.Xsqlite3_db_status(c.tls, c.db, lib.SQLITE_DBSTATUS_CACHE_WRITE, c.out, c.out+4, 1)
+	return int(out[0])
+}
+
+// tidy keeps the log short. The writer calls it after it has answered.
+func (w *writer) tidy() {
+	k, n := w.s.check, w.conn.written()
+	w.fresh += n
+	w.log += n
+	if w.fresh >= kickAfter {
+		w.fresh = 0
+		select {
+		case k.kick <- struct{}{}:
+		default:
+		}
+	}
+	if w.log < w.restart || !k.mu.TryLock() {
+		return
+	}
+	defer k.mu.Unlock()
+	log, moved, err := w.conn.checkpoint(lib.SQLITE_CHECKPOINT_PASSIVE)
+	if err == nil && log == moved {
+		w.log, w.restart = 0, restartAfter
+		return
+	}
+	w.log = max(int(log), w.log)
+	w.restart = w.log + retryAfter
+}
+
+// Scrub overwrites what was deleted: it moves the whole write-ahead log into the
+// file and empties it, so that bytes of deleted and replaced documents are in
+// neither. It waits for readers of older states, a Snapshot among them, until ctx
+// ends. The change log holds keys, never values, for store.Retention.
+func (s *Store) Scrub(ctx context.Context) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return errClosed
+	}
+	s.check.mu.Lock()
+	defer s.check.mu.Unlock()
+	for {
+		_, _, err := s.check.conn.checkpoint(lib.SQLITE_CHECKPOINT_TRUNCATE)
+		if !isBusy(err) {
+			return translate("scrub", err)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w: scrub: a reader holds an older state: %w", store.ErrUnavailable, ctx.Err())
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
