@@ -175,7 +175,7 @@ type decoder struct {
 // each calls f with each element of the document doc that begins at offset base
 // of the text; at is the offset of the element's value.
 func (d *decoder) each(doc []byte, base int, f func(key string, v bc.Value, at int)) {
-	if len(doc) < 5 {
+	if n, _, ok := bc.ReadLength(doc); !ok || int(n) != len(doc) || n < 5 {
 		d.err = errCorrupt
 		return
 	}

@@ -28,6 +28,7 @@ var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 type fixture struct {
 	t     failer
 	ctx   context.Context
+	ws    string
 	db    store.Store
 	clock *core.VirtualClock
 	s     *Service
@@ -52,7 +53,7 @@ func openFixture(tb testing.TB, t failer, path string) *fixture {
 	tb.Cleanup(func() { _ = db.Close(context.Background()) })
 	require.NoError(t, db.Declare(context.Background(), append(Specs(), event.Events.Spec)...))
 	clock := core.NewVirtualClock(epoch)
-	return &fixture{t: t, ctx: context.Background(), db: db, clock: clock, s: NewService(db, clock)}
+	return &fixture{t: t, ctx: context.Background(), ws: ws, db: db, clock: clock, s: NewService(db, clock)}
 }
 
 // tick moves the clock by a second.
@@ -113,7 +114,7 @@ func (f *fixture) send(inputs ...*event.Input) []*event.Event {
 func (f *fixture) try(inputs ...*event.Input) ([]*event.Event, []error) {
 	f.t.Helper()
 	for range 1000 {
-		u, err := f.s.Begin(f.ctx, ws, inputs)
+		u, err := f.s.Begin(f.ctx, f.ws, inputs)
 		require.NoError(f.t, err)
 		var ops []store.Op
 		events := make([]*event.Event, len(inputs))
@@ -142,7 +143,7 @@ func (f *fixture) try(inputs ...*event.Input) ([]*event.Event, []error) {
 
 func (f *fixture) by(namespace, value string) *Profile {
 	f.t.Helper()
-	p, err := f.s.ByIdentifier(f.ctx, ws, event.Identifier{Namespace: namespace, Value: value})
+	p, err := f.s.ByIdentifier(f.ctx, f.ws, event.Identifier{Namespace: namespace, Value: value})
 	require.NoError(f.t, err)
 	return p
 }
@@ -157,14 +158,14 @@ func (f *fixture) must(namespace, value string) *Profile {
 
 func (f *fixture) pending() []*Proposal {
 	f.t.Helper()
-	page, err := f.s.Proposals(f.ctx, ws, Pending, core.Window{Limit: 100})
+	page, err := f.s.Proposals(f.ctx, f.ws, Pending, core.Window{Limit: 100})
 	require.NoError(f.t, err)
 	return page.Items
 }
 
 func (f *fixture) profiles() []*Profile {
 	f.t.Helper()
-	out, err := Profiles.Find(f.ctx, f.db, store.Query{Workspace: ws}, 0)
+	out, err := Profiles.Find(f.ctx, f.db, store.Query{Workspace: f.ws}, 0)
 	require.NoError(f.t, err)
 	return out
 }
@@ -172,7 +173,7 @@ func (f *fixture) profiles() []*Profile {
 // exact demands that every live profile equals its refold.
 func (f *fixture) exact() {
 	f.t.Helper()
-	diffs, err := f.s.Check(f.ctx, ws, nil)
+	diffs, err := f.s.Check(f.ctx, f.ws, nil)
 	require.NoError(f.t, err)
 	require.Empty(f.t, diffs)
 }
@@ -208,4 +209,28 @@ func reason(err error) string {
 		return ""
 	}
 	return core.AsError(err).Reason
+}
+
+// commitOps commits operations in one batch.
+func commitOps(ctx context.Context, db store.Store, ops ...store.Op) error {
+	_, err := db.Commit(ctx, store.Batch{ID: core.NewID(core.PrefixBatch, time.Now()), Ops: ops})
+	return err
+}
+
+// wipe deletes everything of the workspace.
+func (f *fixture) wipe() {
+	f.t.Helper()
+	var ops []store.Op
+	for _, spec := range append(Specs(), event.Events.Spec) {
+		plan, err := store.PlanQuery(spec, store.Query{Workspace: f.ws})
+		require.NoError(f.t, err)
+		raws, err := f.db.Scan(f.ctx, plan)
+		require.NoError(f.t, err)
+		for _, raw := range raws {
+			ops = append(ops, store.Op{Kind: store.OpDelete, Spec: spec, ID: raw.Lookup("_id").StringValue(), V: raw.Lookup("_v").AsInt64()})
+		}
+	}
+	for chunk := range slices.Chunk(ops, store.MaxOps) {
+		require.NoError(f.t, commitOps(f.ctx, f.db, chunk...))
+	}
 }
