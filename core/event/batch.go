@@ -125,13 +125,16 @@ func envelope(under bson.Raw, text []byte, name string) (bson.Raw, *core.Error) 
 }
 
 func sentTime(text []byte) (*time.Time, *core.Error) {
-	m := message{scanner: &scanner{}}
 	if text == nil || text[0] == 'n' {
 		return nil, nil
 	}
+	m := message{scanner: &scanner{}}
 	m.fields[fSentAt] = text
-	at := m.time(fSentAt)
-	return at, m.in.Err
+	sent := m.time(fSentAt)
+	if !sent.ok {
+		return nil, m.in.Err
+	}
+	return &sent.at, nil
 }
 
 // plainText returns the string that a JSON text holds, or "".

@@ -100,7 +100,7 @@ func (c *CSV) record() ([][]byte, csvFault, error) {
 		}
 		raw := c.w.buf[:n]
 		c.w.consume(n)
-		if len(bytes.TrimRight(raw, "\r\n")) == 0 {
+		if csvBlank(raw) {
 			continue
 		}
 		if fault != csvFine {

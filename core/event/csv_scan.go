@@ -1,8 +1,6 @@
 package event
 
-import (
-	"bytes"
-)
+import "bytes"
 
 // maxRecord bounds a CSV record. A quote that is never closed would otherwise
 // swallow the rest of the file.
@@ -50,7 +48,7 @@ func csvRecord(buf []byte, eof bool, comma byte, fields [][]byte) ([][]byte, int
 			if pos+n == len(buf) && !eof {
 				return fields, 0, csvMore
 			}
-			if pos+n < len(buf) && buf[pos+n] == '\n' {
+			if pos+n == len(buf) || buf[pos+n] == '\n' {
 				field = bytes.TrimSuffix(field, []byte{'\r'})
 			}
 			if bytes.IndexByte(field, '"') >= 0 {
@@ -83,6 +81,11 @@ func csvRecord(buf []byte, eof bool, comma byte, fields [][]byte) ([][]byte, int
 			return fail(csvAfter)
 		}
 	}
+}
+
+// csvBlank reports whether a record is an empty line.
+func csvBlank(raw []byte) bool {
+	return len(bytes.TrimSuffix(bytes.TrimSuffix(raw, []byte{'\n'}), []byte{'\r'})) == 0
 }
 
 // csvPlain returns the length of a field without quotes.

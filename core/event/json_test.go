@@ -2,7 +2,9 @@ package event_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/big"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -129,4 +131,27 @@ func TestPaths(t *testing.T) {
 		assert.Equal(t, keys, event.SplitPath(path), path)
 		assert.Equal(t, path, event.JoinPath(keys...))
 	}
+}
+
+func TestMergeLargeDocuments(t *testing.T) {
+	var a, b strings.Builder
+	for i := range 3000 {
+		fmt.Fprintf(&a, `"a%d":%d,`, i, i)
+		fmt.Fprintf(&b, `"a%d":%d,`, i+1500, -i)
+	}
+	base, err := event.FromJSON([]byte("{" + strings.TrimSuffix(a.String(), ",") + "}"))
+	require.Nil(t, err)
+	over, err := event.FromJSON([]byte("{" + strings.TrimSuffix(b.String(), ",") + "}"))
+	require.Nil(t, err)
+	merged := event.MergeDocs(base, over)
+	n := 0
+	for it := event.Elements(merged); it.Next(); n++ {
+		i, _ := strconv.Atoi(strings.TrimPrefix(string(it.Key()), "a"))
+		want := int64(i)
+		if i >= 1500 {
+			want = int64(1500 - i)
+		}
+		assert.Equal(t, want, it.Value().Int64())
+	}
+	assert.Equal(t, 4500, n)
 }

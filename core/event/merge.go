@@ -25,8 +25,9 @@ func MergeDocs(base, over bson.Raw) bson.Raw {
 func (s *scanner) merge(base, over []byte) {
 	start := len(s.dst)
 	s.dst = append(s.dst, 0, 0, 0, 0)
+	overs, bases := indexOf(over), indexOf(base)
 	for it := Elements(base); it.Next(); {
-		v, found := find(over, it.key)
+		v, found := overs.find(it.key)
 		switch {
 		case !found:
 			s.element(it.t, it.key, it.val)
@@ -38,15 +39,37 @@ func (s *scanner) merge(base, over []byte) {
 		}
 	}
 	for it := Elements(over); it.Next(); {
-		if _, found := find(base, it.key); !found {
+		if _, found := bases.find(it.key); !found {
 			s.element(it.t, it.key, it.val)
 		}
 	}
 	s.closeDoc(start)
 }
 
-func find(doc, key []byte) (bson.RawValue, bool) {
+// docIndex finds the elements of a document: a small one by walking, a large one
+// by a map, so that merging two of a thousand keys is not a million steps.
+type docIndex struct {
+	doc   []byte
+	byKey map[string]bson.RawValue
+}
+
+func indexOf(doc []byte) docIndex {
+	if len(doc) < 512 {
+		return docIndex{doc: doc}
+	}
+	m := map[string]bson.RawValue{}
 	for it := Elements(doc); it.Next(); {
+		m[string(it.key)] = it.Value()
+	}
+	return docIndex{byKey: m}
+}
+
+func (x docIndex) find(key []byte) (bson.RawValue, bool) {
+	if x.byKey != nil {
+		v, ok := x.byKey[string(key)]
+		return v, ok
+	}
+	for it := Elements(x.doc); it.Next(); {
 		if string(it.key) == string(key) {
 			return it.Value(), true
 		}
@@ -70,17 +93,6 @@ func (s *scanner) textElement(key, val string) {
 	n := len(val) + 1
 	s.dst = append(s.dst, byte(n), byte(n>>8), byte(n>>16), byte(n>>24))
 	s.dst = append(append(s.dst, val...), 0)
-}
-
-// depthOf returns how many levels a document nests, itself being one.
-func depthOf(doc []byte) int {
-	deepest := 0
-	for it := Elements(doc); it.Next(); {
-		if it.t == bson.TypeEmbeddedDocument || it.t == bson.TypeArray {
-			deepest = max(deepest, depthOf(it.val))
-		}
-	}
-	return deepest + 1
 }
 
 var gpcDoc = func() bson.Raw {

@@ -39,7 +39,10 @@ func Specs() []*store.Spec {
 	return []*store.Spec{Events.Spec, Sources.Spec, Plans.Spec, Fields.Spec, Quarantine.Spec}
 }
 
-// cache keeps one value per workspace for CacheTTL.
+// maxCached bounds a cache: beyond it everything is read again.
+const maxCached = 4096
+
+// cache keeps one value per workspace (or other key) for CacheTTL.
 type cache[T any] struct {
 	mu      sync.Mutex
 	entries map[string]cached[T]
@@ -66,7 +69,7 @@ func (c *cache[T]) get(ws string, now time.Time, load func(old T) (T, error)) (T
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.entries == nil {
+	if c.entries == nil || len(c.entries) >= maxCached {
 		c.entries = map[string]cached[T]{}
 	}
 	c.entries[ws] = cached[T]{v, now}

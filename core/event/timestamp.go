@@ -57,16 +57,22 @@ func parseEpoch(lit string) (time.Time, *core.Error) {
 	return time.UnixMilli(int64(ms)).UTC(), nil
 }
 
-// times are the times that a message was sent with, each nil when absent.
-type times struct{ original, timestamp, sent *time.Time }
+// stamp is a time that may be absent.
+type stamp struct {
+	at time.Time
+	ok bool
+}
+
+// times are the times that a message was sent with.
+type times struct{ original, timestamp, sent stamp }
 
 // asSent returns what the client wrote as the event's time.
 func (t times) asSent() time.Time {
 	switch {
-	case t.original != nil:
-		return *t.original
-	case t.timestamp != nil:
-		return *t.timestamp
+	case t.original.ok:
+		return t.original.at
+	case t.timestamp.ok:
+		return t.timestamp.at
 	}
 	return time.Time{}
 }
@@ -80,11 +86,11 @@ func (t times) asSent() time.Time {
 func (t times) when(d *Defaults) (time.Time, *core.Error) {
 	at := d.ReceivedAt
 	switch device := t.asSent(); {
-	case d.Historical && t.timestamp != nil:
-		at = *t.timestamp
+	case d.Historical && t.timestamp.ok:
+		at = t.timestamp.at
 	case device.IsZero():
-	case t.sent != nil && !d.Historical:
-		at = at.Add(device.Sub(*t.sent))
+	case t.sent.ok && !d.Historical:
+		at = at.Add(device.Sub(t.sent.at))
 	default:
 		at = device
 	}
