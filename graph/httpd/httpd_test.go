@@ -57,6 +57,7 @@ func newEdge(t *testing.T) *edge {
 	s := httptest.NewServer(New(Options{
 		Access: e.access, Events: pipeline,
 		GraphQL:     http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a bug") }),
+		GraphiQL:    http.NotFoundHandler(),
 		Ready:       func(context.Context) error { return e.notReady },
 		CORSOrigins: []string{"https://app.example.com"},
 		Observe: func(route, method string, status int, _ time.Duration) {

@@ -81,7 +81,7 @@ func (s *Server) Handler() http.Handler {
 		mux.Handle("/graphql", s.o.GraphQL)
 	}
 	if s.o.GraphiQL != nil {
-		mux.Handle("GET /", s.o.GraphiQL)
+		mux.Handle("/", s.o.GraphiQL)
 	}
 	// Write keys are public and no cookie is read, so any page may send events.
 	tracking := cors.New(cors.Options{

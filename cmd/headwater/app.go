@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/ingest"
+	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/work"
+	"github.com/headwater-cdp/headwater/graph"
+	"github.com/headwater-cdp/headwater/graph/httpd"
+	"github.com/headwater-cdp/headwater/internal/telemetry"
+)
+
+// app is the services of one process over one store.
+type app struct {
+	e        *env
+	store    store.Store
+	metrics  *telemetry.Metrics
+	runner   *work.Runner
+	jobs     *work.Jobs
+	access   *access.Service
+	events   *event.Service
+	profiles *profile.Service
+	pipeline *ingest.Pipeline
+}
+
+// newApp wires the services. Nothing runs in the background but the pipeline's
+// lanes until work is called.
+func newApp(e *env, s store.Store) *app {
+	a := &app{e: e, store: s, metrics: telemetry.NewMetrics(buildVersion())}
+	a.runner = work.New(work.Options{Store: s, Clock: e.clock, Logger: e.log})
+	a.jobs = work.NewJobs(a.runner)
+	a.access = access.New(access.Options{Store: s, Clock: e.clock, Logger: e.log, Jobs: a.jobs, Specs: specs()})
+	a.events = event.NewService(s, e.clock)
+	a.profiles = profile.NewService(s, e.clock)
+	a.pipeline = ingest.New(ingest.Options{
+		Store: s, Clock: e.clock, Events: a.events, Profiles: a.profiles, Log: e.log, Hooks: hooks(a.metrics),
+	})
+	a.jobs.Handle(profile.JobRebuild, profile.RebuildHandler(a.profiles), 1)
+	a.jobs.Handle(ingest.ImportKind, a.pipeline.ImportHandler(), 2)
+	a.jobs.Handle(ingest.ReplayKind, a.pipeline.ReplayHandler(), 1)
+	a.runner.Handle(ingest.SweepKind, work.Kind{Handler: ingest.SweepHandler(s)})
+	return a
+}
+
+// hooks lets the pipeline tell the metrics and traces what it does, without core
+// knowing of either.
+func hooks(m *telemetry.Metrics) ingest.Hooks {
+	return ingest.Hooks{
+		Unit: func(u ingest.Unit) {
+			m.Unit(u.Events, u.Commit)
+			for status, n := range map[event.Status]int{
+				event.Accepted: u.Accepted, event.Duplicate: u.Duplicates, event.Quarantined: u.Quarantined, event.Rejected: u.Rejected,
+			} {
+				if n > 0 {
+					m.Events(string(status), n)
+				}
+			}
+		},
+		Conflict:   m.Conflict,
+		Split:      m.Split,
+		Failed:     func(n int) { m.Events("FAILED", n) },
+		Overloaded: func(n int) { m.Events("OVERLOADED", n) },
+		Trace:      telemetry.Span,
+	}
+}
+
+// work runs the background work until ctx ends; the returned function waits for it.
+func (a *app) work(ctx context.Context) (wait func()) {
+	var wg sync.WaitGroup
+	for name, run := range map[string]func(context.Context) error{"work": a.runner.Run, "access": a.access.Run} {
+		wg.Go(func() {
+			if err := run(ctx); err != nil && ctx.Err() == nil {
+				a.e.log.Error("background work ended", "part", name, "error", err.Error())
+			}
+		})
+	}
+	return wg.Wait
+}
+
+// close finishes what the pipeline holds and closes the store.
+func (a *app) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	return errors.Join(a.pipeline.Close(ctx), a.store.Close(ctx))
+}
+
+// httpFlags configure the edge.
+type httpFlags struct {
+	Addr             string   `help:"Address to listen on; port 0 picks one." default:"127.0.0.1:8080"`
+	CorsOrigin       []string `help:"Origins whose pages may use /graphql, or *." placeholder:"ORIGIN"`
+	TrustedDocuments string   `help:"JSON file of hash to query text; when given, only those run." type:"existingfile" placeholder:"FILE"`
+	NoGraphiql       bool     `help:"Do not serve GraphiQL at /."`
+	NoMetrics        bool     `help:"Do not serve /metrics."`
+	OtlpEndpoint     string   `help:"OTLP/HTTP endpoint for traces, for example http://127.0.0.1:4318; off when empty." placeholder:"URL"`
+	TraceRatio       float64  `help:"Share of traces to keep, 0 to 1." default:"1"`
+	PrintConfig      bool     `help:"Print the values in force, in the form that --config reads, and exit."`
+}
+
+// serve answers requests until the context of e ends, then finishes what it has
+// begun: no new connections, requests in flight, queued events, leased work.
+func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
+	ctx := a.e.ctx
+	var trusted map[string]string
+	if f.TrustedDocuments != "" {
+		if trusted, err = graph.ReadTrusted(f.TrustedDocuments); err != nil {
+			return err
+		}
+	}
+	if f.OtlpEndpoint != "" {
+		stop, err := telemetry.StartTracing(ctx, f.OtlpEndpoint, buildVersion(), f.TraceRatio)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = stop(context.WithoutCancel(ctx)) }()
+	}
+	// What the background does goes on until the last request is answered.
+	background, endBackground := context.WithCancel(context.WithoutCancel(ctx))
+	hub := store.NewHub(background, a.store)
+	wait := a.work(background)
+	defer func() {
+		endBackground()
+		wait()
+		err = errors.Join(err, hub.Close())
+	}()
+
+	g := graph.New(graph.Options{
+		Services: graph.Services{
+			Store: a.store, Hub: hub, Access: a.access, Jobs: a.jobs, Events: a.events, Profiles: a.profiles, Ingest: a.pipeline, Clock: a.e.clock,
+		},
+		Trusted: trusted, Origins: f.CorsOrigin, Playground: !f.NoGraphiql, Logger: a.e.log,
+		Observe: func(_ context.Context, o graph.Observation) {
+			a.metrics.Operation(o.Kind, string(o.Code), o.Duration)
+		},
+	})
+	o := httpd.Options{
+		Access: a.access, Events: a.pipeline, GraphQL: g.Handler(), Ready: a.store.Ping, CORSOrigins: f.CorsOrigin,
+		Observe: a.metrics.Request, Tracing: f.OtlpEndpoint != "", Clock: a.e.clock, Logger: a.e.log,
+	}
+	if !f.NoGraphiql {
+		o.GraphiQL = g.GraphiQL()
+	}
+	if !f.NoMetrics {
+		o.Metrics = a.metrics.Handler()
+	}
+	return a.listen(f.Addr, httpd.New(o), g, ready)
+}
+
+func (a *app) listen(addr string, s *httpd.Server, g *graph.Server, ready func(url string)) error {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return core.Errorf(core.Unavailable, "LISTEN", "cannot listen on %s; is another process there? choose another --addr", addr).Wrap(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(l) }()
+	ready("http://" + l.Addr().String())
+	select {
+	case err := <-done:
+		return err
+	case <-a.e.ctx.Done():
+	}
+	a.e.log.Info("stopping: finishing what has begun")
+	stop, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	// Live subscriptions would keep their connections for ever: they are ended first.
+	return errors.Join(g.Close(stop), s.Shutdown(stop), <-done)
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/headwater-cdp/headwater/core/store"
+)
+
+// backupCmd writes everything into one file, as it was at one instant.
+type backupCmd struct {
+	storeFlags
+	File string `arg:"" help:"File to write; it appears when it is complete." type:"path"`
+}
+
+// Run implements the command.
+func (c *backupCmd) Run(e *env) (err error) {
+	s, err := c.open(e)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close(context.WithoutCancel(e.ctx))) }()
+	part, err := os.OpenFile(c.File+".part", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	defer func() { _ = os.Remove(part.Name()) }()
+	bar := newProgress(os.Stderr, "backup")
+	err = store.Backup(e.ctx, s, specs(), part, func(documents int64) { bar.set(documents, 0) })
+	bar.end()
+	if err = errors.Join(err, part.Sync(), part.Close()); err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	if err := os.Rename(part.Name(), c.File); err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	fmt.Fprintf(e.out, "wrote %s\n", filepath.Base(c.File))
+	return nil
+}
+
+// restoreCmd fills an empty store from a backup of any engine.
+type restoreCmd struct {
+	storeFlags
+	File string `arg:"" help:"Backup to read." type:"existingfile"`
+}
+
+// Run implements the command.
+func (c *restoreCmd) Run(e *env) (err error) {
+	s, err := c.open(e)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close(context.WithoutCancel(e.ctx))) }()
+	f, err := os.Open(c.File)
+	if err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	defer f.Close()
+	bar := newProgress(os.Stderr, "restore")
+	err = store.Restore(e.ctx, s, specs(), f, func(documents int64) { bar.set(documents, 0) })
+	bar.end()
+	if err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	fmt.Fprintln(e.out, "restored; start the server on this store as usual")
+	return nil
+}

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"text/template"
+	"time"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/internal/demo"
+)
+
+// demoCmd serves a store that it fills with a small shop at the first start.
+type demoCmd struct {
+	httpFlags
+	Data string `help:"Folder of the demo's store; made when missing." type:"path" default:"headwater-data" placeholder:"DIR"`
+}
+
+// demoKeys is keys.json.
+type demoKeys struct {
+	Workspace     string `json:"workspace"`
+	AdminKey      string `json:"adminKey"`
+	WriteKey      string `json:"writeKey"`
+	MarketerKey   string `json:"marketerKey"`
+	AnalystKey    string `json:"analystKey"`
+	ComplianceKey string `json:"complianceKey"`
+	// What the first start was filling in, so that one that was cut off goes on.
+	Source  string    `json:"source"`
+	LastDay time.Time `json:"lastDay"`
+	Loaded  bool      `json:"loaded"`
+}
+
+// Run implements the command.
+func (c *demoCmd) Run(e *env) (err error) {
+	if c.PrintConfig {
+		return printConfig(e.out, e.parsed)
+	}
+	s, err := storeFlags{Data: c.Data}.open(e)
+	if err != nil {
+		return err
+	}
+	a := newApp(e, s)
+	defer func() { err = errors.Join(err, a.close()) }()
+	keys, err := c.fill(a)
+	if err != nil {
+		return err
+	}
+	return a.serve(c.httpFlags, func(url string) { welcome(a.e, url, keys) })
+}
+
+// fill makes the workspace and loads its history, or finds both.
+func (c *demoCmd) fill(a *app) (*demoKeys, error) {
+	path := filepath.Join(c.Data, "keys.json")
+	keys, err := readKeys(path)
+	if err != nil {
+		return nil, err
+	}
+	if keys == nil {
+		if keys, err = makeDemo(a); err != nil {
+			return nil, err
+		}
+		if err := writeKeys(path, keys); err != nil {
+			return nil, err
+		}
+	}
+	if keys.Loaded {
+		return keys, nil
+	}
+	messages, err := demo.Messages(demo.People, keys.LastDay)
+	if err != nil {
+		return nil, err
+	}
+	bar := newProgress(os.Stderr, "filling the demo workspace")
+	err = demo.Load(a.e.ctx, a.pipeline, keys.Workspace, keys.Source, messages, a.e.clock.Now(), bar.set)
+	bar.end()
+	if err != nil {
+		return nil, err
+	}
+	keys.Loaded = true
+	return keys, writeKeys(path, keys)
+}
+
+// makeDemo makes the workspace with a key for each role. A start that was cut off
+// before it wrote its keys leaves a workspace that nobody can enter: it is given
+// another name's worth of a number.
+func makeDemo(a *app) (*demoKeys, error) {
+	ctx := core.WithActor(a.e.ctx, access.Operator("demo"))
+	var made *access.Created
+	for n := 1; ; n++ {
+		name := "demo"
+		if n > 1 {
+			name = fmt.Sprintf("demo %d", n)
+		}
+		var err error
+		if made, err = createWorkspace(ctx, a, name, "Demo shop"); err == nil {
+			break
+		}
+		if core.AsError(err).Reason != "NAME_TAKEN" || n == 10 {
+			return nil, err
+		}
+	}
+	keys := &demoKeys{
+		Workspace: made.Workspace.ID, AdminKey: made.AdminKey, WriteKey: made.WriteKey,
+		Source: made.Source, LastDay: a.e.clock.Now().Truncate(24 * time.Hour),
+	}
+	for role, secret := range map[string]*string{
+		access.Marketer: &keys.MarketerKey, access.Analyst: &keys.AnalystKey, access.Compliance: &keys.ComplianceKey,
+	} {
+		issued, err := a.access.CreateKey(ctx, access.NewKey{Workspace: made.Workspace.ID, Name: role, Roles: []string{role}})
+		if err != nil {
+			return nil, err
+		}
+		*secret = issued.Secret
+	}
+	return keys, nil
+}
+
+// createWorkspace makes a workspace with the source that its write key names.
+func createWorkspace(ctx context.Context, a *app, name, source string) (*access.Created, error) {
+	return a.access.CreateWorkspace(ctx, name, func(workspace, id string) []store.Op {
+		return []store.Op{event.Sources.Insert(&event.Source{
+			Meta: store.Meta{ID: store.Key(workspace, id)}, Name: source, Kind: event.SourceHTTP, CreatedAt: a.e.clock.Now().Truncate(time.Millisecond),
+		})}
+	})
+}
+
+func readKeys(path string) (*demoKeys, error) {
+	raw, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read keys: %w", err)
+	}
+	var k demoKeys
+	if err := json.Unmarshal(raw, &k); err != nil {
+		return nil, core.Errorf(core.Invalid, "KEYS_FILE", "%s is damaged; remove the folder to begin again", path).Wrap(err)
+	}
+	return &k, nil
+}
+
+// writeKeys replaces the file at once, for its owner only.
+func writeKeys(path string, k *demoKeys) error {
+	raw, err := json.MarshalIndent(k, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write keys: %w", err)
+	}
+	if err := os.WriteFile(path+".part", append(raw, '\n'), 0o600); err != nil {
+		return fmt.Errorf("write keys: %w", err)
+	}
+	if err := os.Rename(path+".part", path); err != nil {
+		return fmt.Errorf("write keys: %w", err)
+	}
+	return nil
+}
+
+var welcomeText = template.Must(template.New("welcome").Parse(`
+Headwater {{.Version}} listening on {{.URL}}
+
+  GraphiQL    {{.URL}}/          paste the admin key under "Key"
+  GraphQL     {{.URL}}/graphql
+  Tracking    {{.URL}}/v1/batch  any Segment SDK: this host and the write key
+
+  workspace   {{.Keys.Workspace}}
+  admin key   {{.Keys.AdminKey}}
+  write key   {{.Keys.WriteKey}}
+  all keys    {{.File}}
+
+Try:
+
+  curl -s {{.URL}}/graphql -H 'Authorization: Bearer {{.Keys.AdminKey}}' -H 'Content-Type: application/json' \
+    -d '{"query":"{ profiles(first: 1) { totalCount edges { node { id traits } } } }"}'
+
+Stop with Ctrl-C.
+`))
+
+func welcome(e *env, url string, keys *demoKeys) {
+	_ = welcomeText.Execute(e.out, map[string]any{
+		"Version": buildVersion(), "URL": url, "Keys": keys, "File": "keys.json in the data folder",
+	})
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/profile"
+)
+
+// rebuildCmd refolds the derived documents of one workspace or of all.
+type rebuildCmd struct {
+	storeFlags
+	Workspace string `help:"Name of the workspace; all of them when not given."`
+	Check     bool   `help:"Change nothing: compare what is stored with a refold, and end with 1 when they differ."`
+}
+
+// Run implements the command.
+func (c *rebuildCmd) Run(e *env) error {
+	return c.operate(e, func(ctx context.Context, a *app) error {
+		if c.Workspace != "" {
+			w, err := a.access.FindWorkspace(ctx, c.Workspace)
+			if err != nil {
+				return err
+			}
+			return c.one(ctx, a, w)
+		}
+		return eachWorkspace(ctx, a, func(w *access.Workspace) error { return c.one(ctx, a, w) })
+	})
+}
+
+func (c *rebuildCmd) one(ctx context.Context, a *app, w *access.Workspace) error {
+	in, what := profile.RebuildInput{Mode: profile.ModeRebuild}, "rebuilding "+w.Name
+	if c.Check {
+		in.Mode, what = profile.ModeCheck, "checking "+w.Name
+	}
+	j, err := a.jobs.Start(ctx, profile.JobRebuild, w.ID, in, "")
+	if err != nil {
+		return err
+	}
+	if j, err = runJob(ctx, a, j, what); err != nil {
+		return err
+	}
+	var res profile.RebuildResult
+	if err := j.DecodeResult(&res); err != nil {
+		return err
+	}
+	verb := "found"
+	if !c.Check {
+		verb = "put right"
+	}
+	fmt.Fprintf(a.e.out, "%s: %d documents, %d differences %s\n", w.Name, res.Documents, res.Differences, verb)
+	for _, d := range res.Sample {
+		fmt.Fprintln(a.e.out, " ", d)
+	}
+	if c.Check && res.Differences > 0 {
+		return core.Errorf(core.Conflict, "DIFFERENCES", "what is stored differs from the event log; run rebuild to put it right")
+	}
+	return nil
+}

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+)
+
+// serveCmd serves on a store that has its workspaces already, or will.
+type serveCmd struct {
+	httpFlags
+	storeFlags
+}
+
+// Run implements the command.
+func (c *serveCmd) Run(e *env) (err error) {
+	if c.PrintConfig {
+		return printConfig(e.out, e.parsed)
+	}
+	s, err := c.open(e)
+	if err != nil {
+		return err
+	}
+	a := newApp(e, s)
+	defer func() { err = errors.Join(err, a.close()) }()
+	return a.serve(c.httpFlags, func(url string) {
+		fmt.Fprintf(e.out, "Headwater %s listening on %s\n", buildVersion(), url)
+	})
+}

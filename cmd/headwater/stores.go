@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/ingest"
+	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/store/mongo"
+	"github.com/headwater-cdp/headwater/core/store/sqlite"
+	"github.com/headwater-cdp/headwater/core/work"
+)
+
+// databaseFile is the embedded store within --data.
+const databaseFile = "headwater.db"
+
+// storeFlags say where the data is.
+type storeFlags struct {
+	Data  string `help:"Folder of the embedded store; made when missing." type:"path" xor:"store" placeholder:"DIR"`
+	Mongo string `help:"Connection string of a MongoDB replica set, instead of --data." xor:"store" placeholder:"URI"`
+}
+
+// specs are all collections of the server. Deletion, backup and, later, erasure
+// walk them, so a new package is added here and nowhere else.
+func specs() []*store.Spec {
+	all := store.Specs()
+	for _, s := range [][]*store.Spec{access.Specs(), work.Specs(), event.Specs(), profile.Specs(), ingest.Specs()} {
+		all = append(all, s...)
+	}
+	return all
+}
+
+// migrations are the steps from each version of stored data to the next.
+func migrations() []store.Migration { return nil }
+
+// open opens the store, brings it to this version and declares its collections.
+func (f storeFlags) open(e *env) (store.Store, error) {
+	ctx := e.ctx
+	s, err := f.engine(e)
+	if err != nil {
+		return nil, err
+	}
+	if err := prepare(ctx, s, e); err != nil {
+		_ = s.Close(context.WithoutCancel(ctx))
+		return nil, err
+	}
+	return s, nil
+}
+
+func prepare(ctx context.Context, s store.Store, e *env) error {
+	if err := s.Declare(ctx, specs()...); err != nil {
+		return err
+	}
+	return store.Migrate(ctx, s, migrations(), func(m store.Migration, done, total int64) {
+		e.log.Info("migrating", "version", m.Version, "name", m.Name, "done", done, "total", total)
+	})
+}
+
+func (f storeFlags) engine(e *env) (store.Store, error) {
+	switch {
+	case f.Mongo != "":
+		return mongo.Open(e.ctx, mongo.Options{URI: f.Mongo, Clock: e.clock, Log: e.log})
+	case f.Data != "":
+		if err := os.MkdirAll(f.Data, 0o700); err != nil {
+			return nil, fmt.Errorf("make the data folder: %w", err)
+		}
+		return sqlite.Open(e.ctx, sqlite.Options{Path: filepath.Join(f.Data, databaseFile), Clock: e.clock})
+	}
+	return nil, core.Errorf(core.Invalid, "NO_STORE", "say where the data is: --data DIR for the embedded store or --mongo URI")
+}
