@@ -9,8 +9,26 @@ import (
 )
 
 type cursorDoc struct {
+	Order  string `bson:"o,omitempty"` // see Plan.order
 	Values bson.A `bson:"v"`
 	ID     string `bson:"k"`
+}
+
+// order names what the walk goes by after the plan's equalities, the same for both
+// directions; "" is the keys.
+func (p Plan) order() string {
+	if p.Index == nil {
+		return ""
+	}
+	var names []string
+	for _, f := range p.Index.Fields[len(p.Equal):] {
+		name := f.Path
+		if f.Desc {
+			name = "-" + name
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, ",")
 }
 
 // position is the place of a document in the plan's walk.
@@ -30,23 +48,19 @@ func (p Plan) position(doc bson.Raw) (Position, error) {
 	return pos, nil
 }
 
-// Encode writes the position as an opaque cursor. It holds no workspace: the same
-// cursor serves every list with the same order.
-func (pos Position) Encode() string {
-	b, err := bson.Marshal(cursorDoc{Values: pos.Values, ID: Rest(pos.ID)})
+// encodeCursor writes a position of the plan's walk as an opaque cursor. It holds no
+// workspace: the same cursor serves every list with the same order. The keys of a
+// global collection are whole.
+func (p Plan) encodeCursor(pos Position) string {
+	d := cursorDoc{Order: p.order(), Values: pos.Values, ID: pos.ID}
+	if !p.Spec.Global {
+		d.ID = Rest(pos.ID)
+	}
+	b, err := bson.Marshal(d)
 	if err != nil {
 		return ""
 	}
 	return base64.RawURLEncoding.EncodeToString(b)
-}
-
-// encodeCursor writes a position of the plan's walk. The keys of a global
-// collection have no workspace to leave out.
-func (p Plan) encodeCursor(pos Position) string {
-	if p.Spec.Global {
-		pos.ID = "/" + pos.ID
-	}
-	return pos.Encode()
 }
 
 // decodeCursor reads a cursor for the plan; anything else is ErrBadCursor.
@@ -63,7 +77,7 @@ func (p Plan) decodeCursor(s string) (*Position, error) {
 	if p.Index != nil {
 		want = len(p.Index.Fields) - len(p.Equal)
 	}
-	if len(d.Values) != want {
+	if len(d.Values) != want || d.Order != p.order() {
 		return nil, ErrBadCursor
 	}
 	pos := &Position{ID: d.ID}

@@ -63,11 +63,9 @@ func (s *Store) walk(ctx context.Context, plan store.Plan, op string, f func(*co
 	if err != nil {
 		return err
 	}
-	q := &query{plan: plan, l: l}
-	if plan.Index != nil {
-		if q.ix = l.indexes[definition(*plan.Index)]; q.ix == nil {
-			return errUndeclared(plan.Spec.Name + "." + plan.Index.Name)
-		}
+	q := newQuery(l, plan)
+	if plan.Index != nil && q.ix == nil {
+		return errUndeclared(plan.Spec.Name + "." + plan.Index.Name)
 	}
 	run := func(c *conn) error {
 		var ws int64
@@ -93,6 +91,14 @@ type query struct {
 	plan store.Plan
 	l    *layout
 	ix   *index // nil: by key
+}
+
+func newQuery(l *layout, plan store.Plan) *query {
+	q := &query{plan: plan, l: l}
+	if plan.Index != nil {
+		q.ix = l.indexes[definition(*plan.Index)]
+	}
+	return q
 }
 
 // part is a piece of the walk that one range of the index holds: of the values of

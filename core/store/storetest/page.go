@@ -110,6 +110,10 @@ var pageCases = []testCase{
 		}
 		_, err = Things.Page(t.Context(), s, lists[3], core.Window{Limit: 1, After: byKey.Cursors[0]})
 		require.ErrorIs(t, err, store.ErrBadCursor)
+		byTime, err := Things.Page(t.Context(), s, store.Query{Workspace: "ws", Order: []string{"-at"}}, core.Window{Limit: 1})
+		require.NoError(t, err)
+		_, err = Things.Page(t.Context(), s, store.Query{Workspace: "ws", Order: []string{"n"}}, core.Window{Limit: 1, After: byTime.Cursors[0]})
+		require.ErrorIs(t, err, store.ErrBadCursor, "as many values, but of another field")
 	}},
 	{"an empty list has no pages around it", func(t *testing.T, s store.Store) {
 		page, err := Things.Page(t.Context(), s, store.Query{Workspace: "ws"}, core.Window{Limit: 3})
