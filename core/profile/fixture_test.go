@@ -234,3 +234,11 @@ func (f *fixture) wipe() {
 		require.NoError(f.t, commitOps(f.ctx, f.db, chunk...))
 	}
 }
+
+// owner is the id of the profile that an event belongs to.
+func (f *fixture) owner(e *event.Event) string {
+	f.t.Helper()
+	p, err := f.s.Get(f.ctx, f.ws, e.Part)
+	require.NoError(f.t, err)
+	return p.ProfileID()
+}

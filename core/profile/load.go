@@ -92,7 +92,7 @@ func (u *Unit) loadProfiles(ctx context.Context, parts []string) (missing []stri
 		return nil, err
 	}
 	for attempt := range maxReads {
-		want = slices.DeleteFunc(u.unknown(want), func(p string) bool { return slices.Contains(missing, p) })
+		want = slices.DeleteFunc(u.unknown(parts), func(p string) bool { return slices.Contains(missing, p) })
 		if len(want) == 0 {
 			return missing, nil
 		}
@@ -163,13 +163,31 @@ func (u *Unit) readProfiles(ctx context.Context, ids map[string]bool) error {
 	return nil
 }
 
-// place takes a profile into the working set.
+// place takes a profile into the working set. Two profiles that list one part were
+// read before and after a merge: neither is taken, so that both are read again.
 func (u *Unit) place(p *Profile) {
 	id := p.ProfileID()
+	torn := false
+	for _, part := range p.Parts {
+		if other, ok := u.partOf[part]; ok && other != id {
+			u.evict(other)
+			torn = true
+		}
+	}
+	if torn {
+		return
+	}
 	u.slots[id] = &slot{stored: p, now: p}
 	for _, part := range p.Parts {
 		u.partOf[part] = id
 	}
+}
+
+func (u *Unit) evict(id string) {
+	for _, part := range u.slots[id].now.Parts {
+		delete(u.partOf, part)
+	}
+	delete(u.slots, id)
 }
 
 func (u *Unit) eachPart(ctx context.Context, parts []string, f func(part string, doc *Part)) error {

@@ -137,6 +137,15 @@ func (s *Service) commit(ctx context.Context, u *Unit) error {
 		return err
 	}
 	s.Committed(u)
+	for _, p := range u.Changed() {
+		p.V++ // as it is stored now
+	}
+	for _, m := range u.merges {
+		m.V++
+	}
+	for _, p := range u.props {
+		p.V++
+	}
 	return nil
 }
 

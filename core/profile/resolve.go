@@ -261,10 +261,21 @@ func (u *Unit) link(cur *Profile, curPart string, q *Profile, part, eventID stri
 	if alias {
 		m.Rule, m.Reason = RuleAlias, "an alias event names identifiers of both"
 	}
-	if older(q, cur) {
+	if u.before(q, cur) {
 		return u.merge(q, part, cur, curPart, m)
 	}
 	return u.merge(cur, curPart, q, part, m)
+}
+
+// before is older, but that what is stored comes before what began in this unit,
+// whatever the clocks of two processes say.
+func (u *Unit) before(a, b *Profile) bool {
+	_, newA := u.newParts[a.ProfileID()]
+	_, newB := u.newParts[b.ProfileID()]
+	if newA != newB {
+		return newB
+	}
+	return older(a, b)
 }
 
 // older reports whether a wins over b when a rule joins them: the one that began

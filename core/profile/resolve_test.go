@@ -3,6 +3,7 @@ package profile
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -250,4 +251,16 @@ func TestSystemEventsGoToTheProfileThatIsNamed(t *testing.T) {
 	require.EqualValues(t, 2, u.Profile(p).Events)
 	_, err = u.ApplyTo("prof_NOBODY", in, "system", f.clock.Now())
 	require.Equal(t, core.NotFound, core.CodeOf(err))
+}
+
+func TestWhatIsStoredWinsOverWhatBeganInTheUnit(t *testing.T) {
+	for range 20 { // ids of one millisecond are in random order
+		f := newFixture(t)
+		stored := f.send(f.in(event.Page, anon("a")))[0].Part
+		f.clock.Advance(-time.Hour) // this process's clock is behind
+		f.send(f.in(event.Identify, user("u")), f.in(event.Identify, user("u"), anon("a")))
+		require.Equal(t, stored, f.must(UserID, "u").ProfileID())
+		require.Len(t, f.profiles(), 1)
+		f.exact()
+	}
 }
