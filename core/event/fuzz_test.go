@@ -147,18 +147,18 @@ func parsed(t *testing.T, text string) any {
 	if err := d.Decode(&v); err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}
-	return comparable(v)
+	return normalised(v)
 }
 
-func comparable(v any) any {
+func normalised(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		for k := range v {
-			v[k] = comparable(v[k])
+			v[k] = normalised(v[k])
 		}
 	case []any:
 		for i := range v {
-			v[i] = comparable(v[i])
+			v[i] = normalised(v[i])
 		}
 	case json.Number:
 		return plainNumber(string(v))
