@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 
@@ -48,6 +49,11 @@ func (c *configFile) Validate(app *kong.Application) error {
 // Resolve implements kong.Resolver.
 func (c *configFile) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	v, ok := c.values[flag.Name]
+	for _, name := range flag.Envs {
+		if _, set := os.LookupEnv(name); set {
+			ok = false // kong would let the file win over the environment
+		}
+	}
 	if !ok {
 		return nil, nil
 	}
@@ -70,8 +76,12 @@ func printConfig(w io.Writer, parsed *kong.Context) error {
 		if slices.Contains([]string{"help", "version", "config", "print-config"}, f.Name) {
 			continue
 		}
+		v := parsed.FlagValue(f)
+		if v == "" { // not set: an empty file name or address would mean something else
+			continue
+		}
 		names = append(names, f.Name)
-		values[f.Name] = parsed.FlagValue(f)
+		values[f.Name] = v
 	}
 	slices.Sort(names)
 	for _, name := range names {

@@ -27,7 +27,7 @@ type importCmd struct {
 // Run implements the command.
 func (c *importCmd) Run(e *env) error {
 	return c.operate(e, func(ctx context.Context, a *app) error {
-		w, err := a.access.FindWorkspace(ctx, c.Workspace)
+		w, err := a.workspace(ctx, c.Workspace)
 		if err != nil {
 			return err
 		}

@@ -20,7 +20,7 @@ type rebuildCmd struct {
 func (c *rebuildCmd) Run(e *env) error {
 	return c.operate(e, func(ctx context.Context, a *app) error {
 		if c.Workspace != "" {
-			w, err := a.access.FindWorkspace(ctx, c.Workspace)
+			w, err := a.workspace(ctx, c.Workspace)
 			if err != nil {
 				return err
 			}

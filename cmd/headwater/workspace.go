@@ -30,6 +30,15 @@ func (f storeFlags) operate(e *env, do func(ctx context.Context, a *app) error) 
 	return do(core.WithActor(e.ctx, access.Operator("cli")), a)
 }
 
+// workspace returns the workspace with a name.
+func (a *app) workspace(ctx context.Context, name string) (*access.Workspace, error) {
+	w, err := a.access.FindWorkspace(ctx, name)
+	if w == nil && err == nil {
+		err = core.Errorf(core.NotFound, "WORKSPACE", "there is no workspace %q; headwater workspace list shows them", name)
+	}
+	return w, err
+}
+
 func (e *env) printJSON(v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -107,7 +116,7 @@ type workspaceKeyCmd struct {
 // Run implements the command.
 func (c *workspaceKeyCmd) Run(e *env) error {
 	return c.operate(e, func(ctx context.Context, a *app) error {
-		w, err := a.access.FindWorkspace(ctx, c.Workspace)
+		w, err := a.workspace(ctx, c.Workspace)
 		if err != nil {
 			return err
 		}
@@ -136,7 +145,7 @@ type deleteWorkspaceCmd struct {
 // Run implements the command.
 func (c *deleteWorkspaceCmd) Run(e *env) error {
 	return c.operate(e, func(ctx context.Context, a *app) error {
-		w, err := a.access.FindWorkspace(ctx, c.Name)
+		w, err := a.workspace(ctx, c.Name)
 		if err != nil {
 			return err
 		}
