@@ -14,6 +14,8 @@ const (
 	listSize   = 10  // of a list that has no paging arguments
 	countCost  = 100 // of totalCount, which walks an index
 	fieldsCost = 1
+	schemaCost = 20_000 // of __schema, whose lists are as long as the schema is
+	typeCost   = 500    // of __type
 )
 
 // CostOf returns what an operation may cost at most: one for each field of the
@@ -72,16 +74,19 @@ func (c *coster) spread(sel *ast.FragmentSpread, page int64) int64 {
 }
 
 func (c *coster) field(f *ast.Field, page int64) int64 {
-	if f.Name == "totalCount" {
+	switch f.Name {
+	case "totalCount":
 		return countCost
+	case "__schema": // how deep it goes is bounded by a rule of validation
+		return schemaCost
+	case "__type":
+		return typeCost
 	}
 	if len(f.SelectionSet) == 0 || f.Definition == nil {
 		return fieldsCost
 	}
 	times, below := int64(1), int64(1)
 	switch {
-	case strings.HasPrefix(f.Definition.Type.Name(), "__"):
-		// Introspection is bounded by its own rule of validation, and free to ask.
 	case isConnection(f.Definition.Type):
 		below = c.page(f)
 	case f.Name == "edges" && f.ObjectDefinition != nil && strings.HasSuffix(f.ObjectDefinition.Name, "Connection"):

@@ -43,6 +43,9 @@ func (l Limits) Shape(doc *ast.QueryDocument) *core.Error {
 		s.directives += len(op.Directives)
 		for _, v := range op.VariableDefinitions {
 			s.directives += len(v.Directives)
+			if err := s.literal(v.DefaultValue, 1); err != nil {
+				return err
+			}
 		}
 		size, _, err := s.selections(op.SelectionSet, 1)
 		if err != nil {
@@ -117,6 +120,11 @@ func (s *shape) selections(set ast.SelectionSet, level int) (size int64, depth i
 			if sel.Alias != "" && sel.Alias != sel.Name {
 				s.aliases++
 			}
+			for _, arg := range sel.Arguments {
+				if err := s.literal(arg.Value, 1); err != nil {
+					return 0, 0, err
+				}
+			}
 			n, d, err = s.selections(sel.SelectionSet, level+1)
 			n, d = add(n, 1), d+1
 		case *ast.InlineFragment:
@@ -136,6 +144,22 @@ func (s *shape) selections(set ast.SelectionSet, level int) (size int64, depth i
 		return 0, 0, s.tooDeep()
 	}
 	return size, depth, nil
+}
+
+// literal bounds how deep a literal goes.
+func (s *shape) literal(v *ast.Value, level int) *core.Error {
+	if v == nil {
+		return nil
+	}
+	if level > s.limits.Nesting {
+		return tooNested(s.limits)
+	}
+	for _, child := range v.Children {
+		if err := s.literal(child.Value, level+1); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *shape) tooDeep() *core.Error {

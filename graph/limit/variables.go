@@ -18,7 +18,7 @@ func (l Limits) JSON(text []byte) *core.Error {
 		case '{', '[':
 			values++
 			if depth++; depth > l.Nesting {
-				return tooComplex("TOO_NESTED", "JSON may nest at most %d levels", l.Nesting)
+				return tooNested(l)
 			}
 		case '}', ']':
 			depth--
@@ -30,4 +30,8 @@ func (l Limits) JSON(text []byte) *core.Error {
 		}
 	}
 	return nil
+}
+
+func tooNested(l Limits) *core.Error {
+	return tooComplex("TOO_NESTED", "values may nest at most %d levels", l.Nesting)
 }
