@@ -9,7 +9,21 @@
 // A profile is the fold of the events of its parts. The fold does not depend on
 // the order in which events arrive: each trait is a register that keeps the
 // greatest stamp (priority, event time, event id) written to it, so that merging
-// two profiles is joining their registers, and refolding gives the same state.
-// Only where limits or exclusive namespaces conflict does the first commit win;
-// the other link becomes a proposal that waits for a person.
+// two profiles is joining their registers, and refolding gives the same bytes.
+// Consent alone looks at the order of commits: a word on consent covers the parts
+// that its profile had then, which the numbers of events and merges tell for ever.
+//
+// Rules join profiles that one event names together. They do not where the two are
+// known to differ (an exclusive namespace), where a limit stands, or where a person
+// has parted them or been asked: the first commit wins, and the other link becomes
+// a proposal that waits for a person. Without such conflicts every order of arrival
+// ends in the same people.
+//
+// Numbers are a Lamport clock over parts: an event's Seq is its profile's plus one,
+// a merge's the greater of both plus one. So the ledger of merges can be replayed
+// to any instant (AsOf), and a refold knows what an event's profile was.
+//
+// The way of an event: Begin reads a Unit of work, Apply resolves and folds in
+// memory, Ops is what to commit; see core/ingest. Changes by hand (Merge, Unmerge,
+// DecideProposal) are units too, committed here.
 package profile

@@ -104,6 +104,9 @@ func (u *Unit) loadProfiles(ctx context.Context, parts []string) (missing []stri
 				return
 			}
 			u.s.hint(u.ws, part, doc.Profile)
+			if u.slots[doc.Profile] != nil {
+				u.evict(doc.Profile) // it was read before the part joined it
+			}
 			if said[doc.Profile] = true; stuck == "" {
 				stuck = part
 			}
@@ -122,7 +125,9 @@ func (u *Unit) loadProfiles(ctx context.Context, parts []string) (missing []stri
 				return nil, err
 			}
 			u.place(p)
-			u.slots[p.ProfileID()].stored = nil
+			if sl := u.slots[p.ProfileID()]; sl != nil {
+				sl.stored = nil
+			}
 		}
 	}
 	return nil, core.Errorf(core.Unavailable, "BUSY", "the profiles change too often to be read just now; try again")

@@ -264,3 +264,56 @@ func TestWhatIsStoredWinsOverWhatBeganInTheUnit(t *testing.T) {
 		f.exact()
 	}
 }
+
+func TestCommitTimeNeverGoesBackWithinAProfile(t *testing.T) {
+	f := newFixture(t)
+	first := f.send(f.in(event.Page, user("u")))[0]
+	f.clock.Advance(-time.Hour)
+	second := f.send(f.in(event.Page, user("u")))[0]
+	require.Equal(t, first.CommittedAt, second.CommittedAt)
+	other := f.send(f.in(event.Page, anon("a")))[0]
+	require.Equal(t, f.clock.Now(), other.CommittedAt)
+	f.send(f.in(event.Page, user("u"), anon("a")))
+	merges, err := f.s.Merges(f.ctx, ws, first.Part)
+	require.NoError(t, err)
+	require.Equal(t, first.CommittedAt, merges[0].At, "a merge is not earlier than what it joins")
+	f.exact()
+}
+
+func TestAnIdentifierThatWasErasedIsForgotten(t *testing.T) {
+	f := newFixture(t)
+	old := f.send(f.in(event.Page, user("u")))[0].Part
+	require.NotNil(t, f.by(UserID, "u"))
+	f.wipe() // as another process would
+	require.Nil(t, f.by(UserID, "u"))
+	again := f.send(f.in(event.Page, user("u")))[0].Part
+	require.NotEqual(t, old, again)
+	f.exact()
+}
+
+func TestTimesAreKeptInMillisecondsSoThatARefoldAgrees(t *testing.T) {
+	f := newFixture(t)
+	f.clock.Advance(1234567 * time.Nanosecond)
+	local := time.FixedZone("somewhere", 3*3600)
+	f.send(f.in(event.Identify, user("u"), email("a@x.io"), at(epoch.Add(987654321*time.Nanosecond).In(local)), consent("ads", true)))
+	f.exact()
+}
+
+func TestSettingsAreChecked(t *testing.T) {
+	f := newFixture(t)
+	for _, n := range []Namespace{
+		{Name: "Bad", Priority: 1, Limit: 1}, {Name: "a:b", Priority: 1, Limit: 1}, {Name: "ok", Priority: 0, Limit: 1},
+		{Name: "ok", Priority: 1, Limit: 0}, {Name: "ok", Priority: 1, Limit: 2, Exclusive: true},
+	} {
+		_, err := f.s.SetNamespace(f.ctx, ws, n)
+		require.Equal(t, core.Invalid, core.CodeOf(err), "%+v", n)
+	}
+	list, err := f.s.SetNamespace(f.ctx, ws, Namespace{Name: Email, Priority: 110, Limit: 2, Blocklist: []string{"Shop@X.io"}})
+	require.NoError(t, err)
+	require.Equal(t, Email, list[0].Name)
+	require.Len(t, list, 4)
+	_, errs := f.try(f.in(event.Identify, email("shop@x.io")))
+	require.Equal(t, "NO_IDENTIFIER", reason(errs[0]))
+	e := f.send(f.in(event.Identify, user("u"), email("a@x.io")))[0]
+	require.Equal(t, Email, e.Identifiers[0].Namespace, "the priority is the workspace's")
+}
