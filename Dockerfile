@@ -3,7 +3,7 @@
 # The server and the connectors, as static binaries in an image without a shell.
 #
 #   docker build -t headwater .
-#   docker run --rm -p 127.0.0.1:8080:8080 -v headwater:/data headwater demo --addr 0.0.0.0:8080 --data /data
+#   docker run --rm -p 127.0.0.1:8080:8080 -v headwater:/data headwater demo --data /data
 
 FROM golang:1.26.8-bookworm AS build
 WORKDIR /src
@@ -33,5 +33,9 @@ VOLUME /data
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 
+# serve, demo and health read the address from here; --addr still wins.
+ENV HEADWATER_ADDR=0.0.0.0:8080
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["/usr/local/bin/headwater", "health"]
+
 ENTRYPOINT ["/usr/local/bin/headwater"]
-CMD ["serve", "--addr", "0.0.0.0:8080", "--data", "/data"]
+CMD ["serve", "--data", "/data"]

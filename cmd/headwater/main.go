@@ -38,6 +38,7 @@ type cli struct {
 	Restore   restoreCmd   `cmd:"" help:"Restore a backup into an empty store."`
 	Bench     benchCmd     `cmd:"" help:"Measure, one JSON object a line."`
 	Schema    schemaCmd    `cmd:"" help:"Print the GraphQL schema."`
+	Health    healthCmd    `cmd:"" help:"Ask a running server whether it is ready."`
 }
 
 // env is what a command may use of its surroundings.
