@@ -1,4 +1,4 @@
 package store
 
 // Specs are the port's own collections.
-func Specs() []*Spec { return []*Spec{Claims.Spec, Counters.Spec} }
+func Specs() []*Spec { return []*Spec{Claims.Spec, Counters.Spec, versions.Spec} }
