@@ -101,13 +101,27 @@ func oldest(c *conn) (seq, at int64, err error) {
 const pruneSlice = 256
 
 // prune forgets what is older than the retention and returns the time of the
-// oldest batch that stays. The newest batch always stays.
+// oldest batch that stays. It takes batches from the beginning of the log only,
+// so that no gap comes of clocks that differ. The newest batch always stays.
 func prune(c *conn, before, newest int64) (int64, error) {
-	err := c.exec(fmt.Sprintf("DELETE FROM changes WHERE seq IN (SELECT seq FROM changes WHERE at < ? AND seq < ? ORDER BY seq LIMIT %d)", pruneSlice),
-		before, newest)
+	var first, at int64 // of what stays
+	err := c.each("SELECT seq, at FROM changes ORDER BY seq LIMIT ?", func(s *stmt) error {
+		if first == 0 && (s.int(1) >= before || s.int(0) == newest) {
+			first, at = s.int(0), s.int(1)
+		}
+		return nil
+	}, pruneSlice+1)
 	if err != nil {
 		return 0, err
 	}
-	_, at, err := oldest(c)
-	return at, err
+	if first == 0 { // all of them are old: keep the last, whose turn comes
+		err = c.each("SELECT seq, at FROM changes ORDER BY seq LIMIT 1 OFFSET ?", func(s *stmt) error {
+			first, at = s.int(0), s.int(1)
+			return nil
+		}, pruneSlice)
+		if err != nil {
+			return 0, err
+		}
+	}
+	return at, c.exec("DELETE FROM changes WHERE seq < ?", first)
 }

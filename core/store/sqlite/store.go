@@ -84,6 +84,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		c.close()
 		return nil, translate("open", err)
 	}
+	if err := c.exec("PRAGMA busy_timeout=1"); err != nil { // from now on begin waits
+		c.close()
+		return nil, translate("open", err)
+	}
 	s.watch.init(s)
 	if s.check, err = newCheckpointer(s); err != nil {
 		c.close()
@@ -123,7 +127,15 @@ func (w *writer) initialise(ctx context.Context) error {
 			return nil
 		})
 	}
-	return w.reload()
+	if err := w.conn.exec("BEGIN"); err != nil {
+		return err
+	}
+	defer w.conn.rollback()
+	cat, err := loadCatalog(w.conn)
+	if err == nil {
+		w.follow(cat)
+	}
+	return err
 }
 
 // Commit implements store.Writer.

@@ -2,7 +2,7 @@ package sqlite_test
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"path/filepath"
 	"testing"
 	"time"
@@ -55,6 +55,7 @@ func TestReopenKeepsWhatWasCommitted(t *testing.T) {
 	require.ErrorAs(t, err, &conflict)
 	require.Equal(t, "ws_1/p1", conflict.ID)
 	require.NoError(t, s.Close(ctx))
+	require.NoFileExists(t, path+"-wal", "closing puts the log into the file")
 
 	s = open(t, path)
 	require.NoError(t, s.Declare(ctx, people.Spec))
@@ -135,7 +136,61 @@ func TestRetentionExpiresTokens(t *testing.T) {
 		clock.Advance(store.Retention / 3)
 	}
 	_, err = s.Watch(ctx, tokens[0])
-	require.True(t, errors.Is(err, store.ErrTokenExpired), "%v", err)
-	_, err = s.Watch(ctx, tokens[4])
+	require.ErrorIs(t, err, store.ErrTokenExpired)
+	for i, token := range tokens[2:] {
+		w, err := s.Watch(ctx, token)
+		require.NoError(t, err, "%d thirds of the retention ago", 3-i)
+		require.NoError(t, w.Close())
+	}
+	_, err = s.Watch(ctx, "00000000fffff.001")
+	require.ErrorIs(t, err, store.ErrTokenExpired, "a token of a store that was replaced by an older one")
+}
+
+// A clock that jumps back and forth must not open gaps in the log.
+func TestRetentionForgetsFromTheBeginningOnly(t *testing.T) {
+	ctx := context.Background()
+	clock := core.NewVirtualClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	s, err := sqlite.Open(ctx, sqlite.Options{Path: filepath.Join(t.TempDir(), "hw.db"), Clock: clock})
 	require.NoError(t, err)
+	defer s.Close(ctx)
+	require.NoError(t, s.Declare(ctx, people.Spec))
+	var tokens []store.Token
+	put := func() {
+		key := store.Key("ws", fmt.Sprintf("%04d", len(tokens)))
+		token, err := s.Commit(ctx, store.Batch{ID: key, Ops: []store.Op{people.Insert(&person{Meta: store.Meta{ID: key}})}})
+		require.NoError(t, err)
+		tokens = append(tokens, token)
+	}
+	for i := range 700 {
+		if i%2 == 0 {
+			clock.Advance(100 * time.Hour)
+		} else {
+			clock.Advance(-100 * time.Hour)
+		}
+		put()
+	}
+	clock.Advance(50 * time.Hour) // every second batch is too old, every other is not
+	for range 5 {
+		put()
+	}
+	kept := 0
+	for i, token := range tokens {
+		w, err := s.Watch(ctx, token)
+		if err != nil {
+			require.ErrorIs(t, err, store.ErrTokenExpired)
+			require.Zero(t, kept, "token %d is expired, an older one is not", i)
+			continue
+		}
+		kept++
+		for _, want := range tokens[i+1:] {
+			c, err := w.Next(ctx)
+			require.NoError(t, err)
+			require.Equal(t, want, c.Token)
+		}
+		require.NoError(t, w.Close())
+		if kept == 3 {
+			break
+		}
+	}
+	require.Equal(t, 3, kept)
 }

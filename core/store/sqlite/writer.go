@@ -12,7 +12,7 @@ import (
 // The bounds of a group: what is beyond waits for the next fsync.
 const (
 	groupBatches = 256
-	groupBytes   = 8 << 20
+	groupBytes   = 4 << 20
 	// carefulFor is how many groups are applied with a savepoint around each batch
 	// after one had a conflict.
 	carefulFor = 16
@@ -94,12 +94,17 @@ func (w *writer) finish(r *request, err error) {
 	close(r.done)
 }
 
-// job runs f in a transaction of its own.
+// job runs f in a transaction of its own and reads the catalog again, which it may
+// have changed without a new cookie.
 func (w *writer) job(f func(*conn) error) error {
-	if err := w.begin(); err != nil {
+	if err := w.begin(jobWait); err != nil {
 		return err
 	}
 	err := f(w.conn)
+	var cat *catalog
+	if err == nil {
+		cat, err = loadCatalog(w.conn)
+	}
 	if err == nil {
 		err = w.conn.exec("COMMIT")
 	}
@@ -107,27 +112,24 @@ func (w *writer) job(f func(*conn) error) error {
 		w.conn.rollback()
 		return err
 	}
-	return w.reload()
+	w.follow(cat)
+	return nil
 }
 
-// reload reads the catalog again; jobs may have changed it without a new cookie.
-func (w *writer) reload() error {
-	if err := w.conn.exec("BEGIN"); err != nil {
-		return err
-	}
-	cat, err := loadCatalog(w.conn)
-	w.conn.rollback()
-	if err == nil {
-		w.cat, w.updates = cat, updates{}
-		w.s.catalog.Store(cat)
-	}
-	return err
+// follow makes cat what this process goes by.
+func (w *writer) follow(cat *catalog) {
+	w.cat, w.updates = cat, updates{}
+	w.s.catalog.Store(cat)
 }
+
+// jobWait is how long a job waits for another process, which may be building an
+// index.
+const jobWait = time.Minute
 
 // begin opens a write transaction. Other processes may hold the lock: it asks
-// again after short random pauses, up to the time that a batch may take.
-func (w *writer) begin() error {
-	deadline := time.Now().Add(store.MaxTime)
+// again after short random pauses, up to the limit.
+func (w *writer) begin(limit time.Duration) error {
+	deadline := time.Now().Add(limit)
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 5*time.Millisecond) {
 		err := w.conn.exec("BEGIN IMMEDIATE")
 		if !isBusy(err) || time.Now().After(deadline) {
@@ -140,7 +142,7 @@ func (w *writer) begin() error {
 // group applies the batches in one transaction and answers them. Batches that are
 // refused do not touch the others.
 func (w *writer) group(group []*request) {
-	err := w.begin()
+	err := w.begin(store.MaxTime)
 	if err == nil {
 		err = w.prepare(group)
 	}
@@ -178,11 +180,11 @@ func (w *writer) prepare(group []*request) error {
 		return err
 	}
 	if cookie != w.cat.cookie {
-		if w.cat, err = loadCatalog(w.conn); err != nil {
+		cat, err := loadCatalog(w.conn)
+		if err != nil {
 			return err
 		}
-		w.updates = updates{}
-		w.s.catalog.Store(w.cat)
+		w.follow(cat)
 	}
 	w.workspaces = map[string]int64{}
 	w.now = w.s.clock.Now().UnixMilli()
@@ -207,7 +209,7 @@ func (w *writer) applyAll(group []*request) error {
 		}
 		w.careful = carefulFor
 		w.conn.rollback()
-		if err := w.begin(); err != nil {
+		if err := w.begin(store.MaxTime); err != nil {
 			return err
 		}
 		if err := w.prepare(group); err != nil {
