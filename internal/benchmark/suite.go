@@ -1,0 +1,155 @@
+package benchmark
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/store"
+)
+
+// Options say what to measure.
+type Options struct {
+	Binary string // of headwater: servers are processes of their own
+	Dir    string // for the stores; must exist, with a few GB of room
+	// Open opens the embedded store in a folder as the server would, its
+	// collections declared.
+	Open   func(ctx context.Context, dir string) (store.Store, error)
+	Report *Report
+	Quick  bool     // a look at whether everything runs, in some seconds; the numbers say little
+	Only   []string // names of parts: ingest, read, unmerge, hostile, scale; none: all
+}
+
+// size is how much the parts do.
+type size struct {
+	people int           // of the ordinary store
+	few    int           // people of the small store
+	large  int           // people of the large store
+	run    time.Duration // of each load
+	events int           // of each of the two profiles to be parted
+}
+
+func (o Options) size() size {
+	if o.Quick {
+		return size{people: 2000, few: 500, large: 4000, run: time.Second, events: 500}
+	}
+	return size{people: 100_000, few: 10_000, large: 1_000_000, run: 10 * time.Second, events: 10_000}
+}
+
+// parts are the names that Only may hold.
+var parts = []string{"ingest", "read", "unmerge", "hostile", "scale"}
+
+// Known reports whether there is a part with the name.
+func Known(part string) bool { return slices.Contains(parts, part) }
+
+func (o Options) wants(part string) bool { return len(o.Only) == 0 || slices.Contains(o.Only, part) }
+
+// Run measures everything that the options ask for, and returns the first fault;
+// a promise that is not kept is no fault.
+func Run(ctx context.Context, o Options) error {
+	if o.wants("ingest") || o.wants("read") || o.wants("unmerge") || o.wants("hostile") {
+		if err := ordinary(ctx, o); err != nil {
+			return err
+		}
+	}
+	if o.wants("scale") {
+		return scale(ctx, o)
+	}
+	return nil
+}
+
+// ordinary measures what needs a store of 100,000 people.
+func ordinary(ctx context.Context, o Options) (err error) {
+	z := o.size()
+	h, err := prepare(ctx, o, "ordinary", z.people)
+	if err != nil {
+		return err
+	}
+	if o.wants("ingest") {
+		if err := direct(ctx, o, h); err != nil {
+			return err
+		}
+	}
+	s, err := start(ctx, o.Binary, h.dir, h.keys)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Stop()) }()
+	if o.wants("ingest") {
+		if err := overHTTP(ctx, o, h, s); err != nil {
+			return err
+		}
+	}
+	if o.wants("read") {
+		l := ReadLoad{People: z.people, Rate: 200, Ingest: 1000, For: z.run}
+		if err := Read(ctx, o.Report, s, l); err != nil {
+			return err
+		}
+	}
+	if o.wants("unmerge") {
+		if err := Unmerge(ctx, o.Report, s, z.events); err != nil {
+			return err
+		}
+	}
+	if o.wants("hostile") {
+		return Hostile(ctx, o.Report, s)
+	}
+	return nil
+}
+
+// house is a folder with a store and a workspace.
+type house struct {
+	dir    string
+	people int
+	keys   Keys
+	shape  Shape // what the direct run wrote
+}
+
+// prepare makes a folder with a workspace of so many people.
+func prepare(ctx context.Context, o Options, name string, people int) (*house, error) {
+	h := &house{dir: filepath.Join(o.Dir, name)}
+	if err := os.MkdirAll(h.dir, 0o700); err != nil {
+		return nil, err
+	}
+	var err error
+	if h.keys, err = create(ctx, o.Binary, h.dir); err != nil {
+		return nil, err
+	}
+	return h, h.fill(ctx, o, people)
+}
+
+// fill adds people until there are so many.
+func (h *house) fill(ctx context.Context, o Options, people int) error {
+	began := time.Now()
+	err := h.open(ctx, o, func(b Base) error { return Seed(ctx, b, h.people, people) })
+	if err != nil {
+		return err
+	}
+	rate := float64(people-h.people) / time.Since(began).Seconds()
+	h.people = people
+	return o.Report.Add(Line{Bench: "seed", Value: rate, Unit: "people/s", Against: fmt.Sprintf("%d people stored", people)})
+}
+
+// open opens the store in this process for the time of f.
+func (h *house) open(ctx context.Context, o Options, f func(Base) error) (err error) {
+	s, err := o.Open(ctx, h.dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close(context.WithoutCancel(ctx))) }()
+	clock := core.SystemClock{}
+	b := Base{Store: s, Events: event.NewService(s, clock), Profiles: profile.NewService(s, clock), Workspace: h.keys.Workspace}
+	src, err := b.Events.EnsureSource(ctx, b.Workspace, event.SourceInput{Name: "Bench", Kind: event.SourceSystem})
+	if err != nil {
+		return err
+	}
+	b.Source = src.SourceID()
+	return f(b)
+}
