@@ -33,7 +33,7 @@ var Plan = []Floor{
 	{Path: "core/template", Level: 10},
 
 	// What stands on the storage port, and who may see it: the domain asks the port.
-	{Path: "core/store/fault", Level: 12, For: []string{"cmd/...", "core/store/storetest"}},
+	{Path: "core/store/faultstore", Level: 12, For: []string{"core/store/storetest"}},
 	{Path: "core/store/mongo/...", Level: 12, For: []string{"cmd/...", "core/store/mongo/wiretest/..."}},
 	{Path: "core/store/sqlite/...", Level: 12, For: []string{"cmd/..."}},
 	{Path: "core/store/storetest", Level: 14, For: []string{"core/store/mongo/wiretest/..."}},
