@@ -71,7 +71,8 @@ fuzz: ## every fuzz target, FUZZTIME (30s) each
 	done
 
 .PHONY: bench
-bench: server ## the benchmarks, one JSON object a line
+bench: ## the benchmarks, one JSON object a line
+	@$(MAKE) -s server
 	@$(BIN)/headwater bench
 
 .PHONY: generate
