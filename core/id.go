@@ -19,6 +19,7 @@ const (
 	PrefixProposal   = "prop"
 	PrefixSeparation = "sep"
 	PrefixJob        = "job"
+	PrefixImport     = "imp"
 	PrefixKey        = "key"
 	PrefixSource     = "src"
 	PrefixQuarantine = "qua"
