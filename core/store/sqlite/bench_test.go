@@ -1,3 +1,5 @@
+//go:build unix
+
 package sqlite_test
 
 import (
@@ -189,6 +191,81 @@ func BenchmarkCommitBare(b *testing.B) {
 	}
 	b.StopTimer()
 	report(b, cpu)
+}
+
+// BenchmarkCommitSmall measures single inserts by 64 writers, who share fsyncs, and
+// by one, who does not.
+func BenchmarkCommitSmall(b *testing.B) {
+	for _, writers := range []int{1, 64} {
+		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) {
+			s := open(b, filepath.Join(b.TempDir(), "hw.db"))
+			require.NoError(b, s.Declare(b.Context(), benchEvents.Spec))
+			var next atomic.Int64
+			b.ReportAllocs()
+			cpu := cpuTime()
+			b.ResetTimer()
+			var wg sync.WaitGroup
+			for range writers {
+				wg.Go(func() {
+					for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
+						op := benchEvents.Insert(eventDoc(i, int(i)))
+						if _, err := s.Commit(context.Background(), store.Batch{ID: strconv.FormatInt(i, 10), Ops: []store.Op{op}}); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+			b.StopTimer()
+			report(b, cpu)
+		})
+	}
+}
+
+// BenchmarkGet measures documents read by key, one and a hundred at a time.
+func BenchmarkGet(b *testing.B) {
+	s := benchStore(b)
+	n := benchCount()
+	for _, size := range []int{1, 100} {
+		b.Run(fmt.Sprintf("keys=%d", size), func(b *testing.B) {
+			rnd := rand.New(rand.NewPCG(1, 1))
+			ids := make([]string, size)
+			b.ReportAllocs()
+			b.ResetTimer()
+			for i := 0; i < b.N; i += size {
+				for j := range ids {
+					ids[j] = store.Key(benchWorkspace, profileID(rnd.IntN(n)))
+				}
+				docs, err := s.Get(context.Background(), benchProfiles.Spec, ids)
+				if err != nil || docs[0] == nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkPage measures a page of 20 events of one part.
+func BenchmarkPage(b *testing.B) {
+	s := benchStore(b)
+	for i := int64(0); i < 20000; i += 1000 {
+		var ops []store.Op
+		for j := i; j < i+1000; j++ {
+			ops = append(ops, benchEvents.Insert(eventDoc(j, int(j%100))))
+		}
+		_, err := s.Commit(b.Context(), store.Batch{ID: fmt.Sprint("e", i), Ops: ops})
+		require.NoError(b, err)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		q := store.Query{Workspace: benchWorkspace, Where: []store.Cond{store.Eq("part", profileID(i%100))}}
+		docs, err := benchEvents.Find(context.Background(), s, q, 20)
+		if err != nil || len(docs) != 20 {
+			b.Fatal(err, len(docs))
+		}
+	}
 }
 
 // report adds the rate, and the processor time of an event, which the neighbours

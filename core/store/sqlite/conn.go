@@ -73,21 +73,18 @@ func (c *conn) prepare(sql string) (*stmt, error) {
 	if rc != lib.SQLITE_OK {
 		return nil, c.fail(rc)
 	}
-	if len(c.stmts) >= maxStatements {
-		c.forget()
-	}
 	s := &stmt{c: c, p: *(*uintptr)(pointer(c.out))}
 	c.stmts[sql] = s
 	return s, nil
 }
 
-// forget closes the statements that are not in use.
-func (c *conn) forget() {
-	for sql, s := range c.stmts {
-		if !s.busy {
+// trim closes the statements when there are too many. Nobody may hold one.
+func (c *conn) trim() {
+	if len(c.stmts) > maxStatements {
+		for _, s := range c.stmts {
 			s.finalize()
-			delete(c.stmts, sql)
 		}
+		clear(c.stmts)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	lib "modernc.org/sqlite/lib"
 
+	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
@@ -35,8 +36,9 @@ func isBusy(err error) bool { return codeOf(err) == lib.SQLITE_BUSY }
 func translate(op string, err error) error {
 	switch codeOf(err) {
 	case 0:
+		var known *core.Error
 		if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
-			errors.Is(err, store.ErrUnavailable) {
+			errors.Is(err, store.ErrUnavailable) || errors.As(err, &known) {
 			return err
 		}
 		return fmt.Errorf("sqlite: %s: %w", op, err)

@@ -40,6 +40,7 @@ func (p *pool) with(ctx context.Context, f func(*conn) error) error {
 			}
 		}
 		defer func() { p.free <- c }()
+		c.trim()
 		return f(c)
 	case <-p.done:
 		return errClosed

@@ -11,6 +11,7 @@ type request struct {
 	batch store.Batch
 	ops   []op
 	cat   *catalog // that ops were encoded with
+	unfit error    // of encoding
 	size  int
 
 	job func(*conn) error // instead of a batch

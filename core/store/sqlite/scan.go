@@ -24,9 +24,12 @@ func (s *Store) Scan(ctx context.Context, plan store.Plan) ([]bson.Raw, error) {
 				if len(out) >= plan.Limit {
 					break
 				}
-				limit = fmt.Sprintf(" LIMIT %d", plan.Limit-len(out))
+				limit = " LIMIT ?"
 			}
 			sql, args := q.sql("c.id, c.v, c.doc", part, ws)
+			if plan.Limit > 0 {
+				args = append(args, plan.Limit-len(out))
+			}
 			err := c.each(sql+q.order()+limit, func(st *stmt) error {
 				out = append(out, join(prefix, st.text(0), st.int(1), st.bytes(2)))
 				return nil

@@ -14,7 +14,6 @@ type stmt struct {
 	c    *conn
 	p    uintptr
 	bufs []buffer
-	busy bool
 }
 
 type buffer struct {
@@ -87,7 +86,6 @@ func (s *stmt) bind(args ...any) {
 
 // step moves on and reports whether there is a row. The caller resets.
 func (s *stmt) step() (bool, error) {
-	s.busy = true
 	switch rc := lib.Xsqlite3_step(s.c.tls, s.p); rc {
 	case lib.SQLITE_ROW:
 		return true, nil
@@ -99,10 +97,7 @@ func (s *stmt) step() (bool, error) {
 }
 
 // reset makes the statement ready for its next run and releases its locks.
-func (s *stmt) reset() {
-	s.busy = false
-	lib.Xsqlite3_reset(s.c.tls, s.p)
-}
+func (s *stmt) reset() { lib.Xsqlite3_reset(s.c.tls, s.p) }
 
 // run binds, steps to the end and resets.
 func (s *stmt) run(args ...any) error {

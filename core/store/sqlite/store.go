@@ -2,8 +2,10 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -75,9 +77,12 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.MaxPages > 0 {
 		pragmas = append(pragmas, fmt.Sprintf("max_page_count=%d", o.MaxPages))
 	}
+	if err := create(path); err != nil {
+		return nil, fmt.Errorf("sqlite: open: %w", err)
+	}
 	c, err := s.open(pragmas...)
 	if err != nil {
-		return nil, translate("open", err)
+		return nil, translate("open "+path, err)
 	}
 	w := &writer{s: s, conn: c, cat: &catalog{cookie: -1}, updates: updates{}, restart: restartAfter}
 	if err := w.initialise(ctx); err != nil {
@@ -97,13 +102,41 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
-// open opens a connection with what all of them share. WAL is set first: it is
-// kept in the file, and setting it takes the file's lock only once in its life.
+// create makes an empty file that only its owner may read. A file that exists is
+// left alone: to open and close it would drop the locks that this process has on it.
+func create(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// open opens a connection with what all of them share.
 func (s *Store) open(more ...string) (*conn, error) {
-	return openConn(s.path, append([]string{
-		"journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "temp_store=MEMORY", "mmap_size=0",
-		"wal_autocheckpoint=0", "journal_size_limit=67108864", "cell_size_check=ON",
+	c, err := openConn(s.path, append([]string{
+		"synchronous=FULL", "secure_delete=ON", "temp_store=MEMORY", "mmap_size=0",
+		"wal_autocheckpoint=0", "journal_size_limit=67108864",
 	}, more...)...)
+	if err != nil {
+		return nil, err
+	}
+	var mode string
+	err = c.each("PRAGMA journal_mode=WAL", func(st *stmt) error {
+		mode = st.text(0)
+		return nil
+	})
+	if err == nil && mode != "wal" {
+		err = fmt.Errorf("the file system cannot share memory between processes (journal mode %s); put the file on a local disk", mode)
+	}
+	if err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
 }
 
 func (s *Store) openReader() (*conn, error) { return s.open(readerCache, "query_only=ON") }
@@ -148,8 +181,10 @@ func (s *Store) Commit(ctx context.Context, b store.Batch) (store.Token, error) 
 	if err := r.encode(s.catalog.Load()); err != nil {
 		return "", fmt.Errorf("sqlite: commit: %w", err)
 	}
-	err := s.send(ctx, r)
-	return r.token, err
+	if err := s.send(ctx, r); err != nil {
+		return "", err
+	}
+	return r.token, nil
 }
 
 // exclusive runs f on the writer's connection in a transaction of its own.
