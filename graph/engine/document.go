@@ -16,7 +16,7 @@ import (
 // request that sends the same text and never changes.
 type document struct {
 	*ast.QueryDocument
-	constants map[string]any // see liftNumbers
+	constants map[string]any // see numbers
 }
 
 // The reasons of GraphQL's own errors, the words that other servers use.
@@ -46,6 +46,7 @@ func (e *Engine) compile(text string) (*document, []error) {
 	if err := e.opt.Limits.Shape(parsed); err != nil {
 		return nil, []error{err}
 	}
+	exact := findNumbers(e.opt.Schema.Schema(), parsed)
 	if list := validator.ValidateWithRules(e.opt.Schema.Schema(), parsed, e.rules); len(list) > 0 {
 		var errs []error
 		for _, fault := range list[:min(len(list), maxErrors)] {
@@ -53,7 +54,7 @@ func (e *Engine) compile(text string) (*document, []error) {
 		}
 		return nil, errs
 	}
-	doc := &document{QueryDocument: parsed, constants: liftNumbers(parsed)}
+	doc := &document{QueryDocument: parsed, constants: exact.lift()}
 	e.documents.Add(text, doc)
 	return doc, nil
 }

@@ -4,56 +4,73 @@ import (
 	"encoding/json"
 
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/validator"
 )
 
-// liftNumbers makes the numbers that stand literally inside a custom scalar
-// exact. The parser's library turns a literal into an int64 or a float64, which
-// changes 12.10 and panics at twenty digits; a number that comes as a variable is
-// kept as text. So each such literal becomes a reference to a variable that no
-// client can name, and the returned map holds their values.
-func liftNumbers(doc *ast.QueryDocument) map[string]any {
-	l := lifter{}
+// numbers are the literal numbers inside custom scalars of a document. The
+// parser's library turns a literal into an int64 or a float64, which changes 12.10
+// and fails at twenty digits, while a number that comes as a variable is kept as
+// text. So each such literal becomes a reference to a variable that no client can
+// name.
+type numbers []*ast.Value
+
+// findNumbers finds them and disguises them as strings, which validation lets pass
+// in a custom scalar and does not try to convert. The document's types must be
+// known, which a walk sees to.
+func findNumbers(schema *ast.Schema, doc *ast.QueryDocument) numbers {
+	validator.Walk(schema, doc, &validator.Events{})
+	var n numbers
 	for _, op := range doc.Operations {
 		for _, v := range op.VariableDefinitions {
-			if v.DefaultValue != nil {
-				l.value(v.DefaultValue, false)
-			}
+			n.value(v.DefaultValue, false)
 		}
-		l.selections(op.SelectionSet)
+		n.selections(op.SelectionSet)
 	}
 	for _, f := range doc.Fragments {
-		l.selections(f.SelectionSet)
+		n.selections(f.SelectionSet)
 	}
-	return l
+	for _, v := range n {
+		v.Kind = ast.StringValue
+	}
+	return n
 }
 
-type lifter map[string]any
+// lift puts references in their places and returns what they refer to.
+func (n numbers) lift() map[string]any {
+	constants := map[string]any{}
+	for _, v := range n {
+		name := "#" + v.Raw // no name of GraphQL begins so
+		constants[name] = json.Number(v.Raw)
+		v.Kind, v.Raw = ast.Variable, name
+	}
+	return constants
+}
 
-func (l lifter) selections(set ast.SelectionSet) {
+func (n *numbers) selections(set ast.SelectionSet) {
 	for _, sel := range set {
 		switch sel := sel.(type) {
 		case *ast.Field:
 			for _, arg := range sel.Arguments {
-				l.value(arg.Value, false)
+				n.value(arg.Value, false)
 			}
-			l.selections(sel.SelectionSet)
+			n.selections(sel.SelectionSet)
 		case *ast.InlineFragment:
-			l.selections(sel.SelectionSet)
+			n.selections(sel.SelectionSet)
 		}
 	}
 }
 
-// value lifts the numbers of v; inside tells that v is part of a custom scalar.
-func (l lifter) value(v *ast.Value, inside bool) {
-	inside = inside || custom(v.Definition)
-	if inside && (v.Kind == ast.IntValue || v.Kind == ast.FloatValue) {
-		name := "#" + v.Raw // no name of GraphQL begins so
-		l[name] = json.Number(v.Raw)
-		v.Kind, v.Raw = ast.Variable, name
+// value collects the numbers of v; inside tells that v is part of a custom scalar.
+func (n *numbers) value(v *ast.Value, inside bool) {
+	if v == nil {
 		return
 	}
+	inside = inside || custom(v.Definition)
+	if inside && (v.Kind == ast.IntValue || v.Kind == ast.FloatValue) {
+		*n = append(*n, v)
+	}
 	for _, child := range v.Children {
-		l.value(child.Value, inside)
+		n.value(child.Value, inside)
 	}
 }
 

@@ -129,7 +129,7 @@ func (e *Engine) text(r *Request) (string, error) {
 	if e.opt.Trusted != nil {
 		hash := r.Persisted
 		if r.Query != "" {
-			hash = hashOf(r.Query)
+			hash = Hash(r.Query)
 		}
 		text, ok := e.opt.Trusted[hash]
 		if !ok {
@@ -148,7 +148,7 @@ func (e *Engine) text(r *Request) (string, error) {
 		}
 		return text, nil
 	}
-	if hashOf(r.Query) != r.Persisted {
+	if Hash(r.Query) != r.Persisted {
 		return "", core.Errorf(core.Invalid, "PERSISTED_QUERY_MISMATCH", "sha256Hash is not the SHA-256 of the query in lower-case hex")
 	}
 	return r.Query, nil
@@ -161,7 +161,8 @@ func (e *Engine) remember(r *Request, text string) {
 	}
 }
 
-func hashOf(text string) string {
+// Hash returns the hex SHA-256 of a document.
+func Hash(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])
 }

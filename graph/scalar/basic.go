@@ -2,13 +2,19 @@ package scalar
 
 import (
 	"encoding/json"
-	"errors"
 	"io"
 	"math"
 	"strconv"
 
 	"github.com/99designs/gqlgen/graphql"
+
+	"github.com/headwater-cdp/headwater/core"
 )
+
+// badValue is the error of a value that is not of its scalar.
+func badValue(message string) *core.Error {
+	return core.Errorf(core.Invalid, "BAD_VALUE", "%s", message)
+}
 
 // MarshalCursor writes a cursor.
 func MarshalCursor(s string) graphql.Marshaler { return graphql.MarshalString(s) }
@@ -17,7 +23,7 @@ func MarshalCursor(s string) graphql.Marshaler { return graphql.MarshalString(s)
 func UnmarshalCursor(v any) (string, error) {
 	s, ok := v.(string)
 	if !ok {
-		return "", errors.New("a Cursor is a string that the server gave")
+		return "", badValue("a Cursor is a string that the server gave")
 	}
 	return s, nil
 }

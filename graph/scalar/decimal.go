@@ -2,7 +2,6 @@ package scalar
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -15,6 +14,8 @@ type Decimal string
 
 // decimalForm is a number of JSON with at most 40 characters of digits.
 var decimalForm = regexp.MustCompile(`^-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?$`)
+
+var errDecimal = badValue(`a Decimal is a number or a string such as "12.50"`)
 
 // MarshalGQL implements graphql.Marshaler.
 func (d Decimal) MarshalGQL(w io.Writer) { _, _ = io.WriteString(w, strconv.Quote(string(d))) }
@@ -30,10 +31,10 @@ func (d *Decimal) UnmarshalGQL(v any) error {
 	case int64, int:
 		text = fmt.Sprint(v)
 	default:
-		return errors.New(`a Decimal is a number or a string such as "12.50"`)
+		return errDecimal
 	}
 	if !decimalForm.MatchString(text) {
-		return errors.New(`a Decimal is a number or a string such as "12.50"`)
+		return errDecimal
 	}
 	*d = Decimal(text)
 	return nil

@@ -3,7 +3,6 @@ package scalar
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"io"
 )
 
@@ -27,7 +26,7 @@ func (j *JSON) UnmarshalGQL(v any) error {
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
-		return errors.New("not a JSON value")
+		return badValue("not a JSON value")
 	}
 	*j = bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
 	return nil

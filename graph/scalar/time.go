@@ -1,7 +1,6 @@
 package scalar
 
 import (
-	"errors"
 	"io"
 	"regexp"
 	"strconv"
@@ -38,13 +37,13 @@ func UnmarshalDateTime(v any) (time.Time, error) {
 	return t.UTC(), nil
 }
 
-var errDateTime = errors.New(`a DateTime is RFC 3339 with a zone, such as "2026-11-21T09:30:00Z"`)
+var errDateTime = badValue(`a DateTime is RFC 3339 with a zone, such as "2026-11-21T09:30:00Z"`)
 
 // durationForm is ISO 8601 without years and months, whose length depends on
 // the calendar.
 var durationForm = regexp.MustCompile(`^P(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?:(\d{1,8})H)?(?:(\d{1,8})M)?(?:(\d{1,9}(?:\.\d{1,9})?)S)?)?$`)
 
-var errDuration = errors.New(`a Duration is ISO 8601 in weeks, days, hours, minutes and seconds, such as "P1DT12H"`)
+var errDuration = badValue(`a Duration is ISO 8601 in weeks, days, hours, minutes and seconds, such as "P1DT12H"`)
 
 // MarshalDuration writes an elapsed time as ISO 8601 in hours, minutes and
 // seconds, "PT36H".

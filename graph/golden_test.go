@@ -1,0 +1,126 @@
+package graph_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// TestGolden runs the queries of testdata/golden in the order of their names over
+// one workspace, each as the user that its first line names ("# analyst"), and
+// compares the answers. Variables that a query declares are filled from the
+// fixture. In the answers ids, times, cursors and secrets are numbered.
+func TestGolden(t *testing.T) {
+	w := newWorld(t)
+	vars := fixture(w)
+	files, err := filepath.Glob("testdata/golden/*.graphql")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	keys := map[string]string{"admin": w.admin, "analyst": w.analyst, "write": w.write}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".graphql"), func(t *testing.T) {
+			w.t = t
+			query, err := os.ReadFile(file)
+			require.NoError(t, err)
+			first, _, _ := strings.Cut(string(query), "\n")
+			user := strings.TrimSpace(strings.TrimPrefix(first, "#"))
+			require.Contains(t, keys, user, "the first line names the user")
+			a := w.as(keys[user], string(query), declared(string(query), vars))
+			got := normal(t, a.Body)
+			golden := strings.TrimSuffix(file, ".graphql") + ".json"
+			if *update {
+				require.NoError(t, os.WriteFile(golden, got, 0o644))
+			}
+			want, err := os.ReadFile(golden)
+			require.NoError(t, err)
+			require.Equal(t, string(want), string(got))
+		})
+	}
+}
+
+var variable = regexp.MustCompile(`\$(\w+):`)
+
+func declared(query string, vars map[string]any) map[string]any {
+	out := map[string]any{}
+	for _, m := range variable.FindAllStringSubmatch(query, -1) {
+		out[m[1]] = vars[m[1]]
+	}
+	return out
+}
+
+// fixture makes a small shop and names what the queries ask for.
+func fixture(w *world) map[string]any {
+	ids := w.ingest(
+		map[string]any{"type": "IDENTIFY", "messageId": "i1", "userId": "ana", "traits": map[string]any{"email": "ana@example.com", "plan": "pro", "address": map[string]any{"city": "Cluj"}}, "timestamp": "2026-01-01T08:00:00Z"},
+		map[string]any{"type": "TRACK", "messageId": "t1", "userId": "ana", "event": "Product Viewed", "properties": map[string]any{"sku": "A1", "price": json.Number("19.90")}, "timestamp": "2026-01-02T08:00:00Z"},
+		map[string]any{"type": "TRACK", "messageId": "t2", "userId": "ana", "event": "Order Completed", "properties": map[string]any{"total": json.Number("39.80"), "lines": []any{map[string]any{"sku": "A1", "quantity": 2}}}, "timestamp": "2026-01-03T08:00:00Z"},
+		map[string]any{"type": "IDENTIFY", "messageId": "i2", "userId": "ben", "traits": map[string]any{"phone": "+40721234567"}, "timestamp": "2026-01-01T09:00:00Z", "context": map[string]any{"consent": map[string]any{"categoryPreferences": map[string]any{"marketing": true}}}},
+		map[string]any{"type": "IDENTIFY", "messageId": "i3", "anonymousId": "anon-1", "traits": map[string]any{"plan": "free"}, "timestamp": "2026-01-01T10:00:00Z"},
+	)
+	// An event that links two different people waits for a person.
+	w.ingest(map[string]any{"type": "IDENTIFY", "messageId": "i4", "userId": "ben", "traits": map[string]any{"email": "ana@example.com"}, "timestamp": "2026-01-04T08:00:00Z"})
+	bad := w.as(w.admin, ingestQuery, map[string]any{"events": []any{map[string]any{"type": "TRACK", "messageId": "bad", "userId": "ana"}}})
+	require.Empty(w.t, bad.Errors)
+	d := w.ask(`{ quarantinedEvents { edges { node { id } } } mergeProposals { edges { node { id } } } events(first: 1) { edges { node { id } } } keys { edges { node { id name } } } sources { id name } }`, nil)
+	vars := map[string]any{
+		"ana": ids[0], "ben": ids[3], "anon": ids[4], "ws": w.ws,
+		"bad":      dig(d, "quarantinedEvents", "edges", 0, "node", "id"),
+		"proposal": dig(d, "mergeProposals", "edges", 0, "node", "id"),
+		"event":    dig(d, "events", "edges", 0, "node", "id"),
+		"key":      dig(d, "keys", "edges", 0, "node", "id"),
+		"source":   dig(d, "sources", 0, "id"),
+	}
+	return vars
+}
+
+var changing = []struct {
+	form *regexp.Regexp
+	name string
+}{
+	{regexp.MustCompile(`\b(prof|evt|mrg|prop|job|key|src|qua|req|ws|msg|imp)_[0-9A-Z]{10,26}\b`), "$1"},
+	{regexp.MustCompile(`"(20[2-9][0-9]-[01][0-9]-[0-3][0-9]T[0-9:.]+Z)"`), "TIME"},
+	{regexp.MustCompile(`(Cursor|cursor)": "([A-Za-z0-9_-]{8,})"`), "CURSOR"},
+	{regexp.MustCompile(`"hw_[A-Za-z0-9_]+"`), "SECRET"},
+}
+
+// normal indents an answer and numbers what differs from run to run, the same
+// text by the same number.
+func normal(t *testing.T, body []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, json.Indent(&b, body, "", "  "), string(body))
+	text := b.String()
+	text = changing[0].form.ReplaceAllStringFunc(text, numbered())
+	text = changing[1].form.ReplaceAllStringFunc(text, func(s string) string {
+		if strings.HasPrefix(s, `"2026-01-0`) {
+			return s // the fixture's own
+		}
+		return `"TIME"`
+	})
+	text = changing[2].form.ReplaceAllString(text, `$1": "CURSOR"`)
+	text = changing[3].form.ReplaceAllString(text, `"SECRET"`)
+	return []byte(text + "\n")
+}
+
+func numbered() func(string) string {
+	seen, count := map[string]string{}, map[string]int{}
+	return func(id string) string {
+		if n, ok := seen[id]; ok {
+			return n
+		}
+		prefix, _, _ := strings.Cut(id, "_")
+		count[prefix]++
+		seen[id] = fmt.Sprintf("%s_%d", prefix, count[prefix])
+		return seen[id]
+	}
+}
