@@ -7,6 +7,9 @@ import (
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
+// readAhead is how many batches a stream reads at once.
+const readAhead = 64
+
 // Watch implements store.Watcher.
 func (s *Store) Watch(ctx context.Context, after store.Token, collections ...*store.Spec) (store.Stream, error) {
 	at, err := parseToken(after)

@@ -12,9 +12,6 @@ import (
 // waits for changes.
 const pollEvery = 50 * time.Millisecond
 
-// readAhead is how many batches a stream reads at once.
-const readAhead = 64
-
 // watchers wakes the streams that wait.
 type watchers struct {
 	s       *Store

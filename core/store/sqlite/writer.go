@@ -3,8 +3,6 @@ package sqlite
 import (
 	"math/rand/v2"
 	"time"
-
-	"github.com/headwater-cdp/headwater/core/store"
 )
 
 // The bounds of a group: what is beyond waits for the next fsync.
