@@ -32,6 +32,9 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request, op *engine.Opera
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(http.StatusOK)
 	out := &eventWriter{w: w, control: http.NewResponseController(w)}
+	// The server's read deadline is for requests; it would end a stream half a
+	// minute after it began.
+	_ = out.control.SetReadDeadline(time.Time{})
 	_ = out.write(":\n\n")
 
 	watching := make(chan struct{})

@@ -1,0 +1,82 @@
+package resolver
+
+import (
+	"context"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/graph/gen"
+)
+
+// problems sorts an error of a mutation: what the caller can put right in the
+// input becomes a user error with its path in the input, anything else stays an
+// error.
+func problems(err error) ([]*core.Error, error) {
+	if err == nil {
+		return nil, nil
+	}
+	fault := core.AsError(err)
+	switch fault.Code {
+	case core.Invalid, core.NotFound, core.Conflict, core.ConsentRequired:
+		return []*core.Error{fault.At("input")}, nil
+	}
+	return nil, err
+}
+
+// permissions are what the actions of the schema need; SIGN_IN needs none.
+var permissions = map[gen.Action]access.Permission{
+	gen.ActionRead: access.Read, gen.ActionIngest: access.Ingest, gen.ActionChange: access.Change, gen.ActionManage: access.Manage,
+}
+
+// Can is the directive @can: it refuses early what the services would refuse.
+func Can(ctx context.Context, _ any, next graphql.Resolver, action gen.Action) (any, error) {
+	p, ok := permissions[action]
+	switch {
+	case core.ActorFrom(ctx) == nil:
+		return nil, core.Errorf(core.Unauthenticated, "MISSING_KEY", "send a key as Authorization: Bearer hw_…")
+	case ok:
+		if err := access.Allow(ctx, p); err != nil {
+			return nil, err
+		}
+	case action != gen.ActionSignIn:
+		return nil, core.Errorf(core.Forbidden, "ROLE", "nobody may do this")
+	}
+	return next(ctx)
+}
+
+// text returns nil for "", which the schema writes as null.
+func text(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// value returns what p points at, or the zero value.
+func value[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}
+
+// long widens an Int that may be left out.
+func long(p *int) *int64 {
+	if p == nil {
+		return nil
+	}
+	n := int64(*p)
+	return &n
+}
+
+// pointers gives the elements of a list by reference.
+func pointers[T any](list []T) []*T {
+	out := make([]*T, len(list))
+	for i := range list {
+		out[i] = &list[i]
+	}
+	return out
+}

@@ -1,0 +1,61 @@
+package resolver
+
+import (
+	"context"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/work"
+	"github.com/headwater-cdp/headwater/graph/gen"
+	"github.com/headwater-cdp/headwater/graph/scalar"
+	"github.com/headwater-cdp/headwater/graph/view"
+)
+
+// Job answers Query.job.
+func (r query) Job(ctx context.Context, id string) (*work.Job, error) {
+	if core.IDPrefix(id) != core.PrefixJob {
+		return nil, nil
+	}
+	return r.Resolver.Jobs.Get(ctx, workspace(ctx), id)
+}
+
+// Jobs answers Query.jobs.
+func (r query) Jobs(ctx context.Context, kind *string, status *work.Status, first *int, after *string, last *int, before *string) (*view.JobConnection, error) {
+	ws, f := workspace(ctx), work.Filter{Kind: value(kind), Status: value(status)}
+	page, err := r.Resolver.Jobs.List(ctx, ws, f, core.PageArgs{First: first, After: after, Last: last, Before: before})
+	if err != nil {
+		return nil, err
+	}
+	return view.NewConnection(page, func(ctx context.Context) (int64, error) { return r.Resolver.Jobs.Count(ctx, ws, f) }), nil
+}
+
+// CancelJob answers Mutation.cancelJob.
+func (r mutation) CancelJob(ctx context.Context, in gen.CancelJobInput) (*gen.CancelJobPayload, error) {
+	j, err := r.Jobs.Cancel(ctx, workspace(ctx), in.ID)
+	out := &gen.CancelJobPayload{Job: j}
+	if out.UserErrors, err = problems(err); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// Total answers Job.total.
+func (r jobFields) Total(_ context.Context, j *work.Job) (*int, error) {
+	if j.Total == 0 {
+		return nil, nil
+	}
+	n := int(j.Total)
+	return &n, nil
+}
+
+// Error answers Job.error.
+func (r jobFields) Error(_ context.Context, j *work.Job) (*string, error) {
+	if j.Error == nil {
+		return nil, nil
+	}
+	return text(j.Error.Reason + ": " + j.Error.Message), nil
+}
+
+// Result answers Job.result.
+func (r jobFields) Result(_ context.Context, j *work.Job) (scalar.JSON, error) {
+	return document(j.Result)
+}

@@ -1,0 +1,64 @@
+package resolver
+
+import (
+	"context"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/graph/view"
+)
+
+// Node answers Query.node: the prefix of an id tells its kind. What the actor may
+// not read is no different from what is not there.
+func (r query) Node(ctx context.Context, id string) (view.Node, error) {
+	ws := workspace(ctx)
+	switch core.IDPrefix(id) {
+	case core.PrefixProfile:
+		return node(r.Resolver.Profiles.Get(ctx, ws, id))
+	case core.PrefixEvent:
+		return node(r.Resolver.Events.Get(ctx, ws, id))
+	case core.PrefixMerge:
+		return node(r.Resolver.Profiles.GetMerge(ctx, ws, id))
+	case core.PrefixProposal:
+		return node(r.Resolver.Profiles.GetProposal(ctx, ws, id))
+	case core.PrefixJob:
+		return node(r.Job(ctx, id))
+	case core.PrefixSource:
+		return node(r.Resolver.Events.Source(ctx, ws, id))
+	case core.PrefixQuarantine:
+		return node(r.Resolver.Events.QuarantineItem(ctx, ws, id))
+	case core.PrefixKey:
+		if access.Allow(ctx, access.Manage) != nil {
+			return nil, nil
+		}
+		return node(r.Access.Key(ctx, "", id))
+	case core.PrefixWorkspace:
+		if id != ws {
+			return nil, nil
+		}
+		return node(r.Access.Workspace(ctx, id))
+	}
+	return nil, nil
+}
+
+// node turns a missing thing into no node: an interface that holds a nil pointer
+// is not nil.
+func node[T any](thing *T, err error) (view.Node, error) {
+	if thing == nil || err != nil {
+		return nil, err
+	}
+	return thing, nil
+}
+
+// Viewer answers Query.viewer.
+func (r query) Viewer(ctx context.Context) (*core.Actor, error) { return core.ActorFrom(ctx), nil }
+
+// Purpose answers Viewer.purpose.
+func (r viewerFields) Purpose(_ context.Context, a *core.Actor) (*string, error) {
+	return text(a.Purpose), nil
+}
+
+// Can answers Viewer.can.
+func (r viewerFields) Can(_ context.Context, a *core.Actor, action, _ string) (bool, error) {
+	return access.Can(a, access.Permission(action)), nil
+}

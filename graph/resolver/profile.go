@@ -1,0 +1,148 @@
+package resolver
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/graph/gen"
+	"github.com/headwater-cdp/headwater/graph/scalar"
+	"github.com/headwater-cdp/headwater/graph/view"
+)
+
+// Profile answers Query.profile.
+func (r query) Profile(ctx context.Context, id *string, identifier *event.Identifier, asOf *time.Time) (*profile.Profile, error) {
+	ws := workspace(ctx)
+	switch {
+	case (id == nil) == (identifier == nil):
+		return nil, core.Errorf(core.Invalid, "ID_OR_IDENTIFIER", "give either id or identifier").At("id")
+	case identifier != nil:
+		p, err := r.Resolver.Profiles.ByIdentifier(ctx, ws, *identifier)
+		if err != nil || p == nil || asOf == nil {
+			return p, err
+		}
+		return r.Resolver.Profiles.AsOf(ctx, ws, p.ProfileID(), *asOf)
+	case asOf != nil:
+		return r.Resolver.Profiles.AsOf(ctx, ws, *id, *asOf)
+	}
+	return r.Resolver.Profiles.Get(ctx, ws, *id)
+}
+
+// Profiles answers Query.profiles.
+func (r query) Profiles(ctx context.Context, first *int, after *string, last *int, before *string) (*view.ProfileConnection, error) {
+	w, err := window(first, after, last, before)
+	if err != nil {
+		return nil, err
+	}
+	ws := workspace(ctx)
+	page, err := r.Resolver.Profiles.List(ctx, ws, w)
+	if err != nil {
+		return nil, err
+	}
+	return view.NewConnection(page, func(ctx context.Context) (int64, error) { return r.Resolver.Profiles.Count(ctx, ws) }), nil
+}
+
+func window(first *int, after *string, last *int, before *string) (core.Window, error) {
+	return core.PageArgs{First: first, After: after, Last: last, Before: before}.Resolve()
+}
+
+// Traits answers Profile.traits.
+func (r profileFields) Traits(_ context.Context, p *profile.Profile, paths []string) (scalar.JSON, error) {
+	return profile.TraitsJSON(p, paths)
+}
+
+// Trait answers Profile.trait.
+func (r profileFields) Trait(_ context.Context, p *profile.Profile, path string) (*profile.Trait, error) {
+	return p.TraitAt(path), nil
+}
+
+// Value answers Trait.value.
+func (r traitFields) Value(_ context.Context, t *profile.Trait) (scalar.JSON, error) {
+	return event.ValueToJSON(t.Value)
+}
+
+// Events answers Profile.events.
+func (r profileFields) Events(ctx context.Context, p *profile.Profile, first *int, after *string, last *int, before *string, names []string, from, to *time.Time) (*view.EventConnection, error) {
+	w, err := window(first, after, last, before)
+	if err != nil {
+		return nil, err
+	}
+	f := profile.TimelineFilter{Names: names, From: from, To: to}
+	page, err := r.Profiles.Timeline(ctx, p, f, w)
+	if err != nil {
+		return nil, err
+	}
+	return view.NewConnection(page, func(ctx context.Context) (int64, error) { return r.Profiles.CountTimeline(ctx, p, f) }), nil
+}
+
+// Consents answers Profile.consents.
+func (r profileFields) Consents(_ context.Context, p *profile.Profile) ([]*gen.Consent, error) {
+	out := []*gen.Consent{}
+	for _, c := range p.ConsentStatus() {
+		status := gen.ConsentStatus(c.Status)
+		if !status.IsValid() {
+			status = gen.ConsentStatusUnknown
+		}
+		one := &gen.Consent{Purpose: c.Purpose, Status: status, At: c.At, EntryID: c.Event}
+		if ch := gen.Channel(c.Channel); ch.IsValid() {
+			one.Channel = &ch
+		}
+		out = append(out, one)
+	}
+	return out, nil
+}
+
+// Merges answers Profile.merges.
+func (r profileFields) Merges(ctx context.Context, p *profile.Profile) ([]*profile.Merge, error) {
+	return r.Profiles.Merges(ctx, workspace(ctx), p.ProfileID())
+}
+
+// Withheld answers Profile.withheld: every role that may read sees everything so far.
+func (r profileFields) Withheld(context.Context, *profile.Profile) ([]*gen.Withheld, error) {
+	return []*gen.Withheld{}, nil
+}
+
+// Restricted answers Profile.restricted: there is no way to restrict a person yet.
+func (r profileFields) Restricted(context.Context, *profile.Profile) (bool, error) { return false, nil }
+
+// Cursor answers Profile.cursor.
+func (r profileFields) Cursor(ctx context.Context, p *profile.Profile) (string, error) {
+	return scopeOf(ctx).cursorOf(p)
+}
+
+// Profiles answers MergeProposal.profiles.
+func (r proposalFields) Profiles(ctx context.Context, p *profile.Proposal) ([]*profile.Profile, error) {
+	found, err := scopeOf(ctx).profiles.LoadAll(ctx, p.Parts)
+	if err != nil {
+		return nil, err
+	}
+	found = slices.DeleteFunc(found, func(p *profile.Profile) bool { return p == nil })
+	return slices.CompactFunc(found, func(a, b *profile.Profile) bool { return a.ID == b.ID }), nil
+}
+
+// Namespace answers MergeProposal.namespace.
+func (r proposalFields) Namespace(_ context.Context, p *profile.Proposal) (*string, error) {
+	return text(p.Namespace), nil
+}
+
+// DecidedBy answers MergeProposal.decidedBy.
+func (r proposalFields) DecidedBy(_ context.Context, p *profile.Proposal) (*string, error) {
+	return text(p.DecidedBy), nil
+}
+
+// RebuildProfiles answers Mutation.rebuildProfiles.
+func (r mutation) RebuildProfiles(ctx context.Context, in gen.RebuildProfilesInput) (*gen.RebuildProfilesPayload, error) {
+	mode := profile.ModeRebuild
+	if value(in.DryRun) {
+		mode = profile.ModeCheck
+	}
+	j, err := r.Jobs.Start(ctx, profile.JobRebuild, workspace(ctx), profile.RebuildInput{Mode: mode}, value(in.IdempotencyKey))
+	out := &gen.RebuildProfilesPayload{Job: j}
+	if out.UserErrors, err = problems(err); err != nil {
+		return nil, err
+	}
+	return out, nil
+}

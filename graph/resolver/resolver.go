@@ -1,0 +1,114 @@
+package resolver
+
+import (
+	"context"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/ingest"
+	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/work"
+	"github.com/headwater-cdp/headwater/graph/gen"
+)
+
+// Services are what the fields are answered from.
+type Services struct {
+	Access   *access.Service
+	Jobs     *work.Jobs
+	Events   *event.Service
+	Profiles *profile.Service
+	Ingest   *ingest.Pipeline
+	Store    store.Watcher // for where the stream of changes stands
+	Hub      *store.Hub
+	Clock    core.Clock
+}
+
+// Resolver implements gen.ResolverRoot.
+type Resolver struct{ Services }
+
+var _ gen.ResolverRoot = (*Resolver)(nil)
+
+// New makes a resolver.
+func New(s Services) *Resolver { return &Resolver{s} }
+
+type (
+	query            struct{ *Resolver }
+	mutation         struct{ *Resolver }
+	subscription     struct{ *Resolver }
+	eventFields      struct{ *Resolver }
+	fieldFields      struct{ *Resolver }
+	resultFields     struct{ *Resolver }
+	jobFields        struct{ *Resolver }
+	keyFields        struct{ *Resolver }
+	proposalFields   struct{ *Resolver }
+	ruleFields       struct{ *Resolver }
+	planFields       struct{ *Resolver }
+	profileFields    struct{ *Resolver }
+	changeFields     struct{ *Resolver }
+	traitFields      struct{ *Resolver }
+	viewerFields     struct{ *Resolver }
+	importFields     struct{ *Resolver }
+	quarantineFields struct{ *Resolver }
+)
+
+// Query implements gen.ResolverRoot.
+func (r *Resolver) Query() gen.QueryResolver { return query{r} }
+
+// Mutation implements gen.ResolverRoot.
+func (r *Resolver) Mutation() gen.MutationResolver { return mutation{r} }
+
+// Subscription implements gen.ResolverRoot.
+func (r *Resolver) Subscription() gen.SubscriptionResolver { return subscription{r} }
+
+// Event implements gen.ResolverRoot.
+func (r *Resolver) Event() gen.EventResolver { return eventFields{r} }
+
+// FieldDefinition implements gen.ResolverRoot.
+func (r *Resolver) FieldDefinition() gen.FieldDefinitionResolver { return fieldFields{r} }
+
+// IngestResult implements gen.ResolverRoot.
+func (r *Resolver) IngestResult() gen.IngestResultResolver { return resultFields{r} }
+
+// Job implements gen.ResolverRoot.
+func (r *Resolver) Job() gen.JobResolver { return jobFields{r} }
+
+// Key implements gen.ResolverRoot.
+func (r *Resolver) Key() gen.KeyResolver { return keyFields{r} }
+
+// MergeProposal implements gen.ResolverRoot.
+func (r *Resolver) MergeProposal() gen.MergeProposalResolver { return proposalFields{r} }
+
+// PlanRule implements gen.ResolverRoot.
+func (r *Resolver) PlanRule() gen.PlanRuleResolver { return ruleFields{r} }
+
+// TrackingPlan implements gen.ResolverRoot.
+func (r *Resolver) TrackingPlan() gen.TrackingPlanResolver { return planFields{r} }
+
+// Profile implements gen.ResolverRoot.
+func (r *Resolver) Profile() gen.ProfileResolver { return profileFields{r} }
+
+// ProfileChange implements gen.ResolverRoot.
+func (r *Resolver) ProfileChange() gen.ProfileChangeResolver { return changeFields{r} }
+
+// Trait implements gen.ResolverRoot.
+func (r *Resolver) Trait() gen.TraitResolver { return traitFields{r} }
+
+// Viewer implements gen.ResolverRoot.
+func (r *Resolver) Viewer() gen.ViewerResolver { return viewerFields{r} }
+
+// ImportRow implements gen.ResolverRoot.
+func (r *Resolver) ImportRow() gen.ImportRowResolver { return importFields{r} }
+
+// QuarantinedEvent implements gen.ResolverRoot.
+func (r *Resolver) QuarantinedEvent() gen.QuarantinedEventResolver { return quarantineFields{r} }
+
+// workspace returns the workspace of the actor; a directive has seen to it that
+// there is one.
+func workspace(ctx context.Context) string {
+	if a := core.ActorFrom(ctx); a != nil {
+		return a.Workspace
+	}
+	return ""
+}
