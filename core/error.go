@@ -55,6 +55,12 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// Is makes errors.Is find any Error with the code and the reason of the target.
+func (e *Error) Is(target error) bool {
+	t, ok := target.(*Error)
+	return ok && t.Code == e.Code && t.Reason == e.Reason
+}
+
 // At returns a copy of e whose path has the given elements before its own: each
 // layer adds what it knows on the way out.
 func (e *Error) At(path ...string) *Error {

@@ -96,22 +96,21 @@ func (c *Collection[T]) Page(ctx context.Context, r Reader, q Query, w core.Wind
 	if err != nil {
 		return page, err
 	}
-	start, stop := w.After, w.Before
 	if w.Backward {
 		plan.Reverse = !plan.Reverse
+	}
+	start, err := plan.cursor("after", w.After)
+	if err != nil {
+		return page, err
+	}
+	stop, err := plan.cursor("before", w.Before)
+	if err != nil {
+		return page, err
+	}
+	if w.Backward {
 		start, stop = stop, start
 	}
-	if start != "" {
-		if plan.After, err = plan.decodeCursor(start); err != nil {
-			return page, err
-		}
-	}
-	var until *Position
-	if stop != "" {
-		if until, err = plan.decodeCursor(stop); err != nil {
-			return page, err
-		}
-	}
+	plan.After = start
 	plan.Limit = w.Limit + 1
 	raws, err := r.Scan(ctx, plan)
 	if err != nil {
@@ -124,7 +123,7 @@ func (c *Collection[T]) Page(ctx context.Context, r Reader, q Query, w core.Wind
 		if err != nil {
 			return page, err
 		}
-		if until != nil && plan.Compare(pos, *until) >= 0 {
+		if stop != nil && plan.Compare(pos, *stop) >= 0 {
 			raws, more, cut = raws[:i], false, true
 			break
 		}
@@ -133,7 +132,7 @@ func (c *Collection[T]) Page(ctx context.Context, r Reader, q Query, w core.Wind
 	if page.Items, err = c.decodeAll(raws); err != nil {
 		return page, err
 	}
-	page.HasNext, page.HasPrev = more || cut, start != ""
+	page.HasNext, page.HasPrev = more || cut, start != nil
 	if w.Backward {
 		slices.Reverse(page.Items)
 		slices.Reverse(page.Cursors)

@@ -63,6 +63,18 @@ func (p Plan) encodeCursor(pos Position) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
+// cursor reads the cursor of a page's argument; nil when it was not given.
+func (p Plan) cursor(argument, s string) (*Position, error) {
+	if s == "" {
+		return nil, nil
+	}
+	pos, err := p.decodeCursor(s)
+	if err != nil {
+		return nil, ErrBadCursor.At(argument)
+	}
+	return pos, nil
+}
+
 // decodeCursor reads a cursor for the plan; anything else is ErrBadCursor.
 func (p Plan) decodeCursor(s string) (*Position, error) {
 	b, err := base64.RawURLEncoding.DecodeString(s)
