@@ -82,6 +82,7 @@ func (w *writer) tidy() {
 	k, n := w.s.check, w.conn.written()
 	w.fresh += n
 	w.log += n
+	defer func() { w.s.logged.Store(int64(w.log)) }()
 	if w.fresh >= kickAfter {
 		w.fresh = 0
 		select {

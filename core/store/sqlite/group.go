@@ -35,6 +35,8 @@ func (w *writer) group(group []*request) {
 	if len(w.workspaces) > 0 {
 		w.s.learn(w.workspaces)
 	}
+	w.s.batches.Add(int64(len(group)))
+	w.s.groups.Add(1)
 	w.s.committed()
 	for _, r := range group {
 		w.finish(r, r.err)

@@ -54,6 +54,20 @@ type Store struct {
 
 	watch watchers
 	check *checkpointer
+
+	batches, groups, logged atomic.Int64
+}
+
+// Stats are counts since the store was opened.
+type Stats struct {
+	Batches  int64 // that were answered, refused ones too
+	Groups   int64 // transactions that the batches shared, each with one fsync
+	LogPages int64 // pages now in the write-ahead log, about
+}
+
+// Stats returns the counts.
+func (s *Store) Stats() Stats {
+	return Stats{Batches: s.batches.Load(), Groups: s.groups.Load(), LogPages: s.logged.Load()}
 }
 
 var _ store.Store = (*Store)(nil)

@@ -3,7 +3,10 @@ package sqlite_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -193,4 +196,55 @@ func TestRetentionForgetsFromTheBeginningOnly(t *testing.T) {
 		}
 	}
 	require.Equal(t, 3, kept)
+}
+
+func TestConcurrentBatchesShareAnFsync(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "hw.db"))
+	require.NoError(t, s.Declare(t.Context(), people.Spec))
+	const writers, each = 32, 20
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() {
+			for i := range each {
+				key := fmt.Sprintf("ws/%d-%d", w, i)
+				if _, err := s.Commit(t.Context(), store.Batch{ID: key, Ops: []store.Op{people.Insert(&person{Meta: store.Meta{ID: key}})}}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	stats := s.Stats()
+	require.EqualValues(t, writers*each, stats.Batches)
+	require.Less(t, stats.Groups, stats.Batches/2)
+}
+
+// The log begins anew while writers never pause, and while nobody reads an old state.
+func TestLogStaysShort(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "hw.db")
+	s := open(t, path)
+	require.NoError(t, s.Declare(t.Context(), people.Spec))
+	var wg sync.WaitGroup
+	for w := range 4 {
+		wg.Go(func() {
+			text := strings.Repeat("x", 3500)
+			for i := range 60 {
+				var ops []store.Op
+				for j := range 100 {
+					key := fmt.Sprintf("ws/%d-%d-%d", w, i, j)
+					ops = append(ops, people.Insert(&person{Meta: store.Meta{ID: key}, Tags: []string{text}}))
+				}
+				if _, err := s.Commit(t.Context(), store.Batch{ID: fmt.Sprint(w, "-", i), Ops: ops}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	written, err := os.Stat(path)
+	require.NoError(t, err)
+	log, err := os.Stat(path + "-wal")
+	require.NoError(t, err)
+	require.Greater(t, written.Size(), int64(85<<20), "the test must write more than the log may hold")
+	require.Less(t, log.Size(), int64(80<<20))
 }
