@@ -49,8 +49,9 @@
 //   - that the stream's filter and projection on the server keep what they must, and
 //     that resume tokens sort as text within a commit;
 //   - snapshot sessions for backups, the expiry of batch ids, the oplog's window;
-//   - failovers, and everything about sharded clusters. There the events of one
-//     transaction may carry the times of several shards: a watch from a commit's
-//     token may then tell once more of what that very commit changed, and a read of
-//     another process's commit needs a causal token that the port does not carry.
+//   - failovers, and everything about sharded clusters. There several commits may have
+//     one cluster time, and one commit several: a watch from the token of a commit
+//     then tells once more of what that commit changed, rather than leave out what
+//     another did. And a read of another process's commit is as fresh as the router's
+//     knowledge of cluster time, for the port carries no causal token.
 package mongo

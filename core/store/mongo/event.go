@@ -67,6 +67,7 @@ type event struct {
 type reader struct {
 	after   store.Token
 	watched map[string]bool
+	sharded bool
 
 	// The transaction that the events belong to.
 	lsid   string
@@ -103,7 +104,7 @@ func (r *reader) read(e *event) (store.Change, bool) {
 		return store.Change{}, false
 	}
 	c := store.Change{Token: inside(e.Time, e.ID.Data), Collection: e.NS.Coll, Key: e.Key.ID, Version: e.Version}
-	if r.left--; r.left == 0 {
+	if r.left--; r.left == 0 && !r.sharded {
 		c.Token = after(e.Time)
 	}
 	switch e.Type {

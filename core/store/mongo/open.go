@@ -77,9 +77,9 @@ func (s *Store) prepare(ctx context.Context) error {
 	if err := admin.RunCommand(ctx, bson.D{{Key: "hello", Value: 1}}).Decode(&hello); err != nil {
 		return translate(ctx, "open", err)
 	}
-	sharded := hello.Msg == "isdbgrid"
+	s.sharded = hello.Msg == "isdbgrid"
 	if s.bare == nil {
-		if hello.SetName == "" && !sharded {
+		if hello.SetName == "" && !s.sharded {
 			return errStandalone
 		}
 		if hello.Wire < wireSnapshot {
@@ -90,7 +90,7 @@ func (s *Store) prepare(ctx context.Context) error {
 	if err := s.declareBatches(ctx); err != nil {
 		return translate(ctx, "open", err)
 	}
-	if s.bare == nil && !sharded {
+	if s.bare == nil && !s.sharded {
 		s.checkOplog(ctx)
 	}
 	return nil

@@ -24,6 +24,7 @@ type Store struct {
 	batches *driver.Collection
 	clock   core.Clock
 	log     *slog.Logger
+	sharded bool
 	bulk    atomic.Bool   // one bulkWrite across collections (8.0 and later)
 	seen    atomic.Uint64 // the latest cluster time that this process was told
 

@@ -21,6 +21,10 @@ import (
 // commit's. A watch never hands a resume token back to the server, which may
 // refuse one that was made with another filter: it starts at the cluster time and
 // skips what is not after the token.
+//
+// In a sharded cluster commits of different shards may have one cluster time. There
+// the token of a commit cannot promise that everything at its time was before it: a
+// watch from it begins with that time, and changes are told with RESUME only.
 
 // after returns the token that lies behind everything committed at ts.
 func after(ts bson.Timestamp) store.Token {
@@ -43,3 +47,6 @@ func clusterTime(t store.Token) (bson.Timestamp, error) {
 	}
 	return bson.Timestamp{T: uint32(n >> 32), I: uint32(n)}, nil
 }
+
+// before returns the text that sorts before everything at a token's cluster time.
+func before(t store.Token) store.Token { return t[:16] }

@@ -42,7 +42,10 @@ func (s *Store) Watch(ctx context.Context, token store.Token, collections ...*st
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{after: token, watched: map[string]bool{}, left: -1}
+	r := &reader{after: token, watched: map[string]bool{}, left: -1, sharded: s.sharded}
+	if s.sharded && token == after(from) {
+		r.after = before(token)
+	}
 	names := []string{}
 	for _, spec := range s.chosen(collections) {
 		names = append(names, spec.Name)

@@ -137,6 +137,22 @@ func TestWatchGoesOnFromEveryToken(t *testing.T) {
 	}
 }
 
+func TestAShardedStreamRepeatsRatherThanLeavesOut(t *testing.T) {
+	srv, s := start(t, func(s *scripted.Server) { s.Sharded = true })
+	other := told{2000, 9, 7, "insert", "people", "ws/9", int64(1), nil} // on another shard, at the same time
+	events := append(twoCommits()[:6:6], other.doc())
+	srv.On("aggregate", scripted.Stream(events...), scripted.Stream(events...))
+	var keys []string
+	var tokens []store.Token
+	st := watch(t, s, "000007d000000001~")
+	for range 4 {
+		c := next(t, st)
+		keys, tokens = append(keys, c.Key), append(tokens, c.Token)
+	}
+	require.Equal(t, []string{"ws/1", "ws/2", "ws/3", "ws/9"}, keys)
+	require.Equal(t, "ws/9", next(t, watch(t, s, tokens[2])).Key, "from a change it goes on exactly")
+}
+
 func TestTheStreamIsAskedForWithoutValues(t *testing.T) {
 	srv, s := start(t)
 	watch(t, s, from, people.Spec, pets.Spec)
