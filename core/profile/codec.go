@@ -47,6 +47,9 @@ func (p *Profile) MarshalBSON() ([]byte, error) {
 	b = appendTime(b, "lastSeenAt", p.LastSeenAt)
 	b = appendTime(b, "createdAt", p.CreatedAt)
 	b = appendTime(b, "updatedAt", p.UpdatedAt)
+	if !p.HeldUntil.IsZero() {
+		b = appendTime(b, "heldUntil", p.HeldUntil)
+	}
 	return bc.AppendDocumentEnd(b, 0)
 }
 
@@ -160,6 +163,8 @@ func (p *Profile) UnmarshalBSON(data []byte) error {
 			p.CreatedAt = d.time(v)
 		case "updatedAt":
 			p.UpdatedAt = d.time(v)
+		case "heldUntil":
+			p.HeldUntil = d.time(v)
 		}
 	})
 	return d.err

@@ -3,6 +3,7 @@ package profile
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
@@ -21,6 +22,7 @@ func (d Difference) String() string { return d.ProfileID + ": " + d.Path }
 func differences(a, b *Profile) []Difference {
 	x, y := *a, *b
 	x.V, y.V = 0, 0
+	x.HeldUntil, y.HeldUntil = time.Time{}, time.Time{}
 	ra, errA := x.MarshalBSON()
 	rb, errB := y.MarshalBSON()
 	id := a.ProfileID()

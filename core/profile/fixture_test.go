@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -192,16 +191,6 @@ func names(p *Profile) []string {
 		out = append(out, h.Namespace+":"+h.Value)
 	}
 	return out
-}
-
-// partition is the identifiers of each profile, sorted, one line each.
-func (f *fixture) partition() string {
-	var lines []string
-	for _, p := range f.profiles() {
-		lines = append(lines, strings.Join(names(p), " "))
-	}
-	slices.Sort(lines)
-	return strings.Join(lines, "\n")
 }
 
 func reason(err error) string {

@@ -84,6 +84,7 @@ func top(path string) string {
 // clone returns a copy whose registers may be changed.
 func (p *Profile) clone() *Profile {
 	c := *p
+	c.HeldUntil = time.Time{}
 	c.Traits = slices.Clone(p.Traits)
 	c.Consents = slices.Clone(p.Consents)
 	return &c
@@ -126,7 +127,7 @@ func join(winner, loser *Profile, m *Merge) *Profile {
 	if winner.Events == 0 || loser.Events > 0 && loser.CreatedAt.Before(winner.CreatedAt) {
 		p.CreatedAt = loser.CreatedAt
 	}
-	p.UpdatedAt = m.At
+	p.UpdatedAt, p.HeldUntil = m.At, time.Time{}
 	return &p
 }
 

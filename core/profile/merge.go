@@ -41,7 +41,7 @@ func (s *Service) Merge(ctx context.Context, ws string, in MergeInput) (MergeRes
 		return MergeResult{}, core.Errorf(core.Invalid, "REASON", "the reason has at most 500 bytes").At("reason")
 	}
 	var out MergeResult
-	err := s.retry(ctx, func() error {
+	err := s.retry(ctx, ws, func() []string { return []string{in.WinnerID, in.LoserID} }, func() error {
 		u, w, l, err := s.pair(ctx, ws, in.WinnerID, in.LoserID)
 		if err != nil {
 			return err
@@ -52,9 +52,15 @@ func (s *Service) Merge(ctx context.Context, ws string, in MergeInput) (MergeRes
 	return out, err
 }
 
-// retry runs f until it no longer loses a race.
-func (s *Service) retry(ctx context.Context, f func() error) error {
-	for range maxAttempts {
+// retry runs f until it no longer loses a race. Where it goes on losing, units are
+// asked to leave the profiles of the given parts alone for a moment.
+func (s *Service) retry(ctx context.Context, ws string, parts func() []string, f func() error) error {
+	for attempt := range maxAttempts {
+		if attempt%4 == 3 {
+			if err := s.hold(ctx, ws, parts()); err != nil {
+				return storeError("hold profiles", err)
+			}
+		}
 		err := f()
 		if !errors.Is(err, store.ErrConflict) {
 			return storeError("change profiles", err)

@@ -29,6 +29,7 @@ type Profile struct {
 	LastSeenAt  time.Time        `bson:"lastSeenAt"`            // latest event time; system events aside
 	CreatedAt   time.Time        `bson:"createdAt"`             // commit time of the first event
 	UpdatedAt   time.Time        `bson:"updatedAt"`             // commit time of the latest event, merge or unmerge
+	HeldUntil   time.Time        `bson:"heldUntil,omitempty"`   // somebody asks units to wait: see hold.go; no part of the fold
 }
 
 // Held is an identifier of a profile.

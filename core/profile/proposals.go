@@ -38,7 +38,7 @@ type Decision struct {
 // NOT_FOUND, CONFLICT (ALREADY_DECIDED), and those of Merge.
 func (s *Service) DecideProposal(ctx context.Context, ws, id string, accept bool) (Decision, error) {
 	var out Decision
-	err := s.retry(ctx, func() error {
+	err := s.retry(ctx, ws, func() []string { return out.Proposal.Parts }, func() error {
 		pr, err := s.GetProposal(ctx, ws, id)
 		switch {
 		case err != nil:

@@ -97,7 +97,7 @@ func TestUnmergeSucceedsUnderContinuousLoad(t *testing.T) {
 			for ctx.Err() == nil {
 				sent[w]++
 				n := 4000 + sent[w]
-				if n%50 == 0 {
+				if n%2 == 0 {
 					n = -n // late
 				}
 				f.send(f.in(event.Track, user(who), msg(fmt.Sprint(who, sent[w])), minute(n)))
@@ -203,4 +203,21 @@ func TestUnmergeOfLongHistories(t *testing.T) {
 	t.Logf("unmerged two profiles of 10,000 events in %s", time.Since(start))
 	require.EqualValues(t, 10002, f.must(UserID, "ana").Events+f.must(UserID, "ben").Events-10002)
 	f.exact()
+}
+
+func TestAUnitWaitsForAProfileThatIsHeldAndNoLonger(t *testing.T) {
+	f := newFixture(t)
+	p := f.send(f.in(event.Page, user("u")))[0].Part
+	require.NoError(t, f.s.hold(f.ctx, ws, []string{p, "nonsense"}))
+	require.False(t, f.must(UserID, "u").HeldUntil.IsZero())
+	f.exact()
+	start := time.Now()
+	f.send(f.in(event.Page, user("u"))) // the virtual clock stands still: it waits its longest
+	require.Greater(t, time.Since(start), holdFor/2)
+	require.True(t, f.must(UserID, "u").HeldUntil.IsZero(), "the next write takes the hold away")
+	require.NoError(t, f.s.hold(f.ctx, ws, []string{p}))
+	f.clock.Advance(holdFor)
+	start = time.Now()
+	f.send(f.in(event.Page, user("u")))
+	require.Less(t, time.Since(start), holdFor)
 }

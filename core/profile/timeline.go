@@ -27,15 +27,8 @@ func (s *Service) Timeline(ctx context.Context, p *Profile, f TimelineFilter, w 
 	// Most of a window comes from few parts: read little of each at first.
 	chunk := max(w.Limit/len(p.Parts), 8) + 1
 	for i, part := range p.Parts {
-		q := store.Query{Workspace: p.Workspace(), Where: []store.Cond{store.Eq("part", part)}, Order: []string{"-timestamp"}}
-		if f.From != nil {
-			q.Where = append(q.Where, store.Gte("timestamp", *f.From))
-		}
-		if f.To != nil {
-			q.Where = append(q.Where, store.Lt("timestamp", *f.To))
-		}
 		reads[i] = &reading{
-			db: s.db, q: q, names: f.Names,
+			db: s.db, q: f.query(p.Workspace(), part), names: f.Names,
 			w: core.Window{Limit: chunk, Backward: w.Backward, After: w.After, Before: w.Before},
 		}
 	}

@@ -76,7 +76,11 @@ func (s *Service) Begin(ctx context.Context, ws string, inputs []*event.Input, p
 		n.keys(func(id event.Identifier) { keys = append(keys, identifierKey(ws, id)) })
 	}
 	slices.Sort(keys)
-	if err := u.load(ctx, slices.Compact(keys), slices.DeleteFunc(slices.Clone(profiles), func(id string) bool { return !isPart(id) })); err != nil {
+	keys = slices.Compact(keys)
+	if err := u.load(ctx, keys, slices.DeleteFunc(slices.Clone(profiles), func(id string) bool { return !isPart(id) })); err != nil {
+		return nil, storeError("read profiles", err)
+	}
+	if err := u.wait(ctx, keys); err != nil {
 		return nil, storeError("read profiles", err)
 	}
 	if err := u.loadParts(ctx, u.mergeable()); err != nil {

@@ -31,7 +31,8 @@ type UnmergeResult struct {
 // profile's id keeps it; the other gets back the id that it had.
 //
 // It is one conditional batch. While events go on coming for the profile, only
-// those that came since the last attempt are read again. Errors: NOT_FOUND,
+// those that came since the last attempt are read again, and an attempt that keeps
+// losing asks them to wait (hold.go). Errors: NOT_FOUND,
 // CONFLICT (ALREADY_UNDONE), UNAVAILABLE (BUSY).
 func (s *Service) Unmerge(ctx context.Context, ws string, in UnmergeInput) (UnmergeResult, error) {
 	var out UnmergeResult
@@ -40,8 +41,9 @@ func (s *Service) Unmerge(ctx context.Context, ws string, in UnmergeInput) (Unme
 		return out, storeError("read settings", err)
 	}
 	var prior *parting
-	err = s.retry(ctx, func() error {
-		m, err := s.GetMerge(ctx, ws, in.MergeID)
+	var m *Merge
+	err = s.retry(ctx, ws, func() []string { return m.Parts }, func() error {
+		m, err = s.GetMerge(ctx, ws, in.MergeID)
 		switch {
 		case err != nil:
 			return err
@@ -89,11 +91,10 @@ func (s *Service) part(ctx context.Context, u *Unit, m *Merge, prior *parting) (
 	if err := u.loadParts(ctx, slices.Clone(p.Parts)); err != nil {
 		return nil, err
 	}
-	same := func(a, b []string) bool { return slices.Equal(a, b) }
-	if prior != nil && prior.whole.MergedSeq == p.MergedSeq && same(prior.whole.Parts, p.Parts) {
+	if prior != nil && prior.whole.MergedSeq == p.MergedSeq && slices.Equal(prior.whole.Parts, p.Parts) {
 		err := s.catchUp(ctx, u, prior, p)
 		if err == nil {
-			if !same(prior.whole.Separations, p.Separations) || !same(prior.whole.Proposals, p.Proposals) {
+			if !slices.Equal(prior.whole.Separations, p.Separations) || !slices.Equal(prior.whole.Proposals, p.Proposals) {
 				err = s.marks(ctx, u.ws, p, prior)
 			}
 			prior.whole = p
