@@ -256,9 +256,9 @@ func (p *Pipeline) preview(ctx context.Context, workspace, source string, s slic
 	for i := range items {
 		items[i] = &item{call: c, index: i, workspace: workspace, source: source, in: &s.inputs[i], at: time.Now(), line: s.lines[i]}
 	}
-	u, err := p.build(ctx, 0, items)
+	u, err := p.build(ctx, items, true)
 	for errors.Is(err, errCulprits) {
-		u, err = p.build(ctx, 0, items)
+		u, err = p.build(ctx, items, true)
 	}
 	if err != nil {
 		return nil, err

@@ -67,11 +67,13 @@ func (p *Pipeline) finish(it *item, r event.Result, err error) {
 
 // lane is a queue with one worker. The gate bounds all queues together.
 type lane struct {
-	number   int
-	wake     chan struct{} // holds one token when there may be something to do
-	mu       sync.Mutex
-	queue    []*item
-	perEvent float64 // operations that an event costs of late; the worker's own
+	wake  chan struct{} // holds one token when there may be something to do
+	mu    sync.Mutex
+	queue []*item
+
+	// The worker's own.
+	perEvent float64 // operations that an event costs of late
+	careful  int     // how many units still look for repetitions beforehand
 }
 
 func (l *lane) push(items []*item) {

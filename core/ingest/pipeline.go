@@ -73,7 +73,7 @@ func New(o Options) *Pipeline {
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.lanes = make([]*lane, o.Lanes)
 	for i := range p.lanes {
-		l := &lane{number: i, wake: make(chan struct{}, 1)}
+		l := &lane{wake: make(chan struct{}, 1)}
 		p.lanes[i] = l
 		p.wg.Go(func() { p.run(l) })
 	}

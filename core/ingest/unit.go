@@ -19,10 +19,10 @@ import (
 // stale; the conditions of the operations find out.
 type unit struct {
 	p         *Pipeline
-	lane      int
 	workspace string
 	items     []*item
 	results   []event.Result
+	look      bool  // whether to read what is stored under the message ids
 	fresh     []int // indexes of the items to insert, in order
 	people    *profile.Unit
 	observed  func() // tells the registry that its writes are on disk
@@ -36,9 +36,9 @@ var errCulprits = errors.New("ingest: an event cannot be applied")
 
 // build reads what the items touch and computes the operations. With an error
 // other than errCulprits it is not known which item is to blame, if any is.
-func (p *Pipeline) build(ctx context.Context, lane int, items []*item) (*unit, error) {
+func (p *Pipeline) build(ctx context.Context, items []*item, look bool) (*unit, error) {
 	u := &unit{
-		p: p, lane: lane, workspace: items[0].workspace, items: items,
+		p: p, workspace: items[0].workspace, items: items, look: look,
 		results: make([]event.Result, len(items)), at: p.Clock.Now(),
 	}
 	if err := u.reread(ctx); err != nil {
@@ -73,14 +73,16 @@ func (u *unit) sort(ctx context.Context) (aside []int, err error) {
 			keys = append(keys, key)
 		}
 	}
-	known, err := event.Events.GetMany(ctx, u.p.Store, keys)
-	if err != nil {
-		return nil, fmt.Errorf("ingest: read events: %w", err)
-	}
 	sums := make([][]byte, len(keys)) // of the event that has the key
-	for i, e := range known {
-		if e != nil {
-			sums[i] = e.Sum
+	if u.look {
+		known, err := event.Events.GetMany(ctx, u.p.Store, keys)
+		if err != nil {
+			return nil, fmt.Errorf("ingest: read events: %w", err)
+		}
+		for i, e := range known {
+			if e != nil {
+				sums[i] = e.Sum
+			}
 		}
 	}
 	for i, it := range u.items {

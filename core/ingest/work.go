@@ -16,6 +16,10 @@ import (
 const (
 	// maxRaces is how many times a unit may lose a race before it is cut in halves.
 	maxRaces = 6
+	// carefulFor is how many units of a lane look for repetitions beforehand after
+	// one has met some. Others just insert: a repetition is then a conflict, and
+	// nearly every event is spared a read.
+	carefulFor = 50
 	// maxCommits is how many times a batch of unknown fate is repeated with its id.
 	maxCommits = 4
 )
@@ -33,9 +37,11 @@ func (p *Pipeline) work(l *lane, items []*item) {
 
 func (p *Pipeline) unit(ctx context.Context, l *lane, items []*item) {
 	var err error
+	look := l.careful > 0
+	l.careful = max(l.careful-1, 0)
 	for races := 0; ; {
 		var s Unit
-		if s, err = p.attempt(ctx, l, items); err == nil {
+		if s, err = p.attempt(ctx, l, items, look); err == nil {
 			p.Hooks.unit(s)
 			return
 		}
@@ -46,6 +52,11 @@ func (p *Pipeline) unit(ctx context.Context, l *lane, items []*item) {
 			break
 		}
 		p.Hooks.conflict()
+		if !look && about(err, event.Events.Spec) {
+			look, l.careful = true, carefulFor
+			continue
+		}
+		look = true
 		if races++; races == maxRaces || !pause(ctx, time.Duration(races)*2*time.Millisecond) {
 			break
 		}
@@ -74,7 +85,7 @@ func (p *Pipeline) unit(ctx context.Context, l *lane, items []*item) {
 }
 
 // attempt builds the items' unit, commits it and tells their callers.
-func (p *Pipeline) attempt(ctx context.Context, l *lane, items []*item) (s Unit, err error) {
+func (p *Pipeline) attempt(ctx context.Context, l *lane, items []*item, look bool) (s Unit, err error) {
 	var u *unit
 	defer func() {
 		if r := recover(); r != nil {
@@ -84,7 +95,7 @@ func (p *Pipeline) attempt(ctx context.Context, l *lane, items []*item) (s Unit,
 			u.forget()
 		}
 	}()
-	if u, err = p.build(ctx, l.number, items); err != nil {
+	if u, err = p.build(ctx, items, look); err != nil {
 		return s, err
 	}
 	l.learn(len(items), len(u.ops))
@@ -97,6 +108,12 @@ func (p *Pipeline) attempt(ctx context.Context, l *lane, items []*item) (s Unit,
 	}
 	u.settle(&s)
 	return s, nil
+}
+
+// about reports whether err is a conflict in the collection.
+func about(err error, spec *store.Spec) bool {
+	var c *store.ConflictError
+	return errors.As(err, &c) && c.Collection == spec.Name
 }
 
 // commit writes one batch, repeating it while its fate is unknown.

@@ -19,6 +19,7 @@ type conn struct {
 
 // openConn opens the file, making it when there is none, and runs the pragmas.
 func openConn(path string, pragmas ...string) (*conn, error) {
+	reservePages()
 	c := &conn{tls: libc.NewTLS(), stmts: map[string]*stmt{}}
 	c.out = libc.Xmalloc(c.tls, 8)
 	name, err := libc.CString(path)
