@@ -20,7 +20,10 @@ const slowest = 10 * time.Second
 // events answers with a stream in the "distinct connections" form of graphql-sse:
 // an event "next" for each answer, then "complete".
 func (s *Server) events(w http.ResponseWriter, r *http.Request, op *engine.Operation) {
-	s.streams.Add(1)
+	if !s.begin() {
+		s.refuse(w, r, 0, errClosing)
+		return
+	}
 	defer s.streams.Done()
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)

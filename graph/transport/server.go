@@ -40,6 +40,7 @@ type Server struct {
 	Options
 	closing context.Context
 	close   context.CancelFunc
+	mu      sync.Mutex // no stream begins while Close begins to wait
 	streams sync.WaitGroup
 }
 
@@ -55,7 +56,9 @@ func New(opt Options) *Server {
 
 // Close ends all live streams and waits for them, or for ctx.
 func (s *Server) Close(ctx context.Context) error {
+	s.mu.Lock()
 	s.close()
+	s.mu.Unlock()
 	done := make(chan struct{})
 	go func() { s.streams.Wait(); close(done) }()
 	select {
@@ -64,6 +67,18 @@ func (s *Server) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// begin counts a stream in, to be counted out with streams.Done. It is false when
+// the server is stopping.
+func (s *Server) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing.Err() != nil {
+		return false
+	}
+	s.streams.Add(1)
+	return true
 }
 
 // ServeHTTP implements http.Handler.

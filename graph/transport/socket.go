@@ -63,6 +63,11 @@ type socket struct {
 }
 
 func (s *Server) websocket(w http.ResponseWriter, r *http.Request) {
+	if !s.begin() {
+		s.refuse(w, r, 0, errClosing)
+		return
+	}
+	defer s.streams.Done()
 	up := websocket.Upgrader{
 		HandshakeTimeout: initTimeout, Subprotocols: []string{protocol}, CheckOrigin: s.originAllowed,
 		Error: func(w http.ResponseWriter, r *http.Request, status int, reason error) {
@@ -73,8 +78,6 @@ func (s *Server) websocket(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // Error has answered
 	}
-	s.streams.Add(1)
-	defer s.streams.Done()
 	c := &socket{server: s, conn: conn, out: make(chan message, 16), active: map[string]context.CancelFunc{}}
 	c.ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(r.Context()))
 	defer c.cancel(nil)
