@@ -212,7 +212,12 @@ func (c *Collection[T]) Add(id string, add map[string]int64) Op {
 }
 
 // Encode returns the document's BSON as a write would store it.
-func (c *Collection[T]) Encode(doc *T) (bson.Raw, error) { return bson.Marshal(doc) }
+func (c *Collection[T]) Encode(doc *T) (bson.Raw, error) {
+	if m, ok := any(doc).(bson.Marshaler); ok {
+		return m.MarshalBSON() // bson.Marshal would copy it element by element
+	}
+	return bson.Marshal(doc)
+}
 
 // Decode reads a document.
 func (c *Collection[T]) Decode(raw bson.Raw) (*T, error) {
@@ -230,7 +235,7 @@ func (c *Collection[T]) write(kind OpKind, doc *T) Op {
 	if kind == OpInsert {
 		op.V, m.V = 0, 1
 	}
-	raw, err := bson.Marshal(doc)
+	raw, err := c.Encode(doc)
 	m.V = op.V
 	if err != nil {
 		op.Err = fmt.Errorf("store: %s: encode: %w", c.Spec.Name, err)
