@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -91,4 +92,23 @@ func TestProfileIsAHandfulOfReads(t *testing.T) {
 	d := w.ask(`{ profile(identifier: {namespace: "user_id", value: "u1"}) { id traits events(first: 20) { edges { node { id name properties sourceInfo { name } profile { id } } } } } }`, nil)
 	require.Len(t, dig(d, "profile", "events", "edges"), 20)
 	require.LessOrEqual(t, w.db.take(), 8)
+}
+
+func TestProfileAsItWas(t *testing.T) {
+	w := newWorld(t)
+	id := w.ingest(identify("u1", map[string]any{"plan": "free"}))[0]
+	then := dig(w.ask(`query($id:ID!){profile(id:$id){updatedAt}}`, map[string]any{"id": id}), "profile", "updatedAt")
+	time.Sleep(5 * time.Millisecond)
+	w.ingest(identify("u1", map[string]any{"plan": "pro"}))
+	d := w.ask(`query($id:ID!,$then:DateTime!){
+		now: profile(id:$id) { traits events { totalCount edges { node { traits } } } }
+		then: profile(id:$id, asOf:$then) { traits eventCount events { totalCount edges { node { traits } } } }
+		byName: profile(identifier:{namespace:"user_id",value:"u1"}, asOf:$then) { traits } }`, map[string]any{"id": id, "then": then})
+	require.Equal(t, "pro", dig(d, "now", "traits", "plan"))
+	require.Equal(t, json.Number("2"), dig(d, "now", "events", "totalCount"))
+	require.Equal(t, "free", dig(d, "then", "traits", "plan"))
+	require.Equal(t, "free", dig(d, "byName", "traits", "plan"))
+	require.Equal(t, json.Number("1"), dig(d, "then", "eventCount"))
+	require.Equal(t, json.Number("1"), dig(d, "then", "events", "totalCount"))
+	require.Len(t, dig(d, "then", "events", "edges"), 1)
 }

@@ -22,13 +22,13 @@ func (s *Service) CountProposals(ctx context.Context, ws string, status Proposal
 	return n, storeError("count proposals", err)
 }
 
-// CountTimeline returns how many events Timeline lists. With names it reads them
-// all.
+// CountTimeline returns how many events Timeline lists. With names, and for a
+// profile as of an instant, it reads them all.
 func (s *Service) CountTimeline(ctx context.Context, p *Profile, f TimelineFilter) (int64, error) {
 	var total int64
 	for _, part := range p.Parts {
 		q := f.query(p.Workspace(), part)
-		if len(f.Names) == 0 {
+		if len(f.Names) == 0 && p.V != 0 {
 			n, err := event.Events.Count(ctx, s.db, q)
 			if err != nil {
 				return 0, storeError("count timeline", err)
@@ -36,8 +36,9 @@ func (s *Service) CountTimeline(ctx context.Context, p *Profile, f TimelineFilte
 			total += n
 			continue
 		}
+		keep := p.keeper(f)
 		err := event.Events.Each(ctx, s.db, q, func(e *event.Event) error {
-			if slices.Contains(f.Names, e.Name) {
+			if keep(e) {
 				total++
 			}
 			return nil
@@ -59,4 +60,13 @@ func (f TimelineFilter) query(ws, part string) store.Query {
 		q.Where = append(q.Where, store.Lt("timestamp", *f.To))
 	}
 	return q
+}
+
+// keeper tells which events of the profile's parts are in its timeline, as far as
+// no index does. What was refolded as of an instant is stored nowhere and has no
+// version; whatever was committed after its latest change came later.
+func (p *Profile) keeper(f TimelineFilter) func(*event.Event) bool {
+	return func(e *event.Event) bool {
+		return (len(f.Names) == 0 || slices.Contains(f.Names, e.Name)) && (p.V != 0 || !e.CommittedAt.After(p.UpdatedAt))
+	}
 }

@@ -20,7 +20,7 @@ type TimelineFilter struct {
 
 // Timeline returns a window of a profile's events, the latest first: a merge of
 // its parts' timelines. A cursor is the same in every part, so that it outlives
-// merges and unmerges.
+// merges and unmerges. A profile as of an instant has the events that it had then.
 func (s *Service) Timeline(ctx context.Context, p *Profile, f TimelineFilter, w core.Window) (store.Page[event.Event], error) {
 	var page store.Page[event.Event]
 	reads := make([]*reading, len(p.Parts))
@@ -28,7 +28,7 @@ func (s *Service) Timeline(ctx context.Context, p *Profile, f TimelineFilter, w 
 	chunk := max(w.Limit/len(p.Parts), 8) + 1
 	for i, part := range p.Parts {
 		reads[i] = &reading{
-			db: s.db, q: f.query(p.Workspace(), part), names: f.Names,
+			db: s.db, q: f.query(p.Workspace(), part), keep: p.keeper(f),
 			w: core.Window{Limit: chunk, Backward: w.Backward, After: w.After, Before: w.Before},
 		}
 	}
@@ -68,7 +68,7 @@ func (s *Service) Timeline(ctx context.Context, p *Profile, f TimelineFilter, w 
 type reading struct {
 	db      store.Reader
 	q       store.Query
-	names   []string
+	keep    func(*event.Event) bool
 	w       core.Window
 	items   []*event.Event // in the direction of the walk
 	cursors []string
@@ -96,7 +96,7 @@ func (r *reading) fill(ctx context.Context) error {
 			r.w.After = page.Cursors[n-1]
 		}
 		for i, e := range page.Items {
-			if len(r.names) == 0 || slices.Contains(r.names, e.Name) {
+			if r.keep(e) {
 				r.items = append(r.items, e)
 				r.cursors = append(r.cursors, page.Cursors[i])
 			}
