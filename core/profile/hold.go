@@ -20,9 +20,18 @@ const (
 	holdPoll = 5 * time.Millisecond
 )
 
-// hold asks units to wait for the profiles of the parts. It may lose a race; then
-// it has done nothing.
+// hold asks units to wait for the profiles of the parts. It may lose its races;
+// then it has done nothing.
 func (s *Service) hold(ctx context.Context, ws string, parts []string) error {
+	for range 25 {
+		if err := s.tryHold(ctx, ws, parts); !errors.Is(err, store.ErrConflict) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) tryHold(ctx context.Context, ws string, parts []string) error {
 	u := s.newUnit(ws, nil)
 	var ids []string
 	for _, part := range parts {
@@ -38,11 +47,7 @@ func (s *Service) hold(ctx context.Context, ws string, parts []string) error {
 		c.HeldUntil = u.now.Add(holdFor)
 		u.set(id, &c)
 	}
-	err := s.commit(ctx, u)
-	if errors.Is(err, store.ErrConflict) {
-		return nil
-	}
-	return err
+	return s.commit(ctx, u)
 }
 
 // wait reads the profiles that are held again until they are not.

@@ -56,7 +56,7 @@ func (s *Service) Merge(ctx context.Context, ws string, in MergeInput) (MergeRes
 // asked to leave the profiles of the given parts alone for a moment.
 func (s *Service) retry(ctx context.Context, ws string, parts func() []string, f func() error) error {
 	for attempt := range maxAttempts {
-		if attempt%4 == 3 {
+		if attempt%4 == 2 {
 			if err := s.hold(ctx, ws, parts()); err != nil {
 				return storeError("hold profiles", err)
 			}
