@@ -10,6 +10,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/store"
 )
 
 // two makes a profile of ana and one of ben, a minute apart.
@@ -331,4 +332,17 @@ func TestAsOfRemembersEveryInstant(t *testing.T) {
 	none, err = f.s.AsOf(f.ctx, ws, "prof_NOBODY", f.clock.Now())
 	require.NoError(t, err)
 	require.Nil(t, none)
+}
+
+// Who read a profile before it was merged away must lose against the one that
+// comes back under its id, although nothing else tells the two apart.
+func TestReturnedProfileIsNotTheOneThatLeft(t *testing.T) {
+	f := newFixture(t)
+	ana, ben := f.two()
+	m := f.merge(ana, ben)
+	f.unmerge(m)
+	back := f.must(UserID, "ben")
+	require.Equal(t, ben.ProfileID(), back.ProfileID())
+	require.ErrorIs(t, commitOps(f.ctx, f.db, Profiles.Replace(ben)), store.ErrConflict)
+	require.NoError(t, commitOps(f.ctx, f.db, Profiles.Replace(back)))
 }

@@ -96,8 +96,10 @@ func (u *Unit) Ops() []store.Op {
 		case sl.now == sl.stored:
 		case sl.now == nil:
 			ops = append(ops, Profiles.Delete(sl.stored))
+		case sl.stored == nil:
+			ops = append(ops, Profiles.Insert(sl.now))
 		default:
-			ops = append(ops, Profiles.Put(sl.now))
+			ops = append(ops, Profiles.Replace(sl.now))
 		}
 	}
 	for _, id := range u.newIDs {

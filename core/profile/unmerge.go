@@ -253,6 +253,10 @@ func (u *Unit) separate(m *Merge, t *parting, by string, out *UnmergeResult) err
 		id := side.ProfileID()
 		if id == p.ProfileID() {
 			side.V, kept = p.V, i
+		} else {
+			// Above every version that the id had before it was merged away: who read
+			// one of those must not take this profile for it.
+			side.V = u.now.UnixMilli()
 		}
 		for _, part := range side.Parts {
 			if u.partOf[part] != id {

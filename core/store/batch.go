@@ -20,7 +20,7 @@ type OpKind uint8
 // The operations. Each but Add is conditional: when its condition does not hold,
 // the whole batch has no effect and the error is a *ConflictError that names it.
 const (
-	OpInsert  OpKind = iota + 1 // the key must not exist; the document is stored with the _v that it has, which Insert makes 1
+	OpInsert  OpKind = iota + 1 // the key must not exist; the document is stored with the _v that it has, which Insert makes 1 for a new one
 	OpReplace                   // the document must have version V; it gets V+1
 	OpDelete                    // the document must have version V
 	OpCheck                     // the document must have version V; nothing is written that a reader sees

@@ -174,7 +174,9 @@ func (c *Collection[T]) Each(ctx context.Context, r Reader, q Query, f func(*T) 
 	}
 }
 
-// Insert stores doc under its ID, which must not exist.
+// Insert stores doc under its ID, which must not exist. Its version is doc's plus
+// one: 1, unless the caller knows that the key had a document before and goes on
+// from there, so that nobody who read that one takes this one for it.
 func (c *Collection[T]) Insert(doc *T) Op { return c.write(OpInsert, doc) }
 
 // Replace stores doc over the version that it was read with. After a commit the
@@ -231,12 +233,12 @@ func (c *Collection[T]) Decode(raw bson.Raw) (*T, error) {
 func (c *Collection[T]) write(kind OpKind, doc *T) Op {
 	m := meta(doc)
 	op := Op{Kind: kind, Spec: c.Spec, ID: m.ID, V: m.V}
-	m.V = op.V + 1
-	if kind == OpInsert {
-		op.V, m.V = 0, 1
-	}
+	m.V++
 	raw, err := c.Encode(doc)
 	m.V = op.V
+	if kind == OpInsert {
+		op.V = 0
+	}
 	if err != nil {
 		op.Err = fmt.Errorf("store: %s: encode: %w", c.Spec.Name, err)
 	}
