@@ -90,12 +90,6 @@ func (l *lane) poke() {
 	}
 }
 
-func (l *lane) length() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.queue)
-}
-
 // take removes the first items of one workspace that fit into a unit.
 func (l *lane) take(limit int) []*item {
 	l.mu.Lock()
@@ -128,42 +122,20 @@ func (l *lane) learn(events, ops int) {
 	}
 }
 
-// run is the worker of a lane. An idle lane begins at once; one that was busy a
-// moment ago waits a little for a small unit to grow, because then others are
-// likely to come, and a unit costs the same sync whatever its size.
+// run is the worker of a lane. It takes what is there and never waits for more:
+// what comes during a commit makes the next unit larger by itself, and an event
+// that comes alone is not delayed.
 func (p *Pipeline) run(l *lane) {
-	var last time.Time // when the latest unit ended
 	for {
-		n := l.length()
-		if n == 0 {
-			if p.gate.drained() {
-				return
-			}
-			<-l.wake
+		if items := l.take(l.limit(p.MaxUnit)); len(items) > 0 {
+			p.work(l, items)
 			continue
 		}
-		limit := l.limit(p.MaxUnit)
-		if n < limit/4 && time.Since(last) < p.MaxWait {
-			p.gather(l, limit/4)
-		}
-		p.work(l, l.take(limit))
-		last = time.Now()
 		if p.gate.drained() {
 			p.pokeAll()
-		}
-	}
-}
-
-// gather waits until enough items are queued, MaxWait at most.
-func (p *Pipeline) gather(l *lane, enough int) {
-	t := time.NewTimer(p.MaxWait)
-	defer t.Stop()
-	for l.length() < enough {
-		select {
-		case <-l.wake:
-		case <-t.C:
 			return
 		}
+		<-l.wake
 	}
 }
 

@@ -21,24 +21,20 @@ type Options struct {
 	Events   *event.Service
 	Profiles *profile.Service
 
-	Lanes           int           // units of work at a time; default: two for each processor
-	MaxUnit         int           // events in a unit; default 300
-	MaxWait         time.Duration // how long a busy lane waits for a small unit to grow; default 2 ms, negative: never
-	MaxPending      int           // events held at a time, beyond which callers are refused; default 20,000
-	MaxPendingBytes int64         // bytes held at a time, as sent; default 64 MB
+	Lanes           int   // units of work at a time; default: the number of processors, at least 2
+	MaxUnit         int   // events in a unit; default 400
+	MaxPending      int   // events held at a time, beyond which callers are refused; default 20,000
+	MaxPendingBytes int64 // bytes held at a time, as sent; default 64 MB
 	Hooks           Hooks
 	Log             *slog.Logger // default slog.Default()
 }
 
 func (o *Options) defaults() {
 	if o.Lanes <= 0 {
-		o.Lanes = 2 * runtime.GOMAXPROCS(0)
+		o.Lanes = max(2, runtime.GOMAXPROCS(0))
 	}
 	if o.MaxUnit <= 0 {
-		o.MaxUnit = 300
-	}
-	if o.MaxWait == 0 {
-		o.MaxWait = 2 * time.Millisecond
+		o.MaxUnit = 400
 	}
 	if o.MaxPending <= 0 {
 		o.MaxPending = 20_000
