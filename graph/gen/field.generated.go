@@ -413,14 +413,14 @@ func (ec *executionContext) unmarshalInputSetFieldDefinitionInput(ctx context.Co
 			if err != nil {
 				return it, err
 			}
-			it.Category = data
+			it.Category = graphql.OmittableOf(data)
 		case "description":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("description"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
 			}
-			it.Description = data
+			it.Description = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/event"
@@ -347,9 +348,9 @@ type SetFieldDefinitionInput struct {
 	// The version that you saw; another is a CONFLICT.
 	ExpectedVersion *int `json:"expectedVersion,omitempty"`
 	// What kind of personal data it holds.
-	Category *core.Category `json:"category,omitempty"`
-	// What it means.
-	Description *string `json:"description,omitempty"`
+	Category graphql.Omittable[*core.Category] `json:"category,omitempty"`
+	// What it means; null for nothing.
+	Description graphql.Omittable[*string] `json:"description,omitempty"`
 }
 
 // A described field.
@@ -453,9 +454,9 @@ type UpdateSourceInput struct {
 	// The version that you saw; another is a CONFLICT.
 	ExpectedVersion *int `json:"expectedVersion,omitempty"`
 	// Its new name.
-	Name *string `json:"name,omitempty"`
-	// Its new priority.
-	Priority *int `json:"priority,omitempty"`
+	Name graphql.Omittable[*string] `json:"name,omitempty"`
+	// Its new priority; null for 0.
+	Priority graphql.Omittable[*int] `json:"priority,omitempty"`
 }
 
 // A changed source.
@@ -471,7 +472,7 @@ type UpdateWorkspaceInput struct {
 	// The version that you saw; another is a CONFLICT.
 	ExpectedVersion *int `json:"expectedVersion,omitempty"`
 	// Its new name.
-	Name *string `json:"name,omitempty"`
+	Name graphql.Omittable[*string] `json:"name,omitempty"`
 }
 
 // The changed workspace.

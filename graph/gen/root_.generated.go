@@ -557,7 +557,7 @@ input SetFieldDefinitionInput {
   expectedVersion: Int
   """What kind of personal data it holds."""
   category: DataCategory
-  """What it means."""
+  """What it means; null for nothing."""
   description: String
 }
 
@@ -1537,7 +1537,7 @@ input UpdateSourceInput {
   expectedVersion: Int
   """Its new name."""
   name: String
-  """Its new priority."""
+  """Its new priority; null for 0."""
   priority: Int
 }
 

@@ -63,6 +63,19 @@ func value[T any](p *T) T {
 	return *p
 }
 
+// patched reads a member of a PATCH input: nil when it was left out, what null
+// stands for when it was null. Without a meaning for null, null is an error.
+func patched[T any](o graphql.Omittable[*T], name string, null *T) (*T, error) {
+	v, set := o.ValueOK()
+	switch {
+	case !set || v != nil:
+		return v, nil
+	case null != nil:
+		return null, nil
+	}
+	return nil, core.Errorf(core.Invalid, "NOT_NULL", "%s cannot be null; leave it out to keep it as it is", name).At(name)
+}
+
 // long widens an Int that may be left out.
 func long(p *int) *int64 {
 	if p == nil {

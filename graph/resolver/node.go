@@ -28,7 +28,7 @@ func (r query) Node(ctx context.Context, id string) (view.Node, error) {
 	case core.PrefixQuarantine:
 		return node(r.Resolver.Events.QuarantineItem(ctx, ws, id))
 	case core.PrefixKey:
-		if access.Allow(ctx, access.Manage) != nil {
+		if !access.Can(core.ActorFrom(ctx), access.Manage) {
 			return nil, nil
 		}
 		return node(r.Access.Key(ctx, "", id))

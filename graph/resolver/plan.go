@@ -54,9 +54,13 @@ func (r query) FieldDefinitions(ctx context.Context, owner, prefix *string) ([]*
 
 // SetFieldDefinition answers Mutation.setFieldDefinition.
 func (r mutation) SetFieldDefinition(ctx context.Context, in gen.SetFieldDefinitionInput) (*gen.SetFieldDefinitionPayload, error) {
-	f, err := r.Events.SetField(ctx, workspace(ctx), event.FieldUpdate{
-		Owner: in.Owner, Path: in.Path, ExpectedVersion: long(in.ExpectedVersion), Category: in.Category, Description: in.Description,
-	})
+	u := event.FieldUpdate{Owner: in.Owner, Path: in.Path, ExpectedVersion: long(in.ExpectedVersion)}
+	u.Description, _ = patched(in.Description, "description", new(string))
+	var f *event.FieldDefinition
+	var err error
+	if u.Category, err = patched(in.Category, "category", nil); err == nil {
+		f, err = r.Events.SetField(ctx, workspace(ctx), u)
+	}
 	out := &gen.SetFieldDefinitionPayload{FieldDefinition: f}
 	if out.UserErrors, err = problems(err); err != nil {
 		return nil, err

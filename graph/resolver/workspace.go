@@ -33,9 +33,13 @@ func (r mutation) CreateSource(ctx context.Context, in gen.CreateSourceInput) (*
 
 // UpdateSource answers Mutation.updateSource.
 func (r mutation) UpdateSource(ctx context.Context, in gen.UpdateSourceInput) (*gen.UpdateSourcePayload, error) {
-	src, err := r.Events.UpdateSource(ctx, workspace(ctx), event.SourceUpdate{
-		ID: in.ID, ExpectedVersion: long(in.ExpectedVersion), Name: in.Name, Priority: long(in.Priority),
-	})
+	priority, _ := patched(in.Priority, "priority", new(int))
+	u := event.SourceUpdate{ID: in.ID, ExpectedVersion: long(in.ExpectedVersion), Priority: long(priority)}
+	var src *event.Source
+	var err error
+	if u.Name, err = patched(in.Name, "name", nil); err == nil {
+		src, err = r.Events.UpdateSource(ctx, workspace(ctx), u)
+	}
 	out := &gen.UpdateSourcePayload{Source: src}
 	if out.UserErrors, err = problems(err); err != nil {
 		return nil, err
@@ -46,11 +50,13 @@ func (r mutation) UpdateSource(ctx context.Context, in gen.UpdateSourceInput) (*
 // UpdateWorkspace answers Mutation.updateWorkspace.
 func (r mutation) UpdateWorkspace(ctx context.Context, in gen.UpdateWorkspaceInput) (*gen.UpdateWorkspacePayload, error) {
 	var w *access.Workspace
-	var err error
-	if in.Name == nil {
+	name, err := patched(in.Name, "name", nil)
+	switch {
+	case err != nil:
+	case name == nil:
 		err = core.Errorf(core.Invalid, "NOTHING_TO_CHANGE", "give what to change").At("name")
-	} else {
-		w, err = r.Access.RenameWorkspace(ctx, "", *in.Name, int64(value(in.ExpectedVersion)))
+	default:
+		w, err = r.Access.RenameWorkspace(ctx, "", *name, int64(value(in.ExpectedVersion)))
 	}
 	out := &gen.UpdateWorkspacePayload{Workspace: w}
 	if out.UserErrors, err = problems(err); err != nil {

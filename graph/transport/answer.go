@@ -74,7 +74,7 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request, op *engine.Operatio
 		s.refuse(w, r, http.StatusNotAcceptable, core.Errorf(core.Invalid, "SUBSCRIPTION_TRANSPORT", "subscribe over a websocket (graphql-transport-ws) or with Accept: text/event-stream"))
 		return
 	}
-	op.Run(r.Context(), func(resp *graphql.Response) error {
+	_ = op.Run(r.Context(), func(resp *graphql.Response) error {
 		write(w, r, http.StatusOK, resp.Errors, resp.Data, resp.Extensions)
 		return nil
 	})

@@ -14,21 +14,41 @@ import (
 // every type is one; the switch in the generated code tells which.
 type Node any
 
-// The pages of the schema.
-type (
-	ProfileConnection          = Connection[profile.Profile]
-	ProfileEdge                = Edge[profile.Profile]
-	EventConnection            = Connection[event.Event]
-	EventEdge                  = Edge[event.Event]
-	QuarantinedEventConnection = Connection[event.QuarantineItem]
-	QuarantinedEventEdge       = Edge[event.QuarantineItem]
-	MergeProposalConnection    = Connection[profile.Proposal]
-	MergeProposalEdge          = Edge[profile.Proposal]
-	JobConnection              = Connection[work.Job]
-	JobEdge                    = Edge[work.Job]
-	KeyConnection              = Connection[access.Key]
-	KeyEdge                    = Edge[access.Key]
-)
+// ProfileConnection is a page of profiles.
+type ProfileConnection = Connection[profile.Profile]
+
+// ProfileEdge is an item of such a page.
+type ProfileEdge = Edge[profile.Profile]
+
+// EventConnection is a page of events.
+type EventConnection = Connection[event.Event]
+
+// EventEdge is an item of such a page.
+type EventEdge = Edge[event.Event]
+
+// QuarantinedEventConnection is a page of events that were kept aside.
+type QuarantinedEventConnection = Connection[event.QuarantineItem]
+
+// QuarantinedEventEdge is an item of such a page.
+type QuarantinedEventEdge = Edge[event.QuarantineItem]
+
+// MergeProposalConnection is a page of proposals.
+type MergeProposalConnection = Connection[profile.Proposal]
+
+// MergeProposalEdge is an item of such a page.
+type MergeProposalEdge = Edge[profile.Proposal]
+
+// JobConnection is a page of jobs.
+type JobConnection = Connection[work.Job]
+
+// JobEdge is an item of such a page.
+type JobEdge = Edge[work.Job]
+
+// KeyConnection is a page of keys.
+type KeyConnection = Connection[access.Key]
+
+// KeyEdge is an item of such a page.
+type KeyEdge = Edge[access.Key]
 
 // EventInput is one event as a client wrote it. What is wrong with it is found
 // when it is decoded, like a message of the tracking protocol.

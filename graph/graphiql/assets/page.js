@@ -50,7 +50,11 @@
     '}',
     '',
   ].join('\n');
-  ReactDOM.createRoot(document.getElementById('graphiql')).render(
-    React.createElement(GraphiQL, { fetcher, defaultQuery: first, isHeadersEditorEnabled: true, shouldPersistHeaders: false }),
+  const root = ReactDOM.createRoot(document.getElementById('graphiql'));
+  // Another key may see another schema: the page asks for it anew.
+  const show = () => root.render(
+    React.createElement(GraphiQL, { key: key(), fetcher, defaultQuery: first, isHeadersEditorEnabled: true, shouldPersistHeaders: false }),
   );
+  document.getElementById('key').addEventListener('change', show);
+  show();
 })();
