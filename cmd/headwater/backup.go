@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
@@ -23,6 +24,9 @@ func (c *backupCmd) Run(e *env) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close(context.WithoutCancel(e.ctx))) }()
+	if _, err := os.Stat(c.File); err == nil {
+		return core.Errorf(core.Conflict, "FILE_EXISTS", "%s is there already; move it away or choose another name", filepath.Base(c.File))
+	}
 	part, err := os.OpenFile(c.File+".part", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("backup: %w", err)

@@ -27,7 +27,7 @@ type cli struct {
 	Config    kong.ConfigFlag  `help:"YAML file with values for flags (name: value)." placeholder:"FILE"`
 	LogLevel  slog.Level       `help:"Least level to log: DEBUG, INFO, WARN or ERROR." default:"INFO"`
 	LogFormat string           `help:"Form of the log, on standard error." enum:"text,json" default:"text"`
-	Version   kong.VersionFlag `help:"Print the version and exit."`
+	Version   kong.VersionFlag `help:"Print the version and exit." env:"-"`
 
 	Serve     serveCmd     `cmd:"" help:"Serve on a store."`
 	Demo      demoCmd      `cmd:"" help:"Serve a demo workspace; the first start fills it."`

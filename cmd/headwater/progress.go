@@ -3,14 +3,17 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"time"
 )
 
-// progress draws a bar on a terminal's last line, at most ten times a second.
+// progress draws a bar on a terminal's last line, at most ten times a second. Where
+// the output is no terminal it says nothing: a file or a log wants no bar.
 type progress struct {
 	w     io.Writer
+	quiet bool
 	what  string
 	begin time.Time
 
@@ -18,15 +21,16 @@ type progress struct {
 	last time.Time
 }
 
-func newProgress(w io.Writer, what string) *progress {
-	return &progress{w: w, what: what, begin: time.Now()}
+func newProgress(f *os.File, what string) *progress {
+	info, err := f.Stat()
+	return &progress{w: f, what: what, begin: time.Now(), quiet: err != nil || info.Mode()&os.ModeCharDevice == 0}
 }
 
 // set shows done of total; a total of 0 is unknown.
 func (p *progress) set(done, total int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if time.Since(p.last) < 100*time.Millisecond && done != total {
+	if p.quiet || time.Since(p.last) < 100*time.Millisecond && done != total {
 		return
 	}
 	p.last = time.Now()
@@ -41,4 +45,8 @@ func (p *progress) set(done, total int64) {
 }
 
 // end leaves the last line standing.
-func (p *progress) end() { fmt.Fprintln(p.w) }
+func (p *progress) end() {
+	if !p.quiet {
+		fmt.Fprintln(p.w)
+	}
+}

@@ -139,7 +139,7 @@ func (c *workspaceKeyCmd) Run(e *env) error {
 type deleteWorkspaceCmd struct {
 	storeFlags
 	Name    string `arg:"" help:"Name of the workspace."`
-	Confirm string `help:"The name again: without it only what would be deleted is counted." placeholder:"NAME"`
+	Confirm string `help:"The name again: without it only what would be deleted is counted." placeholder:"NAME" env:"-"`
 }
 
 // Run implements the command.

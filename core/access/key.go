@@ -120,7 +120,7 @@ func (k *NewKey) check(now time.Time) error {
 		return invalid("expiresAt", "IN_THE_PAST", "a key expires in the future or never")
 	}
 	if k.Quota.PerSecond < 0 || k.Quota.Burst < 0 {
-		return invalid("quota", "QUOTA", "a quota is not negative; 0 is no limit")
+		return invalid("eventsPerSecond", "QUOTA", "a quota is not negative; 0 is no limit")
 	}
 	return nil
 }

@@ -137,7 +137,7 @@ func (s *Service) changeKey(ctx context.Context, workspace, id string, f func(k 
 			return err
 		}
 		if k == nil {
-			return core.Errorf(core.NotFound, "KEY", "this workspace has no key %s", id).At("id")
+			return core.Errorf(core.NotFound, "KEY", "this workspace has no such key").At("id")
 		}
 		if err := within(a, k.Roles, k.Scopes, k.Purposes); err != nil {
 			return err

@@ -118,7 +118,7 @@ func (s *Service) RenameWorkspace(ctx context.Context, id, name string, expected
 			return err
 		}
 		if expectedVersion != 0 && w.V != expectedVersion {
-			return core.Errorf(core.Conflict, "VERSION", "the workspace was changed meanwhile; read it again").At("expectedVersion")
+			return core.Errorf(core.Conflict, "VERSION_CONFLICT", "the workspace was changed meanwhile; read it again").At("expectedVersion")
 		}
 		old := w.Name
 		w.Name = name

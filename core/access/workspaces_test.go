@@ -53,7 +53,7 @@ func TestWorkspaces(t *testing.T) {
 	_, err = f.RenameWorkspace(f.admin, "", "SECOND", 0)
 	refused(t, err, core.Conflict, "NAME_TAKEN")
 	_, err = f.RenameWorkspace(f.admin, "", "Store", w.V+1)
-	refused(t, err, core.Conflict, "VERSION")
+	refused(t, err, core.Conflict, "VERSION_CONFLICT")
 	_, err = f.RenameWorkspace(f.admin, "", "Store", w.V)
 	require.NoError(t, err)
 	w, err = f.RenameWorkspace(f.admin, "", "STORE", 0)

@@ -3,6 +3,7 @@ package event
 import (
 	"bytes"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,8 +39,8 @@ func mapColumns(header []string, mapping map[string]string) (*column, *core.Erro
 	root := &column{index: -1}
 	at := map[string]int{}
 	for i, h := range header {
-		if _, dup := at[h]; dup {
-			return nil, invalid(ReasonMapping, "two columns are called %q", h).At(h)
+		if first, dup := at[h]; dup {
+			return nil, invalid(ReasonMapping, "columns %d and %d have the same name; rename one", first+1, i+1).At("header", strconv.Itoa(i))
 		}
 		at[h] = i
 	}
@@ -52,14 +53,14 @@ func mapColumns(header []string, mapping map[string]string) (*column, *core.Erro
 	names := make([]string, 0, len(mapping))
 	for h := range mapping {
 		if _, ok := at[h]; !ok {
-			return nil, invalid(ReasonMapping, "the file has no column %q", h).At(h)
+			return nil, invalid(ReasonMapping, "the file has no column %q", h).At("columns", h)
 		}
 		names = append(names, h)
 	}
 	slices.SortFunc(names, func(a, b string) int { return at[a] - at[b] })
 	for _, h := range names {
 		if err := root.add(mapping[h], at[h]); err != nil {
-			return nil, err.At(h)
+			return nil, err.At("header", strconv.Itoa(at[h]))
 		}
 	}
 	if len(root.children) == 0 {
@@ -76,8 +77,9 @@ func (c *column) add(target string, index int) *core.Error {
 	keys := SplitPath(path)
 	plain := len(keys) == 1 && slices.Contains(plainTargets, path)
 	if !plain && (len(keys) < 2 || !slices.Contains(objectTargets, keys[0]) || slices.Contains(keys, "")) {
-		return invalid(ReasonMapping, "%q is no target: use %s, or a path in %s, with a type after a colon: %s",
-			target, strings.Join(plainTargets, ", "), strings.Join(objectTargets, ", "), strings.Join(cellKinds, ", "))
+		// Without a header the name is a cell of somebody's row: it is not repeated.
+		return invalid(ReasonMapping, "column %d does not say what it is: map it to %s, or to a path in %s, with a type after a colon: %s; is the first line a header?",
+			index+1, strings.Join(plainTargets, ", "), strings.Join(objectTargets, ", "), strings.Join(cellKinds, ", "))
 	}
 	if len(keys) > MaxDepth {
 		return invalid(ReasonMapping, "a path has at most %d elements", MaxDepth)
@@ -89,7 +91,7 @@ func (c *column) add(target string, index int) *core.Error {
 	for i, key := range keys {
 		next, leaf := node.child(key), i == len(keys)-1
 		if next != nil && (leaf || next.index >= 0) {
-			return invalid(ReasonMapping, "another column is mapped to the same place as %q, or to a part of it", target)
+			return invalid(ReasonMapping, "column %d is mapped to the same place as another, or to a part of it", index+1)
 		}
 		if next == nil {
 			next = &column{key: key, index: -1}

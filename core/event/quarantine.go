@@ -36,7 +36,8 @@ type QuarantineItem struct {
 	Raw          []byte           `bson:"raw,omitempty"`        // what was sent; dropped when discarded
 	Correction   []byte           `bson:"correction,omitempty"` // what a person made of it
 	MessageID    string           `bson:"messageId,omitempty"`
-	Type         Type             `bson:"type,omitempty"`
+	Type         Type             `bson:"type,omitempty"`        // as far as it could be read
+	DefaultType  Type             `bson:"defaultType,omitempty"` // of the request: what a message without a type is
 	Name         string           `bson:"name,omitempty"`
 	IDs          []string         `bson:"ids,omitempty"` // "userId/…" and the like, as far as they could be read
 	ReceivedAt   time.Time        `bson:"receivedAt"`
@@ -88,7 +89,7 @@ func NewQuarantineItem(ws, source string, in *Input, at time.Time) *QuarantineIt
 		Type: in.Type, Name: strings.ToValidUTF8(in.Name, "\ufffd"), IDs: quarantineIDs(in), ReceivedAt: at, Status: QuarantineOpen, UpdatedAt: at,
 	}
 	if d := in.Defaults; d != nil {
-		q.Type, q.ReceivedAt = d.Type, d.ReceivedAt.UTC().Truncate(time.Millisecond)
+		q.DefaultType, q.ReceivedAt = d.Type, d.ReceivedAt.UTC().Truncate(time.Millisecond)
 		q.SentAt, q.Context, q.Integrations, q.GPC, q.Historical = d.SentAt, d.Context, d.Integrations, d.GPC, d.Historical
 	}
 	q.because(in.Err)

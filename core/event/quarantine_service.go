@@ -85,7 +85,7 @@ func (q *QuarantineItem) Replay(now time.Time) Input {
 
 func (q *QuarantineItem) decode(raw []byte, now time.Time) Input {
 	return DecodeMessage(raw, Defaults{
-		Type: q.Type, ReceivedAt: q.ReceivedAt, Now: now, SentAt: q.SentAt, Context: q.Context, Integrations: q.Integrations,
+		Type: q.DefaultType, ReceivedAt: q.ReceivedAt, Now: now, SentAt: q.SentAt, Context: q.Context, Integrations: q.Integrations,
 		MessageID: q.QuarantineID(), GPC: q.GPC, Historical: q.Historical,
 	})
 }

@@ -89,7 +89,8 @@ func (p *Pipeline) attempt(ctx context.Context, l *lane, items []*item, look boo
 	var u *unit
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("ingest: panic: %v\n%s", r, debug.Stack())
+			// Where, not with what: that may hold anything.
+			err = fmt.Errorf("ingest: panic: %T\n%s", r, debug.Stack())
 		}
 		if err != nil && u != nil {
 			u.forget()

@@ -69,11 +69,11 @@ func (b Batch) Validate() error {
 			return fmt.Errorf("store: %s: operation without a key", op.Spec.Name)
 		}
 		if !op.Spec.Global && len(WorkspaceOf(op.ID)) == len(op.ID) {
-			return fmt.Errorf("store: %s: key %q does not begin with a workspace", op.Spec.Name, op.ID)
+			return fmt.Errorf("store: %s: a key does not begin with a workspace", op.Spec.Name)
 		}
 		t := target{op.Spec.Name, op.ID}
 		if kind, dup := seen[t]; dup && (kind != OpAdd || op.Kind != OpAdd) {
-			return fmt.Errorf("store: %s: two operations on %q in one batch", op.Spec.Name, op.ID)
+			return fmt.Errorf("store: %s: two operations on one document in a batch", op.Spec.Name)
 		}
 		seen[t] = op.Kind
 		size += len(op.Doc)

@@ -154,7 +154,7 @@ func (s *Jobs) Cancel(ctx context.Context, workspace, id string) (*Job, error) {
 		case err != nil:
 			return nil, err
 		case j == nil:
-			return nil, core.Errorf(core.NotFound, "JOB", "there is no job %s in this workspace", id).At("id")
+			return nil, core.Errorf(core.NotFound, "JOB", "there is no such job in this workspace").At("id")
 		case j.Status == Cancelled:
 			return j, nil
 		case j.Status.Final():
