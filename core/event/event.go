@@ -99,3 +99,9 @@ func ID(workspace, messageID string) string {
 func Key(workspace, messageID string) string {
 	return store.Key(workspace, ID(workspace, messageID))
 }
+
+// SystemKey returns the key of a system event. Its ids are apart from those that
+// clients choose, so that nobody can take one before Headwater needs it.
+func SystemKey(workspace, messageID string) string {
+	return store.Key(workspace, core.HashID(core.PrefixEvent, workspace, "system", messageID))
+}

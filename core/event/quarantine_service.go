@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/store"
@@ -84,9 +85,15 @@ func (q *QuarantineItem) Replay(now time.Time) Input {
 }
 
 func (q *QuarantineItem) decode(raw []byte, now time.Time) Input {
+	// The id that the message had without saying so, of its place in a file: the file
+	// may have been imported again meanwhile.
+	id := q.MessageID
+	if id == "" || utf8.RuneCountInString(id) > MaxMessageID {
+		id = q.QuarantineID()
+	}
 	return DecodeMessage(raw, Defaults{
 		Type: q.DefaultType, ReceivedAt: q.ReceivedAt, Now: now, SentAt: q.SentAt, Context: q.Context, Integrations: q.Integrations,
-		MessageID: q.QuarantineID(), GPC: q.GPC, Historical: q.Historical,
+		MessageID: id, GPC: q.GPC, Historical: q.Historical,
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
 )
 
@@ -42,6 +43,7 @@ func readSlice(rows event.Rows, limit int) (slice, error) {
 // importPosition is where an import goes on.
 type importPosition struct {
 	At     event.Position `bson:"at"`
+	Ended  bool           `bson:"ended,omitempty"` // every row is on disk; the staged file may be gone
 	Counts ImportCounts   `bson:"counts"`
 }
 
@@ -65,6 +67,12 @@ func (p *Pipeline) ImportHandler() work.JobHandler {
 			return err
 		}
 		ws := run.Workspace()
+		if pos.Ended {
+			if err := run.Result(pos.Counts); err != nil {
+				return err
+			}
+			return unstage(ctx, p.Store, ws, in.File)
+		}
 		file := &staged{ctx: ctx, s: p.Store, ws: ws, file: in.File, size: in.Bytes}
 		rows, err := in.options().rows(file, event.FileOptions{
 			ReceivedAt: run.Job().CreatedAt, IDPrefix: "import-" + in.Sum, Start: pos.At,
@@ -114,7 +122,7 @@ func (p *Pipeline) importRows(ctx context.Context, run *work.JobRun, in *importI
 			if err := run.Result(pos.Counts); err != nil {
 				return err
 			}
-			return run.Step(ctx, pos.Counts.Rows, pos.Counts.Rows, pos)
+			return p.endImport(ctx, run, in, pos)
 		}
 		flying = make(chan outcome, 1)
 		go func(done chan<- outcome) {
@@ -126,4 +134,20 @@ func (p *Pipeline) importRows(ctx context.Context, run *work.JobRun, in *importI
 			done <- o
 		}(flying)
 	}
+}
+
+// endImport notes that the import has ended and deletes the first chunk of its file
+// in the same commit: a step with operations is written at once, so that no run
+// looks for rows in a file that is being deleted.
+func (p *Pipeline) endImport(ctx context.Context, run *work.JobRun, in *importInput, pos *importPosition) error {
+	pos.Ended = true
+	var ops []store.Op
+	first, err := Chunks.Get(ctx, p.Store, chunkKey(run.Workspace(), in.File, 0))
+	if err != nil {
+		return err
+	}
+	if first != nil {
+		ops = append(ops, Chunks.Delete(first))
+	}
+	return run.Step(ctx, pos.Counts.Rows, pos.Counts.Rows, pos, ops...)
 }

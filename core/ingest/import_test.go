@@ -240,6 +240,51 @@ func TestReplayJobTriesEachItemOnce(t *testing.T) {
 	h.consistent(t)
 }
 
+// A row that was refused, came in with a second import of the file, and is replayed
+// afterwards is one event.
+func TestReplayAfterASecondImport(t *testing.T) {
+	h := open(t)
+	w := h.works(t)
+	load := func() ingest.ImportCounts {
+		j, err := h.StageImport(t.Context(), w.jobs, ws, ingest.ImportOptions{Format: ingest.NDJSON},
+			strings.NewReader(`{"type":"track","userId":"ana","event":"Viewed"}`+"\n"))
+		require.NoError(t, err)
+		return counts(t, w.wait(t, j))
+	}
+	_, err := h.events.SetPlan(t.Context(), ws, event.PlanUpdate{Unplanned: event.QuarantineEvent})
+	require.NoError(t, err)
+	require.EqualValues(t, 1, load().Quarantined)
+	_, err = h.events.SetPlan(t.Context(), ws, event.PlanUpdate{Unplanned: event.Allow})
+	require.NoError(t, err)
+	require.EqualValues(t, 1, load().Accepted)
+	aside, err := h.events.Quarantined(t.Context(), ws, event.QuarantineFilter{}, core.Window{Limit: 10})
+	require.NoError(t, err)
+	require.Len(t, aside.Items, 1)
+	results, err := h.Replay(t.Context(), ws, []string{aside.Items[0].QuarantineID()})
+	require.NoError(t, err)
+	require.Equal(t, event.Duplicate, results[0].Status)
+	require.EqualValues(t, 1, h.count(t))
+}
+
+// An import whose last words were lost finds its file deleted and has nothing left
+// to do.
+func TestAnImportThatEndedIsNotReadAgain(t *testing.T) {
+	h := open(t)
+	w := h.works(t)
+	j, err := h.StageImport(t.Context(), w.jobs, ws, ingest.ImportOptions{Format: ingest.CSV, Type: event.Identify}, strings.NewReader("userId\nana\nben\n"))
+	require.NoError(t, err)
+	j = w.wait(t, j)
+	require.EqualValues(t, 2, counts(t, j).Accepted)
+	h.empty(t)
+	// The same job once more, as after a crash between its last step and its end.
+	j.Status = work.Running
+	_, err = h.db.Commit(t.Context(), store.Batch{ID: "again", Ops: []store.Op{
+		work.JobDocs.Replace(j), work.Enqueue(work.Item{Kind: "job." + ingest.ImportKind, Workspace: ws, Name: j.JobID(), DueAt: time.Now()}),
+	}})
+	require.NoError(t, err)
+	require.EqualValues(t, 2, counts(t, w.wait(t, j)).Accepted)
+}
+
 // empty checks that no staged file is left.
 func (h *house) empty(t *testing.T) {
 	t.Helper()

@@ -56,7 +56,7 @@ func ours(err error, ops []store.Op) bool {
 }
 
 func (p *Pipeline) commitSystem(ctx context.Context, ws string, in *event.Input, profileID string, at time.Time, ops []store.Op) (event.Result, error) {
-	key := event.Key(ws, in.MessageID)
+	key := event.SystemKey(ws, in.MessageID)
 	r := event.Result{MessageID: in.MessageID, EventID: store.Rest(key), ProfileID: profileID, Status: event.Accepted}
 	known, err := event.Events.Get(ctx, p.Store, key)
 	if err != nil {

@@ -66,6 +66,8 @@ func (p *Pipeline) unit(ctx context.Context, l *lane, items []*item) {
 		p.fail(items, errClosing().Wrap(err))
 	case errors.Is(err, store.ErrUnavailable):
 		p.fail(items, unavailable(err))
+	case core.CodeOf(err) == core.Unavailable: // nobody's fault
+		p.fail(items, core.AsError(err))
 	case len(items) > 1:
 		p.Hooks.split()
 		half := len(items) / 2

@@ -346,3 +346,14 @@ func TestReturnedProfileIsNotTheOneThatLeft(t *testing.T) {
 	require.ErrorIs(t, commitOps(f.ctx, f.db, Profiles.Replace(ben)), store.ErrConflict)
 	require.NoError(t, commitOps(f.ctx, f.db, Profiles.Replace(back)))
 }
+
+// A client that guesses the id of a system event cannot keep it from happening.
+func TestClientsCannotTakeTheIDsOfSystemEvents(t *testing.T) {
+	f := newFixture(t)
+	ana, ben := f.two()
+	m := f.merge(ana, ben)
+	in := f.in(event.Track, user("eve"))
+	in.MessageID = "unmerge:" + m.MergeID()
+	f.send(in)
+	require.Len(t, f.unmerge(m), 2)
+}

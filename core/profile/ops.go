@@ -52,7 +52,7 @@ func (u *Unit) tell(p *Profile, name, messageID, part string, at time.Time, pair
 	props := properties(pairs...)
 	sum := sha256.Sum256(append([]byte(name), props...))
 	e := &event.Event{
-		Meta: store.Meta{ID: event.Key(u.ws, messageID)}, MessageID: messageID, Part: part, Seq: p.Seq,
+		Meta: store.Meta{ID: event.SystemKey(u.ws, messageID)}, MessageID: messageID, Part: part, Seq: p.Seq,
 		Type: event.System, Name: name, Timestamp: at, ReceivedAt: at, CommittedAt: at,
 		Source: SystemSource, Properties: props, Sum: sum[:16],
 	}

@@ -89,10 +89,17 @@ func (s *Service) Check(ctx context.Context, ws string, progress func(done int64
 func rebuildWalk[T any](ctx context.Context, s *Service, c *store.Collection[T], ws, last, phase string,
 	step func(phase, last string, n int, diffs []Difference) error, visit func(*T) ([]Difference, error),
 ) error {
+	// The walk ends at what is the last key now: ids grow with time, and it would
+	// never come to the end of people who arrive faster than it goes.
+	end, err := c.Find(ctx, s.db, store.Query{Workspace: ws, Order: []string{"-_id"}}, 1)
+	if err != nil || len(end) == 0 {
+		return err
+	}
+	until := any(end[0]).(store.Document).StoreMeta().ID
 	for {
-		q := store.Query{Workspace: ws}
+		q := store.Query{Workspace: ws, Where: []store.Cond{store.Lte("_id", until)}}
 		if last != "" {
-			q.Where = []store.Cond{store.Gt("_id", store.Key(ws, last))}
+			q.Where = append(q.Where, store.Gt("_id", store.Key(ws, last)))
 		}
 		docs, err := c.Find(ctx, s.db, q, rebuildSlice)
 		if err != nil || len(docs) == 0 {

@@ -53,7 +53,7 @@ func (u *Unit) ApplyTo(profileID string, in *event.Input, source string, receive
 	}
 	u.undo = u.undo[:0]
 	e := u.newEvent(in, source, receivedAt)
-	e.Part = profileID
+	e.ID, e.Part = event.SystemKey(u.ws, in.MessageID), profileID
 	if err := u.fold(p, e); err != nil {
 		u.rollback()
 		return nil, err

@@ -161,6 +161,7 @@ func TestHeartbeat(t *testing.T) {
 		return nil
 	}))
 	put(t, s, work.Enqueue(work.Item{Kind: "k", Workspace: ws, Name: "n", DueAt: epoch}))
+	fresh := pending(t, s, "k", "n")
 	run(t, r)
 	start := c.Now()
 	advance(t, c, 2*time.Second, "ten leases long", func() bool { return c.Now().Sub(start) > 10*time.Minute && commits.Load() > 50 })
@@ -173,8 +174,8 @@ func TestHeartbeat(t *testing.T) {
 	default:
 	}
 	task := pending(t, s, "k", "n")
-	require.EqualValues(t, 1, task.Fence)
-	require.Greater(t, task.V, int64(10))
+	require.Equal(t, fresh.Fence+1, task.Fence, "claimed once")
+	require.Greater(t, task.V, fresh.V+10)
 	stop.Store(true)
 	until(t, "deleted", func() bool { return pending(t, s, "k", "n") == nil })
 }
@@ -457,4 +458,33 @@ func TestBackoff(t *testing.T) {
 		}
 	}
 	require.Equal(t, time.Hour, b.Delay(1, core.Errorf(core.RateLimited, "R", "r").After(time.Hour)))
+}
+
+// A holder that wakes up after its task is gone and another of the same name is
+// held must not pass for that one's holder.
+func TestOldHolderOfAReusedKey(t *testing.T) {
+	s, c := open(t), core.NewVirtualClock(epoch)
+	item := work.Item{Kind: "k", Workspace: ws, Name: "n", DueAt: epoch}
+	leases := make(chan *work.Lease, 2)
+	block := make(chan struct{})
+	holds := handle(func(_ context.Context, l *work.Lease) error {
+		leases <- l
+		<-block
+		return nil
+	})
+	put(t, s, work.Enqueue(item))
+	run(t, newRunner(s, c, holds))
+	first := <-leases
+
+	put(t, s, work.Drop(pending(t, s, "k", "n")))
+	put(t, s, work.Enqueue(item))
+	run(t, newRunner(s, c, holds))
+	second := <-leases
+	defer close(block)
+
+	require.Greater(t, second.Fence(), first.Fence())
+	require.ErrorIs(t, first.Complete(t.Context(), happened("late")), work.ErrLost)
+	require.Zero(t, times(t, s, "late"))
+	require.NoError(t, second.Commit(t.Context(), happened("right")))
+	require.EqualValues(t, 1, times(t, s, "right"))
 }

@@ -87,8 +87,12 @@ func orSystem(workspace string) string {
 // commit, Runner.Wake spares the wait for the next poll.
 func Enqueue(it Item) store.Op {
 	rest := store.Key(orSystem(it.Workspace), it.Kind, it.Name)
+	// A key may be used again after its task is gone. Versions and fences then go on
+	// above all earlier ones, so that a holder of the old task, waking up late, does
+	// not pass for a holder of the new one.
+	era := time.Now().UnixMicro()
 	t := Task{
-		Meta: store.Meta{ID: it.Key()}, Kind: it.Kind, Workspace: orSystem(it.Workspace),
+		Meta: store.Meta{ID: it.Key(), V: era}, Fence: era, Kind: it.Kind, Workspace: orSystem(it.Workspace),
 		Name: it.Name, Shard: shardOf(rest), DueAt: ceil(it.DueAt),
 	}
 	var err error

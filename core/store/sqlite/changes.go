@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"strconv"
@@ -101,14 +102,18 @@ func oldest(c *conn) (seq, at int64, err error) {
 const pruneSlice = 256
 
 // prune forgets what is older than the retention and returns the time of the
-// oldest batch that stays. It takes batches from the beginning of the log only,
-// so that no gap comes of clocks that differ. The newest batch always stays.
+// oldest batch within it. It takes batches from the beginning of the log only, so
+// that no gap comes of clocks that differ. The newest batch always stays, and so
+// does the last one before those within the retention: whoever stands there has
+// missed nothing, however long it was the latest.
 func prune(c *conn, before, newest int64) (int64, error) {
 	var first, at int64 // of what stays
+	var previous int64
 	err := c.each("SELECT seq, at FROM changes ORDER BY seq LIMIT ?", func(s *stmt) error {
 		if first == 0 && (s.int(1) >= before || s.int(0) == newest) {
-			first, at = s.int(0), s.int(1)
+			first, at = cmp.Or(previous, s.int(0)), s.int(1)
 		}
+		previous = s.int(0)
 		return nil
 	}, pruneSlice+1)
 	if err != nil {

@@ -55,6 +55,8 @@ func (k *checkpointer) run() {
 func (k *checkpointer) close() {
 	close(k.kick)
 	<-k.done
+	k.mu.Lock() // a Scrub that is under way ends by itself
+	defer k.mu.Unlock()
 	k.conn.close()
 }
 
@@ -108,14 +110,15 @@ func (w *writer) tidy() {
 // neither. It waits for readers of older states, a Snapshot among them, until ctx
 // ends. The change log holds keys, never values, for store.Retention.
 func (s *Store) Scrub(ctx context.Context) error {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if s.closed {
-		return errClosed
-	}
+	// Not under s.mu: a commit would wait for a Close that waits for this.
 	s.check.mu.Lock()
 	defer s.check.mu.Unlock()
 	for {
+		select {
+		case <-s.stopped:
+			return errClosed
+		default:
+		}
 		_, _, err := s.check.conn.checkpoint(lib.SQLITE_CHECKPOINT_TRUNCATE)
 		if !isBusy(err) {
 			return translate("scrub", err)

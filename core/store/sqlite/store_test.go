@@ -131,7 +131,7 @@ func TestRetentionExpiresTokens(t *testing.T) {
 	defer s.Close(ctx)
 	require.NoError(t, s.Declare(ctx, people.Spec))
 	var tokens []store.Token
-	for i := range 5 {
+	for i := range 6 {
 		p := &person{Meta: store.Meta{ID: store.Key("ws", string(rune('a'+i)))}}
 		token, err := s.Commit(ctx, store.Batch{ID: string(rune('a' + i)), Ops: []store.Op{people.Insert(p)}})
 		require.NoError(t, err)
@@ -142,7 +142,7 @@ func TestRetentionExpiresTokens(t *testing.T) {
 	require.ErrorIs(t, err, store.ErrTokenExpired)
 	for i, token := range tokens[2:] {
 		w, err := s.Watch(ctx, token)
-		require.NoError(t, err, "%d thirds of the retention ago", 3-i)
+		require.NoError(t, err, "%d thirds of the retention ago", 4-i)
 		require.NoError(t, w.Close())
 	}
 	_, err = s.Watch(ctx, "00000000fffff.001")
@@ -247,4 +247,42 @@ func TestLogStaysShort(t *testing.T) {
 	require.NoError(t, err)
 	require.Greater(t, written.Size(), int64(85<<20), "the test must write more than the log may hold")
 	require.Less(t, log.Size(), int64(80<<20))
+}
+
+// However long nothing happened, whoever stands at the latest change has missed
+// nothing when the next one comes.
+func TestIdleWatchDoesNotExpire(t *testing.T) {
+	ctx := context.Background()
+	clock := core.NewVirtualClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	s, err := sqlite.Open(ctx, sqlite.Options{Path: filepath.Join(t.TempDir(), "hw.db"), Clock: clock})
+	require.NoError(t, err)
+	defer s.Close(ctx)
+	require.NoError(t, s.Declare(ctx, people.Spec))
+	put := func(key string) store.Token {
+		token, err := s.Commit(ctx, store.Batch{ID: key, Ops: []store.Op{people.Insert(&person{Meta: store.Meta{ID: key}})}})
+		require.NoError(t, err)
+		return token
+	}
+	old := put("ws/1")
+	latest := put("ws/2")
+	open, err := s.Watch(ctx, latest)
+	require.NoError(t, err)
+	defer open.Close()
+	clock.Advance(store.Retention + time.Hour)
+	next := put("ws/3")
+	for _, w := range []store.Stream{open, watch(t, s, latest)} {
+		c, err := w.Next(ctx)
+		require.NoError(t, err)
+		require.Equal(t, next, c.Token)
+	}
+	_, err = s.Watch(ctx, old)
+	require.ErrorIs(t, err, store.ErrTokenExpired)
+}
+
+func watch(t *testing.T, s store.Store, after store.Token) store.Stream {
+	t.Helper()
+	w, err := s.Watch(context.Background(), after)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = w.Close() })
+	return w
 }

@@ -116,7 +116,7 @@ func (st *stream) row(c *conn, names map[int64]string, seq, at int64, body []byt
 	if seq == st.at.seq {
 		skip = st.at.off
 	}
-	off := 0
+	off, before := 0, len(st.ready)
 	cat := st.s.catalog.Load()
 	var failed error
 	err := eachChange(body, func(ch change) {
@@ -133,11 +133,15 @@ func (st *stream) row(c *conn, names map[int64]string, seq, at int64, body []byt
 		out.Token, out.At = place{seq, off}.token(), time.UnixMilli(at).UTC()
 		st.ready = append(st.ready, out)
 	})
-	st.at = place{seq, off}
 	if err == nil {
 		err = failed
 	}
-	return err
+	if err != nil {
+		st.ready = st.ready[:before] // the next read takes the whole row again
+		return err
+	}
+	st.at = place{seq, off}
+	return nil
 }
 
 // change gives a change of the log the names of its collection and workspace.
