@@ -38,6 +38,10 @@ func RebuildHandler(s *Service) work.JobHandler {
 		if _, err := run.Position(&pos); err != nil {
 			return err
 		}
+		// What asked for the rebuild may be a rule that another process just changed.
+		if _, err := s.readRules(ctx, run.Workspace()); err != nil {
+			return storeError("read settings", err)
+		}
 		before := pos.Documents
 		total, err := s.rebuildTotal(ctx, run.Workspace())
 		if err != nil {

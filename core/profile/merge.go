@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/store"
@@ -13,7 +14,7 @@ import (
 type MergeInput struct {
 	WinnerID string // prof_…: keeps its id
 	LoserID  string // prof_…: its id finds the winner from then on
-	Reason   string // for people; at most 500 bytes
+	Reason   string // for people; 1 to 500 bytes, not blank
 	DryRun   bool
 }
 
@@ -39,6 +40,9 @@ type Preview struct {
 func (s *Service) Merge(ctx context.Context, ws string, in MergeInput) (MergeResult, error) {
 	if len(in.Reason) > 500 {
 		return MergeResult{}, core.Errorf(core.Invalid, "REASON", "the reason has at most 500 bytes").At("reason")
+	}
+	if strings.TrimSpace(in.Reason) == "" {
+		return MergeResult{}, core.Errorf(core.Invalid, "REASON", "say why they are one person").At("reason")
 	}
 	var out MergeResult
 	err := s.retry(ctx, ws, func() []string { return []string{in.WinnerID, in.LoserID} }, func() error {
@@ -171,13 +175,23 @@ func (s *Service) Merges(ctx context.Context, ws, profileID string) ([]*Merge, e
 	if p == nil || err != nil {
 		return nil, err
 	}
+	return s.MergesOf(ctx, p)
+}
+
+// MergesOf is Merges for a profile that was read. One as of an instant has the
+// merges that were made by then, those undone later as not undone.
+func (s *Service) MergesOf(ctx context.Context, p *Profile) ([]*Merge, error) {
 	var out []*Merge
 	for _, part := range p.Parts {
-		edges, err := Merges.Find(ctx, s.db, store.Query{Workspace: ws, Where: []store.Cond{store.Eq("parts", part)}}, 0)
+		edges, err := Merges.Find(ctx, s.db, store.Query{Workspace: p.Workspace(), Where: []store.Cond{store.Eq("parts", part)}}, 0)
 		if err != nil {
 			return nil, storeError("read merges", err)
 		}
-		out = append(out, edges...)
+		for _, m := range edges {
+			if p.knows(m) {
+				out = append(out, m)
+			}
+		}
 	}
 	slices.SortFunc(out, func(a, b *Merge) int {
 		switch {
@@ -191,6 +205,19 @@ func (s *Service) Merges(ctx context.Context, ws, profileID string) ([]*Merge, e
 		return 0
 	})
 	return slices.CompactFunc(out, func(a, b *Merge) bool { return a.ID == b.ID }), nil
+}
+
+// knows reports whether p is from after a merge, and makes the merge as p knows it.
+// What was refolded as of an instant has no version; whatever was stored after its
+// latest change came later.
+func (p *Profile) knows(m *Merge) bool {
+	if p.V != 0 {
+		return true
+	}
+	if m.UndoneAt != nil && m.UndoneAt.After(p.UpdatedAt) {
+		m.UndoneAt, m.UndoneSeq, m.UndoneBy = nil, 0, ""
+	}
+	return !m.At.After(p.UpdatedAt)
 }
 
 func actor(ctx context.Context) string {

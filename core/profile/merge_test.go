@@ -66,10 +66,13 @@ func TestMergeByHand(t *testing.T) {
 
 	_, err = f.s.Merge(ctx, ws, in)
 	require.Equal(t, "SAME_PROFILE", reason(err))
-	_, err = f.s.Merge(ctx, ws, MergeInput{WinnerID: "prof_NOBODY", LoserID: ana.ProfileID()})
+	_, err = f.s.Merge(ctx, ws, MergeInput{WinnerID: ben.ProfileID(), LoserID: ana.ProfileID(), Reason: " \n"})
+	require.Equal(t, "REASON", reason(err))
+	require.Equal(t, []string{"reason"}, core.AsError(err).Path)
+	_, err = f.s.Merge(ctx, ws, MergeInput{WinnerID: "prof_NOBODY", LoserID: ana.ProfileID(), Reason: "same"})
 	require.Equal(t, core.NotFound, core.CodeOf(err))
 	require.Equal(t, []string{"winnerId"}, core.AsError(err).Path)
-	_, err = f.s.Merge(ctx, ws, MergeInput{WinnerID: ana.ProfileID(), LoserID: "x/../y"})
+	_, err = f.s.Merge(ctx, ws, MergeInput{WinnerID: ana.ProfileID(), LoserID: "x/../y", Reason: "same"})
 	require.Equal(t, []string{"loserId"}, core.AsError(err).Path)
 }
 
@@ -270,7 +273,7 @@ func TestPartsOfAProfileAreBounded(t *testing.T) {
 	open := f.pending()
 	require.Len(t, open, 100)
 	require.Equal(t, ReasonTooManyParts, open[0].Reason)
-	_, err = f.s.Merge(f.ctx, ws, MergeInput{WinnerID: u.ProfileID(), LoserID: f.must(AnonymousID, "a599").ProfileID()})
+	_, err = f.s.Merge(f.ctx, ws, MergeInput{WinnerID: u.ProfileID(), LoserID: f.must(AnonymousID, "a599").ProfileID(), Reason: "same"})
 	require.Equal(t, ReasonTooManyParts, reason(err))
 	f.exact()
 	merges, err := f.s.Merges(f.ctx, ws, u.ProfileID())

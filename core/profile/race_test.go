@@ -53,7 +53,7 @@ func TestUnitsThatRaceOnThePeople(t *testing.T) {
 				continue
 			}
 			a, b := all[r.IntN(len(all))], all[r.IntN(len(all))]
-			out, err := f.s.Merge(f.ctx, ws, MergeInput{WinnerID: a.ProfileID(), LoserID: b.ProfileID()})
+			out, err := f.s.Merge(f.ctx, ws, MergeInput{WinnerID: a.ProfileID(), LoserID: b.ProfileID(), Reason: "same"})
 			if err != nil {
 				require.Contains(t, []string{"SAME_PROFILE"}, reason(err))
 				continue

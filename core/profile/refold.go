@@ -104,6 +104,32 @@ func (s *Service) AsOf(ctx context.Context, ws, id string, at time.Time) (*Profi
 	return p, nil
 }
 
+// AsOfIdentifier returns the profile that held an identifier at an instant of
+// commit time, as it was then: that of the part that owns the identifier. Nil when
+// nobody had it yet.
+func (s *Service) AsOfIdentifier(ctx context.Context, ws string, id event.Identifier, at time.Time) (*Profile, error) {
+	r, err := s.rules(ctx, ws)
+	if err != nil {
+		return nil, storeError("read settings", err)
+	}
+	n, ok := r.normalise(id.Namespace, id.Value)
+	if !ok {
+		return nil, nil
+	}
+	doc, err := Identifiers.Get(ctx, s.db, identifierKey(ws, n))
+	if doc == nil || err != nil {
+		return nil, storeError("find profile", err)
+	}
+	p, err := s.AsOf(ctx, ws, doc.Part, at)
+	if p == nil || err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(p.Identifiers, func(h Held) bool { return h.Namespace == n.Namespace && h.Value == n.Value }) {
+		return nil, nil
+	}
+	return p, nil
+}
+
 // refold folds the profile of a group. ledger holds every merge that touched one
 // of its parts.
 func (s *Service) refold(ctx context.Context, ws string, g group, ledger []*Merge, r *rules, b bound) (*Profile, error) {

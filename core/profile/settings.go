@@ -3,15 +3,10 @@ package profile
 import (
 	"cmp"
 	"context"
-	"errors"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/nyaruka/phonenumbers"
-
-	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
@@ -22,6 +17,7 @@ type Namespace struct {
 	Limit     int      `bson:"limit"`     // values that rules let one profile hold, 1 to 1000
 	Exclusive bool     `bson:"exclusive"` // profiles with different values are known to differ
 	Blocklist []string `bson:"blocklist"` // normalised values that name nobody
+	Version   int64    `bson:"-"`         // of the settings that it was read with
 }
 
 // TraitRule makes a top-level trait follow the most trusted source instead of the
@@ -29,6 +25,7 @@ type Namespace struct {
 type TraitRule struct {
 	Trait   string   `bson:"trait"`   // the first segment of the trait's path
 	Sources []string `bson:"sources"` // src_…, most trusted first; others rank below, equal
+	Version int64    `bson:"-"`       // of the settings that it was read with
 }
 
 // SettingsDoc holds a workspace's rules of identity and traits: what differs from
@@ -110,7 +107,9 @@ func compile(doc *SettingsDoc) *rules {
 func (r *rules) list() []Namespace {
 	out := make([]Namespace, 0, len(r.namespaces))
 	for _, n := range r.namespaces {
-		out = append(out, n.Namespace)
+		one := n.Namespace
+		one.Version = r.doc.V
+		out = append(out, one)
 	}
 	slices.SortFunc(out, func(a, b Namespace) int {
 		return cmp.Or(cmp.Compare(b.Priority, a.Priority), strings.Compare(a.Name, b.Name))
@@ -157,102 +156,27 @@ func (s *Service) Namespaces(ctx context.Context, ws string) ([]Namespace, error
 	return r.list(), nil
 }
 
+// Rules are a workspace's trait rules and its region for phone numbers.
+type Rules struct {
+	Traits  []TraitRule // sorted by trait
+	Region  string      // "" takes no number without a country
+	Version int64       // of the settings, namespaces among them; 0 before the first change
+}
+
 // Rules returns the workspace's trait rules and its region for phone numbers.
-func (s *Service) Rules(ctx context.Context, ws string) ([]TraitRule, string, error) {
+func (s *Service) Rules(ctx context.Context, ws string) (Rules, error) {
 	r, err := s.readRules(ctx, ws)
 	if err != nil {
-		return nil, "", storeError("read settings", err)
+		return Rules{}, storeError("read settings", err)
 	}
-	return r.doc.TraitRules, r.doc.Region, nil
+	return r.shown(), nil
 }
 
-var namespaceName = regexp.MustCompile(`^[a-z][a-z0-9_.]{0,39}$`)
-
-// SetNamespace adds a namespace or replaces the rules of one. It holds for events
-// from now on: what rules joined or kept apart before stays as it is.
-func (s *Service) SetNamespace(ctx context.Context, ws string, n Namespace) ([]Namespace, error) {
-	switch {
-	case !namespaceName.MatchString(n.Name):
-		return nil, core.Errorf(core.Invalid, "NAMESPACE_NAME", "a namespace is a lower-case letter and up to 39 of a-z, 0-9, _ and .").At("name")
-	case n.Priority < 1 || n.Priority > 1000:
-		return nil, core.Errorf(core.Invalid, "NAMESPACE_PRIORITY", "the priority must be between 1 and 1000").At("priority")
-	case n.Limit < 1 || n.Limit > 1000:
-		return nil, core.Errorf(core.Invalid, "NAMESPACE_LIMIT", "the limit must be between 1 and 1000").At("limit")
-	case n.Exclusive && n.Limit != 1:
-		return nil, core.Errorf(core.Invalid, "NAMESPACE_LIMIT", "an exclusive namespace has the limit 1").At("limit")
-	case len(n.Blocklist) > 1000:
-		return nil, core.Errorf(core.Invalid, "NAMESPACE_BLOCKLIST", "a blocklist has at most 1000 values").At("blocklist")
+func (r *rules) shown() Rules {
+	out := Rules{Traits: slices.Clone(r.doc.TraitRules), Region: r.doc.Region, Version: r.doc.V}
+	for i := range out.Traits {
+		out.Traits[i].Version = r.doc.V
 	}
-	r, err := s.change(ctx, ws, func(doc *SettingsDoc) *core.Error {
-		doc.Namespaces = slices.DeleteFunc(slices.Clone(doc.Namespaces), func(o Namespace) bool { return o.Name == n.Name })
-		doc.Namespaces = append(doc.Namespaces, n)
-		if len(doc.Namespaces) > 100 {
-			return core.Errorf(core.Invalid, "TOO_MANY_NAMESPACES", "a workspace has at most 100 namespaces of its own")
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return r.list(), nil
-}
-
-// SetTraitRule makes a top-level trait follow the given sources, the most trusted
-// first; none restores the latest write. It holds for events from now on. What was
-// folded before keeps the rule that chose it: run the rebuild job to refold every
-// profile by the new rule, and until then its check names these traits.
-func (s *Service) SetTraitRule(ctx context.Context, ws string, rule TraitRule) error {
-	if rule.Trait == "" || len(rule.Trait) > maxPath {
-		return core.Errorf(core.Invalid, "TRAIT", "name the top-level trait, at most %d bytes", maxPath).At("trait")
-	}
-	if len(rule.Sources) > 100 {
-		return core.Errorf(core.Invalid, "TOO_MANY_SOURCES", "a rule ranks at most 100 sources").At("sources")
-	}
-	_, err := s.change(ctx, ws, func(doc *SettingsDoc) *core.Error {
-		doc.TraitRules = slices.DeleteFunc(slices.Clone(doc.TraitRules), func(o TraitRule) bool { return o.Trait == rule.Trait })
-		if len(rule.Sources) > 0 {
-			doc.TraitRules = append(doc.TraitRules, rule)
-		}
-		if len(doc.TraitRules) > 200 {
-			return core.Errorf(core.Invalid, "TOO_MANY_RULES", "a workspace has at most 200 trait rules")
-		}
-		return nil
-	})
-	return err
-}
-
-// SetRegion sets the country, as "RO", of phone numbers that are written without
-// one; "" takes such numbers for no identifier.
-func (s *Service) SetRegion(ctx context.Context, ws, region string) error {
-	if region != "" && !phonenumbers.GetSupportedRegions()[region] {
-		return core.Errorf(core.Invalid, "REGION", "the region must be a two-letter country code such as RO").At("region")
-	}
-	_, err := s.change(ctx, ws, func(doc *SettingsDoc) *core.Error { doc.Region = region; return nil })
-	return err
-}
-
-func (s *Service) change(ctx context.Context, ws string, f func(*SettingsDoc) *core.Error) (*rules, error) {
-	for range maxAttempts {
-		old, err := s.readRules(ctx, ws)
-		if err != nil {
-			return nil, storeError("read settings", err)
-		}
-		doc := *old.doc
-		if e := f(&doc); e != nil {
-			return nil, e
-		}
-		_, err = s.db.Commit(ctx, store.Batch{ID: core.NewID(core.PrefixBatch, s.clock.Now()), Ops: []store.Op{Settings.Put(&doc)}})
-		if errors.Is(err, store.ErrConflict) {
-			continue
-		}
-		if err != nil {
-			return nil, storeError("write settings", err)
-		}
-		r, err := s.readRules(ctx, ws)
-		if err != nil {
-			return nil, storeError("read settings", err)
-		}
-		return r, nil
-	}
-	return nil, errBusy
+	slices.SortFunc(out.Traits, func(a, b TraitRule) int { return strings.Compare(a.Trait, b.Trait) })
+	return out
 }

@@ -44,7 +44,8 @@ func TestTraitsMergeByLeaf(t *testing.T) {
 
 func TestSourcePriority(t *testing.T) {
 	f := newFixture(t)
-	require.NoError(t, f.s.SetTraitRule(f.ctx, ws, TraitRule{Trait: "plan", Sources: []string{"src_crm", "src_web"}}))
+	_, err := f.s.SetTraitRule(f.ctx, ws, TraitRule{Trait: "plan", Sources: []string{"src_crm", "src_web"}})
+	require.NoError(t, err)
 	send := func(source string, n int, plan string) {
 		in := f.in(event.Identify, user("u"), traits(bson.D{{Key: "plan", Value: plan}, {Key: "city", Value: plan}}), minute(n))
 		u, err := f.s.Begin(f.ctx, ws, []*event.Input{in})
@@ -63,7 +64,8 @@ func TestSourcePriority(t *testing.T) {
 	require.Equal(t, LastWrite, p.TraitAt("city").Rule)
 	f.exact()
 	// A changed rule shows as differences until a rebuild.
-	require.NoError(t, f.s.SetTraitRule(f.ctx, ws, TraitRule{Trait: "plan"}))
+	_, err = f.s.SetTraitRule(f.ctx, ws, TraitRule{Trait: "plan"})
+	require.NoError(t, err)
 	diffs, err := f.s.Check(f.ctx, ws, nil)
 	require.NoError(t, err)
 	require.Equal(t, []Difference{{p.ProfileID(), "traits.plan"}}, diffs)

@@ -22,10 +22,15 @@ func visible(regs []Trait) []Trait {
 }
 
 // TraitsJSON returns the profile's traits as one JSON object: all of them, or those
-// at or under the given paths. A path that holds nothing is left out.
+// at or under the given paths, which are written as those of registers. A path that
+// holds nothing is left out.
 func TraitsJSON(p *Profile, paths []string) ([]byte, error) {
 	regs := visible(p.Traits)
 	if paths != nil {
+		paths = slices.Clone(paths)
+		for i, path := range paths {
+			paths[i] = pathOf(segments(path))
+		}
 		regs = slices.DeleteFunc(regs, func(t Trait) bool {
 			return !slices.ContainsFunc(paths, func(path string) bool {
 				return t.Path == path || strings.HasPrefix(t.Path, path+".")
@@ -86,6 +91,7 @@ func pathOf(segs []string) string {
 // that was cleared has a null value. At the path of an object it is the object as a
 // document, with the provenance of its latest write.
 func (p *Profile) TraitAt(path string) *Trait {
+	path = pathOf(segments(path)) // a lone backslash would reach into a key
 	from, to := below(p.Traits, path)
 	if from < to {
 		leaves := visible(p.Traits[from:to])
