@@ -2,6 +2,7 @@ package event
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -30,7 +31,6 @@ type CSV struct {
 	header  []string
 	columns *column // the tree of what is mapped
 	fields  [][]byte
-	cells   [][]byte
 }
 
 // NewCSV reads the header and checks the mapping against it. To go on from
@@ -45,7 +45,7 @@ func NewCSV(r io.Reader, o CSVOptions) (*CSV, error) {
 	}
 	fields, fault, err := c.record()
 	switch {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return nil, invalid(ReasonCSVSyntax, "the file is empty; its first line names the columns")
 	case err != nil:
 		return nil, err

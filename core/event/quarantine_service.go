@@ -137,7 +137,7 @@ func (s *Service) Correct(ctx context.Context, ws string, c Correction) (Correct
 		}
 		out = Corrected{q, in.Err}
 		if in.Err != nil || c.DryRun {
-			return nil
+			return nil //nolint:nilerr // why it would not be taken is the answer
 		}
 		q.Correction, q.Status, q.IDs = bytes.Clone(c.Raw), QuarantineCorrected, merged(q.IDs, quarantineIDs(&in))
 		q.touch(ctx, now)

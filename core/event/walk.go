@@ -7,7 +7,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
-// Elements walks the elements of a document without copying or allocating:
+// Iter walks the elements of a document without copying or allocating:
 //
 //	for it := event.Elements(doc); it.Next(); {
 //		use(it.Key(), it.Value())

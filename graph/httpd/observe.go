@@ -3,6 +3,7 @@ package httpd
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -26,7 +27,7 @@ func (s *Server) observed(next http.Handler) http.Handler {
 		ctx := core.WithRequestID(r.Context(), id)
 		defer func() {
 			if p := recover(); p != nil {
-				if p == http.ErrAbortHandler {
+				if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 					panic(p)
 				}
 				s.o.Logger.ErrorContext(ctx, "panic", "requestId", id, "route", route(r.URL.Path), "stack", string(debug.Stack()))

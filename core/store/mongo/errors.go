@@ -80,7 +80,7 @@ func translate(ctx context.Context, op string, err error) error {
 	}
 	// What is left is about the way to the server: no address answers, no primary,
 	// a connection that broke, a time that ran out. It names hosts, never values.
-	return fmt.Errorf("%w: mongo: %s: %v", store.ErrUnavailable, op, err)
+	return fmt.Errorf("%w: mongo: %s: %w", store.ErrUnavailable, op, err)
 }
 
 // ours reports whether err speaks the port's language already.

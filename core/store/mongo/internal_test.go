@@ -25,7 +25,7 @@ func TestSealAndUnseal(t *testing.T) {
 func FuzzUnseal(f *testing.F) {
 	doc, err := bson.Marshal(bson.D{{Key: "_id", Value: "ws/1"}, {Key: "_w", Value: "ws"}, {Key: "_c", Value: int64(3)}, {Key: "x", Value: bson.A{1}}})
 	require.NoError(f, err)
-	f.Add([]byte(doc))
+	f.Add(doc)
 	f.Add([]byte{5, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if bson.Raw(b).Validate() != nil {

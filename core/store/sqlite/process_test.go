@@ -84,7 +84,7 @@ func load(ctx context.Context, path, name string) error {
 	if err := s.Declare(ctx, people.Spec); err != nil {
 		return err
 	}
-	var print sync.Mutex
+	var printing sync.Mutex
 	var g errgroup.Group
 	text := strings.Repeat("payload ", 100)
 	for w := range 6 {
@@ -99,9 +99,9 @@ func load(ctx context.Context, path, name string) error {
 				if _, err := s.Commit(ctx, store.Batch{ID: id, Ops: ops}); err != nil {
 					return err
 				}
-				print.Lock()
+				printing.Lock()
 				fmt.Println(id)
-				print.Unlock()
+				printing.Unlock()
 			}
 		})
 	}

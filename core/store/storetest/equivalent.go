@@ -41,15 +41,13 @@ func Equivalent(t *testing.T, a, b Factory) {
 
 // pair is one round over two stores.
 type pair struct {
-	rt       *rapid.T
-	ctx      context.Context
-	stores   []store.Store
-	ws       string
-	from     [2]store.Token
-	told     int // how many changes the round made
-	versions map[string]int64
-	last     *store.Batch
-	cursors  []string
+	rt      *rapid.T
+	ctx     context.Context
+	stores  []store.Store
+	ws      string
+	from    [2]store.Token
+	last    *store.Batch
+	cursors []string
 }
 
 func (p *pair) workspace(t *rapid.T) string {
