@@ -195,7 +195,7 @@ const MaxDescription = 2000
 
 // SetField changes the category or description of a field. A field that was never
 // seen can be described beforehand. A category that may not be sampled drops the
-// samples.
+// samples. An update that changes nothing keeps the version.
 func (s *Service) SetField(ctx context.Context, ws string, u FieldUpdate) (*FieldDefinition, error) {
 	if err := u.check(); err != nil {
 		return nil, err
@@ -209,11 +209,13 @@ func (s *Service) SetField(ctx context.Context, ws string, u FieldUpdate) (*Fiel
 		if set == nil {
 			set = &FieldSet{Meta: store.Meta{ID: store.Key(ws, u.Owner)}, Owner: u.Owner}
 		}
-		f, err := set.describe(u, actorID(ctx))
+		f, changed, err := set.describe(u, actorID(ctx))
 		if err != nil {
 			return err
 		}
-		out = FieldDefinition{u.Owner, *f}
+		if out = (FieldDefinition{u.Owner, *f}); !changed {
+			return nil
+		}
 		return s.commit(ctx, Fields.Put(set))
 	})
 	if err != nil {
@@ -242,27 +244,33 @@ func (set *FieldSet) find(path string) (int, bool) {
 	return slices.BinarySearchFunc(set.Fields, path, func(f Field, p string) int { return strings.Compare(f.Path, p) })
 }
 
-func (set *FieldSet) describe(u FieldUpdate, actor string) (*Field, error) {
+// describe makes a change of a field, and reports whether it changed anything.
+func (set *FieldSet) describe(u FieldUpdate, actor string) (f *Field, changed bool, err error) {
 	i, found := set.find(u.Path)
 	if !found {
 		if len(set.Fields) >= MaxOwnerPaths {
-			return nil, invalid("TOO_MANY_FIELDS", "an owner has at most %d fields", MaxOwnerPaths).At("path")
+			return nil, false, invalid("TOO_MANY_FIELDS", "an owner has at most %d fields", MaxOwnerPaths).At("path")
 		}
 		set.Fields = slices.Insert(set.Fields, i, Field{Path: u.Path, Category: DefaultCategory(u.Owner, u.Path), By: ByDefault})
 	}
-	f := &set.Fields[i]
+	f = &set.Fields[i]
 	if u.ExpectedVersion != nil && *u.ExpectedVersion != f.Version {
-		return nil, staleVersion("the field", f.Version, *u.ExpectedVersion)
+		return nil, false, staleVersion("the field", f.Version, *u.ExpectedVersion)
 	}
-	if u.Category != nil {
+	changed = !found
+	if u.Category != nil && (*u.Category != f.Category || f.By == ByDefault) { // to confirm a default is a change
+		changed = true
 		f.Category, f.By = *u.Category, actor
 		if !sampled(f.Category) {
 			f.Samples = nil
 		}
 	}
-	if u.Description != nil {
+	if u.Description != nil && *u.Description != f.Description {
+		changed = true
 		f.Description = *u.Description
 	}
-	f.Version++
-	return f, nil
+	if changed {
+		f.Version++
+	}
+	return f, changed, nil
 }

@@ -185,9 +185,10 @@ type SourceUpdate struct {
 	Priority        *int64
 }
 
-// UpdateSource changes a source.
+// UpdateSource changes a source. An update that changes nothing keeps the version.
 func (s *Service) UpdateSource(ctx context.Context, ws string, u SourceUpdate) (*Source, error) {
 	var src *Source
+	var changed bool
 	err := retry(func() (err error) {
 		if src, err = Sources.Get(ctx, s.db, store.Key(ws, u.ID)); err != nil {
 			return err
@@ -209,14 +210,19 @@ func (s *Service) UpdateSource(ctx context.Context, ws string, u SourceUpdate) (
 		if err != nil {
 			return err
 		}
+		if changed = src.Name != checked.Name || src.Priority != checked.Priority; !changed {
+			return nil
+		}
 		src.Name, src.Priority = checked.Name, checked.Priority
 		return s.commit(ctx, Sources.Replace(src))
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.sources.drop(ws)
-	src.V++
+	if changed {
+		s.sources.drop(ws)
+		src.V++
+	}
 	return src, nil
 }
 
