@@ -50,7 +50,7 @@ func (e *Engine) compile(text string) (*document, []error) {
 	if list := validator.ValidateWithRules(e.opt.Schema.Schema(), parsed, e.rules); len(list) > 0 {
 		var errs []error
 		for _, fault := range list[:min(len(list), maxErrors)] {
-			errs = append(errs, located(core.Errorf(core.Invalid, reasonValidate, "%s", clip(fault.Message)), fault.Locations))
+			errs = append(errs, located(core.Errorf(core.Invalid, reasonValidate, "%s", clip(unquoted(fault.Message))), fault.Locations))
 		}
 		return nil, errs
 	}
@@ -65,9 +65,9 @@ func (e *Engine) parseError(err error) error {
 	}
 	var g *gqlerror.Error
 	if errors.As(err, &g) {
-		return located(core.Errorf(core.Invalid, reasonParse, "%s", clip(g.Message)), g.Locations)
+		return located(core.Errorf(core.Invalid, reasonParse, "%s", clip(unquoted(g.Message))), g.Locations)
 	}
-	return core.Errorf(core.Invalid, reasonParse, "%s", clip(err.Error()))
+	return core.Errorf(core.Invalid, reasonParse, "%s", clip(unquoted(err.Error())))
 }
 
 // located keeps where in the query's text an error is.
@@ -83,6 +83,3 @@ func clip(s string) string {
 	}
 	return strings.ToValidUTF8(s[:most], "") + "…"
 }
-
-// trimQuiet gives the name of the rule that a rule without suggestions replaces.
-func trimQuiet(name string) string { return strings.TrimSuffix(name, "WithoutSuggestions") }

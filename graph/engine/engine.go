@@ -8,7 +8,6 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
 	lru "github.com/hashicorp/golang-lru/v2"
-	"github.com/vektah/gqlparser/v2/validator"
 	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"github.com/headwater-cdp/headwater/core"
@@ -67,19 +66,4 @@ func New(opt Options) *Engine {
 		return next(opt.Each(ctx))
 	})
 	return e
-}
-
-// quietRules are GraphQL's rules of validation without suggestions: comparing a
-// long wrong name with every right one is work that only an attacker needs.
-func quietRules() *rules.Rules {
-	r := rules.NewDefaultRules()
-	for _, quiet := range []validator.Rule{
-		rules.FieldsOnCorrectTypeRuleWithoutSuggestions, rules.KnownArgumentNamesRuleWithoutSuggestions,
-		rules.KnownTypeNamesRuleWithoutSuggestions, rules.ScalarLeafsRuleWithoutSuggestions,
-		rules.ValuesOfCorrectTypeRuleWithoutSuggestions,
-	} {
-		r.RemoveRule(trimQuiet(quiet.Name))
-		r.AddRule(quiet.Name, quiet.RuleFunc)
-	}
-	return r
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -31,8 +32,14 @@ func (e *Engine) present(ctx context.Context, err error) *gqlerror.Error {
 	if errors.As(err, &g) {
 		out.Path, out.Locations = g.Path, g.Locations
 	}
-	if out.Path == nil && graphql.GetFieldContext(ctx) != nil {
-		out.Path = graphql.GetPath(ctx)
+	if at := pathOf(ctx); out.Path == nil {
+		out.Path = at
+	} else if n := len(at); n > 0 && len(out.Path) > n && slices.Equal(out.Path[:n], at) {
+		// The library writes where in the arguments a value is behind the field's path.
+		for i := len(out.Path) - 1; i >= n; i-- {
+			fault = fault.At(fmt.Sprint(out.Path[i]))
+		}
+		out.Path = at
 	}
 	if fault.Code == core.Internal {
 		out.Message = "internal error; the log knows more under the request's id"
@@ -80,5 +87,5 @@ func pathOf(ctx context.Context) ast.Path {
 	if graphql.GetFieldContext(ctx) == nil {
 		return nil
 	}
-	return graphql.GetPath(ctx)
+	return graphql.GetFieldContext(ctx).Path()
 }
