@@ -91,7 +91,7 @@ func TestShapesOfTheContract(t *testing.T) {
 		require.Equal(t, "[UserError!]!", payload.Fields.ForName("userErrors").Type.String(), f.Name)
 		input := s.Types[name+"Input"]
 		switch {
-		case strings.HasPrefix(f.Name, "update"), strings.HasPrefix(f.Name, "set") && name != "SetIdentityNamespace":
+		case strings.HasPrefix(f.Name, "update"), strings.HasPrefix(f.Name, "set"):
 			require.NotNil(t, input.Fields.ForName("expectedVersion"), f.Name)
 		case strings.HasPrefix(f.Name, "create"):
 			require.NotNil(t, input.Fields.ForName("idempotencyKey"), f.Name)

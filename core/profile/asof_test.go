@@ -109,4 +109,11 @@ func TestSettingsHaveAVersion(t *testing.T) {
 	rule.Sources = []string{"src_a", "src_a"}
 	_, err = f.s.SetTraitRule(f.ctx, ws, rule)
 	require.Equal(t, []string{"sources", "1"}, core.AsError(err).Path)
+	_, err = f.s.SetTraitRule(f.ctx, ws, TraitRule{Trait: "plan.tier", Sources: []string{"src_a"}})
+	require.Equal(t, "TRAIT", reason(err), "it would never hold")
+	is, err = f.s.SetTraitRule(f.ctx, ws, TraitRule{Trait: `plan\.tier`, Sources: []string{"src_a"}})
+	require.NoError(t, err)
+	require.Equal(t, `plan\.tier`, is.Traits[1].Trait)
+	f.send(f.in(event.Identify, user("u"), traits(bson.D{{Key: "plan.tier", Value: 1}})))
+	require.Equal(t, SourcePriority, f.must(UserID, "u").TraitAt(`plan\.tier`).Rule)
 }

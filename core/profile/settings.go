@@ -23,7 +23,7 @@ type Namespace struct {
 // TraitRule makes a top-level trait follow the most trusted source instead of the
 // latest write.
 type TraitRule struct {
-	Trait   string   `bson:"trait"`   // the first segment of the trait's path
+	Trait   string   `bson:"trait"`   // the first segment of the trait's path; stored without escapes
 	Sources []string `bson:"sources"` // src_…, most trusted first; others rank below, equal
 	Version int64    `bson:"-"`       // of the settings that it was read with
 }
@@ -176,6 +176,7 @@ func (r *rules) shown() Rules {
 	out := Rules{Traits: slices.Clone(r.doc.TraitRules), Region: r.doc.Region, Version: r.doc.V}
 	for i := range out.Traits {
 		out.Traits[i].Version = r.doc.V
+		out.Traits[i].Trait = escape(out.Traits[i].Trait)
 	}
 	slices.SortFunc(out.Traits, func(a, b TraitRule) int { return strings.Compare(a.Trait, b.Trait) })
 	return out

@@ -58,6 +58,11 @@ func (s *Service) SetTraitRule(ctx context.Context, ws string, rule TraitRule, e
 	if rule.Trait == "" || len(rule.Trait) > maxPath {
 		return Rules{}, core.Errorf(core.Invalid, "TRAIT", "name the top-level trait, at most %d bytes", maxPath).At("trait")
 	}
+	keys := segments(rule.Trait)
+	if len(keys) != 1 {
+		return Rules{}, core.Errorf(core.Invalid, "TRAIT", `a rule is one for a top-level trait and all below it; a dot inside its name is written "\."`).At("trait")
+	}
+	rule.Trait = keys[0]
 	if len(rule.Sources) > 100 {
 		return Rules{}, core.Errorf(core.Invalid, "TOO_MANY_SOURCES", "a rule ranks at most 100 sources").At("sources")
 	}

@@ -29,7 +29,7 @@ func TraitsJSON(p *Profile, paths []string) ([]byte, error) {
 	if paths != nil {
 		paths = slices.Clone(paths)
 		for i, path := range paths {
-			paths[i] = pathOf(segments(path))
+			paths[i] = TraitPath(path)
 		}
 		regs = slices.DeleteFunc(regs, func(t Trait) bool {
 			return !slices.ContainsFunc(paths, func(path string) bool {
@@ -79,6 +79,10 @@ func writeTree(b []byte, regs []Trait, depth int) ([]byte, error) {
 	return append(b, '}'), nil
 }
 
+// TraitPath writes a path as registers have it, where a caller escaped more or less
+// than it had to.
+func TraitPath(path string) string { return pathOf(segments(path)) }
+
 func pathOf(segs []string) string {
 	out := make([]string, len(segs))
 	for i, s := range segs {
@@ -91,7 +95,7 @@ func pathOf(segs []string) string {
 // that was cleared has a null value. At the path of an object it is the object as a
 // document, with the provenance of its latest write.
 func (p *Profile) TraitAt(path string) *Trait {
-	path = pathOf(segments(path)) // a lone backslash would reach into a key
+	path = TraitPath(path) // a lone backslash would reach into a key
 	from, to := below(p.Traits, path)
 	if from < to {
 		leaves := visible(p.Traits[from:to])

@@ -215,7 +215,7 @@ type MergeProfilesInput struct {
 	WinnerID string `json:"winnerId"`
 	// The profile that goes into it.
 	LoserID string `json:"loserId"`
-	// Why, for whoever asks later.
+	// Why, for whoever asks later: not blank, at most 500 bytes.
 	Reason string `json:"reason"`
 	// Only show the outcome.
 	DryRun *bool `json:"dryRun,omitempty"`
@@ -233,6 +233,14 @@ type MergeProfilesPayload struct {
 
 // What can be changed. Each mutation takes one input and tells what is wrong with it in userErrors.
 type Mutation struct {
+}
+
+// The country of phone numbers that are written without one.
+type PhoneRegion struct {
+	// A two-letter country code, "RO"; null where such a number names nobody.
+	Region *string `json:"region,omitempty"`
+	// The version of the workspace's settings of identity, which the rules, the namespaces and the region share.
+	Version int `json:"version"`
 }
 
 // What an event must look like.
@@ -373,12 +381,30 @@ type SetIdentityNamespaceInput struct {
 	Exclusive bool `json:"exclusive"`
 	// Values that name nobody.
 	Blocklist []string `json:"blocklist,omitempty"`
+	// The version of the settings that you saw, 0 before the first; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
 }
 
 // The rules that hold from now on.
 type SetIdentityNamespacePayload struct {
 	// The kind of identifier as it is now.
 	IdentityNamespace *profile.Namespace `json:"identityNamespace,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Sets the country of phone numbers that are written without one.
+type SetPhoneRegionInput struct {
+	// A two-letter country code, "RO"; null for none.
+	Region *string `json:"region,omitempty"`
+	// The version of the settings that you saw, 0 before the first; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+}
+
+// The region that holds from now on.
+type SetPhoneRegionPayload struct {
+	// The region.
+	PhoneRegion *PhoneRegion `json:"phoneRegion,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -399,6 +425,28 @@ type SetTrackingPlanInput struct {
 type SetTrackingPlanPayload struct {
 	// The plan; after a dry run as it would be.
 	TrackingPlan *event.Plan `json:"trackingPlan,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Sets, replaces or ends the rule of a trait.
+type SetTraitRuleInput struct {
+	// The first name of the trait's path; a dot inside it is written "\\.".
+	Trait string `json:"trait"`
+	// The ids of sources, the most trusted first, at most 100; none ends the rule, and the trait follows the latest write.
+	Sources []string `json:"sources"`
+	// The version of the settings that you saw, 0 before the first; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// Only check it: nothing is written, no job begins.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// The rule that holds from now on.
+type SetTraitRulePayload struct {
+	// The rule; after a dry run as it would be, null when the trait has none.
+	TraitRule *profile.TraitRule `json:"traitRule,omitempty"`
+	// A rebuild that folds by the rule what is there already; null after a dry run.
+	Job *work.Job `json:"job,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }

@@ -140,6 +140,29 @@ func (ec *executionContext) fieldContext_IdentityNamespace_blocklist(_ context.C
 	return graphql.NewScalarFieldContext("IdentityNamespace", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func (ec *executionContext) _IdentityNamespace_version(ctx context.Context, field graphql.CollectedField, obj *profile.Namespace) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_IdentityNamespace_version(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Version, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt2int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_IdentityNamespace_version(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("IdentityNamespace", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
 func (ec *executionContext) _SetIdentityNamespacePayload_identityNamespace(ctx context.Context, field graphql.CollectedField, obj *SetIdentityNamespacePayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -223,7 +246,7 @@ func (ec *executionContext) unmarshalInputSetIdentityNamespaceInput(ctx context.
 		asMap["exclusive"] = false
 	}
 
-	fieldsInOrder := [...]string{"name", "priority", "limit", "exclusive", "blocklist"}
+	fieldsInOrder := [...]string{"name", "priority", "limit", "exclusive", "blocklist", "expectedVersion"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -265,6 +288,13 @@ func (ec *executionContext) unmarshalInputSetIdentityNamespaceInput(ctx context.
 				return it, err
 			}
 			it.Blocklist = data
+		case "expectedVersion":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expectedVersion"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpectedVersion = data
 		}
 	}
 	return it, nil
@@ -312,6 +342,11 @@ func (ec *executionContext) _IdentityNamespace(ctx context.Context, sel ast.Sele
 			}
 		case "blocklist":
 			out.Values[i] = ec._IdentityNamespace_blocklist(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "version":
+			out.Values[i] = ec._IdentityNamespace_version(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}

@@ -89,7 +89,9 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRotateKeyInput,
 		ec.unmarshalInputSetFieldDefinitionInput,
 		ec.unmarshalInputSetIdentityNamespaceInput,
+		ec.unmarshalInputSetPhoneRegionInput,
 		ec.unmarshalInputSetTrackingPlanInput,
+		ec.unmarshalInputSetTraitRuleInput,
 		ec.unmarshalInputStartImportInput,
 		ec.unmarshalInputUnmergeProfilesInput,
 		ec.unmarshalInputUpdateSourceInput,
@@ -812,7 +814,7 @@ input MergeProfilesInput {
   winnerId: ID!
   """The profile that goes into it."""
   loserId: ID!
-  """Why, for whoever asks later."""
+  """Why, for whoever asks later: not blank, at most 500 bytes."""
   reason: String!
   """Only show the outcome."""
   dryRun: Boolean
@@ -900,6 +902,8 @@ type IdentityNamespace {
   exclusive: Boolean! @data(category: NONE)
   """Values that name nobody: "undefined", "test@test.com"."""
   blocklist: [String!]! @data(category: NONE)
+  """The version of the workspace's settings of identity, which the namespaces, the trait rules and the region share."""
+  version: Int! @data(category: NONE)
 }
 
 """Sets the rules of a kind of identifier."""
@@ -914,6 +918,8 @@ input SetIdentityNamespaceInput {
   exclusive: Boolean! = false
   """Values that name nobody."""
   blocklist: [String!]
+  """The version of the settings that you saw, 0 before the first; another is a CONFLICT."""
+  expectedVersion: Int
 }
 
 """The rules that hold from now on."""
@@ -1020,12 +1026,12 @@ type Profile implements Node {
   identifiers: [Identifier!]! @data(category: IDENTIFIER)
   """The traits as one object; only the given paths when there are any."""
   traits(
-    """Dotted paths, such as "address.city"."""
+    """Dotted paths, such as "address.city"; a dot inside a name is written "\\.", a backslash "\\\\"."""
     paths: [String!]
   ): JSON @data(category: UNCLASSIFIED)
   """One trait, with where it came from."""
   trait(
-    """A dotted path; a dot inside a name is written "\\."."""
+    """A dotted path; a dot inside a name is written "\\.", a backslash "\\\\"."""
     path: String!
   ): Trait @data(category: UNCLASSIFIED)
   """The ids that were found to be this person; the first is where the profile began."""
@@ -1047,13 +1053,19 @@ type Profile implements Node {
   eventCount: Int! @data(category: BEHAVIOUR)
   """What the person agreed to, the strictest word for each purpose and channel."""
   consents: [Consent!]! @data(category: CONSENT)
-  """The merges that made this profile, and those undone, the latest first."""
+  """
+  The merges that made this profile, and those undone, the latest first. Of a profile as of an
+  instant those made by then, and one that was undone later is not undone.
+  """
   merges: [Merge!]! @data(category: NONE)
   """What is hidden from this key, and why: a null elsewhere is a null."""
   withheld: [Withheld!]! @data(category: NONE)
   """Whether processing of this person's data is restricted."""
   restricted: Boolean! @data(category: NONE)
-  """Where profileChanged continues from this very state, with no gap."""
+  """
+  Where profileChanged continues from this very state, with no gap. Of a profile as of an instant
+  it is a place of now: what comes first tells at once what has changed since that instant.
+  """
   cursor: Cursor! @data(category: NONE)
   """The time of the earliest event."""
   firstSeenAt: DateTime @data(category: BEHAVIOUR)
@@ -1204,7 +1216,7 @@ type ProfileChange {
 extend type Query {
   """
   One person, by id or by one identifier; null when there is none. With asOf, as the
-  profile was at that time (by when things were stored).
+  profile was at that time (by when things were stored), and the identifier finds who held it then.
   """
   profile(id: ID, identifier: IdentifierInput, asOf: DateTime): Profile @can(action: READ) @data(category: NONE)
   """All people."""
@@ -1401,6 +1413,76 @@ extend type Mutation {
   replayQuarantinedEvents(input: ReplayQuarantinedEventsInput!): ReplayQuarantinedEventsPayload! @can(action: CHANGE) @data(category: NONE)
   """Gives events up: their payloads are deleted."""
   discardQuarantinedEvents(input: DiscardQuarantinedEventsInput!): DiscardQuarantinedEventsPayload! @can(action: CHANGE) @data(category: NONE)
+}
+`, BuiltIn: false},
+	{Name: "../schema/trait.graphqls", Input: `"""Which sources a trait follows, instead of the latest write."""
+type TraitRule {
+  """The trait: the first name of its path, so that "address" covers "address.city"."""
+  trait: String! @data(category: NONE)
+  """The ids of sources, the most trusted first; all others rank below these, as equals."""
+  sources: [ID!]! @data(category: NONE)
+  """The version of the workspace's settings of identity, which the rules, the namespaces and the region share."""
+  version: Int! @data(category: NONE)
+}
+
+"""Sets, replaces or ends the rule of a trait."""
+input SetTraitRuleInput {
+  """The first name of the trait's path; a dot inside it is written "\\."."""
+  trait: String!
+  """The ids of sources, the most trusted first, at most 100; none ends the rule, and the trait follows the latest write."""
+  sources: [ID!]!
+  """The version of the settings that you saw, 0 before the first; another is a CONFLICT."""
+  expectedVersion: Int
+  """Only check it: nothing is written, no job begins."""
+  dryRun: Boolean
+}
+
+"""The rule that holds from now on."""
+type SetTraitRulePayload {
+  """The rule; after a dry run as it would be, null when the trait has none."""
+  traitRule: TraitRule @data(category: NONE)
+  """A rebuild that folds by the rule what is there already; null after a dry run."""
+  job: Job @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""The country of phone numbers that are written without one."""
+type PhoneRegion {
+  """A two-letter country code, "RO"; null where such a number names nobody."""
+  region: String @data(category: NONE)
+  """The version of the workspace's settings of identity, which the rules, the namespaces and the region share."""
+  version: Int! @data(category: NONE)
+}
+
+"""Sets the country of phone numbers that are written without one."""
+input SetPhoneRegionInput {
+  """A two-letter country code, "RO"; null for none."""
+  region: String
+  """The version of the settings that you saw, 0 before the first; another is a CONFLICT."""
+  expectedVersion: Int
+}
+
+"""The region that holds from now on."""
+type SetPhoneRegionPayload {
+  """The region."""
+  phoneRegion: PhoneRegion @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+extend type Query {
+  """The traits that follow a ranking of sources; any other follows the latest write."""
+  traitRules: [TraitRule!]! @can(action: READ) @data(category: NONE)
+  """The country of phone numbers that are written without one."""
+  phoneRegion: PhoneRegion! @can(action: READ) @data(category: NONE)
+}
+
+extend type Mutation {
+  """Makes a trait follow the most trusted source, and starts a rebuild, for the rule is one for what was folded before as well."""
+  setTraitRule(input: SetTraitRuleInput!): SetTraitRulePayload! @can(action: MANAGE) @data(category: NONE)
+  """Sets the country of phone numbers that are written without one. It holds for events from now on."""
+  setPhoneRegion(input: SetPhoneRegionInput!): SetPhoneRegionPayload! @can(action: CHANGE) @data(category: NONE)
 }
 `, BuiltIn: false},
 	{Name: "../schema/workspace.graphqls", Input: `"""A tenant: nothing of one workspace can meet anything of another."""
@@ -1900,6 +1982,8 @@ func (ec *executionContext) childFields_IdentityNamespace(ctx context.Context, f
 		return ec.fieldContext_IdentityNamespace_exclusive(ctx, field)
 	case "blocklist":
 		return ec.fieldContext_IdentityNamespace_blocklist(ctx, field)
+	case "version":
+		return ec.fieldContext_IdentityNamespace_version(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type IdentityNamespace", field.Name)
 }
@@ -2158,6 +2242,16 @@ func (ec *executionContext) childFields_PageInfo(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
 }
 
+func (ec *executionContext) childFields_PhoneRegion(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "region":
+		return ec.fieldContext_PhoneRegion_region(ctx, field)
+	case "version":
+		return ec.fieldContext_PhoneRegion_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PhoneRegion", field.Name)
+}
+
 func (ec *executionContext) childFields_PlanRule(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "event":
@@ -2376,6 +2470,16 @@ func (ec *executionContext) childFields_SetIdentityNamespacePayload(ctx context.
 	return nil, fmt.Errorf("no field named %q was found under type SetIdentityNamespacePayload", field.Name)
 }
 
+func (ec *executionContext) childFields_SetPhoneRegionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "phoneRegion":
+		return ec.fieldContext_SetPhoneRegionPayload_phoneRegion(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SetPhoneRegionPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetPhoneRegionPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_SetTrackingPlanPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "trackingPlan":
@@ -2384,6 +2488,18 @@ func (ec *executionContext) childFields_SetTrackingPlanPayload(ctx context.Conte
 		return ec.fieldContext_SetTrackingPlanPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SetTrackingPlanPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SetTraitRulePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "traitRule":
+		return ec.fieldContext_SetTraitRulePayload_traitRule(ctx, field)
+	case "job":
+		return ec.fieldContext_SetTraitRulePayload_job(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SetTraitRulePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetTraitRulePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Source(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -2446,6 +2562,18 @@ func (ec *executionContext) childFields_Trait(ctx context.Context, field graphql
 		return ec.fieldContext_Trait_eventId(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Trait", field.Name)
+}
+
+func (ec *executionContext) childFields_TraitRule(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "trait":
+		return ec.fieldContext_TraitRule_trait(ctx, field)
+	case "sources":
+		return ec.fieldContext_TraitRule_sources(ctx, field)
+	case "version":
+		return ec.fieldContext_TraitRule_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TraitRule", field.Name)
 }
 
 func (ec *executionContext) childFields_UnmergeProfilesPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

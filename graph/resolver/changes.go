@@ -44,7 +44,7 @@ func (r subscription) ProfileChanged(ctx context.Context, id string, after *stri
 	if after != nil {
 		at, err = decodeChangeCursor(*after)
 	} else {
-		at.token, err = r.Store.Now(ctx)
+		at.token, err = r.Hub.Now(ctx)
 	}
 	if err != nil {
 		return nil, err
@@ -157,7 +157,7 @@ func (r changeFields) Profile(ctx context.Context, c *view.ProfileChange) (*prof
 // JobChanged answers Subscription.jobChanged.
 func (r subscription) JobChanged(ctx context.Context, id string) (<-chan *work.Job, error) {
 	ws := workspace(ctx)
-	token, err := r.Store.Now(ctx)
+	token, err := r.Hub.Now(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -67,7 +67,7 @@ func (r query) IdentityNamespaces(ctx context.Context) ([]*profile.Namespace, er
 func (r mutation) SetIdentityNamespace(ctx context.Context, in gen.SetIdentityNamespaceInput) (*gen.SetIdentityNamespacePayload, error) {
 	list, err := r.Profiles.SetNamespace(ctx, workspace(ctx), profile.Namespace{
 		Name: in.Name, Priority: in.Priority, Limit: in.Limit, Exclusive: in.Exclusive, Blocklist: in.Blocklist,
-	})
+	}, profile.Edit{ExpectedVersion: long(in.ExpectedVersion)})
 	out := &gen.SetIdentityNamespacePayload{}
 	if out.UserErrors, err = problems(err); err != nil {
 		return nil, err

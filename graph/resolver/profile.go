@@ -19,12 +19,10 @@ func (r query) Profile(ctx context.Context, id *string, identifier *event.Identi
 	switch {
 	case (id == nil) == (identifier == nil):
 		return nil, core.Errorf(core.Invalid, "ID_OR_IDENTIFIER", "give either id or identifier").At("id")
+	case identifier != nil && asOf != nil:
+		return r.Resolver.Profiles.AsOfIdentifier(ctx, ws, *identifier, *asOf)
 	case identifier != nil:
-		p, err := r.Resolver.Profiles.ByIdentifier(ctx, ws, *identifier)
-		if err != nil || p == nil || asOf == nil {
-			return p, err
-		}
-		return r.Resolver.Profiles.AsOf(ctx, ws, p.ProfileID(), *asOf)
+		return r.Resolver.Profiles.ByIdentifier(ctx, ws, *identifier)
 	case asOf != nil:
 		return r.Resolver.Profiles.AsOf(ctx, ws, *id, *asOf)
 	}
@@ -97,7 +95,7 @@ func (r profileFields) Consents(_ context.Context, p *profile.Profile) ([]*gen.C
 
 // Merges answers Profile.merges.
 func (r profileFields) Merges(ctx context.Context, p *profile.Profile) ([]*profile.Merge, error) {
-	return r.Profiles.Merges(ctx, workspace(ctx), p.ProfileID())
+	return r.Profiles.MergesOf(ctx, p)
 }
 
 // Withheld answers Profile.withheld: every role that may read sees everything so far.

@@ -44,8 +44,8 @@ func (r *Resolver) Each(ctx context.Context) context.Context {
 		}
 		return found, nil
 	}, dataloadgen.WithWait(loaderWait), dataloadgen.WithBatchCapacity(loaderBatch))
-	if op := operation(ctx); op != nil && op.Operation != ast.Subscription && asks(op.SelectionSet, "Profile", "cursor") {
-		s.token, s.tokenErr = r.Store.Now(ctx)
+	if op := operation(ctx); op != nil && asks(op.SelectionSet, "Profile", "cursor") {
+		s.token, s.tokenErr = r.Hub.Now(ctx)
 	}
 	return context.WithValue(ctx, scopeKey{}, s)
 }
