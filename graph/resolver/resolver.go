@@ -20,8 +20,8 @@ type Services struct {
 	Events   *event.Service
 	Profiles *profile.Service
 	Ingest   *ingest.Pipeline
-	Store    store.Watcher // for where the stream of changes stands
-	Hub      *store.Hub
+	Store    store.Watcher // what Hub follows
+	Hub      *store.Hub    // where the stream of changes stands, and who hears of it
 	Clock    core.Clock
 }
 
