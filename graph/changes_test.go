@@ -74,6 +74,30 @@ func TestProfileChangedResumesWithoutAGap(t *testing.T) {
 	}
 }
 
+// TestCursorsCostNoRoundTrip takes places in the stream from the hub, which knows
+// them once it has heard from the store.
+func TestCursorsCostNoRoundTrip(t *testing.T) {
+	w := newWorld(t)
+	id := w.ingest(identify("u1", nil))[0]
+	asked := func() int {
+		w.ask(`query($id:ID!){profile(id:$id){cursor}}`, map[string]any{"id": id})
+		w.db.mu.Lock()
+		defer w.db.mu.Unlock()
+		return w.db.nows
+	}
+	require.Eventually(t, func() bool { return asked() == asked() }, 5*time.Second, 10*time.Millisecond)
+	before := asked()
+	c := w.connect(t, w.admin)
+	c.subscribe("1", `subscription($id:ID!){profileChanged(id:$id){profile{events(first:1){edges{node{profile{cursor}}}}}}}`, map[string]any{"id": id})
+	inside := dig(c.next("1"), "profileChanged", "profile", "events", "edges", 0, "node", "profile", "cursor")
+	require.Equal(t, before, asked())
+	// A cursor from inside a change is one to go on from as well.
+	c = w.connect(t, w.admin)
+	c.subscribe("2", changedQuery, map[string]any{"id": id, "after": inside})
+	w.ingest(identify("u1", map[string]any{"plan": "pro"}))
+	require.Contains(t, dig(c.next("2"), "profileChanged", "paths"), "traits.plan")
+}
+
 func TestProfileChangedFollowsAMerge(t *testing.T) {
 	w := newWorld(t)
 	ids := w.ingest(identify("u1", nil), identify("u2", nil))

@@ -35,6 +35,16 @@ type counting struct {
 	store.Store
 	mu    sync.Mutex
 	reads int
+	nows  int
+}
+
+func (c *counting) Now(ctx context.Context) (store.Token, error) {
+	if core.ActorFrom(ctx) != nil {
+		c.mu.Lock()
+		c.nows++
+		c.mu.Unlock()
+	}
+	return c.Store.Now(ctx)
 }
 
 func (c *counting) Get(ctx context.Context, spec *store.Spec, ids []string) ([]bson.Raw, error) {
