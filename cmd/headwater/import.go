@@ -21,6 +21,7 @@ type importCmd struct {
 	Format    string            `help:"Form of the file; told by its name when not given." enum:",ndjson,csv" default:""`
 	Type      string            `help:"Type of rows that do not say theirs: identify, track, page, screen, group or alias." placeholder:"TYPE"`
 	Map       map[string]string `help:"What a CSV column is: a message's field such as userId, traits.email or properties.total:number." placeholder:"COLUMN=FIELD"`
+	Separator string            `help:"What separates the cells of a CSV: one ASCII character." default:","`
 	Source    string            `help:"Source of the events, src_…; the workspace's import source when not given."`
 }
 
@@ -37,6 +38,10 @@ func (c *importCmd) Run(e *env) error {
 		}
 		defer f.Close()
 		o := ingest.ImportOptions{Format: c.format(), Source: c.Source, Type: event.Type(strings.ToUpper(c.Type)), Mapping: c.Map}
+		if len(c.Separator) != 1 {
+			return core.Errorf(core.Invalid, "SEPARATOR", "the separator is one ASCII character, for example ;")
+		}
+		o.Comma = c.Separator[0]
 		if o.Format == "" {
 			return core.Errorf(core.Invalid, "FORMAT", "cannot tell the form of the file by its name; give --format ndjson or csv")
 		}

@@ -164,6 +164,7 @@ func (h *Hub) lose() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	clear(h.places)
+	h.latest = ""
 	h.each(func(s *subscriber) { s.overflow() })
 }
 
