@@ -85,7 +85,7 @@ func TestCursorsCostNoRoundTrip(t *testing.T) {
 		defer w.db.mu.Unlock()
 		return w.db.nows
 	}
-	require.Eventually(t, func() bool { return asked() == asked() }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { before := asked(); return asked() == before }, 5*time.Second, 10*time.Millisecond)
 	before := asked()
 	c := w.connect(t, w.admin)
 	c.subscribe("1", `subscription($id:ID!){profileChanged(id:$id){profile{events(first:1){edges{node{profile{cursor}}}}}}}`, map[string]any{"id": id})
