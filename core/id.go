@@ -83,6 +83,30 @@ func IDPrefix(id string) string {
 	return prefix
 }
 
+// Pack returns the prefix and the 128 bits of an identifier that NewID or HashID
+// made: 16 bytes where text takes 31. False for any other text.
+func Pack(id string) (prefix string, bits [16]byte, ok bool) {
+	prefix, text, ok := strings.Cut(id, "_")
+	if !ok || len(text) != 26 || text[0] > '7' {
+		return "", bits, false
+	}
+	var hi, lo uint64
+	for i := range len(text) {
+		v := strings.IndexByte(crockford, text[i])
+		if v < 0 {
+			return "", bits, false
+		}
+		hi = hi<<5 | lo>>59
+		lo = lo<<5 | uint64(v)
+	}
+	binary.BigEndian.PutUint64(bits[:8], hi)
+	binary.BigEndian.PutUint64(bits[8:], lo)
+	return prefix, bits, true
+}
+
+// Unpack is the reverse of Pack.
+func Unpack(prefix string, bits [16]byte) string { return prefix + "_" + encodeULID(bits) }
+
 func putMillis(b *[16]byte, at time.Time) {
 	ms := uint64(max(at.UnixMilli(), 0))
 	b[0], b[1], b[2] = byte(ms>>40), byte(ms>>32), byte(ms>>24)

@@ -73,10 +73,16 @@ func hooks(m *telemetry.Metrics) ingest.Hooks {
 	}
 }
 
+// warm reads into memory what the first events would look up one by one.
+func (a *app) warm(ctx context.Context) error {
+	ctx = core.WithActor(ctx, access.Operator("warm"))
+	return eachWorkspace(ctx, a, func(w *access.Workspace) error { return a.profiles.Warm(ctx, w.ID) })
+}
+
 // work runs the background work until ctx ends; the returned function waits for it.
 func (a *app) work(ctx context.Context) (wait func()) {
 	var wg sync.WaitGroup
-	for name, run := range map[string]func(context.Context) error{"work": a.runner.Run, "access": a.access.Run} {
+	for name, run := range map[string]func(context.Context) error{"work": a.runner.Run, "access": a.access.Run, "warm": a.warm} {
 		wg.Go(func() {
 			if err := run(ctx); err != nil && ctx.Err() == nil {
 				a.e.log.Error("background work ended", "part", name, "error", err.Error())

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/store"
@@ -63,7 +62,7 @@ func (u *Unit) lookup(ctx context.Context, keys []string) ([]string, error) {
 		for i, doc := range docs {
 			if doc != nil {
 				u.ids[chunk[i]] = doc.Part
-				u.s.ids.Add(strings.Clone(chunk[i]), doc.Part)
+				u.s.ids.Add(chunk[i], doc.Part)
 				parts = append(parts, doc.Part)
 			}
 		}

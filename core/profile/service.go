@@ -15,10 +15,9 @@ import (
 )
 
 const (
-	maxAttempts = 100    // of a change that loses races
-	maxGet      = 1000   // keys in one read
-	cachedIDs   = 200000 // identifiers remembered, about 50 MB
-	cachedHints = 50000  // parts that are not their own profile
+	maxAttempts = 100   // of a change that loses races
+	maxGet      = 1000  // keys in one read
+	cachedHints = 50000 // parts that are not their own profile
 )
 
 var errBusy = core.Errorf(core.Unavailable, "BUSY", "the profile changes too often to be changed by hand just now; try again")
@@ -29,16 +28,15 @@ type Service struct {
 	db       store.Store
 	clock    core.Clock
 	settings sync.Map                   // workspace → *rules
-	ids      *lru.Cache[string, string] // identifier key → part: true for ever, unless erased
+	ids      *memory                    // identifier key → part: true for ever, unless erased
 	hints    *lru.Cache[string, string] // part key → profile id: a guess that a read profile confirms
 }
 
 // NewService returns a service over db, whose collections (Specs, and the event
 // log) are declared.
 func NewService(db store.Store, clock core.Clock) *Service {
-	ids, _ := lru.New[string, string](cachedIDs) // fails for a size below 1 only
-	hints, _ := lru.New[string, string](cachedHints)
-	return &Service{db: db, clock: clock, ids: ids, hints: hints}
+	hints, _ := lru.New[string, string](cachedHints) // fails for a size below 1 only
+	return &Service{db: db, clock: clock, ids: newMemory(), hints: hints}
 }
 
 // Get returns the profile with an id, or nil. The id of a profile that was merged

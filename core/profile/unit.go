@@ -92,7 +92,7 @@ func (s *Service) Begin(ctx context.Context, ws string, inputs []*event.Input, p
 // Committed tells that the unit's operations are on disk.
 func (s *Service) Committed(u *Unit) {
 	for _, id := range u.newIDs {
-		s.ids.Add(strings.Clone(id.ID), strings.Clone(id.Part))
+		s.ids.Add(id.ID, id.Part)
 	}
 	for part := range u.moved {
 		s.hint(u.ws, part, u.partOf[part])
