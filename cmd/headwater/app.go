@@ -79,13 +79,14 @@ func (a *app) warm(ctx context.Context) error {
 	return eachWorkspace(ctx, a, func(w *access.Workspace) error { return a.profiles.Warm(ctx, w.ID) })
 }
 
-// work runs the background work until ctx ends; the returned function waits for it.
-func (a *app) work(ctx context.Context) (wait func()) {
+// work runs the background work, and what else is given, until ctx ends; the
+// returned function waits for it.
+func (a *app) work(ctx context.Context, also ...func(context.Context) error) (wait func()) {
 	var wg sync.WaitGroup
-	for name, run := range map[string]func(context.Context) error{"work": a.runner.Run, "access": a.access.Run, "warm": a.warm} {
+	for _, run := range append(also, a.runner.Run, a.access.Run) {
 		wg.Go(func() {
 			if err := run(ctx); err != nil && ctx.Err() == nil {
-				a.e.log.Error("background work ended", "part", name, "error", err.Error())
+				a.e.log.Error("background work ended", "error", err.Error())
 			}
 		})
 	}
@@ -131,7 +132,7 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 	// What the background does goes on until the last request is answered.
 	background, endBackground := context.WithCancel(context.WithoutCancel(ctx))
 	hub := store.NewHub(background, a.store)
-	wait := a.work(background)
+	wait := a.work(background, a.warm)
 	defer func() {
 		endBackground()
 		wait()
