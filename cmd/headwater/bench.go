@@ -37,6 +37,7 @@ func (c *benchCmd) Run(e *env) error {
 	defer os.RemoveAll(dir)
 	return benchmark.Run(e.ctx, benchmark.Options{
 		Binary: self, Dir: dir, Quick: c.Quick, Only: c.Only, Report: benchmark.NewReport(e.out),
+		Groups: func(s store.Store) int64 { return s.(*sqlite.Store).Stats().Groups },
 		Open: func(ctx context.Context, dir string) (store.Store, error) {
 			s, err := sqlite.Open(ctx, sqlite.Options{Path: filepath.Join(dir, databaseFile), Clock: e.clock})
 			if err != nil {

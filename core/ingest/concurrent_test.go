@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +15,8 @@ import (
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/store/faultstore"
+	"github.com/headwater-cdp/headwater/core/store/sqlite"
 )
 
 // crowd writes random messages about few people whose names get linked: tracks by
@@ -75,6 +79,7 @@ func storm(t *testing.T, clients, batches, people int, name string, houses ...*h
 						t.Errorf("ingest: %v", err)
 						return
 					}
+					time.Sleep(5 * time.Millisecond)
 				}
 			}
 		})
@@ -121,25 +126,44 @@ func TestTwoPipelinesOverTheSamePeople(t *testing.T) {
 	b.consistent(t)
 }
 
-// TestManyClientsOverFaults runs the same storm over a store that loses replies,
-// refuses, and lets races be lost.
+// TestManyClientsOverFaults runs the same storm over a store that refuses, loses
+// replies and loses power, with all that it had not synced.
 func TestManyClientsOverFaults(t *testing.T) {
-	h, m := meddled(t, func(_ context.Context, _ store.Batch, commit func() error) error {
-		switch rand.IntN(12) {
-		case 0: // the reply is lost
-			if err := commit(); err != nil {
-				return err
-			}
-			return store.ErrUnavailable
-		case 1: // nothing was written
-			return store.ErrUnavailable
-		case 2:
-			return &store.ConflictError{Collection: "profiles", ID: ws + "/prof_x"}
+	db, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(t.TempDir(), "headwater.db")})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close(context.Background())) })
+	faults := faultstore.New(db)
+	h := over(t, faults)
+	random := faultstore.Random(7, faultstore.Rates{Error: 0.05, LostReply: 0.05, ReadError: 0.01, Delay: 2 * time.Millisecond})
+	faults.Use(func(c faultstore.Call) faultstore.Fault {
+		switch {
+		case c.Op == faultstore.Commit && c.N%20 == 7:
+			return faultstore.Fault{Kind: faultstore.CrashAfter}
+		case c.Op == faultstore.Commit && c.N%20 == 17:
+			return faultstore.Fault{Kind: faultstore.CrashBefore}
 		}
-		return commit()
+		return random(c)
+	})
+	var crashes atomic.Int32
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-faults.Crashed():
+				crashes.Add(1)
+				time.Sleep(20 * time.Millisecond)
+				faults.Reopen()
+			case <-stop:
+				return
+			}
+		}
 	})
 	acked := storm(t, 8, 12, 50, "m", h)
-	m.set(nil)
-	acked[event.ID(ws, "first")] = true
+	close(stop)
+	wg.Wait()
+	faults.Use(faultstore.Script())
+	faults.Reopen()
+	require.Positive(t, crashes.Load())
 	h.whole(t, acked)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -151,6 +152,7 @@ func (u *unit) apply(ctx context.Context) error {
 		}
 		parts[i] = e.Part
 		u.ops = append(u.ops, event.Events.Insert(e))
+		runtime.Gosched() // a unit is milliseconds of work: who waits to read goes first
 	}
 	if culprits {
 		return errCulprits

@@ -24,6 +24,7 @@ func direct(ctx context.Context, o Options, h *house) error {
 			Store: b.Store, Clock: core.SystemClock{}, Events: b.Events, Profiles: b.Profiles,
 			Hooks: ingest.Hooks{Unit: func(u ingest.Unit) { events.Add(int64(u.Events)); units.Add(1) }},
 		})
+		before := o.Groups(b.Store)
 		rate, err := Drive(ctx, Load{Kind: Uniform, People: h.people, For: o.size().run / 2, Name: "direct"}, Direct(p, b.Workspace, b.Source))
 		if cerr := p.Close(ctx); err == nil {
 			err = cerr
@@ -34,11 +35,9 @@ func direct(ctx context.Context, o Options, h *house) error {
 		if h.shape, err = shapeOf(ctx, b); err != nil {
 			return err
 		}
-		h.shape.People = h.people
 		unit := int(events.Load() / max(units.Load(), 1))
-		// Units that are committed at the same time share a transaction: the loop gets
-		// the best of it, all lanes' units in one.
-		h.shape.Events = unit * p.Lanes
+		h.shape.People = h.people
+		h.shape.Events = int(events.Load() / max(o.Groups(b.Store)-before, 1))
 		h.shape.Profiles = h.shape.Events // people are so many that nearly each event has its own
 		h.shape.Changes = 2 * 36 * h.shape.Events
 		against := fmt.Sprintf("in process, %d events a unit, %d B an event, %d B a profile", unit, h.shape.EventBytes, h.shape.ProfileBytes)

@@ -21,7 +21,10 @@ type Options struct {
 	Dir    string // for the stores; must exist, with a few GB of room
 	// Open opens the embedded store in a folder as the server would, its
 	// collections declared.
-	Open   func(ctx context.Context, dir string) (store.Store, error)
+	Open func(ctx context.Context, dir string) (store.Store, error)
+	// Groups returns how many transactions such a store has committed: several units
+	// that come at once share one.
+	Groups func(store.Store) int64
 	Report *Report
 	Quick  bool     // a look at whether everything runs, in some seconds; the numbers say little
 	Only   []string // names of parts: ingest, read, unmerge, hostile, scale; none: all

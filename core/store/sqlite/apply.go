@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 
 	lib "modernc.org/sqlite/lib"
@@ -28,6 +29,7 @@ func (w *writer) apply(r *request) error {
 	w.body = w.body[:0]
 	n := 0
 	for i := range r.ops {
+		runtime.Gosched() // readers need the processor for less than a group does
 		o := &r.ops[i]
 		ws, err := w.workspace(o)
 		if err != nil {
