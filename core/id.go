@@ -28,6 +28,8 @@ const (
 	PrefixMessageID  = "mid" // a message id that the server made
 	PrefixDeadTask   = "dead"
 	PrefixRunner     = "run"
+	PrefixSegment    = "seg"
+	PrefixChange     = "chg" // of a membership
 )
 
 // crockford is the ULID alphabet (https://github.com/ulid/spec): base 32 without
