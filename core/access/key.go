@@ -102,7 +102,7 @@ func (k *NewKey) check(now time.Time) error {
 	}
 	for _, s := range k.Scopes {
 		if !slices.Contains(Permissions, Permission(s)) {
-			return invalid("scopes", "UNKNOWN_SCOPE", "the scopes are read, ingest, change and manage")
+			return invalid("scopes", "UNKNOWN_SCOPE", "the scopes are read, ingest, design, change and manage")
 		}
 	}
 	for _, p := range append(slices.Clone(k.Purposes), k.Purpose) {

@@ -134,7 +134,7 @@ func TestNoEscalation(t *testing.T) {
 func TestPermissions(t *testing.T) {
 	f := setup(t)
 	want := map[string]string{
-		access.Owner: "read ingest change manage", access.Admin: "read ingest change manage", access.Marketer: "read",
+		access.Owner: "read ingest design change manage", access.Admin: "read ingest design change manage", access.Marketer: "read design",
 		access.Analyst: "read", access.Compliance: "read", access.Developer: "read", access.Write: "ingest", "unheard-of": "",
 	}
 	for role, may := range want {

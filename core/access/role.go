@@ -30,12 +30,13 @@ type Permission string
 const (
 	Read   Permission = "read"   // see what is in the workspace
 	Ingest Permission = "ingest" // send events
-	Change Permission = "change" // change data and definitions
+	Design Permission = "design" // make and change segments, lists, object types and records
+	Change Permission = "change" // change everything else: data and definitions
 	Manage Permission = "manage" // keys, the workspace itself
 )
 
 // Permissions lists them all; a key's scopes are some of them.
-var Permissions = []Permission{Read, Ingest, Change, Manage}
+var Permissions = []Permission{Read, Ingest, Design, Change, Manage}
 
 // Operator is whoever runs the server, acting through the command line or through
 // a part of the server, in no workspace and in each: "system:" and the name.
@@ -68,7 +69,11 @@ func inRole(a *core.Actor, p Permission) bool {
 			if p == Ingest {
 				return true
 			}
-		case Marketer, Analyst, Compliance, Developer:
+		case Marketer:
+			if p == Read || p == Design {
+				return true
+			}
+		case Analyst, Compliance, Developer:
 			if p == Read {
 				return true
 			}
