@@ -39,4 +39,23 @@ type Committer interface {
 	// Commit commits one system event with extra operations, all or nothing. A lost
 	// race is store.ErrConflict: re-read, recompute, try again.
 	Commit(ctx context.Context, workspace string, e Input, profileID string, ops ...store.Op) (Result, error)
+	// CommitAll commits several system events with extra operations in one batch, all
+	// or nothing, and tells of each event in their order. There are at most
+	// MaxSystemEvents of them, each with a message id of its own; several may be about
+	// one profile, and they are applied in their order. When every message id was
+	// committed before, nothing is written, the operations neither, and each result
+	// says so; when only some were, nothing is written and the error is CONFLICT,
+	// reason PARTLY_COMMITTED. A batch beyond the store's limits is INVALID, reason
+	// BATCH_TOO_LARGE, and errors.Is finds store.ErrTooLarge: commit fewer at once. A
+	// lost race about the operations is store.ErrConflict.
+	CommitAll(ctx context.Context, workspace string, events []SystemEvent, ops ...store.Op) ([]Result, error)
+}
+
+// MaxSystemEvents is how many events one call of CommitAll takes.
+const MaxSystemEvents = 200
+
+// SystemEvent is one event of CommitAll.
+type SystemEvent struct {
+	Input     Input
+	ProfileID string // prof_… that it is about, merged away or not; "" is nobody
 }

@@ -26,7 +26,8 @@ type unit struct {
 	look      bool  // whether to read what is stored under the message ids
 	fresh     []int // indexes of the items to insert, in order
 	people    *profile.Unit
-	observed  func() // tells the registry that its writes are on disk
+	derived   profile.Derived // what the batch has because of people
+	observed  func()          // tells the registry that its writes are on disk
 	ops       []store.Op
 	at        time.Time
 }
@@ -161,6 +162,10 @@ func (u *unit) apply(ctx context.Context) error {
 		u.results[n].ProfileID = u.people.ProfileOf(parts[i])
 	}
 	u.ops = append(u.ops, u.people.Ops()...)
+	if u.derived, err = u.p.Profiles.Derive(ctx, u.people, nil); err != nil {
+		return fmt.Errorf("ingest: %w", err)
+	}
+	u.ops = append(u.ops, u.derived.Ops...)
 	ops, done, err := u.p.Events.Observe(ctx, u.workspace, inputs, u.at)
 	if err != nil {
 		return fmt.Errorf("ingest: registry: %w", err)

@@ -147,6 +147,7 @@ func (p *Pipeline) commitOnce(ctx context.Context, b store.Batch) error {
 func (u *unit) settle(s *Unit) {
 	if u.people != nil {
 		u.p.Profiles.Committed(u.people)
+		u.derived.Settle(true)
 	}
 	if u.observed != nil {
 		u.observed()
@@ -162,6 +163,7 @@ func (u *unit) settle(s *Unit) {
 func (u *unit) forget() {
 	if u.people != nil {
 		u.p.Profiles.Conflicted(u.people)
+		u.derived.Settle(false)
 	}
 	u.p.Events.Forget(u.workspace)
 }

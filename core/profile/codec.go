@@ -43,6 +43,7 @@ func (p *Profile) MarshalBSON() ([]byte, error) {
 	b = bc.AppendInt64Element(b, "seq", p.Seq)
 	b = bc.AppendInt64Element(b, "mergedSeq", p.MergedSeq)
 	b = bc.AppendInt64Element(b, "events", p.Events)
+	b = bc.AppendInt64Element(b, "k", p.Bucket)
 	b = appendTime(b, "firstSeenAt", p.FirstSeenAt)
 	b = appendTime(b, "lastSeenAt", p.LastSeenAt)
 	b = appendTime(b, "createdAt", p.CreatedAt)
@@ -155,6 +156,8 @@ func (p *Profile) UnmarshalBSON(data []byte) error {
 			p.MergedSeq = d.int(v)
 		case "events":
 			p.Events = d.int(v)
+		case "k":
+			p.Bucket = d.int(v)
 		case "firstSeenAt":
 			p.FirstSeenAt = d.time(v)
 		case "lastSeenAt":

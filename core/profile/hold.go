@@ -47,7 +47,7 @@ func (s *Service) tryHold(ctx context.Context, ws string, parts []string) error 
 		c.HeldUntil = u.now.Add(holdFor)
 		u.set(id, &c)
 	}
-	return s.commit(ctx, u)
+	return s.write(ctx, u, nil) // nothing derives from a hold
 }
 
 // wait reads the profiles that are held again until they are not.

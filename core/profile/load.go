@@ -181,7 +181,7 @@ func (u *Unit) place(p *Profile) {
 	if torn {
 		return
 	}
-	u.slots[id] = &slot{stored: p, now: p}
+	u.slots[id] = &slot{stored: p, before: p, now: p}
 	for _, part := range p.Parts {
 		u.partOf[part] = id
 	}

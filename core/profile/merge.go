@@ -140,9 +140,25 @@ func (s *Service) mergeByHand(ctx context.Context, u *Unit, w, l *Profile, m *Me
 	return s.commit(ctx, u)
 }
 
-// commit writes a unit that holds no events but its own.
+// commit writes a unit that holds no events but its own, and what derives from it.
 func (s *Service) commit(ctx context.Context, u *Unit) error {
-	if _, err := s.db.Commit(ctx, store.Batch{ID: s.batchID(), Ops: u.Ops()}); err != nil {
+	d, err := s.Derive(ctx, u, nil)
+	if err != nil {
+		s.Conflicted(u)
+		return err
+	}
+	err = s.write(ctx, u, d.Ops)
+	d.Settle(err == nil)
+	return err
+}
+
+// write is commit without what derives.
+func (s *Service) write(ctx context.Context, u *Unit, derived []store.Op) error {
+	_, err := s.db.Commit(ctx, store.Batch{ID: s.batchID(), Ops: append(u.Ops(), derived...)})
+	if errors.Is(err, store.ErrTooLarge) {
+		err = errChangeTooLarge.Wrap(err)
+	}
+	if err != nil {
 		s.Conflicted(u)
 		return err
 	}

@@ -58,6 +58,7 @@ func (u *Unit) tell(p *Profile, name, messageID, part string, at time.Time, pair
 	}
 	p.apply(factOf(e), u.rules, nil)
 	u.events = append(u.events, e)
+	u.record(e)
 	u.undo = append(u.undo, func() { u.events = u.events[:len(u.events)-1] })
 }
 

@@ -25,6 +25,7 @@ type Profile struct {
 	Seq         int64            `bson:"seq"`                   // of the latest event, merge or unmerge: a Lamport clock over parts
 	MergedSeq   int64            `bson:"mergedSeq"`             // of the latest merge or unmerge
 	Events      int64            `bson:"events"`                // how many events its parts hold
+	Bucket      int64            `bson:"k"`                     // BucketOf its id without a salt: for samples and even shares
 	FirstSeenAt time.Time        `bson:"firstSeenAt"`           // earliest event time; system events aside
 	LastSeenAt  time.Time        `bson:"lastSeenAt"`            // latest event time; system events aside
 	CreatedAt   time.Time        `bson:"createdAt"`             // commit time of the first event
@@ -82,6 +83,7 @@ var Profiles = store.Declare[Profile](store.Spec{
 		"traits":      core.Unclassified, // each path is classified by the registry
 		"consents":    core.Consent,
 	},
+	Indexes: []store.Index{store.On("k")},
 })
 
 // The bounds of a profile. An event that would go beyond MaxTraits or

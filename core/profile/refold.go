@@ -133,7 +133,7 @@ func (s *Service) AsOfIdentifier(ctx context.Context, ws string, id event.Identi
 // refold folds the profile of a group. ledger holds every merge that touched one
 // of its parts.
 func (s *Service) refold(ctx context.Context, ws string, g group, ledger []*Merge, r *rules, b bound) (*Profile, error) {
-	p := &Profile{Meta: store.Meta{ID: store.Key(ws, g.id)}, Parts: orderParts(g.id, slices.Clone(g.parts))}
+	p := &Profile{Meta: store.Meta{ID: store.Key(ws, g.id)}, Parts: orderParts(g.id, slices.Clone(g.parts)), Bucket: bucket(g.id)}
 	for _, part := range g.parts {
 		if err := s.eachFact(ctx, ws, part, func(f *fact) error {
 			if b.holds(f.CommittedAt, f.Seq) {

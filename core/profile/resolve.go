@@ -33,14 +33,17 @@ func (u *Unit) Apply(in *event.Input, source string, receivedAt time.Time) (*eve
 			"no usable identifier: give a userId or anonymousId that names one person, within its length and not on the blocklist")
 	}
 	u.undo = u.undo[:0]
+	applied := len(u.applied)
 	e := u.newEvent(in, source, receivedAt)
 	e.Identifiers = ids
 	p, part := u.resolve(ids, store.Rest(e.ID), in.Type == event.Alias)
 	e.Part = part
 	if err := u.fold(p, e); err != nil {
 		u.rollback()
+		u.applied = u.applied[:applied]
 		return nil, err
 	}
+	u.record(e)
 	return e, nil
 }
 
@@ -58,6 +61,7 @@ func (u *Unit) ApplyTo(profileID string, in *event.Input, source string, receive
 		u.rollback()
 		return nil, err
 	}
+	u.record(e)
 	return e, nil
 }
 
@@ -312,7 +316,7 @@ func (u *Unit) attach(p *Profile, part string, ids ...event.Identifier) *Profile
 // create makes a profile that holds fresh identifiers.
 func (u *Unit) create(ids []event.Identifier) *Profile {
 	id := core.NewID(core.PrefixProfile, u.now)
-	p := &Profile{Meta: store.Meta{ID: store.Key(u.ws, id)}, Parts: []string{id}}
+	p := &Profile{Meta: store.Meta{ID: store.Key(u.ws, id)}, Parts: []string{id}, Bucket: bucket(id)}
 	u.newParts[id] = struct{}{}
 	u.undo = append(u.undo, func() { delete(u.newParts, id) })
 	u.assign(id, id)

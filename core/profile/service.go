@@ -22,6 +22,10 @@ const (
 
 var errBusy = core.Errorf(core.Unavailable, "BUSY", "the profile changes too often to be changed by hand just now; try again")
 
+// errChangeTooLarge is a change by hand from which more derives than one commit holds.
+var errChangeTooLarge = core.Errorf(core.Invalid, "CHANGE_TOO_LARGE",
+	"this changes more than one commit can hold; archive segments that these people are in, or undo some of their merges, and try again")
+
 // Service answers questions about profiles and changes them. It is safe for
 // concurrent use.
 type Service struct {
@@ -30,6 +34,7 @@ type Service struct {
 	settings sync.Map                   // workspace → *rules
 	ids      *memory                    // identifier key → part: true for ever, unless erased
 	hints    *lru.Cache[string, string] // part key → profile id: a guess that a read profile confirms
+	derives  Fold                       // nil: nothing
 }
 
 // NewService returns a service over db, whose collections (Specs, and the event

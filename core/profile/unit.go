@@ -40,11 +40,15 @@ type Unit struct {
 	seps     []*Separation
 	events   []*event.Event // system events
 	undo     []func()       // takes back what the current event changed
+
+	applied []*event.Event    // every event applied, while there is a Fold
+	owners  map[string]string // see OwnerBefore
 }
 
 // slot is one profile: as stored and as it is now.
 type slot struct {
 	stored *Profile // nil: not stored
+	before *Profile // as the unit found it: stored, or folded anew when the stored one was thrown away
 	now    *Profile // nil: merged away
 }
 

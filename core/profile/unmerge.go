@@ -120,7 +120,7 @@ func (s *Service) partFully(ctx context.Context, u *Unit, m *Merge, p *Profile) 
 	t := &parting{whole: p}
 	t.groups[0], t.groups[1] = whole.split(m)
 	for i, g := range t.groups {
-		side := &Profile{Meta: store.Meta{ID: store.Key(u.ws, g.id)}, Parts: orderParts(g.id, slices.Clone(g.parts))}
+		side := &Profile{Meta: store.Meta{ID: store.Key(u.ws, g.id)}, Parts: orderParts(g.id, slices.Clone(g.parts)), Bucket: bucket(g.id)}
 		for _, part := range g.parts {
 			err := s.eachFact(ctx, u.ws, part, func(f *fact) error {
 				if f.Seq <= p.Seq {
