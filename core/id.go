@@ -28,6 +28,8 @@ const (
 	PrefixMessageID  = "mid" // a message id that the server made
 	PrefixDeadTask   = "dead"
 	PrefixRunner     = "run"
+	PrefixObjectType = "oty" // and the key of the type
+	PrefixRecord     = "rec" // see core/object: holds the type and a hash of the external id
 	PrefixSegment    = "seg"
 	PrefixChange     = "chg" // of a membership
 )
