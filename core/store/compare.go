@@ -12,15 +12,13 @@ func (p Plan) Compare(a, b Position) int {
 	if p.Reverse {
 		flip = -1
 	}
-	if p.Index != nil {
-		for i, f := range p.Index.Fields[len(p.Equal):] {
-			c := compareValues(a.Values[i], b.Values[i])
-			if f.Desc {
-				c = -c
-			}
-			if c != 0 {
-				return c * flip
-			}
+	for i, f := range p.Rest() {
+		c := compareValues(a.Values[i], b.Values[i])
+		if f.Desc {
+			c = -c
+		}
+		if c != 0 {
+			return c * flip
 		}
 	}
 	return strings.Compare(a.ID, b.ID) * flip

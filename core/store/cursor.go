@@ -17,11 +17,8 @@ type cursorDoc struct {
 // order names what the walk goes by after the plan's equalities, the same for both
 // directions; "" is the keys.
 func (p Plan) order() string {
-	if p.Index == nil {
-		return ""
-	}
 	var names []string
-	for _, f := range p.Index.Fields[len(p.Equal):] {
+	for _, f := range p.Rest() {
 		name := f.Path
 		if f.Desc {
 			name = "-" + name
@@ -35,10 +32,7 @@ func (p Plan) order() string {
 func (p Plan) position(doc bson.Raw) (Position, error) {
 	id, _ := doc.Lookup("_id").StringValueOK()
 	pos := Position{ID: id}
-	if p.Index == nil {
-		return pos, nil
-	}
-	for _, f := range p.Index.Fields[len(p.Equal):] {
+	for _, f := range p.Rest() {
 		v, ok := FieldValue(doc, f.Path)
 		if !ok {
 			return pos, ErrBadCursor
@@ -85,11 +79,7 @@ func (p Plan) decodeCursor(s string) (*Position, error) {
 	if err := bson.Unmarshal(b, &d); err != nil || d.ID == "" || strings.IndexByte(d.ID, 0) >= 0 {
 		return nil, ErrBadCursor
 	}
-	want := 0
-	if p.Index != nil {
-		want = len(p.Index.Fields) - len(p.Equal)
-	}
-	if len(d.Values) != want || d.Order != p.order() {
+	if len(d.Values) != len(p.Rest()) || d.Order != p.order() {
 		return nil, ErrBadCursor
 	}
 	pos := &Position{ID: d.ID}

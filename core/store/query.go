@@ -9,6 +9,10 @@ import (
 // Query asks for documents by the fields of one declared index: equalities on
 // its first fields, at most one range on the next, in the index's order or its
 // reverse. A query on "_id" alone, or on nothing, goes by key.
+//
+// A range on the only field of an index, when that is multi-valued, finds each
+// document of which at least one single element lies in the range, once, in the
+// order of the keys or its reverse: Order is empty, "_id" or "-_id".
 type Query struct {
 	Workspace string // required unless the collection is global
 	Where     []Cond
@@ -71,7 +75,8 @@ type Position struct {
 // entries that equal Equal in the first fields (in the order of the index) and lie
 // between Low and High in the next, from After (exclusive, in the direction of
 // the walk), at most Limit. Values are string, int64, bool or time.Time (UTC,
-// whole milliseconds). When Index is nil, Low and High hold whole keys.
+// whole milliseconds). When Index is nil, Low and High hold whole keys. When
+// ByElement, they bound elements, and the walk goes by key.
 type Plan struct {
 	Spec      *Spec
 	Index     *Index
@@ -113,6 +118,9 @@ func PlanQuery(spec *Spec, q Query) (Plan, error) {
 		p.Reverse = len(q.Order) > 0 && q.Order[0] == "-_id"
 		return p, nil
 	}
+	if p.elements(spec, eq, ranged, q.Order) {
+		return p, nil
+	}
 	for i := range spec.Indexes {
 		if p.use(&spec.Indexes[i], eq, ranged, q.Order) {
 			return p, nil
@@ -152,6 +160,36 @@ func (p *Plan) bound(spec *Spec, c Cond, v any) error {
 		return fmt.Errorf("store: %s.%s: unknown operator %d", spec.Name, c.Field, c.Op)
 	}
 	return nil
+}
+
+// elements fills in the plan when the query is a range over the elements of a
+// multi-valued field.
+func (p *Plan) elements(spec *Spec, eq map[string]any, ranged string, order []string) bool {
+	if len(eq) > 0 || ranged == "" || len(order) > 1 || len(order) == 1 && order[0] != "_id" && order[0] != "-_id" {
+		return false
+	}
+	for i := range spec.Indexes {
+		if ix := &spec.Indexes[i]; len(ix.Fields) == 1 && ix.Fields[0].Multi && ix.Fields[0].Path == ranged {
+			p.Index, p.Reverse = ix, len(order) > 0 && order[0] == "-_id"
+			return true
+		}
+	}
+	return false
+}
+
+// ByElement reports whether the plan is a range over the elements of a multi-valued
+// field: each document with an element in it is told once, in the order of keys.
+func (p Plan) ByElement() bool {
+	return p.Index != nil && len(p.Equal) == 0 && p.Index.Fields[0].Multi
+}
+
+// Rest returns the fields that the walk goes by before the key: those of the index
+// after the equalities. There are none when it goes by key alone.
+func (p Plan) Rest() []IndexField {
+	if p.Index == nil || p.ByElement() {
+		return nil
+	}
+	return p.Index.Fields[len(p.Equal):]
 }
 
 // use fills in the plan when ix serves the query.
@@ -215,6 +253,16 @@ func normal(v any) (any, error) {
 	return nil, fmt.Errorf("an index value is a string, int64, bool or time, not %T", v)
 }
 
+// multi reports whether a field is multi-valued in an index.
+func (s *Spec) multi(path string) bool {
+	for _, ix := range s.Indexes {
+		if f := ix.Fields[0]; f.Multi && f.Path == path {
+			return true
+		}
+	}
+	return false
+}
+
 func noIndex(spec *Spec, q Query) error {
 	var fields, ranges []string
 	for _, c := range q.Where {
@@ -229,6 +277,9 @@ func noIndex(spec *Spec, q Query) error {
 		for _, o := range q.Order {
 			ranges = append(ranges, fmt.Sprintf("%q", o))
 		}
+	}
+	if len(fields) == 0 && len(q.Where) > 0 && spec.multi(q.Where[0].Field) {
+		return fmt.Errorf("%w: %s needs On(%q); a range over elements goes by key", ErrNoIndex, spec.Name, q.Where[0].Field+"[]")
 	}
 	return fmt.Errorf("%w: %s needs On(%s)", ErrNoIndex, spec.Name, strings.Join(append(fields, ranges...), ", "))
 }

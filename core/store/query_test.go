@@ -10,7 +10,7 @@ import (
 )
 
 var planned = &store.Spec{Name: "events", Indexes: []store.Index{
-	store.On("part", "-at"), store.On("name", "part", "n"), store.On("tags[]", "n"), store.On("n"),
+	store.On("part", "-at"), store.On("name", "part", "n"), store.On("tags[]", "n"), store.On("n"), store.On("words[]"),
 }}
 
 func TestPlanQueryFindsTheIndex(t *testing.T) {
@@ -31,6 +31,10 @@ func TestPlanQueryFindsTheIndex(t *testing.T) {
 		{[]store.Cond{store.Eq("part", "p"), store.Eq("name", "n"), store.Eq("n", 5)}, nil, "name,part,n", []any{"n", "p", int64(5)}, false},
 		{[]store.Cond{store.Eq("tags", "x")}, []string{"-n"}, "tags[],n", []any{"x"}, true},
 		{[]store.Cond{store.Gte("n", 1), store.Lt("n", 5)}, nil, "n", []any{}, false},
+		{[]store.Cond{store.Eq("words", "x")}, nil, "words[]", []any{"x"}, false},
+		{[]store.Cond{store.Gte("words", "x"), store.Lt("words", "y")}, nil, "words[]", nil, false},
+		{[]store.Cond{store.Prefix("words", "x")}, []string{"_id"}, "words[]", nil, false},
+		{[]store.Cond{store.Lt("words", "x")}, []string{"-_id"}, "words[]", nil, true},
 	} {
 		p, err := store.PlanQuery(planned, store.Query{Workspace: "ws", Where: c.where, Order: c.order})
 		require.NoError(t, err, "%+v", c)
@@ -63,7 +67,9 @@ func TestPlanQueryNamesTheMissingIndex(t *testing.T) {
 		{store.Query{Where: []store.Cond{store.Gt("n", 5), store.Gt("at", 5)}}, `events needs On(`},
 		{store.Query{Order: []string{"part", "at"}}, `events needs On("part", "at")`},
 		{store.Query{Order: []string{"n", "part"}}, `events needs On("n", "part")`},
-		{store.Query{Where: []store.Cond{store.Gt("tags", "x")}}, `events needs On("tags")`},
+		{store.Query{Where: []store.Cond{store.Gt("tags", "x")}}, `events needs On("tags[]")`},
+		{store.Query{Where: []store.Cond{store.Gt("words", "x")}, Order: []string{"words"}}, `goes by key`},
+		{store.Query{Where: []store.Cond{store.Gt("words", "x"), store.Eq("n", 1)}}, `events needs On("n", "words")`},
 	} {
 		c.q.Workspace = "ws"
 		_, err := store.PlanQuery(planned, c.q)

@@ -49,9 +49,11 @@ func (ix Index) WithFewTies() Index {
 // IndexField is one field of an index. A path must always hold the same one of
 // string, int64, bool or time (UTC milliseconds).
 type IndexField struct {
-	Path  string // dotted
-	Desc  bool
-	Multi bool // an array: the document is found under each element; matched by equality only
+	Path string // dotted
+	Desc bool
+	// Multi: an array. The document is found under each element: by equality, or, when
+	// the index has no other field, by a range that at least one single element lies in.
+	Multi bool
 }
 
 // On declares an index: On("part", "-at") orders by part ascending, then at

@@ -23,7 +23,10 @@ func filter(p store.Plan) bson.D {
 		}
 		return all(conds)
 	}
-	rest := p.Index.Fields[len(p.Equal):]
+	if p.ByElement() {
+		return all(elementConds(p))
+	}
+	rest := p.Rest()
 	if p.After == nil {
 		return all(append(fixed(p), tail(p, rest)...))
 	}
@@ -85,6 +88,27 @@ func present(path string) bson.D {
 	return bson.D{{Key: path, Value: bson.D{{Key: "$exists", Value: true}, {Key: "$type", Value: indexed}}}}
 }
 
+// elementConds are the conditions of a range over the elements of an array, each
+// document of which is told once, by key. The bounds are of one element, so that
+// the index is walked between them; that the field is there needs no saying again:
+// the server knows that $elemMatch implies it, and could take a second condition on
+// the field for the bounds instead.
+func elementConds(p store.Plan) bson.A {
+	var conds bson.A
+	if !p.Spec.Global {
+		conds = append(conds, field(workspaceField, "$eq", p.Workspace))
+	}
+	match := bson.D{}
+	for _, b := range bounds("", p.Low, p.High) {
+		match = append(match, b.(bson.D)[0].Value.(bson.D)...)
+	}
+	conds = append(conds, bson.D{{Key: p.Index.Fields[0].Path, Value: bson.D{{Key: "$elemMatch", Value: match}}}})
+	if p.After != nil {
+		conds = append(conds, field("_id", beyond(!p.Reverse), p.After.ID))
+	}
+	return conds
+}
+
 // keyConds are the conditions on the key of a walk by key.
 func keyConds(p store.Plan) bson.A {
 	var conds bson.A
@@ -140,11 +164,9 @@ func all(conds bson.A) bson.D {
 func order(p store.Plan) bson.D {
 	var d bson.D
 	keyed := false
-	if p.Index != nil {
-		for _, f := range p.Index.Fields[len(p.Equal):] {
-			d = append(d, bson.E{Key: f.Path, Value: direction(f.Desc == p.Reverse)})
-			keyed = keyed || f.Path == "_id"
-		}
+	for _, f := range p.Rest() {
+		d = append(d, bson.E{Key: f.Path, Value: direction(f.Desc == p.Reverse)})
+		keyed = keyed || f.Path == "_id"
 	}
 	if !keyed {
 		d = append(d, bson.E{Key: "_id", Value: direction(!p.Reverse)})

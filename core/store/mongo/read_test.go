@@ -94,6 +94,27 @@ func TestPagesContinueBehindTheCursor(t *testing.T) {
 		text(t, srv.Commands("find")[1], "filter"))
 }
 
+func TestARangeOverElementsIsAskedOfOneElement(t *testing.T) {
+	srv, s := start(t)
+	srv.On("find", scripted.Docs(stored("ws/1", "Ada", 4), stored("ws/2", "Ada", 3)))
+	q := store.Query{Workspace: "ws", Where: []store.Cond{store.Gte("words", "a"), store.Lt("words", "b")}, Order: []string{"-_id"}}
+	page, err := people.Page(t.Context(), s, q, core.Window{Limit: 1})
+	require.NoError(t, err)
+	find := srv.Commands("find")[0]
+	require.Equal(t, `{"$and":[{"_w":{"$eq":"ws"}},{"words":{"$elemMatch":{"$gte":"a","$lt":"b"}}}]}`, text(t, find, "filter"))
+	require.Equal(t, `{"_id":-1}`, text(t, find, "sort"))
+	require.Equal(t, `"hw words"`, text(t, find, "hint"))
+	_, err = people.Page(t.Context(), s, q, core.Window{Limit: 1, After: page.Cursors[0]})
+	require.NoError(t, err)
+	require.Equal(t, `{"$and":[{"_w":{"$eq":"ws"}},{"words":{"$elemMatch":{"$gte":"a","$lt":"b"}}},{"_id":{"$lt":"ws/1"}}]}`,
+		text(t, srv.Commands("find")[1], "filter"))
+	_, err = people.Count(t.Context(), s, store.Query{Workspace: "ws", Where: []store.Cond{store.Prefix("words", "a")}})
+	require.NoError(t, err)
+	count := srv.Commands("aggregate")[0]
+	require.Equal(t, `"hw words"`, text(t, count, "hint"))
+	require.Contains(t, text(t, count, "pipeline"), `{"words":{"$elemMatch":{"$gte":"a","$lte":"a`+"\U0010FFFF"+`"}}}`)
+}
+
 func present(path string) string {
 	return `{"` + path + `":{"$exists":true,"$type":["string","long","int","bool","date"]}}`
 }

@@ -21,7 +21,7 @@ type person struct {
 
 var (
 	people = store.Declare[person](store.Spec{Name: "people", Indexes: []store.Index{
-		store.On("name", "-age"), store.On("tags[]", "age"),
+		store.On("name", "-age"), store.On("tags[]", "age"), store.On("words[]"),
 	}})
 	pets  = store.Declare[person](store.Spec{Name: "pets"})
 	rooms = store.Declare[person](store.Spec{Name: "rooms", Global: true, Indexes: []store.Index{store.On("name")}})

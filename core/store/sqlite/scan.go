@@ -19,18 +19,11 @@ func (s *Store) Scan(ctx context.Context, plan store.Plan) ([]bson.Raw, error) {
 			prefix = plan.Workspace + "/"
 		}
 		for _, part := range q.parts() {
-			limit := ""
-			if plan.Limit > 0 {
-				if len(out) >= plan.Limit {
-					break
-				}
-				limit = " LIMIT ?"
+			if plan.Limit > 0 && len(out) >= plan.Limit {
+				break
 			}
-			sql, args := q.sql("c.id, c.v, c.doc", part, ws)
-			if plan.Limit > 0 {
-				args = append(args, plan.Limit-len(out))
-			}
-			err := c.each(sql+q.order()+limit, func(st *stmt) error {
+			sql, args := q.rows(part, ws, plan.Limit-len(out))
+			err := c.each(sql, func(st *stmt) error {
 				out = append(out, join(prefix, st.text(0), st.int(1), st.bytes(2)))
 				return nil
 			}, args...)
@@ -48,7 +41,7 @@ func (s *Store) Count(ctx context.Context, plan store.Plan) (int64, error) {
 	var total int64
 	err := s.walk(ctx, plan, "count", func(c *conn, q *query, ws int64) error {
 		for _, part := range q.parts() {
-			sql, args := q.sql("count(*)", part, ws)
+			sql, args := q.count(part, ws)
 			n, _, err := c.integer(sql, args...)
 			if err != nil {
 				return err
@@ -121,6 +114,27 @@ func (q *query) parts() []part {
 		out = append(out, part(n))
 	}
 	return out
+}
+
+// rows selects the documents in a part, in order: at most limit when the plan has one.
+func (q *query) rows(p part, ws int64, limit int) (string, []any) {
+	if q.plan.ByElement() {
+		return q.elements(ws)
+	}
+	sql, args := q.sql("c.id, c.v, c.doc", p, ws)
+	sql += q.order()
+	if q.plan.Limit > 0 {
+		sql, args = sql+" LIMIT ?", append(args, limit)
+	}
+	return sql, args
+}
+
+// count selects how many documents are in a part.
+func (q *query) count(p part, ws int64) (string, []any) {
+	if q.plan.ByElement() {
+		return q.countElements(ws)
+	}
+	return q.sql("count(*)", p, ws)
 }
 
 // sql selects the columns of the documents in a part.

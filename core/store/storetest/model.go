@@ -239,6 +239,9 @@ func (m *Model) Scan(ctx context.Context, plan store.Plan) ([]bson.Raw, error) {
 func place(plan store.Plan, id string, doc bson.Raw) (pos store.Position, ok bool) {
 	pos.ID = id
 	ranged := any(id)
+	if plan.ByElement() {
+		return pos, slices.ContainsFunc(store.FieldValues(doc, plan.Index.Fields[0].Path), func(v any) bool { return between(plan, v) })
+	}
 	if plan.Index != nil {
 		for i, f := range plan.Index.Fields {
 			var v any
@@ -260,17 +263,22 @@ func place(plan store.Plan, id string, doc bson.Raw) (pos store.Position, ok boo
 			ranged = pos.Values[0]
 		}
 	}
+	return pos, between(plan, ranged)
+}
+
+// between reports whether a value lies between the bounds of a plan.
+func between(plan store.Plan, v any) bool {
 	if b := plan.Low; b != nil {
-		if c := compare(ranged, b.Value); c < 0 || c == 0 && !b.Inclusive {
-			return pos, false
+		if c := compare(v, b.Value); c < 0 || c == 0 && !b.Inclusive {
+			return false
 		}
 	}
 	if b := plan.High; b != nil {
-		if c := compare(ranged, b.Value); c > 0 || c == 0 && !b.Inclusive {
-			return pos, false
+		if c := compare(v, b.Value); c > 0 || c == 0 && !b.Inclusive {
+			return false
 		}
 	}
-	return pos, true
+	return true
 }
 
 // compare orders two index values of one type: the plan of a one-field index does.

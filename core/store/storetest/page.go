@@ -43,6 +43,9 @@ var lists = []store.Query{
 	{Workspace: "ws", Where: []store.Cond{store.Eq("tags", "1")}},
 	{Workspace: "ws", Where: []store.Cond{store.Eq("tags", "all")}, Order: []string{"-n"}},
 	{Workspace: "ws", Where: []store.Cond{store.Eq("tags", "all"), store.Lte("n", 3)}, Order: []string{"n"}},
+	{Workspace: "ws", Where: []store.Cond{store.Gte("tags", "1"), store.Lt("tags", "all")}},
+	{Workspace: "ws", Where: []store.Cond{store.Gt("tags", "0"), store.Lte("tags", "all")}, Order: []string{"-_id"}},
+	{Workspace: "ws", Where: []store.Cond{store.Prefix("tags", "1")}, Order: []string{"_id"}},
 }
 
 var pageCases = []testCase{

@@ -31,7 +31,7 @@ type testCase struct {
 
 // cases lists every case, by group.
 func cases() []testCase {
-	return slices.Concat(commitCases, batchCases, addCases, raceCases, scanCases, keyCases, pageCases,
+	return slices.Concat(commitCases, batchCases, addCases, raceCases, scanCases, elementCases, keyCases, pageCases,
 		watchCases, snapshotCases, declareCases)
 }
 

@@ -47,7 +47,8 @@ func TestEquivalent(t *testing.T) {
 	open := factory(serve(t))
 	storetest.Equivalent(t,
 		func(*testing.T) store.Store { return storetest.NewModel() },
-		func(t *testing.T) store.Store { return &watched{open(t), storetest.NewModel()} })
+		func(t *testing.T) store.Store { return &watched{open(t), storetest.NewModel()} },
+		func(p store.Plan) bool { return p.ByElement() && p.Low != nil && p.High != nil }) // see noElement
 }
 
 // TestBytes is the case "documents come back byte for byte" without infinities.
