@@ -1,5 +1,7 @@
 package condition
 
+import "time"
+
 // MergeKeep returns what keeps enough for both.
 func MergeKeep(a, b Keep) Keep {
 	m := Keep{For: max(a.For, b.For), From: a.From, Total: a.Total || b.Total, All: a.All || b.All}
@@ -34,4 +36,43 @@ func (k Keep) Covers(other Keep) bool {
 		return false
 	}
 	return other.From.IsZero() || !k.From.IsZero() && !k.From.After(other.From)
+}
+
+// longestCalendar is the most days of a calendar unit.
+var longestCalendar = map[Calendar]int{Day: 1, Week: 7, Month: 31, Quarter: 92, Year: 366}
+
+// keepAll says what must be kept to see every event of a window. The longest bound
+// of a window decides: entries younger than it are needed too, for they grow into
+// it. Calendar units are rounded up, with a day more for clocks that change.
+func keepAll(w *Window) Keep {
+	switch {
+	case w == nil:
+		return Keep{Total: true}
+	case w.Last != nil:
+		return Keep{For: w.Last.longest()}
+	case w.AgoFrom != nil:
+		return Keep{For: w.AgoFrom.longest()}
+	case w.Calendar != "":
+		return Keep{For: oneDay * time.Duration(longestCalendar[w.Calendar]+1)}
+	}
+	return Keep{From: w.From}
+}
+
+// keepOf says what must be kept to tell whether the number of events in a window
+// lies in a range. Where the window reaches up to now, only the latest can decide:
+// one more than the largest bound tells every answer, and when it changes.
+func keepOf(w *Window, count *Range) Keep {
+	k := keepAll(w)
+	if w == nil || w.Last == nil && w.Calendar == "" {
+		return k
+	}
+	k.Latest = 2
+	if count != nil {
+		for _, lit := range []string{count.Eq, count.Gte, count.Gt, count.Lte, count.Lt} {
+			if lit != "" {
+				k.Latest = max(k.Latest, int(parsed(lit).IntPart())+1)
+			}
+		}
+	}
+	return k
 }

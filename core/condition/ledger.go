@@ -27,13 +27,14 @@ type LedgerSpec struct {
 	Path     string
 	Currency string
 	System   bool // only Headwater's own events (type SYSTEM) count; else only the others
+	IDs      bool // entries of kind Times hold the events' ids, which order those of one instant in a sequence
 	Keep     Keep
 }
 
 // Keep says which entries a ledger may not drop. The zero Keep needs nothing.
 type Keep struct {
 	For    time.Duration // entries younger than this (calendar periods rounded up, and a day of margin)
-	Latest int           // of those that For demands only the latest so many are needed; 0: all
+	Latest int           // of those that For demands and whose time has come only the latest so many are needed; 0: all. 1 without For for the kinds Latest and Last
 	From   time.Time     // entries from here on, for absolute windows; zero: none
 	Total  bool          // totals over all time
 	All    bool          // every entry (a sequence over all time)
