@@ -89,5 +89,3 @@ func (v view) began(c condition.Calendar) time.Time {
 	}
 	return firstShown(time.Date(y, m, d, 0, 0, 0, 0, time.UTC), v.zone)
 }
-
-func (v view) anniversary(r condition.Relative, t time.Time) bool { panic("undecided") }

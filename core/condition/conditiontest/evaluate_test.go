@@ -21,7 +21,8 @@ func TestEvaluate(t *testing.T) {
 		ProfileID: "prof_00000000000000000000000001",
 		Traits: document(t, `{"plan": "gold", "age": 42, "none": null, "tags": ["a", "b"], "empty": [], "birthday": "1990-11-21T12:00:00Z",
 			"a.b": 1, "price": {"amount": 2.5, "currency": "EUR"}, "home": {"lat": 44.4268, "lon": 26.1025}, "seen": "2026-11-01T00:00:00Z",
-			"items": [{"sku": "x", "n": 1}, {"sku": "y", "n": 5}], "lists": [[1, 2], [3]]}`),
+			"items": [{"sku": "x", "n": 1}, {"sku": "y", "n": 5}], "lists": [[1, 2], [3]],
+			"nulls": [null], "leap": "2004-02-29", "today": "2001-11-21", "huge": 1e300}`),
 		Events: []conditiontest.Event{
 			event(t, "1", "Order", "2026-11-01T10:00:00Z", `{"total": 10, "price": {"amount": 1, "currency": "EUR"}}`),
 			event(t, "2", "View", "2026-11-02T10:00:00Z", `{}`),
@@ -88,6 +89,20 @@ var evaluations = map[string]bool{
 	`{"trait": {"path": "seen", "within": {"next": "P1M"}}}`:                                    false,
 	`{"trait": {"path": "seen", "before": "2026-11-01T00:00:00Z"}}`:                             false,
 	`{"trait": {"path": "seen", "before": "2026-11-01T02:00:00+01:00"}}`:                        true,
+	`{"trait": {"path": "empty", "neq": 1}}`:                                                    true,
+	`{"trait": {"path": "empty", "exists": true}}`:                                              true,
+	`{"trait": {"path": "nulls", "exists": true}}`:                                              true,
+	`{"trait": {"path": "nulls", "eq": 1, "missing": "INCLUDE"}}`:                               false,
+	`{"trait": {"path": "items.none", "neq": 1}}`:                                               false,
+	`{"trait": {"path": "huge", "gt": 1}}`:                                                      false,
+	`{"trait": {"path": "huge", "neq": 1}}`:                                                     true,
+	`{"trait": {"path": "birthday", "anniversary": {"past": "P1D"}}}`:                           true,
+	`{"trait": {"path": "today", "anniversary": {"past": "P1D"}}}`:                              true,
+	`{"trait": {"path": "today", "anniversary": {"next": "P1D"}}}`:                              false,
+	`{"trait": {"path": "today", "after": "2001-11-20T21:59:59.999Z"}}`:                         true, // midnight in Bucharest
+	`{"trait": {"path": "today", "after": "2001-11-20T22:00:00Z"}}`:                             false,
+	`{"trait": {"path": "leap", "anniversary": {"next": "P98D"}}}`:                              false, // 27 February, 12:00
+	`{"trait": {"path": "leap", "anniversary": {"next": "P99D"}}}`:                              true,
 	`{"event": {"name": "Order"}}`:                                                              true,
 	`{"event": {"name": "Order", "count": {"eq": 3}}}`:                                          true,  // neither twice nor yet
 	`{"event": {"name": "Order", "window": {"last": "P1D"}}}`:                                   false, // at now − W: out

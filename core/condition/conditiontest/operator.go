@@ -14,12 +14,8 @@ func (v view) holds(o condition.Operator, x any) bool {
 	switch o.Op {
 	case condition.Eq:
 		return same(x, operand(o.Value))
-	case condition.Neq:
-		return !same(x, operand(o.Value))
 	case condition.In:
 		return has(operand(o.Value).([]any), x)
-	case condition.NotIn:
-		return !has(operand(o.Value).([]any), x)
 	case condition.Gt:
 		c, ok := order(x, operand(o.Value))
 		return ok && c > 0
@@ -51,25 +47,21 @@ func (v view) holds(o condition.Operator, x any) bool {
 		text, ok := x.(string)
 		return ok && regexp.MustCompile(o.Value.(string)).MatchString(text)
 	}
-	t, ok := instant(x)
+	d, ok := dateOf(x)
 	if !ok {
 		return false
 	}
 	switch o.Op {
 	case condition.Before:
-		return t.Before(o.Value.(time.Time))
+		return v.first(d).Before(o.Value.(time.Time))
 	case condition.After:
-		return t.After(o.Value.(time.Time))
+		return v.first(d).After(o.Value.(time.Time))
 	case condition.OlderThan:
-		return !t.After(v.ago(o.Value.(condition.Period)))
+		return !v.first(d).After(v.ago(o.Value.(condition.Period)))
 	case condition.Within:
-		r := o.Value.(condition.Relative)
-		if r.Past != nil {
-			return t.After(v.ago(*r.Past)) && !t.After(v.now)
-		}
-		return t.After(v.now) && !t.After(v.later(v.now, *r.Next))
+		return v.nextToNow(o.Value.(condition.Relative), v.first(d))
 	case condition.Anniversary:
-		return v.anniversary(o.Value.(condition.Relative), t)
+		return v.anniversary(o.Value.(condition.Relative), d)
 	}
 	panic("an operator without a meaning: " + string(o.Op))
 }
@@ -93,14 +85,4 @@ func order(a, b any) (int, bool) {
 		}
 	}
 	return 0, false
-}
-
-// instant reads a text in the form of RFC 3339.
-func instant(v any) (time.Time, bool) {
-	text, ok := v.(string)
-	if !ok {
-		return time.Time{}, false
-	}
-	t, err := time.Parse(time.RFC3339Nano, text)
-	return t, err == nil
 }

@@ -16,16 +16,30 @@ func (v view) all(ps []*condition.Predicate, of any) bool {
 	return true
 }
 
-// predicate tells whether the predicate holds of what its path leads to.
+// predicate tells whether the predicate holds of what its path leads to. Where
+// that is nothing but null, only exists is asked, and for the rest the predicate
+// itself says what then.
 func (v view) predicate(p *condition.Predicate, of any) bool {
 	found := at(of, segments(p.Path))
-	if p.IncludeNull && blank(found) {
-		return true
+	missing := blank(found)
+	rest := false
+	for _, o := range p.Operators {
+		if o.Op == condition.Exists {
+			if o.Value.(bool) == missing {
+				return false
+			}
+		} else {
+			rest = true
+		}
+	}
+	if missing {
+		rest = rest || p.Any != nil || p.All != nil || p.None != nil || p.Size != nil
+		return p.IncludeNull || !rest
 	}
 	return v.elements(p, found) && v.operators(p.Operators, opened(found))
 }
 
-// blank tells whether there is nothing, or null.
+// blank tells whether there is nothing, or only null. An array is something.
 func blank(found []any) bool {
 	for _, x := range found {
 		if x != nil {
@@ -37,18 +51,15 @@ func blank(found []any) bool {
 
 // elements tells what Any, All, None and Size say; true when they say nothing.
 func (v view) elements(p *condition.Predicate, found []any) bool {
-	var lists int
-	var elements []any
+	lists := 0
 	sized := false
+	var elements []any
 	for _, x := range found {
 		if list, ok := x.([]any); ok {
 			lists++
 			elements = append(elements, list...)
 			sized = sized || p.Size != nil && within(p.Size, new(big.Rat).SetInt64(int64(len(list))))
 		}
-	}
-	if p.Size != nil && !sized {
-		return false
 	}
 	meeting := func(ps []*condition.Predicate) int {
 		n := 0
@@ -59,45 +70,32 @@ func (v view) elements(p *condition.Predicate, found []any) bool {
 		}
 		return n
 	}
-	return (p.Any == nil || meeting(p.Any) > 0) &&
+	return (p.Size == nil || sized) &&
+		(p.Any == nil || meeting(p.Any) > 0) &&
 		(p.All == nil || len(elements) > 0 && meeting(p.All) == len(elements)) &&
 		(p.None == nil || lists > 0 && meeting(p.None) == 0)
 }
 
-// operators tells whether one of the values meets all operators, and all of them
-// those that deny.
+// operators tells whether one of the values meets all the operators that ask, and
+// none equals what the others rule out.
 func (v view) operators(operators []condition.Operator, values []any) bool {
-	if len(operators) == 0 {
-		return true
-	}
-	present := 0
-	for _, x := range values {
-		if x != nil {
-			present++
-		}
-	}
 	var asking []condition.Operator
 	for _, o := range operators {
 		switch o.Op {
-		case condition.Exists:
-			if o.Value.(bool) != (present > 0) {
+		case condition.Exists: // has been asked
+		case condition.Neq:
+			if has(values, operand(o.Value)) {
 				return false
 			}
-		case condition.Neq, condition.NotIn:
-			if present == 0 {
-				return false
-			}
-			for _, x := range values {
-				if x != nil && !v.holds(o, x) {
+		case condition.NotIn:
+			for _, x := range operand(o.Value).([]any) {
+				if has(values, x) {
 					return false
 				}
 			}
 		default:
 			asking = append(asking, o)
 		}
-	}
-	if len(asking) == 0 {
-		return true
 	}
 	for _, x := range values {
 		met := x != nil
@@ -108,5 +106,5 @@ func (v view) operators(operators []condition.Operator, values []any) bool {
 			return true
 		}
 	}
-	return false
+	return len(asking) == 0
 }
