@@ -36,9 +36,6 @@ func specs() []*store.Spec {
 	return all
 }
 
-// migrations are the steps from each version of stored data to the next.
-func migrations() []store.Migration { return nil }
-
 // open opens the store, brings it to this version and declares its collections.
 func (f storeFlags) open(e *env) (store.Store, error) {
 	ctx := e.ctx

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+
+	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/store"
+)
+
+// migrations are the steps from each version of stored data to the next. One that a
+// release has had is never changed.
+func migrations() []store.Migration {
+	return []store.Migration{
+		{Version: 1, Name: "give profiles their buckets", Run: fillBuckets},
+	}
+}
+
+// fillBuckets fills in Profile.Bucket, workspace by workspace in the order of their
+// keys. The position is the key of the last profile that was looked at.
+func fillBuckets(ctx context.Context, s store.Store, from []byte, step store.Step) error {
+	workspaces, err := access.Workspaces.Find(ctx, s, store.Query{}, 0)
+	if err != nil {
+		return err
+	}
+	at := string(from)
+	var total, before int64
+	for _, w := range workspaces {
+		n, err := profile.Profiles.Count(ctx, s, store.Query{Workspace: w.ID, Where: after(w.ID, at)})
+		if err != nil {
+			return err
+		}
+		total += n
+	}
+	for _, w := range workspaces {
+		if w.ID < store.WorkspaceOf(at) {
+			continue
+		}
+		begin := ""
+		if w.ID == store.WorkspaceOf(at) {
+			begin = at
+		}
+		done := before
+		err := profile.FillBuckets(ctx, s, w.ID, begin, func(ctx context.Context, position string, n int64, ops ...store.Op) error {
+			err := step(ctx, []byte(position), before+n, total, ops...)
+			if err == nil {
+				done = before + n
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		before = done
+	}
+	return nil
+}
+
+// after is the condition on what a migration has not come to in a workspace: all of
+// it, but for the one that it stands in.
+func after(ws, position string) []store.Cond {
+	if position == "" || ws > store.WorkspaceOf(position) {
+		return nil
+	}
+	return []store.Cond{store.Gt("_id", position)}
+}
