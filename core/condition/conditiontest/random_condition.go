@@ -22,7 +22,7 @@ func (r *Random) Condition(depth int) object {
 		}
 		return object{"not": r.Condition(depth - 1)}
 	}
-	switch r.IntN(24) {
+	switch r.IntN(26) {
 	case 0, 1, 2:
 		return object{"trait": r.predicate(kindOf{lists: true, now: true})}
 	case 3:
@@ -68,8 +68,8 @@ func (r *Random) Condition(depth int) object {
 		from := r.IntN(10000)
 		return object{"bucket": object{"salt": r.one("", "s"), "from": from, "to": from + 1 + r.IntN(10000-from)}}
 	case 1:
-		return object{"geo": object{"path": r.one("place", "y", "list"), "lat": json.Number(r.one("44.4", "45", "-90")),
-			"lon": json.Number(r.one("26.1", "26", "179.95")), "radiusKm": json.Number(r.one("1", "50", "70.5", "5000"))}}
+		return object{"geo": object{"path": r.one("place", "place", "list"), "lat": json.Number(r.one("44.4", "45", "-90")),
+			"lon": json.Number(r.one("26.1", "26", "179.95")), "radiusKm": json.Number(r.one("50", "70.5", "5000", "20000"))}}
 	}
 	p := r.predicate(kindOf{now: true})
 	p["path"] = r.one("churn", "ltv")
@@ -167,7 +167,13 @@ func (r *Random) aggregate() object {
 }
 
 func (r *Random) sequence() object {
-	step := func() any { return object{"name": r.name(), "where": r.where()} }
+	step := func() any {
+		e := object{"name": r.name()}
+		if r.chance(4) {
+			e["where"] = r.where()
+		}
+		return e
+	}
 	steps := []any{step(), step()}
 	if r.chance(2) {
 		steps = append(steps, step())
@@ -176,7 +182,7 @@ func (r *Random) sequence() object {
 	if r.chance(2) {
 		s["within"] = r.period()
 	}
-	if r.chance(2) {
+	if r.chance(3) {
 		s["without"] = []any{step()}
 	}
 	return s
