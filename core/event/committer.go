@@ -42,7 +42,8 @@ type Committer interface {
 	// CommitAll commits several system events with extra operations in one batch, all
 	// or nothing, and tells of each event in their order. There are at most
 	// MaxSystemEvents of them, each with a message id of its own; several may be about
-	// one profile, and they are applied in their order. When every message id was
+	// one profile, and they are applied in their order. Without any, the operations are
+	// committed alone. When every message id was
 	// committed before, nothing is written, the operations neither, and each result
 	// says so; when only some were, nothing is written and the error is CONFLICT,
 	// reason PARTLY_COMMITTED. A batch beyond the store's limits is INVALID, reason
