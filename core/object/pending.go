@@ -4,8 +4,6 @@ import (
 	"context"
 	"io"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/condition"
 	"github.com/headwater-cdp/headwater/core/event"
@@ -15,50 +13,13 @@ import (
 
 var errSoon = core.Errorf(core.Unavailable, "SOON", "being written")
 
-type typeCache struct{}
-
 var (
-	revisions = store.Declare[struct{ store.Meta }](store.Spec{Name: "object_revisions"})
-	guardDocs = store.Declare[struct{ store.Meta }](store.Spec{Name: "object_guards"})
 	// Chunks holds staged files until their import has ended.
 	Chunks = store.Declare[struct{ store.Meta }](store.Spec{Name: "object_chunks"})
 )
 
-func validKey(string) bool { return true }
-
-// Types returns the workspace's types, ordered by key. They must not be changed.
-func (s *Service) Types(ctx context.Context, ws string) ([]*Type, error) { return nil, errSoon }
-
-// Type returns the type with the key; NOT_FOUND when there is none.
-func (s *Service) Type(ctx context.Context, ws, key string) (*Type, error) { return nil, errSoon }
-
-// CreateType defines a type.
-func (s *Service) CreateType(ctx context.Context, ws string, in TypeInput) (*Type, error) {
-	return nil, errSoon
-}
-
-// UpdateType changes a type.
-func (s *Service) UpdateType(ctx context.Context, ws string, u TypeUpdate) (*TypeResult, error) {
-	return nil, errSoon
-}
-
 // DeleteType deletes a type.
 func (s *Service) DeleteType(ctx context.Context, ws string, d TypeDeletion) (*TypeDeletionResult, error) {
-	return nil, errSoon
-}
-
-// Upsert writes records.
-func (s *Service) Upsert(ctx context.Context, ws, typeKey string, items []Item) ([]ItemResult, error) {
-	return nil, errSoon
-}
-
-// Delete deletes records; Restore brings them back.
-func (s *Service) Delete(ctx context.Context, ws, typeKey string, externalIDs []string) ([]ItemResult, error) {
-	return nil, errSoon
-}
-
-// Restore brings deleted records back.
-func (s *Service) Restore(ctx context.Context, ws, typeKey string, externalIDs []string) ([]ItemResult, error) {
 	return nil, errSoon
 }
 
@@ -99,19 +60,6 @@ type Related struct {
 func (s *Service) Related(ctx context.Context, ws, typeKey string, ids []event.Identifier, parts []string) ([]*Related, error) {
 	return nil, errSoon
 }
-
-// Pending returns the records that operations of a batch write, with their Fields:
-// what a fold overlays on what Related returned. Deleted ones are among them.
-func (s *Service) Pending(ctx context.Context, ws string, ops []store.Op) ([]*Record, error) {
-	return nil, errSoon
-}
-
-// Present fills in the Fields of records.
-func (s *Service) Present(ctx context.Context, ws string, records ...*Record) error { return errSoon }
-
-// Document returns the record's values under the present keys, without aliases:
-// what is shown to people.
-func (t *Type) Document(r *Record) bson.Raw { return nil }
 
 // LinkedTo returns the live records that a record leads to by a relation to a type.
 func (s *Service) LinkedTo(ctx context.Context, ws string, r *Record, relation string) ([]*Record, error) {

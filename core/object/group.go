@@ -1,0 +1,192 @@
+package object
+
+import (
+	"context"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/store"
+)
+
+// What goes into one commit: whoever takes the events adds operations of their own
+// to it, for each person several.
+const (
+	groupEvents = 100
+	groupOps    = 300
+	groupBytes  = 1 << 20
+)
+
+// group is the drafts of one commit.
+type group struct {
+	b       *bundle
+	indexes []int
+	later   []int // drafts that refer to what is not there yet
+	events  []event.SystemEvent
+	ops     []store.Op
+	refs    int
+	bytes   int
+}
+
+// group takes the next drafts of the bundle, at least one.
+func (b *bundle) group() *group {
+	g := &group{b: b, ops: []store.Op{b.t.check()}}
+	for len(b.order) > 0 {
+		i := b.order[0]
+		d := b.drafts[i]
+		people := b.profiles(d)
+		if n := max(1, len(people)); len(g.indexes) > 0 && (len(g.events)+n > groupEvents || len(g.ops)+g.refs > groupOps || g.bytes > groupBytes) {
+			break
+		}
+		b.order = b.order[1:]
+		if !g.ready(d) {
+			g.later = append(g.later, i)
+			continue
+		}
+		g.indexes = append(g.indexes, i)
+		g.add(d, people)
+	}
+	return g
+}
+
+// profiles lists whom a draft concerns, sorted.
+func (b *bundle) profiles(d *draft) []string {
+	var out []string
+	for _, id := range d.people {
+		if p := b.people[id]; p != "" {
+			out = append(out, p)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// ready reports whether all that the draft refers to is there or in this group.
+func (g *group) ready(d *draft) bool {
+	for _, r := range d.refs {
+		if g.b.targets[r.key] != nil || g.b.committed[r.key] != nil || r.key == d.after.ID || g.holds(r.key) {
+			continue
+		}
+		return false
+	}
+	return true
+}
+
+// holds reports whether the group writes the record.
+func (g *group) holds(key string) bool {
+	i, made := g.b.byKey[key]
+	return made && slices.Contains(g.indexes, i)
+}
+
+func (g *group) add(d *draft, people []string) {
+	g.ops = append(g.ops, Records.Put(d.after))
+	g.bytes += 2*len(d.after.Values) + 200*len(d.after.Links) + 600*max(1, len(people))
+	g.refs += len(d.refs)
+	for _, key := range d.release {
+		if c := g.b.claims[key]; c != nil && c.Owner == store.Rest(d.after.ID) {
+			g.ops = append(g.ops, store.Claims.Delete(c))
+		}
+	}
+	for _, c := range d.claims {
+		if g.b.claims[c.ID] == nil {
+			g.ops = append(g.ops, store.Claims.Insert(c))
+		}
+	}
+	for _, p := range people {
+		g.events = append(g.events, g.b.w.s.changed(d.after, string(d.outcome), d.changed, p))
+	}
+	if len(people) == 0 {
+		g.events = append(g.events, g.b.w.s.changed(d.after, string(d.outcome), d.changed, ""))
+	}
+}
+
+// checks returns the operations that demand that the records referred to are still
+// there, but for those that the group itself writes, which are conditional anyway.
+func (g *group) checks() []store.Op {
+	var ops []store.Op
+	checked := map[string]bool{}
+	for _, i := range g.indexes {
+		for _, r := range g.b.drafts[i].refs {
+			target := g.b.targets[r.key]
+			if c := g.b.committed[r.key]; c != nil {
+				target = c
+			}
+			if target == nil || checked[r.key] || g.holds(r.key) {
+				continue
+			}
+			checked[r.key] = true
+			ops = append(ops, Records.Check(target))
+		}
+	}
+	return ops
+}
+
+// changed makes the event about a record for one person, or for nobody.
+func (s *Service) changed(r *Record, change string, fields []string, profileID string) event.SystemEvent {
+	keys := make([]pair, len(fields))
+	for i, f := range fields {
+		keys[i] = pair{indexKey(i), text(f)}
+	}
+	e := s.systemEvent(NameRecordChanged,
+		pair{"type", text(r.Type)}, pair{"externalId", text(r.ExternalID)}, pair{"recordId", text(r.RecordID())},
+		pair{"change", text(change)}, pair{"fields", bson.RawValue{Type: bson.TypeArray, Value: raw(keys)}})
+	e.ProfileID = profileID
+	return e
+}
+
+// commit writes the group.
+func (g *group) commit(ctx context.Context) error {
+	if len(g.indexes) == 0 {
+		return nil
+	}
+	w := g.b.w
+	if _, err := w.s.o.Committer.CommitAll(ctx, w.ws, g.events, append(g.ops, g.checks()...)...); err != nil {
+		return err
+	}
+	for _, i := range g.indexes {
+		d := g.b.drafts[i]
+		d.after.V++
+		g.b.committed[d.after.ID] = d.after
+		w.done(i, d)
+	}
+	g.late(ctx)
+	return nil
+}
+
+// late looks once more for those whom a link names and who were not there before
+// the commit. Somebody who comes later looks for the records; somebody who came
+// while this was committed may have looked too early, and is told now.
+func (g *group) late(ctx context.Context) {
+	s, ws := g.b.w.s, g.b.w.ws
+	var ids []event.Identifier
+	for _, i := range g.indexes {
+		for _, id := range peopleOf(g.b.drafts[i].after) {
+			if g.b.people[id] == "" {
+				ids = append(ids, id)
+			}
+		}
+	}
+	if len(ids) == 0 {
+		return
+	}
+	found, err := s.resolve(ctx, ws, ids)
+	came := map[event.Identifier]string{}
+	for j := range found {
+		if found[j] != "" {
+			came[ids[j]] = found[j]
+		}
+	}
+	for _, i := range g.indexes {
+		d := g.b.drafts[i]
+		for _, id := range peopleOf(d.after) {
+			if p := came[id]; p != "" && err == nil {
+				_, err = s.o.Committer.CommitAll(ctx, ws, []event.SystemEvent{s.changed(d.after, Linked, nil, p)})
+			}
+		}
+	}
+	if err != nil {
+		s.o.Logger.Warn("a person who came while a record was written was not told of it", "error", core.CodeOf(err))
+	}
+}
