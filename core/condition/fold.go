@@ -95,7 +95,10 @@ func (f *LedgerFold) entry(e LedgerEvent) (Entry, bool) {
 	if f.spec.IDs || f.spec.Kind == Last {
 		entry.Event = e.ID
 	}
-	found := collect(nil, properties, f.keys)
+	var found []bson.RawValue
+	if f.keys != nil {
+		found = collect(nil, properties, f.keys)
+	}
 	switch f.spec.Kind {
 	case Last:
 		if len(found) > 0 {

@@ -31,6 +31,7 @@ type judge struct {
 	size    *interval
 	include bool
 	dated   bool // reads dates: depends on the clock's zone
+	moving  bool // the answer can change by itself
 }
 
 // member is a predicate about something within a value.
@@ -66,7 +67,8 @@ func newJudge(p *Predicate) (*judge, error) {
 				return nil, at(err, string(o.Op))
 			}
 			j.asking = append(j.asking, t)
-			j.dated = j.dated || slices.Contains([]Op{Before, After, Within, OlderThan, Anniversary}, o.Op)
+			j.moving = j.moving || slices.Contains([]Op{Within, OlderThan, Anniversary}, o.Op)
+			j.dated = j.dated || j.moving || o.Op == Before || o.Op == After
 		}
 	}
 	for _, list := range []struct {
@@ -81,7 +83,7 @@ func newJudge(p *Predicate) (*judge, error) {
 		*list.to = members
 		j.lists = j.lists || members != nil
 		for _, m := range members {
-			j.dated = j.dated || m.dated
+			j.dated, j.moving = j.dated || m.dated, j.moving || m.moving
 		}
 	}
 	if p.Size != nil {

@@ -1,7 +1,6 @@
 package condition
 
 import (
-	"math"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -113,13 +112,4 @@ func (r Relative) anniversary(month time.Month, d int, c clock) (met bool, next 
 		}
 	}
 	return met, next
-}
-
-// ceiling rounds an instant up to a millisecond; what lies beyond all dates stays
-// there.
-func ceiling(t time.Time) int64 {
-	if t.Year() > 9999 {
-		return math.MaxInt64 / 2
-	}
-	return milli(t)
 }

@@ -194,7 +194,7 @@ type interval struct{ lo, hi int64 }
 
 // newInterval compiles a range of counts; nil is at least one.
 func newInterval(r *Range) (interval, error) {
-	s := interval{lo: math.MinInt64, hi: math.MaxInt64}
+	s := interval{lo: -big, hi: big}
 	if r == nil {
 		s.lo = 1
 		return s, nil

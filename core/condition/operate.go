@@ -106,13 +106,13 @@ func newDateTest(o Operator) (test, error) {
 		}
 	case Period:
 		if o.Op == OlderThan {
-			ask = func(m moment, c clock) (bool, int64) { return operand.olderThan(ceiling(m.instant(c.loc)), c) }
+			ask = func(m moment, c clock) (bool, int64) { return operand.olderThan(milli(m.instant(c.loc)), c) }
 		}
 	case Relative:
 		switch {
 		case (operand.Past == nil) == (operand.Next == nil):
 		case o.Op == Within:
-			ask = func(m moment, c clock) (bool, int64) { return operand.within(ceiling(m.instant(c.loc)), c) }
+			ask = func(m moment, c clock) (bool, int64) { return operand.within(milli(m.instant(c.loc)), c) }
 		case o.Op == Anniversary:
 			ask = func(m moment, c clock) (bool, int64) {
 				month, day := m.day(c.loc)
