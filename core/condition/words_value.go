@@ -54,7 +54,11 @@ func (s speaker) predicate(p *Predicate) phrase {
 func (s speaker) asked(p *Predicate) phrase {
 	var parts []phrase
 	for _, o := range p.Operators {
-		parts = append(parts, phrase{text: operatorWords(o)})
+		p := phrase{text: operatorWords(o)}
+		if vs, ok := o.Value.([]any); ok && len(vs) > 1 {
+			p.ends = trailing // in "or" or "and"
+		}
+		parts = append(parts, p)
 	}
 	for _, q := range []struct {
 		begin string

@@ -1,0 +1,148 @@
+package condition
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+type testNames struct{}
+
+func (testNames) Segment(id string) string {
+	return map[string]string{"seg_vip": "VIPs", "seg_fair": "Met at the fair"}[id]
+}
+
+func (testNames) ObjectType(key string) string {
+	return map[string]string{"subscription": "subscription", "visit": "store visit"}[key]
+}
+
+func TestWords(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{`{"event":{"name":"Order Completed"}}`,
+			`has ordered`},
+		{`{"event":{"name":"Wheel Spun"}}`,
+			`has done "Wheel Spun"`},
+		{`{"event":{"name":"Order Completed","window":{"last":"P30D"}}}`,
+			`ordered in the last 30 days`},
+		{`{"event":{"name":"Order Completed","count":{"gte":2},"window":{"last":"P30D"}}}`,
+			`ordered at least twice in the last 30 days`},
+		{`{"event":{"name":"Wheel Spun","count":{"gt":2},"window":{"last":"P1M"}}}`,
+			`did "Wheel Spun" at least 3 times in the last month`},
+		{`{"event":{"name":"Product Viewed","count":{"eq":1},"window":{"calendar":"DAY"}}}`,
+			`viewed a product exactly once today`},
+		{`{"event":{"name":"Product Viewed","count":{"gte":2,"lte":5},"window":{"ago":{"from":"P30D","to":"P7D"}}}}`,
+			`viewed a product between 2 and 5 times between 7 and 30 days ago`},
+		{`{"event":{"name":"Product Viewed","count":{"lt":3},"window":{"ago":{"from":"P2M","to":"P7D"}}}}`,
+			`viewed a product at most twice between 7 days and 2 months ago`},
+		{`{"event":{"name":"Order Completed","count":{"eq":0},"window":{"last":"PT1H"}}}`,
+			`has not ordered in the last hour`},
+		{`{"event":{"name":"Order Completed","window":{"between":{"from":"2026-01-01T00:00:00Z","to":"2026-02-01T09:30:00Z"}}}}`,
+			`ordered from 1 January 2026 (UTC) until 1 February 2026 09:30 (UTC)`},
+		{`{"event":{"name":"Order Completed","where":[{"path":"total","gte":50}],"count":{"gte":2},"window":{"last":"P1D"}}}`,
+			`ordered at least twice in the last 24 hours where total is at least 50`},
+		{`{"event":{"name":"Order Completed","where":[{"path":"total","gte":{"amount":50,"currency":"EUR"}},{"path":"couponCode","exists":false}]}}`,
+			`has ordered where total is at least 50 EUR and coupon code is not known`},
+		{`{"not":{"event":{"name":"Order Completed"}}}`,
+			`has never ordered`},
+		{`{"not":{"event":{"name":"Wheel Spun","window":{"last":"P7D"}}}}`,
+			`has not done "Wheel Spun" in the last 7 days`},
+		{`{"not":{"event":{"name":"Order Completed","count":{"eq":0}}}}`,
+			`not (has never ordered)`},
+		{`{"and":[{"event":{"name":"Order Completed","count":{"gte":2},"window":{"last":"P30D"}}},{"not":{"event":{"name":"Order Completed","window":{"last":"P7D"}}}}]}`,
+			`ordered at least twice in the last 30 days and has not ordered in the last 7 days`},
+		{`{"and":[{"event":{"name":"Order Completed","where":[{"path":"total","gte":50}],"count":{"gte":2},"window":{"last":"P30D"}}},{"not":{"event":{"name":"Order Completed","window":{"last":"P7D"}}}},{"trait":{"path":"address.country","in":["RO","DE"]}},{"consent":{"purpose":"marketing","channel":"EMAIL","status":"GRANTED"}}]}`,
+			`ordered at least twice in the last 30 days where total is at least 50, has not ordered in the last 7 days, address country is "RO" or "DE", and has granted marketing on EMAIL`},
+		{`{"or":[{"and":[{"trait":{"path":"a","eq":1}},{"trait":{"path":"b","eq":2}}]},{"trait":{"path":"c","eq":3}}]}`,
+			`(a is 1 and b is 2) or c is 3`},
+		{`{"not":{"or":[{"trait":{"path":"a","eq":true}},{"trait":{"path":"b","neq":"x"}}]}}`,
+			`not (a is true or b is not "x")`},
+		{`{"and":[{"not":{"not":{"trait":{"path":"firstName","exists":true}}}}]}`,
+			`first name is known`},
+		{`{"trait":{"path":"shipping_address.zip-code","startsWith":"01"}}`,
+			`shipping address zip code starts with "01"`},
+		{`{"trait":{"path":"age","gte":18,"lt":65}}`,
+			`age is at least 18 and is less than 65`},
+		{`{"trait":{"path":"age","between":[18,65],"missing":"INCLUDE"}}`,
+			`age is between 18 and 65 (or is not known)`},
+		{`{"trait":{"path":"plan","in":["a","b","c","d","e","f","g"]}}`,
+			`plan is "a", "b", "c", "d", "e" or 2 more`},
+		{`{"trait":{"path":"plan","notIn":["a","b"]}}`,
+			`plan is neither "a" nor "b"`},
+		{`{"trait":{"path":"email","endsWith":"@example.com","matches":"^a+"}}`,
+			`email ends with "@example.com" and matches the pattern "^a+"`},
+		{`{"trait":{"path":"birthday","anniversary":{"next":"P7D"}}}`,
+			`birthday has its anniversary in the next 7 days`},
+		{`{"trait":{"path":"trialEnds","within":{"next":"P1M"}}}`,
+			`trial ends is within the next month`},
+		{`{"trait":{"path":"lastSeen","olderThan":"P90D"}}`,
+			`last seen is at least 90 days ago`},
+		{`{"trait":{"path":"signedUp","after":"2026-01-01T00:00:00Z","before":"2026-06-01T12:00:30Z"}}`,
+			`signed up is before 1 June 2026 12:00:30 (UTC) and is after 1 January 2026 (UTC)`},
+		{`{"trait":{"path":"tags","any":[{"path":"","eq":"vip"}],"size":{"gte":3}}}`,
+			`tags has an element where it is "vip", and has at least 3 elements`},
+		{`{"trait":{"path":"cart","any":[{"path":"sku","contains":"SHOE"},{"path":"qty","gt":1}],"none":[{"path":"gift","eq":true}]}}`,
+			`cart has an element where sku contains "SHOE" and qty is more than 1, and has no element where gift is true`},
+		{`{"trait":{"path":"cart","all":[{"path":"price","lte":9.90}]}}`,
+			`cart has only elements where price is at most 9.90`},
+		{`{"sequence":{"steps":[{"name":"Product Viewed"},{"name":"Product Added","where":[{"path":"sku","eq":"X"}]},{"name":"Order Completed"}],"within":"P7D","without":[{"name":"Coupon Applied"}],"window":{"last":"P1Y"}}}`,
+			`viewed a product, then added a product to the cart where sku is "X", then ordered, all within 7 days, without "Coupon Applied" in between, in the last year`},
+		{`{"firstTime":{"name":"Order Completed","window":{"calendar":"MONTH"}}}`,
+			`ordered for the first time this month`},
+		{`{"stopped":{"name":"Order Completed","count":{"gte":3},"window":{"last":"P90D"}}}`,
+			`ordered at least 3 times before but not in the last 90 days`},
+		{`{"stopped":{"name":"Wheel Spun","window":{"last":"PT12H30M"}}}`,
+			`did "Wheel Spun" before but not in the last 12 hours and 30 minutes`},
+		{`{"aggregate":{"event":{"name":"Order Completed","window":{"last":"P365D"}},"fn":"SUM","path":"total","value":{"gte":"200.50"},"currency":"EUR"}}`,
+			`the sum of total over "Order Completed" events in the last 365 days is at least 200.50 EUR`},
+		{`{"aggregate":{"event":{"name":"Order Completed","where":[{"path":"store","eq":"web"}]},"fn":"DISTINCT","path":"products.sku","value":{"gte":2,"lte":4}}}`,
+			`the number of different values of products sku over "Order Completed" events where store is "web", is between 2 and 4`},
+		{`{"aggregate":{"event":{"name":"Order Completed"},"fn":"COUNT","value":{"gt":3}}}`,
+			`the number of "Order Completed" events is more than 3`},
+		{`{"aggregate":{"event":{"name":"Order Completed"},"fn":"AVG","path":"total","value":{"lt":10}}}`,
+			`the average total over "Order Completed" events is less than 10`},
+		{`{"lastEvent":{"name":"Subscription Changed","where":[{"path":"to","eq":"free"}],"window":{"last":"P14D"}}}`,
+			`the latest "Subscription Changed" was in the last 14 days where to is "free"`},
+		{`{"lastEvent":{"name":"Subscription Changed","where":[{"path":"to","eq":"free"}]}}`,
+			`the latest "Subscription Changed" was one where to is "free"`},
+		{`{"object":{"type":"subscription","where":[{"path":"status","eq":"ACTIVE"},{"path":"renewsAt","within":{"next":"P30D"}}]}}`,
+			`has a related subscription where status is "ACTIVE" and renews at is within the next 30 days`},
+		{`{"object":{"type":"visit","relation":"guest","match":"NONE"}}`,
+			`has no related store visit as guest`},
+		{`{"object":{"type":"visit","match":"ALL","where":[{"path":"minutes","gte":5}]}}`,
+			`has related store visit records and each is one where minutes is at least 5`},
+		{`{"object":{"type":"pet","count":{"gte":2}}}`,
+			`has at least 2 related pet records`},
+		{`{"segment":{"id":"seg_vip"}}`,
+			`is in the segment "VIPs"`},
+		{`{"not":{"segment":{"id":"seg_vip"}}}`,
+			`is not in the segment "VIPs"`},
+		{`{"segment":{"id":"seg_vip","entered":{"last":"P7D"}}}`,
+			`is in the segment "VIPs" (entered in the last 7 days)`},
+		{`{"list":{"id":"seg_fair"}}`,
+			`is on the list "Met at the fair"`},
+		{`{"list":{"id":"seg_other","entered":{"calendar":"YEAR"}}}`,
+			`is on the list "seg_other" (joined this year)`},
+		{`{"not":{"consent":{"purpose":"marketing","status":"GRANTED"}}}`,
+			`has not granted marketing`},
+		{`{"consent":{"purpose":"marketing","channel":"SMS","status":"WITHDRAWN"}}`,
+			`has withdrawn marketing on SMS`},
+		{`{"message":{"status":"OPENED","campaignId":"cmp_1","window":{"last":"P30D"}}}`,
+			`opened a message of the campaign "cmp_1" in the last 30 days`},
+		{`{"not":{"message":{"status":"SENT","window":{"last":"P2D"}}}}`,
+			`was not sent a message in the last 2 days`},
+		{`{"prediction":{"path":"churn","gte":0.7}}`,
+			`the prediction "churn" is at least 0.7`},
+		{`{"bucket":{"salt":"spring","from":0,"to":1000}}`,
+			`is in buckets 0 to 999 of 10000 by the salt "spring"`},
+		{`{"geo":{"path":"location","lat":44.43,"lon":"26.10","radiusKm":5}}`,
+			`location lies within 5 km of 44.43, 26.10`},
+		{`{"or":[{"geo":{"path":"home","lat":1,"lon":2,"radiusKm":5}},{"sequence":{"steps":[{"name":"Signed Up"},{"name":"Order Completed"}]}}]}`,
+			`home lies within 5 km of 1, 2, or (signed up, then ordered)`},
+	} {
+		n, err := ParseJSON([]byte(c.in))
+		require.NoError(t, err, c.in)
+		if got := Words(n, testNames{}); got != c.want {
+			t.Errorf("%s\n got %s\nwant %s", c.in, got, c.want)
+		}
+	}
+}
