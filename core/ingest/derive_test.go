@@ -218,7 +218,7 @@ type stale struct {
 
 func (f *stale) Derive(ctx context.Context, u *profile.Unit, pending []store.Op) (profile.Derived, error) {
 	if f.n.Add(1)%2 == 1 {
-		return profile.Derived{}, &store.ConflictError{Collection: tallies.Spec.Name, ID: "x"}
+		return profile.Derived{}, fmt.Errorf("read rules: %w", store.ErrConflict)
 	}
 	return f.counting.Derive(ctx, u, pending)
 }

@@ -99,7 +99,7 @@ func (p *Pipeline) commitAll(ctx context.Context, workspace string, events []eve
 func ours(err error, ops []store.Op) bool {
 	var c *store.ConflictError
 	if !errors.As(err, &c) {
-		return false
+		return errors.Is(err, store.ErrConflict) // what derives from people lost it
 	}
 	for i := range ops {
 		if ops[i].ID == c.ID && ops[i].Spec.Name == c.Collection {

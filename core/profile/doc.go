@@ -25,5 +25,6 @@
 //
 // The way of an event: Begin reads a Unit of work, Apply resolves and folds in
 // memory, Ops is what to commit; see core/ingest. Changes by hand (Merge, Unmerge,
-// DecideProposal) are units too, committed here.
+// DecideProposal) are units too, committed here. What else is derived from people is
+// a Fold: every unit asks it what to commit along with it.
 package profile
