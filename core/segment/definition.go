@@ -41,6 +41,7 @@ type Segment struct {
 	TimeZone       string           `bson:"timeZone,omitempty"`      // IANA name; "" is UTC
 	ZoneOfProfile  bool             `bson:"zoneOfProfile,omitempty"` // the profile's own zone, TimeZone when it has none
 	Tags           []string         `bson:"tags,omitempty"`          // sorted
+	Refers         []string         `bson:"refers,omitempty"`        // sorted: seg_… that the condition names
 	CreatedAt      time.Time        `bson:"createdAt"`
 	UpdatedAt      time.Time        `bson:"updatedAt"`
 	Backfill       string           `bson:"backfill,omitempty"` // job_… that works, or worked, on the present definition
@@ -134,7 +135,7 @@ var (
 
 // Specs lists the collections of the package.
 func Specs() []*store.Spec {
-	return []*store.Spec{Segments.Spec, Epochs.Spec, Memberships.Spec, Changes.Spec, Behaviours.Spec, Months.Spec}
+	return []*store.Spec{Segments.Spec, Epochs.Spec, Memberships.Spec, Changes.Spec, Behaviours.Spec, Months.Spec, Versions.Spec, Chunks.Spec}
 }
 
 // sizeCounter names the counter of a segment's members, whose sum is "members".

@@ -5,32 +5,28 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
-
-	"go.mongodb.org/mongo-driver/v2/bson"
+	"time"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/condition"
 	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
 )
 
-// Related is a record that is related to a profile.
-type Related struct {
-	Relation string   // its label
-	Record   string   // id of the record
-	Fields   bson.Raw // as conditions read them
-}
-
-// ObjectReader finds the records that conditions on objects ask about.
+// ObjectReader finds the records that conditions on objects ask about. *object.Service
+// is one.
 type ObjectReader interface {
 	// Related returns the live records of a type that are related to a person who
 	// has the identifiers and parts, once for each relation.
-	Related(ctx context.Context, ws, typeKey string, ids []event.Identifier, parts []string) ([]Related, error)
-	// Overlay returns related with the operations of a batch that is about to be
-	// committed applied to it.
-	Overlay(related []Related, pending []store.Op, typeKey string, ids []event.Identifier, parts []string) []Related
+	Related(ctx context.Context, ws, typeKey string, ids []event.Identifier, parts []string) ([]*object.Related, error)
+	// Pending returns the records that operations of a batch write, deleted ones too.
+	Pending(ctx context.Context, ws string, ops []store.Op) ([]*object.Record, error)
 }
+
+var _ ObjectReader = (*object.Service)(nil)
 
 // Options are what a Service is made of. Store, Clock, Profiles, Events, Committer,
 // Jobs and Runner are required.
@@ -44,6 +40,11 @@ type Options struct {
 	Jobs      *work.Jobs
 	Runner    *work.Runner
 	Logger    *slog.Logger // slog.Default()
+	// ObjectTypes tells what conditions may say of records, by the keys of their
+	// types; nil: there are none.
+	ObjectTypes func(ctx context.Context, ws string) (map[string]condition.ObjectVocabulary, error)
+	// Purposes lists the purposes that consents are given for; nil: not checked.
+	Purposes func(ctx context.Context, ws string) ([]string, error)
 }
 
 // Service answers questions about segments, changes them, and derives who is in
@@ -59,6 +60,8 @@ type Service struct {
 	runner    *work.Runner
 	log       *slog.Logger
 
+	desk desk // of the half that keeps definitions: see vocabulary.go
+
 	sets sync.Map      // workspace → *setSlot
 	lane atomic.Uint32 // of the next unit
 }
@@ -73,5 +76,21 @@ func New(o Options) *Service {
 		db: o.Store, clock: o.Clock, profiles: o.Profiles, objects: o.Objects, events: o.Events,
 		committer: o.Committer, jobs: o.Jobs, runner: o.Runner, log: o.Logger,
 	}
+	s.desk.open(o)
+	s.register()
+	s.handleJobs()
 	return s
+}
+
+// register makes the jobs and sweeps of the engine known to this process.
+func (s *Service) register() {
+	if s.jobs == nil || s.runner == nil {
+		return
+	}
+	s.jobs.Handle(BackfillKind, work.JobHandlerFunc(s.backfill), 1)
+	s.jobs.Handle(RebuildKind, work.JobHandlerFunc(s.rebuild), 1)
+	s.runner.Handle(SweepKind, work.Kind{
+		Handler: work.HandlerFunc(s.sweep), Concurrency: 512, Lease: 30 * time.Second, Attempts: -1,
+		Backoff: work.Backoff{Base: 200 * time.Millisecond, Max: 10 * time.Second},
+	})
 }

@@ -1,0 +1,99 @@
+package segment
+
+import (
+	"errors"
+
+	"github.com/headwater-cdp/headwater/core/store"
+)
+
+// The bounds of a commit about many people.
+const (
+	maxBatchOps   = 800
+	maxBatchBytes = 3 << 20
+)
+
+// batch commits what became of many people, some of them at a time. Each person's
+// operations are conditional by themselves: who lost a race is left out and told
+// of, the others go on.
+type batch struct {
+	s      *Service
+	set    *Set
+	commit func([]store.Op) error
+	people []*outcome
+	ops    int
+	bytes  int
+	lost   []*outcome // who lost a race, after a commit
+}
+
+func (s *Service) newBatch(t *Set, commit func([]store.Op) error) *batch {
+	return &batch{s: s, set: t, commit: commit}
+}
+
+// add takes one person's outcome, and commits when enough are together.
+func (b *batch) add(o *outcome) error {
+	if len(o.ops) == 0 {
+		return nil
+	}
+	n, size := len(o.ops)+len(o.sizes), 0
+	for i := range o.ops {
+		size += len(o.ops[i].Doc)
+	}
+	if b.ops+n > maxBatchOps || b.bytes+size > maxBatchBytes {
+		if err := b.flush(); err != nil {
+			return err
+		}
+	}
+	b.people = append(b.people, o)
+	b.ops, b.bytes = b.ops+n, b.bytes+size
+	return nil
+}
+
+// flush commits what is together.
+func (b *batch) flush() error {
+	for len(b.people) > 0 {
+		whole := b.s.newOutcome(b.set, b.people[0].now)
+		for _, o := range b.people {
+			whole.ops = append(whole.ops, o.ops...)
+			for id, n := range o.sizes {
+				whole.sizes[id] += n
+			}
+		}
+		err := b.commit(whole.all())
+		if err == nil {
+			break
+		}
+		var c *store.ConflictError
+		if !errors.As(err, &c) {
+			return err
+		}
+		if c.Collection == Epochs.Spec.Name {
+			b.s.suspect(b.set.ws)
+			b.lost = append(b.lost, b.people...)
+			break
+		}
+		kept := b.people[:0:0]
+		for _, o := range b.people {
+			if o.names(c) {
+				b.lost = append(b.lost, o)
+			} else {
+				kept = append(kept, o)
+			}
+		}
+		if len(kept) == len(b.people) {
+			return err
+		}
+		b.people = kept
+	}
+	b.people, b.ops, b.bytes = nil, 0, 0
+	return nil
+}
+
+// names reports whether one of the operations is about the document of a conflict.
+func (o *outcome) names(c *store.ConflictError) bool {
+	for i := range o.ops {
+		if o.ops[i].ID == c.ID && o.ops[i].Spec.Name == c.Collection {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,211 @@
+package segment
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/object"
+	"github.com/headwater-cdp/headwater/core/profile"
+)
+
+// reason says what touched a segment: of several, the cause of a change is the
+// weightiest.
+type reason uint8
+
+const (
+	byDefinition reason = 1 << iota
+	byConsent
+	byTime
+	byEvent
+	byMerge
+)
+
+// cause names the weightiest reason.
+func (r reason) cause() Cause {
+	switch {
+	case r&byMerge != 0:
+		return CauseMerge
+	case r&byEvent != 0:
+		return CauseEvent
+	case r&byTime != 0:
+		return CauseTime
+	case r&byConsent != 0:
+		return CauseConsent
+	}
+	return CauseDefinition
+}
+
+// The names of the events that fill lists. Their property segmentId names the list.
+const (
+	NameListJoined = "List Joined"
+	NameListLeft   = "List Left"
+)
+
+// touched is which segments must be asked again, and why.
+type touched map[int32]reason
+
+func (t touched) add(list []int32, r reason) {
+	for _, i := range list {
+		t[i] |= r
+	}
+}
+
+// touchedBy finds what the change of a profile touches, the ledgers of its events
+// aside. moved says that parts came or went.
+func (t *Set) touchedBy(c *profile.Change, moved bool, out touched) {
+	why := byEvent
+	if moved {
+		why = byMerge
+	}
+	if len(t.traits) > 0 || len(t.zoned) > 0 {
+		eachChangedTrait(traitsOf(c.Before), traitsOf(c.After), func(path string) { t.touchTrait(path, why, out) })
+	}
+	if len(t.purposes) > 0 {
+		t.touchConsents(c, moved, out)
+	}
+	if len(t.objects) > 0 && !sameIdentifiers(c.Before, c.After) {
+		for _, list := range t.objects {
+			out.add(list, why)
+		}
+	}
+	if c.Before == nil {
+		out.add(t.creation, why)
+	}
+	for _, e := range c.Events {
+		if e.Type == event.System {
+			t.touchSystem(e, out)
+		}
+	}
+}
+
+func traitsOf(p *profile.Profile) []profile.Trait {
+	if p == nil {
+		return nil
+	}
+	return p.Traits
+}
+
+// eachChangedTrait calls f with the path of each register that is not the same in
+// both sorted lists.
+func eachChangedTrait(a, b []profile.Trait, f func(path string)) {
+	for len(a) > 0 || len(b) > 0 {
+		d := 0
+		switch {
+		case len(a) == 0:
+			d = 1
+		case len(b) == 0:
+			d = -1
+		default:
+			d = strings.Compare(a[0].Path, b[0].Path)
+		}
+		switch {
+		case d < 0:
+			f(a[0].Path)
+			a = a[1:]
+		case d > 0:
+			f(b[0].Path)
+			b = b[1:]
+		default:
+			if a[0].Value.Type != b[0].Value.Type || !bytes.Equal(a[0].Value.Value, b[0].Value.Value) {
+				f(a[0].Path)
+			}
+			a, b = a[1:], b[1:]
+		}
+	}
+}
+
+// touchTrait finds the segments that read the path, something above it or
+// something below it.
+func (t *Set) touchTrait(path string, why reason, out touched) {
+	out.add(t.traits[path], why)
+	for i := 0; i < len(path); i++ {
+		switch path[i] {
+		case '\\':
+			i++
+		case '.':
+			out.add(t.traits[path[:i]], why)
+		}
+	}
+	below := path + "."
+	i, _ := slices.BinarySearch(t.paths, below)
+	for ; i < len(t.paths) && strings.HasPrefix(t.paths[i], below); i++ {
+		out.add(t.traits[t.paths[i]], why)
+	}
+	if len(t.zoned) > 0 && slices.Contains(zoneTraits, path) {
+		out.add(t.zoned, why)
+	}
+}
+
+func (t *Set) touchConsents(c *profile.Change, moved bool, out touched) {
+	var before, after []profile.Consent
+	if c.Before != nil {
+		before = c.Before.Consents
+	}
+	if c.After != nil {
+		after = c.After.Consents
+	}
+	if len(before) == 0 && len(after) == 0 {
+		return
+	}
+	why := byConsent
+	if moved {
+		why = byMerge
+	}
+	status := func(p *profile.Profile) map[string]string {
+		m := map[string]string{}
+		if p != nil {
+			for _, s := range p.ConsentStatus() {
+				if t.purposes[s.Purpose] != nil {
+					m[s.Purpose] += s.Channel + "\x00" + s.Status + "\x00"
+				}
+			}
+		}
+		return m
+	}
+	old, now := status(c.Before), status(c.After)
+	for purpose, s := range old {
+		if now[purpose] != s {
+			out.add(t.purposes[purpose], why)
+		}
+	}
+	for purpose := range now {
+		if _, had := old[purpose]; !had {
+			out.add(t.purposes[purpose], why)
+		}
+	}
+}
+
+// sameIdentifiers reports whether both are found by the same links of records.
+func sameIdentifiers(a, b *profile.Profile) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return slices.Equal(a.Parts, b.Parts) && slices.EqualFunc(a.Identifiers, b.Identifiers, func(x, y profile.Held) bool {
+		return x.Namespace == y.Namespace && x.Value == y.Value
+	})
+}
+
+// touchSystem finds what Headwater's own events touch besides ledgers.
+func (t *Set) touchSystem(e *event.Event, out touched) {
+	switch e.Name {
+	case object.NameRecordChanged:
+		out.add(t.objects[property(e.Properties, "type")], byEvent)
+	case NameListJoined, NameListLeft:
+		if c := t.byID[property(e.Properties, "segmentId")]; c != nil && c.program == nil {
+			out[c.place] |= byDefinition
+		}
+	}
+}
+
+// property returns a text of an event's properties, "" when there is none.
+func property(doc bson.Raw, key string) string {
+	if len(doc) == 0 {
+		return ""
+	}
+	s, _ := doc.Lookup(key).StringValueOK()
+	return s
+}
