@@ -55,6 +55,9 @@ func (r *reader) kind(n *Node, kind string, v any) {
 	if !r.allowed(kind) {
 		return
 	}
+	if kind == "trait" || kind == "prediction" || kind == "field" {
+		r.nodes-- // the predicate is the node
+	}
 	switch kind {
 	case "and":
 		n.And = r.several(v)

@@ -1,7 +1,6 @@
 package condition
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -100,9 +99,6 @@ func (r *reader) text(v any, most int) (string, bool) {
 	s, ok := v.(string)
 	switch {
 	case !ok:
-		if named, is := v.(fmt.Stringer); is { // an enum type of the edge
-			return r.text(named.String(), most)
-		}
 		r.fault(ReasonType, "a text is expected")
 	case !utf8.ValidString(s):
 		r.fault(ReasonType, "the text is not UTF-8")
