@@ -1,0 +1,163 @@
+package segment
+
+import (
+	"context"
+	"time"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/condition"
+)
+
+// PreviewInput asks what a condition would find.
+type PreviewInput struct {
+	Where         any    // as in CreateInput
+	SegmentID     string // whose members to compare with; "" for none
+	TimeZone      string // as in CreateInput; "" and a SegmentID: the segment's
+	ZoneOfProfile bool
+	// Exact looks at everybody, however long it takes up to ExactTime; beyond it is
+	// TOO_COMPLEX, reason PREVIEW_TOO_LARGE. Otherwise small workspaces are counted
+	// exactly and large ones are estimated.
+	Exact bool
+}
+
+// Preview says what a condition finds now.
+type Preview struct {
+	Count Count
+	// Entering and Leaving compare with the present members of a segment; nil when
+	// none was named.
+	Entering, Leaving *Count
+	Sample            []string // up to PreviewSample profile ids that it finds
+	Warnings          []condition.Warning
+}
+
+// The bounds of a preview.
+const (
+	PreviewSample = 10
+	ExactTime     = 60 * time.Second
+)
+
+// Preview evaluates a condition that is not saved: over everybody or over a sample of
+// people by their buckets, with a 95% interval.
+func (s *Service) Preview(ctx context.Context, ws string, in PreviewInput) (*Preview, error) {
+	voc, err := s.vocabulary(ctx, ws)
+	if err != nil {
+		return nil, fail(err)
+	}
+	draft := &Segment{TimeZone: in.TimeZone, ZoneOfProfile: in.ZoneOfProfile}
+	if in.SegmentID != "" {
+		seg := voc.segments[in.SegmentID]
+		if seg == nil {
+			return nil, notFound("segmentId")
+		}
+		draft.ID = seg.ID
+		if in.TimeZone == "" {
+			draft.TimeZone, draft.ZoneOfProfile = seg.TimeZone, seg.ZoneOfProfile
+		}
+	}
+	n, faults, warnings, err := voc.check(in.Where, in.SegmentID, Dynamic)
+	if err != nil {
+		return nil, fail(err)
+	}
+	if zone := checkZone(draft.TimeZone); zone != nil {
+		faults = append(faults, zone)
+	}
+	if err := faultsAt(faults); err != nil {
+		return nil, err
+	}
+	if faults := define(draft, n); len(faults) > 0 {
+		return nil, faultsAt(faults)
+	}
+	out, err := s.previewDraft(ctx, ws, draft, in.Exact)
+	if err != nil {
+		return nil, fail(err)
+	}
+	out.Warnings = warnings
+	return out, nil
+}
+
+// errTooLarge is the end of an exact preview that takes too long.
+var errTooLarge = core.Errorf(core.TooComplex, "PREVIEW_TOO_LARGE", "the exact count takes longer than a minute; ask for an estimate, or save the segment and read its size")
+
+// The choice between counting and estimating, where the caller leaves it.
+const (
+	exactUpTo      = 200_000 // people, for what is kept of everybody
+	exactUpToHeavy = 2000    // people, where each costs reads of events or records
+)
+
+// previewDraft asks the condition of a segment, stored or drafted, of the workspace's
+// people, and compares with the members of the segment when it has an id.
+func (s *Service) previewDraft(ctx context.Context, ws string, seg *Segment, exact bool) (*Preview, error) {
+	q, err := s.ask(ctx, ws, seg)
+	if err != nil {
+		return nil, err
+	}
+	people, err := s.people(ctx, ws)
+	if err != nil {
+		return nil, err
+	}
+	few := int64(exactUpTo)
+	if q.heavy() {
+		few = exactUpToHeavy
+	}
+	id := ""
+	if seg.ID != "" {
+		id = seg.SegmentID()
+	}
+	var t *tally
+	if exact || people.Value <= few {
+		limited, cancel := context.WithTimeoutCause(ctx, ExactTime, errTooLarge)
+		defer cancel()
+		if t, err = q.everybody(limited, id); err != nil {
+			return nil, cause(limited, err)
+		}
+		people = exactly(t.people)
+	} else if t, err = q.some(ctx, people.Value, id); err != nil {
+		return nil, err
+	}
+	out := &Preview{Count: estimate(t.matching, t.people, people), Sample: t.sample.ids()}
+	if id != "" {
+		entering, leaving := estimate(t.entering, t.people, people), estimate(t.leaving, t.people, people)
+		out.Entering, out.Leaving = &entering, &leaving
+	}
+	return out, nil
+}
+
+// cause returns why a context ended, if that is what err says.
+func cause(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// peopleCounted is how many people a workspace had at an instant.
+type peopleCounted struct {
+	at    time.Time
+	count Count
+}
+
+// people returns how many people a workspace has, at most peopleTTL old where they
+// are many.
+func (s *Service) people(ctx context.Context, ws string) (Count, error) {
+	now := time.Now()
+	s.desk.mu.Lock()
+	have, ok := s.desk.people[ws]
+	s.desk.mu.Unlock()
+	if ok && now.Sub(have.at) < peopleTTL && have.count.Value > exactUpTo {
+		return have.count, nil
+	}
+	c, err := population(ctx, s.db, ws)
+	if err != nil {
+		return c, err
+	}
+	s.desk.mu.Lock()
+	defer s.desk.mu.Unlock()
+	if len(s.desk.people) >= maxCachedWorkspaces {
+		clear(s.desk.people)
+	}
+	s.desk.people[ws] = peopleCounted{now, c}
+	return c, nil
+}
+
+// peopleTTL is how long a large number of people stands.
+const peopleTTL = 30 * time.Second
