@@ -120,5 +120,5 @@ func (v view) object(o *condition.Object) bool {
 
 func (v view) membership(m *condition.Membership) bool {
 	since, in := v.h.member(m.ID)
-	return in && v.lies(m.Entered, since)
+	return in && (m.Entered == nil || v.lies(m.Entered, since))
 }

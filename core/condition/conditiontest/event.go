@@ -57,6 +57,7 @@ func (v view) inside(w *condition.Window, events []Event) []Event {
 // matching returns the events of all time that the node speaks of.
 func (v view) matching(n *condition.Event) []Event {
 	var out []Event
+	v.zone = time.UTC // events are matched when they come, for conditions of all zones at once
 	for _, e := range v.h.past(n.Name, condition.IsSystemEvent(n.Name), v.now) {
 		if v.all(n.Where, document(e.Properties)) {
 			out = append(out, e)
@@ -86,7 +87,8 @@ func (v view) lastEvent(n *condition.Event) bool {
 		return false
 	}
 	last := events[len(events)-1]
-	return v.lies(n.Window, last.At) && v.all(n.Where, document(last.Properties))
+	utc := view{h: v.h, now: v.now, zone: time.UTC} // as in matching
+	return v.lies(n.Window, last.At) && utc.all(n.Where, document(last.Properties))
 }
 
 func (v view) message(n *condition.Message) bool {
@@ -121,9 +123,7 @@ func (v view) aggregate(n *condition.Aggregate) bool {
 	var scalars []any // different ones
 	having := 0
 	for _, e := range v.inside(n.Event.Window, v.matching(n.Event)) {
-		found := false
 		for _, x := range figures(n, e.Properties) {
-			found = true
 			if r, ok := x.(*big.Rat); ok {
 				numbers = append(numbers, r)
 			}
@@ -131,8 +131,8 @@ func (v view) aggregate(n *condition.Aggregate) bool {
 				scalars = append(scalars, x)
 			}
 		}
-		if found || n.Path == "" {
-			having++
+		if n.Path == "" || !blank(at(document(e.Properties), segments(n.Path))) {
+			having++ // as exists sees it
 		}
 	}
 	sum := new(big.Rat)

@@ -96,7 +96,7 @@ func (r *Random) where() []any { return r.predicates(kindOf{lists: true}) }
 
 func (r *Random) predicates(kind kindOf) []any {
 	out := []any{}
-	for range r.IntN(4) - 1 {
+	for range max(r.IntN(6)-3, 0) {
 		out = append(out, r.predicate(kind))
 	}
 	return out

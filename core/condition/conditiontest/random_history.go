@@ -59,14 +59,17 @@ func (r *Random) event(earlier []Event) Event {
 		Properties: r.Document(),
 		At:         r.Around(r.Now()),
 	}
+	if r.chance(2) {
+		e.At = r.Now()
+	}
 	if len(earlier) > 0 && r.chance(4) { // at the same instant, or nearly
 		e.At = earlier[r.IntN(len(earlier))].At.Add(time.Duration(r.IntN(3)-1) * time.Millisecond)
 	}
 	switch r.IntN(6) {
 	case 0: // late
-		e.Arrived = e.At.Add(time.Duration(r.Int64N(int64(40 * 24 * time.Hour)))).Truncate(time.Millisecond)
+		e.Arrived = e.At.Add(r.delay())
 	case 1: // from the future
-		e.Arrived = e.At.Add(-time.Duration(r.Int64N(int64(40 * 24 * time.Hour)))).Truncate(time.Millisecond)
+		e.Arrived = e.At.Add(-r.delay())
 	default:
 		e.Arrived = e.At.Add(time.Duration(r.IntN(1000)) * time.Millisecond)
 	}
@@ -83,4 +86,9 @@ func (r *Random) event(earlier []Event) Event {
 		e.Properties = raw(d)
 	}
 	return e
+}
+
+func (r *Random) delay() time.Duration {
+	most := []time.Duration{time.Hour, 24 * time.Hour, 40 * 24 * time.Hour}
+	return time.Duration(r.Int64N(int64(most[r.IntN(len(most))]))).Truncate(time.Millisecond)
 }

@@ -87,11 +87,17 @@ func (r *Random) Now() time.Time {
 // Around returns an instant that has some relation with t: a period before or
 // after it, exactly or nearly.
 func (r *Random) Around(t time.Time) time.Time {
-	p := periods[r.IntN(len(periods))]
-	sign := -1
 	if r.IntN(5) == 0 {
-		sign = 1
+		return r.Beyond(t)
 	}
+	return r.away(t, -1)
+}
+
+// Beyond returns an instant a period after t, exactly or nearly.
+func (r *Random) Beyond(t time.Time) time.Time { return r.away(t, 1) }
+
+func (r *Random) away(t time.Time, sign int) time.Time {
+	p := periods[r.IntN(len(periods))]
 	d := t.Add(time.Duration(sign) * (time.Duration(p.days)*24*time.Hour + p.rest))
 	if p.months != 0 {
 		d = d.In(r.Zone).AddDate(0, sign*p.months, 0)
