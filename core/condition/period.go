@@ -60,14 +60,14 @@ func (p Period) String() string {
 	part(p.Months/12, "Y")
 	part(p.Months%12, "M")
 	part(int(p.Elapsed/oneDay), "D")
-	rest := p.Elapsed % oneDay
+	rest := (p.Elapsed % oneDay).Truncate(time.Millisecond)
 	if rest > 0 {
 		b.WriteByte('T')
 	}
 	part(int(rest/time.Hour), "H")
 	part(int(rest%time.Hour/time.Minute), "M")
 	if rest %= time.Minute; rest > 0 {
-		b.WriteString(strconv.FormatFloat(rest.Seconds(), 'f', -1, 64) + "S")
+		b.WriteString(strings.TrimRight(strings.TrimRight(fmt.Sprintf("%d.%03d", rest/time.Second, rest%time.Second/time.Millisecond), "0"), ".") + "S")
 	}
 	return b.String()
 }
@@ -93,7 +93,8 @@ func (p Period) shortest() time.Duration {
 	return p.Elapsed + time.Duration(days-1)*oneDay
 }
 
-// exceeds tells whether the period is longer than another at every instant.
+// exceeds tells whether the period is longer than another whatever the day (where a
+// clock skips an hour they may coincide).
 func (p Period) exceeds(other Period) bool {
 	if p.Months >= other.Months && p.Elapsed >= other.Elapsed {
 		return p != other

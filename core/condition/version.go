@@ -1,25 +1,23 @@
 package condition
 
-import (
-	"github.com/headwater-cdp/headwater/core"
-)
+import "github.com/headwater-cdp/headwater/core"
 
 // Version is the version of the JSON form that MarshalJSON writes.
 const Version = 1
 
-// step takes a condition's decoded JSON from one version to the next.
-type step func(tree any) (any, error)
+// upgradeStep takes a condition's decoded JSON from one version to the next.
+type upgradeStep func(tree any) (any, error)
 
-// steps holds the step from version i+1 to i+2 at i. Conditions are stored with
+// upgrades holds the step from version i+1 to i+2 at i. Conditions are stored with
 // the version that wrote them; a change of the form that old text does not survive
 // raises Version and adds a step here.
-var steps []step
+var upgrades []upgradeStep
 
 // Upgrade takes JSON text that Headwater wrote as a version to the present form.
 // A version that does not exist yet is an error of reason NEWER_VERSION.
-func Upgrade(version int, raw []byte) ([]byte, error) { return upgrade(steps, version, raw) }
+func Upgrade(version int, raw []byte) ([]byte, error) { return upgrade(upgrades, version, raw) }
 
-func upgrade(steps []step, version int, raw []byte) ([]byte, error) {
+func upgrade(steps []upgradeStep, version int, raw []byte) ([]byte, error) {
 	current := len(steps) + 1
 	switch {
 	case version > current:
