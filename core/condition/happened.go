@@ -128,7 +128,7 @@ func (k *compiler) event(n *Node, p *part) error {
 }
 
 func (k *compiler) message(n *Node, p *part) error {
-	e := &counting{key: Ledgers(n)[0].Key, window: k.window(n.Message.Window), in: interval{lo: 1, hi: big}}
+	e := &counting{key: Ledgers(n)[0].Key, window: k.window(n.Message.Window), in: interval{lo: 1, hi: plenty}}
 	p.eval, p.decide = e.eval, e.decide
 	return nil
 }

@@ -194,7 +194,7 @@ type interval struct{ lo, hi int64 }
 
 // newInterval compiles a range of counts; nil is at least one.
 func newInterval(r *Range) (interval, error) {
-	s := interval{lo: -big, hi: big}
+	s := interval{lo: -plenty, hi: plenty}
 	if r == nil {
 		s.lo = 1
 		return s, nil
@@ -223,14 +223,14 @@ func newInterval(r *Range) (interval, error) {
 	return s, nil
 }
 
-// big is more than there can ever be of anything.
-const big = 1 << 60
+// plenty is more than there can ever be of anything.
+const plenty = 1 << 60
 
 func clamp(d Decimal) int64 {
-	if limit := decimal.NewFromInt(big); d.Cmp(limit) > 0 {
-		return big
+	if limit := decimal.NewFromInt(plenty); d.Cmp(limit) > 0 {
+		return plenty
 	} else if d.Cmp(limit.Neg()) < 0 {
-		return -big
+		return -plenty
 	}
 	return d.IntPart()
 }
