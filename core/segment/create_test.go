@@ -11,13 +11,13 @@ import (
 	"github.com/headwater-cdp/headwater/core/condition"
 )
 
-func country(i int) string {
+func countryOf(i int) string {
 	return fmt.Sprintf(`"country":%q,"age":%d`, []string{"RO", "DE", "FR"}[i%3], 20+i%50)
 }
 
 func TestANewSegmentHasItsMembersAtOnce(t *testing.T) {
 	o := newOffice(t)
-	people := o.people(30, country)
+	people := o.people(30, countryOf)
 	out, err := o.Create(o.ctx, o.ws, CreateInput{Name: "  Romanians ", Where: o.tree(inRomania), Tags: []string{"b", " a ", "b"}})
 	require.NoError(t, err)
 	seg := out.Segment
@@ -45,7 +45,7 @@ func TestANewSegmentHasItsMembersAtOnce(t *testing.T) {
 
 func TestEverythingThatIsWrongIsSaidAtOnce(t *testing.T) {
 	o := newOffice(t)
-	o.people(3, country)
+	o.people(3, countryOf)
 	_, err := o.Create(o.ctx, o.ws, CreateInput{Name: " ", TimeZone: "Mars/Olympus", Where: o.tree(
 		`{"and":[{"trait":{"path":"age","startsWith":"4"}},{"segment":{"id":"seg_00000000000000000000000000"}}]}`)})
 	got := reasons(err)
@@ -71,7 +71,7 @@ func TestEverythingThatIsWrongIsSaidAtOnce(t *testing.T) {
 
 func TestWarningsDoNotStopASegment(t *testing.T) {
 	o := newOffice(t)
-	o.people(3, country)
+	o.people(3, countryOf)
 	out, err := o.Create(o.ctx, o.ws, CreateInput{Name: "x", Where: o.tree(
 		`{"or":[{"trait":{"path":"contry","eq":"RO"}},{"event":{"name":"Ordered","window":{"last":"P7D"}}}]}`)})
 	require.NoError(t, err)
@@ -81,7 +81,7 @@ func TestWarningsDoNotStopASegment(t *testing.T) {
 
 func TestAnIdempotencyKeyMakesOneSegment(t *testing.T) {
 	o := newOffice(t)
-	o.people(3, country)
+	o.people(3, countryOf)
 	in := CreateInput{Name: "x", Where: o.tree(inRomania), IdempotencyKey: "k1"}
 	first, err := o.Create(o.ctx, o.ws, in)
 	require.NoError(t, err)
@@ -124,7 +124,7 @@ func TestAPredictiveSegmentAsksForAPrediction(t *testing.T) {
 
 func TestASegmentOverEventsFollowsThem(t *testing.T) {
 	o := newOffice(t)
-	people := o.people(3, country)
+	people := o.people(3, countryOf)
 	now := time.Now()
 	o.send(order("u0", 60, now.Add(-time.Hour)), order("u0", 70, now.Add(-2*time.Hour)), order("u1", 80, now.Add(-time.Hour)))
 	seg := o.create("Twice", `{"event":{"name":"Order Completed","where":[{"path":"total","gte":50}],"count":{"gte":2},"window":{"last":"P30D"}}}`)

@@ -2,6 +2,7 @@ package segment
 
 import (
 	"context"
+	"errors"
 	"strconv"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -68,7 +69,7 @@ func (s *Service) changeList(ctx context.Context, ws, id string, items []ListIte
 	}
 	out := make([]ListResult, 0, len(items))
 	for len(people) > 0 {
-		n := min(len(people), event.MaxSystemEvents)
+		n := min(len(people), listSlice)
 		results, err := s.moveOnList(ctx, ws, id, people[:n], join)
 		if err != nil {
 			return nil, fail(err)
@@ -127,8 +128,27 @@ func (s *Service) whoIs(ctx context.Context, ws string, items []ListItem) ([]str
 	return out, nil
 }
 
-// moveOnList adds people to a list or removes them, in one commit; "" is nobody.
+// listSlice is how many people are moved in one commit. What follows from one event
+// is several operations: its own, the profile, the behaviour, the membership, the
+// change, and those of segments that ask for the list.
+const listSlice = 100
+
+// moveOnList adds people to a list or removes them, in one commit, or in several when
+// what follows is too much for one; "" is nobody.
 func (s *Service) moveOnList(ctx context.Context, ws, id string, people []string, join bool) ([]ListResult, error) {
+	out, err := s.moveAtOnce(ctx, ws, id, people, join)
+	if !errors.Is(err, store.ErrTooLarge) || len(people) < 2 {
+		return out, err
+	}
+	first, err := s.moveOnList(ctx, ws, id, people[:len(people)/2], join)
+	if err != nil {
+		return nil, err
+	}
+	second, err := s.moveOnList(ctx, ws, id, people[len(people)/2:], join)
+	return append(first, second...), err
+}
+
+func (s *Service) moveAtOnce(ctx context.Context, ws, id string, people []string, join bool) ([]ListResult, error) {
 	keys := make([]string, len(people))
 	for i, p := range people {
 		keys[i] = membershipKey(ws, id, orNobody(p))

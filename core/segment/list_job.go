@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 
-	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
 )
@@ -55,7 +54,7 @@ func (s *Service) runList(ctx context.Context, run *work.JobRun) error {
 			return work.Permanent(invalid("FILE_GONE", "the uploaded file is no longer kept; upload it again"))
 		}
 		for pos.Row < int64(len(c.Rows)) {
-			slice := c.Rows[pos.Row:min(pos.Row+event.MaxSystemEvents, int64(len(c.Rows)))]
+			slice := c.Rows[pos.Row:min(pos.Row+listSlice, int64(len(c.Rows)))]
 			results, err := s.addRows(ctx, ws, &in, slice)
 			if err != nil {
 				return err
@@ -90,19 +89,7 @@ func (s *Service) addRows(ctx context.Context, ws string, in *listInput, slice [
 			return nil, err
 		}
 	}
-	for {
-		results, err := s.moveOnList(ctx, ws, in.List, people, true)
-		if !errors.Is(err, store.ErrTooLarge) || len(people) == 1 {
-			return results, err
-		}
-		half := len(slice) / 2
-		first, err := s.addRows(ctx, ws, in, slice[:half])
-		if err != nil {
-			return nil, err
-		}
-		second, err := s.addRows(ctx, ws, in, slice[half:])
-		return append(first, second...), err
-	}
+	return s.moveOnList(ctx, ws, in.List, people, true)
 }
 
 // whoAre returns the profile that each row names: by id, or by the first of its
@@ -166,7 +153,7 @@ func (s *Service) removeUnmarked(ctx context.Context, ws string, in *listInput, 
 	for {
 		st := openMembers(ctx, s.db, ws, in.List, keyRange{from: pos.Member})
 		var ids []string
-		for len(ids) < event.MaxSystemEvents {
+		for len(ids) < listSlice {
 			id, err := st.peek()
 			if errors.Is(err, io.EOF) {
 				break

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 
-	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/work"
 )
 
@@ -105,7 +104,7 @@ func (s *Service) runSnapshot(ctx context.Context, run *work.JobRun) error {
 	}
 	from := pos.Member
 	for {
-		ids, last, err := combined(streams, Operation(in.Op), from, event.MaxSystemEvents)
+		ids, last, err := combined(streams, Operation(in.Op), from, listSlice)
 		if err != nil {
 			return err
 		}
