@@ -25,6 +25,7 @@ type draft struct {
 	claims  []*store.ClaimDoc // that it takes
 	fields  []string          // of claims: the keys of their fields
 	people  []event.Identifier
+	purge   bool // the record goes for good
 }
 
 // ref is a record that must exist.

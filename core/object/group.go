@@ -37,6 +37,9 @@ func (b *bundle) group() *group {
 		i := b.order[0]
 		d := b.drafts[i]
 		people := b.profiles(d)
+		if d.purge && d.before.Deleted() {
+			people = nil // they were told when it was deleted
+		}
 		if n := max(1, len(people)); len(g.indexes) > 0 && (len(g.events)+n > groupEvents || len(g.ops)+g.refs > groupOps || g.bytes > groupBytes) {
 			break
 		}
@@ -81,7 +84,11 @@ func (g *group) holds(key string) bool {
 }
 
 func (g *group) add(d *draft, people []string) {
-	g.ops = append(g.ops, Records.Put(d.after))
+	if d.purge {
+		g.ops = append(g.ops, Records.Delete(d.before))
+	} else {
+		g.ops = append(g.ops, Records.Put(d.after))
+	}
 	g.bytes += 2*len(d.after.Values) + 200*len(d.after.Links) + 600*max(1, len(people))
 	g.refs += len(d.refs)
 	for _, key := range d.release {
@@ -97,7 +104,7 @@ func (g *group) add(d *draft, people []string) {
 	for _, p := range people {
 		g.events = append(g.events, g.b.w.s.changed(d.after, string(d.outcome), d.changed, p))
 	}
-	if len(people) == 0 {
+	if len(people) == 0 && !d.purge { // a purge is told by the event about the type
 		g.events = append(g.events, g.b.w.s.changed(d.after, string(d.outcome), d.changed, ""))
 	}
 }
@@ -147,6 +154,9 @@ func (g *group) commit(ctx context.Context) error {
 	}
 	for _, i := range g.indexes {
 		d := g.b.drafts[i]
+		if d.purge {
+			continue
+		}
 		d.after.V++
 		g.b.committed[d.after.ID] = d.after
 		w.done(i, d)
@@ -162,6 +172,9 @@ func (g *group) late(ctx context.Context) {
 	s, ws := g.b.w.s, g.b.w.ws
 	var ids []event.Identifier
 	for _, i := range g.indexes {
+		if g.b.drafts[i].purge {
+			continue
+		}
 		for _, id := range peopleOf(g.b.drafts[i].after) {
 			if g.b.people[id] == "" {
 				ids = append(ids, id)

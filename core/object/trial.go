@@ -76,7 +76,7 @@ func (s *Service) try(ctx context.Context, t *Type, p *plan) (*TypeResult, error
 // dropTrial ends a trial without publishing it.
 func (s *Service) dropTrial(ctx context.Context, t *Type) (*Type, error) {
 	next := *t
-	next.Trial = nil
+	next.Trial, next.Deleting = nil, ""
 	if err := s.commitQuietly(ctx, t.Workspace(), next.put(false)...); err != nil {
 		return nil, err
 	}

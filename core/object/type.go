@@ -72,7 +72,7 @@ type Type struct {
 	Version      int64      `bson:"version"`                // of the definition, from 1
 	CreatedAt    time.Time  `bson:"createdAt"`
 	UpdatedAt    time.Time  `bson:"updatedAt"`
-	Deleting     string     `bson:"deleting,omitempty"` // the job that deletes the type's records
+	Deleting     string     `bson:"deleting,omitempty"` // "now" or "job" while it is being deleted
 	NextField    int        `bson:"nextField"`          // the id of the next field or relation
 	Trial        *Trial     `bson:"trial,omitempty"`
 }

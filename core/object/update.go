@@ -92,16 +92,16 @@ func stale(what string, have, want int64) *core.Error {
 	return core.Errorf(core.Conflict, "VERSION_CONFLICT", "%s has version %d, not %d; read it and try again", what, have, want).At("expectedVersion")
 }
 
-// settled returns the type when nobody else is changing it. A trial that was left
-// behind is dropped.
+// settled returns the type when nobody else is changing it. A trial or a
+// deletion that was left behind is dropped.
 func (s *Service) settled(ctx context.Context, t *Type) (*Type, error) {
-	if t.Deleting != "" {
+	if t.Deleting == deletingJob {
 		return nil, errDeleting
 	}
-	if t.Trial == nil {
+	if t.Trial == nil && t.Deleting == "" {
 		return t, nil
 	}
-	if s.o.Clock.Now().Before(t.Trial.Until) {
+	if t.Trial != nil && s.o.Clock.Now().Before(t.Trial.Until) {
 		return nil, errChanging.After(time.Second)
 	}
 	return s.dropTrial(ctx, t)

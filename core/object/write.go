@@ -17,9 +17,11 @@ func (s *Service) Upsert(ctx context.Context, ws, typeKey string, items []Item) 
 	for i := range items {
 		ids[i] = items[i].ExternalID
 	}
-	return s.write(ctx, ws, typeKey, ids, func(i int) drafter {
-		return func(t *Type, r *Record, now time.Time) (*draft, *core.Error) { return t.draftItem(r, &items[i], now) }
-	})
+	return s.write(ctx, ws, typeKey, ids, func(i int) drafter { return upsertOf(&items[i]) })
+}
+
+func upsertOf(it *Item) drafter {
+	return func(t *Type, r *Record, now time.Time) (*draft, *core.Error) { return t.draftItem(r, it, now) }
 }
 
 // writing is one call that writes records.
