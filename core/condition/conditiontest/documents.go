@@ -1,6 +1,7 @@
 package conditiontest
 
 import (
+	"math"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -89,7 +90,23 @@ var scalars = []any{
 	"1", "a", "ab", "b", "B", "", "țară", true, false, nil,
 }
 
+// Numbers at the edges of their types; conditions compare with edgeLiterals.
+var edges = []any{
+	int64(math.MaxInt64), int64(math.MinInt64), 9223372036854775807.0, -9223372036854775808.0, decimal128("9223372036854775808"),
+	int64(9007199254740993), 9007199254740992.0, decimal128("9007199254740992.5"), 0.1, 0.3, 0.30000000000000004, math.Copysign(0, -1),
+	1e99, 1e100, -1e100, 1e-100, 1e-101, decimal128("9.999E+99"), decimal128("1E+100"), decimal128("0E+6000"), decimal128("0.1000"),
+	math.NaN(), math.Inf(-1), decimal128("NaN"), decimal128("Infinity"), 5e-324, decimal128("0.30000000000000004"),
+}
+
+var edgeLiterals = []string{
+	"9223372036854775807", "9223372036854775808", "-9223372036854775808", "-9223372036854775809", "9007199254740992", "9007199254740993",
+	"9007199254740992.5", "0.1", "0.10000000000000000555", "0.3", "0.30000000000000004", "0", "-0", "1e99", "9.999e99", "1e-100", "0.5e-99",
+}
+
 func (r *Random) scalar() any {
+	if r.chance(12) {
+		return edges[r.IntN(len(edges))]
+	}
 	if r.chance(3) {
 		return scalars[r.IntN(6)] // numbers that meet
 	}
@@ -97,6 +114,24 @@ func (r *Random) scalar() any {
 		return r.date()
 	}
 	return scalars[r.IntN(len(scalars))]
+}
+
+// json returns a scalar that JSON knows, as all that comes from outside is.
+func (r *Random) json() any {
+	for {
+		switch v := r.scalar().(type) {
+		case float64:
+			if !math.IsNaN(v) && !math.IsInf(v, 0) {
+				return v
+			}
+		case bson.Decimal128:
+			if !v.IsNaN() && v.IsInf() == 0 {
+				return v
+			}
+		default:
+			return v
+		}
+	}
 }
 
 func decimal128(lit string) bson.Decimal128 {
@@ -120,7 +155,9 @@ func (r *Random) date() any {
 		return t.In(r.Zone).AddDate(-10, 0, 0).Format(time.RFC3339)
 	case 4:
 		return "soon"
-	case 5, 6, 7:
+	case 5:
+		return t.Add(time.Duration(r.IntN(3)*499_999+1) - time.Millisecond).Format(time.RFC3339Nano) // finer than the clock
+	case 6, 7:
 		return t.In(r.Zone).Format(time.RFC3339Nano)
 	}
 	return t.Format(time.RFC3339Nano)

@@ -81,7 +81,7 @@ func (r *Random) event(earlier []Event) Event {
 		e.System, e.Name = true, condition.PredictionComputed
 		d := bson.D{{Key: "name", Value: r.one("churn", "ltv")}}
 		if !r.chance(6) {
-			d = append(d, bson.E{Key: "value", Value: r.scalar()})
+			d = append(d, bson.E{Key: "value", Value: r.json()})
 		}
 		e.Properties = raw(d)
 	}

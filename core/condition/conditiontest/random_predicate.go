@@ -112,6 +112,9 @@ func (r *Random) operand() any {
 	if r.chance(12) {
 		return r.Around(r.Now()).Format(time.RFC3339Nano)
 	}
+	if r.chance(8) {
+		return json.Number(edgeLiterals[r.IntN(len(edgeLiterals))])
+	}
 	switch r.IntN(14) {
 	case 0, 1:
 		return json.Number("1")

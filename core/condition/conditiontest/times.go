@@ -41,6 +41,8 @@ var moments = []struct{ zone, at string }{
 	{"Australia/Lord_Howe", "2026-10-03T15:30:00Z"},  // half an hour on
 	{"America/Santiago", "2026-04-05T03:00:00Z"},     // midnight becomes 23:00
 	{"America/Santiago", "2026-09-06T04:00:00Z"},     // there is no midnight
+	{"America/Havana", "2026-11-01T05:00:00Z"},       // 01:00 becomes 00:00: two midnights
+	{"America/Havana", "2026-03-08T05:00:00Z"},       // 00:00 becomes 01:00
 	{"Pacific/Apia", "2011-12-30T10:00:00Z"},         // there is no 30 December
 	{"UTC", "2024-02-29T00:00:00Z"},                  // a leap day
 	{"Europe/Bucharest", "2024-02-29T12:00:00Z"},     //
