@@ -50,8 +50,12 @@ func quoted(text []byte) string {
 	return string(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
 }
 
+// noNumber stands for NaN and the infinities, which JSON does not know: a number
+// that is none to conditions, as they are.
+const noNumber = "1e6000"
+
 // canonical writes any value as JSON. Numbers beyond MaxExponent are written as they
-// are, so that they stay what they are; what JSON does not know is null.
+// are, so that they stay what they are.
 func canonical(v bson.RawValue) string { return string(appendJSON(nil, v)) }
 
 func appendJSON(to []byte, v bson.RawValue) []byte {
@@ -85,12 +89,16 @@ func appendJSON(to []byte, v bson.RawValue) []byte {
 		if f, ok := v.DoubleOK(); ok && !math.IsNaN(f) && !math.IsInf(f, 0) {
 			return strconv.AppendFloat(to, f, 'e', -1, 64)
 		}
+		return append(to, noNumber...)
 	case bson.TypeDecimal128:
 		if d, ok := v.Decimal128OK(); ok && !d.IsNaN() && d.IsInf() == 0 {
 			return append(to, d.String()...)
 		}
+		return append(to, noNumber...)
+	case bson.TypeNull, bson.TypeUndefined:
+		return append(to, "null"...)
 	}
-	return append(to, "null"...)
+	return append(to, "{}"...) // there is something, of which nothing can be asked
 }
 
 // valueOf reads what canonical wrote; null when it is no JSON.
