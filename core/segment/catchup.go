@@ -76,8 +76,7 @@ func (w *person) refold(ctx context.Context, parts []string, rev int64) error {
 			return err
 		}
 	}
-	w.refolded()
-	return nil
+	return w.refolded(ctx)
 }
 
 // lacking returns the ledgers that behaviours of a revision lack, by the name of
@@ -130,11 +129,12 @@ func (w *person) refoldEvent(part string, names map[eventName][]*ledger, e *rawE
 
 // refolded puts the ledgers in their places; it touches nothing, for whoever folds
 // anew knows what to ask.
-func (w *person) refolded() {
+func (w *person) refolded(ctx context.Context) error {
 	kept := w.touched
 	w.touched = touched{}
-	w.folded(byDefinition)
+	err := w.folded(ctx, byDefinition)
 	w.touched = kept
+	return err
 }
 
 // rawEvent is what ledgers read of a stored event, in place.

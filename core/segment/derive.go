@@ -211,7 +211,9 @@ func (d *derivation) person(ctx context.Context, l *look) error {
 	if l.moved {
 		why = byMerge
 	}
-	w.folded(why)
+	if err := w.folded(ctx, why); err != nil {
+		return err
+	}
 	if err := w.evaluate(ctx); err != nil {
 		return err
 	}

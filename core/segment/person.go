@@ -108,9 +108,9 @@ func (w *person) addTo(l *ledger, part string, e condition.LedgerEvent) (bool, e
 }
 
 // folded puts the ledgers that events were folded into in their places.
-func (w *person) folded(why reason) {
+func (w *person) folded(ctx context.Context, why reason) error {
 	if len(w.fold) == 0 {
-		return
+		return nil
 	}
 	parts := map[string]bool{}
 	for key, o := range w.fold {
@@ -128,9 +128,12 @@ func (w *person) folded(why reason) {
 	for part := range parts {
 		if p := w.b.part(part); p != nil {
 			w.spill(p)
-			w.forget(p)
+			if err := w.forget(ctx, p); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
 }
 
 // evaluate asks every touched segment, and those that refer to one that changed, in

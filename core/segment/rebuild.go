@@ -387,7 +387,9 @@ func (r *rebuilding) anew(ctx context.Context, t *Set, p *profile.Profile, b *Be
 			return nil, err
 		}
 	}
-	w.refolded()
+	if err := w.refolded(ctx); err != nil {
+		return nil, err
+	}
 	for i := range t.segments {
 		w.touched[int32(i)] |= byDefinition
 	}

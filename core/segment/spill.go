@@ -172,31 +172,56 @@ func (l *LedgerState) number(month int32) int32 {
 
 // forget deletes the months of a part that no window of the present definitions
 // reaches any more, and forgets those that hold nothing.
-func (w *person) forget(p *PartState) {
+func (w *person) forget(ctx context.Context, p *PartState) error {
 	for i := 0; i < len(p.Ledgers); i++ {
 		l := &p.Ledgers[i]
 		if len(l.Months) == 0 {
 			continue
 		}
 		l.Months = slices.DeleteFunc(slices.Clone(l.Months), func(m Spilled) bool { return m.From == m.To })
-		reach := w.now.Add(time.Millisecond)
-		if of := w.set.ledgers[l.Key]; of != nil {
-			reach = reachOf(of.spec.Keep, w.now)
-		}
-		n := 0
-		for n < len(l.Months) && !endOf(l.Months[n].Month).After(reach) {
-			n++
-		}
-		if n > 0 {
-			w.drop(p.Part, &LedgerState{Key: l.Key, Months: l.Months[:n]})
-			l.Months = l.Months[n:]
-			delete(w.months, monthKey{p.Part, l.Key})
+		if err := w.forgetOld(ctx, p, l); err != nil {
+			return err
 		}
 		if l.hollow() {
 			p.Ledgers = slices.Delete(p.Ledgers, i, i+1)
 			i--
 		}
 	}
+	return nil
+}
+
+func (w *person) forgetOld(ctx context.Context, p *PartState, l *LedgerState) error {
+	of := w.set.ledgers[l.Key]
+	reach := w.now.Add(time.Millisecond)
+	if of != nil {
+		reach = reachOf(of.spec.Keep, w.now)
+	}
+	n := 0
+	for n < len(l.Months) && !endOf(l.Months[n].Month).After(reach) {
+		n++
+	}
+	if n == 0 {
+		return nil
+	}
+	gone := &LedgerState{Key: l.Key, Months: l.Months[:n], ledger: &condition.Ledger{}}
+	if of != nil && of.spec.Keep.Total {
+		// The totals take over what is dropped.
+		old, err := w.s.wholeLedger(ctx, w.ws, p.Part, gone, nil)
+		if err != nil {
+			return err
+		}
+		hot, err := p.change(l.Key)
+		if err != nil {
+			return err
+		}
+		hot.Entries = append(old.Entries, hot.Entries...)
+		of.fold.Prune(hot, w.now)
+		l.ledger, l.packed = hot, nil
+	}
+	w.drop(p.Part, gone)
+	l.Months = l.Months[n:]
+	delete(w.months, monthKey{p.Part, l.Key})
+	return nil
 }
 
 // drop deletes all months of a ledger.

@@ -175,7 +175,9 @@ func (s *Service) reach(ctx context.Context, r *reaching) (*outcome, error) {
 				return nil, err
 			}
 		}
-		w.refolded()
+		if err := w.refolded(ctx); err != nil {
+			return nil, err
+		}
 	}
 	w.askBuilding(w.b.Rev, byDefinition)
 	if err := w.evaluate(ctx); err != nil {
