@@ -60,19 +60,27 @@ func keepAll(w *Window) Keep {
 
 // keepOf says what must be kept to tell whether the number of events in a window
 // lies in a range. Where the window reaches up to now, only the latest can decide:
-// one more than the largest bound tells every answer, and when it changes.
+// so many as the largest count that tells one answer from the other. One more is
+// kept for a process whose clock is a little behind, to which the very latest event
+// has not come yet.
 func keepOf(w *Window, count *Range) Keep {
 	k := keepAll(w)
 	if w == nil || w.Last == nil && w.Calendar == "" {
 		return k
 	}
-	k.Latest = 2
-	if count != nil {
-		for _, lit := range []string{count.Eq, count.Gte, count.Gt, count.Lte, count.Lt} {
-			if lit != "" {
-				k.Latest = max(k.Latest, int(parsed(lit).IntPart())+1)
-			}
+	if count == nil {
+		count = &Range{Gte: "1"}
+	}
+	decides := func(lit string, more int) {
+		if lit != "" {
+			k.Latest = max(k.Latest, int(parsed(lit).IntPart())+more+1)
 		}
 	}
+	decides(count.Gte, 0)
+	decides(count.Lt, 0)
+	decides(count.Gt, 1)
+	decides(count.Lte, 1)
+	decides(count.Eq, 1)
+	k.Latest = max(k.Latest, 1) // 0 would be all
 	return k
 }

@@ -20,13 +20,12 @@ func Ledgers(n *Node) []*LedgerSpec {
 		return keyed(s)
 	case n.FirstTime != nil:
 		s := eventSpec(n.FirstTime, Times)
-		s.Keep = keepAll(n.FirstTime.Window)
-		s.Keep.Total = true // the first of all time
+		s.Keep = Keep{Total: true} // the first of all time, whatever the window
 		return keyed(s)
 	case n.Stopped != nil:
 		s := eventSpec(n.Stopped, Times)
-		s.Keep = keepAll(n.Stopped.Window)
-		s.Keep.Total = true // less what the window and later hold is what came before
+		s.Keep = keepOf(n.Stopped.Window, nil) // one event in the window decides
+		s.Keep.Total = true                    // when there is none, all are before it
 		return keyed(s)
 	case n.LastEvent != nil:
 		s := eventSpec(n.LastEvent, Latest)
