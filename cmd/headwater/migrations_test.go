@@ -35,7 +35,7 @@ func old(t *testing.T, s store.Store, ws string, n int) {
 		ops = append(ops, store.Op{Kind: store.OpInsert, Spec: profile.Profiles.Spec, ID: id, Doc: raw})
 	}
 	for chunk := range slices.Chunk(ops, 100) {
-		_, err := s.Commit(t.Context(), store.Batch{ID: string(chunk[0].ID), Ops: chunk})
+		_, err := s.Commit(t.Context(), store.Batch{ID: chunk[0].ID, Ops: chunk})
 		require.NoError(t, err)
 	}
 }
