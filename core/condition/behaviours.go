@@ -53,7 +53,7 @@ func (r *reader) eventName(name string) (known bool) {
 	if r.voc == nil || IsSystemEvent(name) {
 		return false
 	}
-	if known = r.voc.EventKnown(name); !known {
+	if known = r.voc.EventKnown(name); !known && len(r.warnings) < MaxFaults {
 		r.warn(WarnUnknownEvent, "no event of this name has come yet"+didYouMean(name, r.voc.Events()))
 	}
 	return known

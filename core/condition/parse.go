@@ -72,7 +72,7 @@ type reader struct {
 	nodes    int
 	bytes    int
 	depth    int  // nodes above each other
-	full     bool // over a limit: read no further
+	full     bool // over a limit, or of faults: read no further
 	faults   []*core.Error
 	warnings []Warning
 }
@@ -84,6 +84,7 @@ func (r *reader) fault(reason, format string, args ...any) {
 		e.Path = slices.Clone(r.path)
 		r.faults = append(r.faults, e)
 	}
+	r.full = r.full || len(r.faults) == MaxFaults
 }
 
 // warn records that what lies at the path may be a mistake.

@@ -42,6 +42,8 @@ func (r *reader) fields(v any, what string, allowed ...string) (m map[string]any
 			if in[key] != nil {
 				m[key] = in[key]
 			}
+		case r.full:
+			return nil, false
 		default:
 			known = false
 			r.at(key, func() {

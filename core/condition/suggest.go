@@ -5,14 +5,20 @@ import (
 	"strings"
 )
 
+// maxSuggested bounds the words that are compared, in bytes.
+const maxSuggested = 64
+
 // didYouMean suggests the nearest of some words: `; did you mean "count"?`, or ""
 // when none is near.
 func didYouMean(word string, words []string) string {
-	if len(word) > MaxName {
+	if len(word) > maxSuggested {
 		return ""
 	}
 	best, distance := "", len(word)/3+2
 	for _, w := range words {
+		if len(w) > maxSuggested {
+			continue
+		}
 		if d := editDistance(strings.ToLower(word), strings.ToLower(w), distance); d < distance {
 			best, distance = w, d
 		}
