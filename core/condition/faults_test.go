@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -241,6 +242,23 @@ func TestFaultsLimits(t *testing.T) {
 	fs, _ = faultsOf(t, big, nil, Options{})
 	require.Len(t, fs, 1)
 	require.Contains(t, fs[0], "TOO_LONG")
+}
+
+// TestFaultsHostile: what is wrong in very many places costs no more than what is
+// wrong in some.
+func TestFaultsHostile(t *testing.T) {
+	keys, nodes, wide := map[string]any{}, make([]any, 100_000), make([]any, 100_000)
+	for i := range nodes {
+		keys[fmt.Sprint("key", i)] = i
+		nodes[i], wide[i] = map[string]any{"evnet": i}, []any{}
+	}
+	for _, v := range []any{keys, map[string]any{"and": nodes}, map[string]any{"trait": map[string]any{"path": "p", "eq": wide, "any": nodes}}} {
+		start := time.Now()
+		_, faults, _ := Faults(v, testTown(), Options{})
+		require.NotEmpty(t, faults)
+		require.LessOrEqual(t, len(faults), MaxFaults)
+		require.Less(t, time.Since(start), 5*time.Second)
+	}
 }
 
 // TestFaultsKeepValues: values may be personal, so that no message repeats one.

@@ -35,6 +35,13 @@ func FuzzParseJSON(f *testing.F) {
 	f.Add([]byte(`{"event":{"name":"E","where":[{"path":"p","gte":1.50}],"count":{"gte":"2"},"window":{"last":"P4W"}}}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		n, err := ParseJSON(text)
+		if v, bad := decode(text); bad == nil {
+			checked, faults, _ := Faults(v, testTown(), Options{Self: "seg_self"})
+			if (checked == nil) != (len(faults) > 0) || len(faults) > MaxFaults || err != nil && len(faults) == 0 {
+				t.Fatalf("%d faults, but the node is %v and Parse says %v", len(faults), checked, err)
+			}
+			_, _, _ = Faults(v, testTown(), Options{Fields: true, Type: "subscription"})
+		}
 		if err != nil {
 			var e *core.Error
 			if !errors.As(err, &e) || e.Code != core.Invalid || e.Reason == "" {

@@ -56,7 +56,7 @@ func decode(text []byte) (any, error) {
 	if err := d.Decode(&v); err != nil {
 		return nil, core.Errorf(core.Invalid, ReasonJSON, "a condition is one JSON object").Wrap(err)
 	}
-	if _, err := d.Token(); err != io.EOF { //nolint:errorlint // Token returns io.EOF itself
+	if _, err := d.Token(); err != io.EOF {
 		return nil, core.Errorf(core.Invalid, ReasonJSON, "a condition is one JSON object and nothing after it")
 	}
 	return v, nil

@@ -74,6 +74,8 @@ func TestWords(t *testing.T) {
 			`birthday has its anniversary in the next 7 days`},
 		{`{"trait":{"path":"trialEnds","within":{"next":"P1M"}}}`,
 			`trial ends is within the next month`},
+		{`{"trait":{"path":"lastSeen","within":{"past":"P30D"},"olderThan":"P7D"}}`,
+			`last seen is between 7 and 30 days ago`},
 		{`{"trait":{"path":"lastSeen","olderThan":"P90D"}}`,
 			`last seen is at least 90 days ago`},
 		{`{"trait":{"path":"signedUp","after":"2026-01-01T00:00:00Z","before":"2026-06-01T12:00:30Z"}}`,

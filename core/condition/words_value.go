@@ -3,6 +3,7 @@ package condition
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,7 +54,7 @@ func (s speaker) predicate(p *Predicate) phrase {
 
 func (s speaker) asked(p *Predicate) phrase {
 	var parts []phrase
-	for _, o := range p.Operators {
+	for _, o := range betweenAgo(p.Operators) {
 		p := phrase{text: operatorWords(o)}
 		if vs, ok := o.Value.([]any); ok && len(vs) > 1 {
 			p.ends = trailing // in "or" or "and"
@@ -84,14 +85,32 @@ func (s speaker) asked(p *Predicate) phrase {
 	return all
 }
 
+// betweenAgo makes one operator of "within the past 30 days" and "older than 7": a
+// window.
+func betweenAgo(ops []Operator) []Operator {
+	var out []Operator
+	for _, o := range ops {
+		if older, ok := o.Value.(Period); ok {
+			if i := slices.IndexFunc(out, func(o Operator) bool { return o.Op == Within && o.Value.(Relative).Past != nil }); i >= 0 {
+				out[i].Value = &Window{AgoFrom: out[i].Value.(Relative).Past, AgoTo: &older}
+				continue
+			}
+		}
+		out = append(out, o)
+	}
+	return out
+}
+
 func operatorWords(o Operator) string {
 	switch v := o.Value.(type) {
+	case *Window:
+		return "is " + windowWords(v)
 	case time.Time:
 		return fmt.Sprintf("is %s %s", o.Op, timeWords(v))
 	case Period:
 		return "is at least " + periodWords(v) + " ago"
 	case Relative:
-		when := ""
+		var when string
 		if v.Past != nil {
 			when = "the last " + unitWords(*v.Past)
 		} else {
