@@ -11,7 +11,9 @@ import (
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
+	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
 	"github.com/headwater-cdp/headwater/graph"
@@ -29,6 +31,8 @@ type app struct {
 	access   *access.Service
 	events   *event.Service
 	profiles *profile.Service
+	objects  *object.Service
+	segments *segment.Service
 	pipeline *ingest.Pipeline
 }
 
@@ -44,6 +48,16 @@ func newApp(e *env, s store.Store) *app {
 	a.pipeline = ingest.New(ingest.Options{
 		Store: s, Clock: e.clock, Events: a.events, Profiles: a.profiles, Log: e.log, Hooks: hooks(a.metrics),
 	})
+	a.objects = object.NewService(object.Options{
+		Store: s, Clock: e.clock, Committer: a.pipeline, People: a.profiles, Events: a.events, Jobs: a.jobs, Logger: e.log,
+	})
+	a.objects.Register(a.jobs, a.runner)
+	a.segments = segment.New(segment.Options{
+		Store: s, Clock: e.clock, Profiles: a.profiles, Objects: a.objects, ObjectTypes: a.objects.Vocabulary, Events: a.events,
+		Committer: a.pipeline, Jobs: a.jobs, Runner: a.runner, Logger: e.log,
+	})
+	a.objects.SetUses(a.segments.ObjectUses)
+	a.profiles.SetFold(a.segments)
 	a.jobs.Handle(profile.JobRebuild, profile.RebuildHandler(a.profiles), 1)
 	a.jobs.Handle(ingest.ImportKind, a.pipeline.ImportHandler(), 2)
 	a.jobs.Handle(ingest.ReplayKind, a.pipeline.ReplayHandler(), 1)

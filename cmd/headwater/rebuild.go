@@ -7,6 +7,7 @@ import (
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/segment"
 )
 
 // rebuildCmd refolds the derived documents of one workspace or of all.
@@ -31,30 +32,35 @@ func (c *rebuildCmd) Run(e *env) error {
 }
 
 func (c *rebuildCmd) one(ctx context.Context, a *app, w *access.Workspace) error {
-	in, what := profile.RebuildInput{Mode: profile.ModeRebuild}, "rebuilding "+w.Name
+	in, what := profile.RebuildInput{Mode: profile.ModeRebuild}, "rebuilding"
 	if c.Check {
-		in.Mode, what = profile.ModeCheck, "checking "+w.Name
+		in.Mode, what = profile.ModeCheck, "checking"
 	}
-	j, err := a.jobs.Start(ctx, profile.JobRebuild, w.ID, in, "")
-	if err != nil {
-		return err
+	// What people are in is folded from who they are.
+	var differences int64
+	for _, part := range []struct{ kind, of string }{{profile.JobRebuild, "profiles"}, {segment.RebuildKind, "segments"}} {
+		j, err := a.jobs.Start(ctx, part.kind, w.ID, in, "")
+		if err != nil {
+			return err
+		}
+		if j, err = runJob(ctx, a, j, what+" "+part.of+" of "+w.Name); err != nil {
+			return err
+		}
+		var res profile.RebuildResult
+		if err := j.DecodeResult(&res); err != nil {
+			return err
+		}
+		verb := "found"
+		if !c.Check {
+			verb = "put right"
+		}
+		fmt.Fprintf(a.e.out, "%s: %s: %d documents, %d differences %s\n", w.Name, part.of, res.Documents, res.Differences, verb)
+		for _, d := range res.Sample {
+			fmt.Fprintln(a.e.out, " ", d)
+		}
+		differences += res.Differences
 	}
-	if j, err = runJob(ctx, a, j, what); err != nil {
-		return err
-	}
-	var res profile.RebuildResult
-	if err := j.DecodeResult(&res); err != nil {
-		return err
-	}
-	verb := "found"
-	if !c.Check {
-		verb = "put right"
-	}
-	fmt.Fprintf(a.e.out, "%s: %d documents, %d differences %s\n", w.Name, res.Documents, res.Differences, verb)
-	for _, d := range res.Sample {
-		fmt.Fprintln(a.e.out, " ", d)
-	}
-	if c.Check && res.Differences > 0 {
+	if c.Check && differences > 0 {
 		return core.Errorf(core.Conflict, "DIFFERENCES", "what is stored differs from the event log; run rebuild to put it right")
 	}
 	return nil

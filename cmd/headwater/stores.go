@@ -10,7 +10,9 @@ import (
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
+	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/store/mongo"
 	"github.com/headwater-cdp/headwater/core/store/sqlite"
@@ -30,7 +32,7 @@ type storeFlags struct {
 // walk them, so a new package is added here and nowhere else.
 func specs() []*store.Spec {
 	all := store.Specs()
-	for _, s := range [][]*store.Spec{access.Specs(), work.Specs(), event.Specs(), profile.Specs(), ingest.Specs()} {
+	for _, s := range [][]*store.Spec{access.Specs(), work.Specs(), event.Specs(), object.Specs(), profile.Specs(), segment.Specs(), ingest.Specs()} {
 		all = append(all, s...)
 	}
 	return all
