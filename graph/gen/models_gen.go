@@ -12,12 +12,50 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/condition"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
+	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/work"
 	"github.com/headwater-cdp/headwater/graph/scalar"
+	"github.com/headwater-cdp/headwater/graph/view"
 )
+
+// Puts people on a list.
+type AddToListInput struct {
+	// The list.
+	ID string `json:"id"`
+	// The people, at most 1,000; uploadList takes more.
+	Items []*ListItemInput `json:"items"`
+}
+
+// People on a list.
+type AddToListPayload struct {
+	// The list.
+	Segment *segment.Segment `json:"segment,omitempty"`
+	// One for each person, in their order.
+	Results []*segment.ListResult `json:"results"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Puts a segment away.
+type ArchiveSegmentInput struct {
+	// The segment.
+	ID string `json:"id"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+}
+
+// A segment that was put away.
+type ArchiveSegmentPayload struct {
+	// The segment as it is now.
+	Segment *segment.Segment `json:"segment,omitempty"`
+	// What is wrong with the input; IN_USE names who needs it.
+	UserErrors []*core.Error `json:"userErrors"`
+}
 
 // Cancels a job.
 type CancelJobInput struct {
@@ -39,6 +77,34 @@ type ColumnInput struct {
 	Column string `json:"column"`
 	// A member of a message ("userId", "timestamp") or a path in one of its objects ("traits.email"), with the type of the cells after a colon where that is not text: "properties.total:number".
 	Target string `json:"target"`
+}
+
+// Makes a segment of other segments.
+type CombineSegmentsInput struct {
+	// How they are combined.
+	Operation segment.Operation `json:"operation"`
+	// 2 to 20 segments; of a difference the first is what is taken from.
+	SegmentIds []string `json:"segmentIds"`
+	// Its name.
+	Name string `json:"name"`
+	// What it is for.
+	Description *string `json:"description,omitempty"`
+	// Words to find it by, at most 20.
+	Tags []string `json:"tags,omitempty"`
+	// Makes a list of who is in it now, instead of a segment that follows the others.
+	Static *bool `json:"static,omitempty"`
+	// The same key again gives the same segment.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// A segment of segments.
+type CombineSegmentsPayload struct {
+	// The segment.
+	Segment *segment.Segment `json:"segment,omitempty"`
+	// The job that finds its members.
+	Job *work.Job `json:"job,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // The standing of a purpose on a channel.
@@ -87,7 +153,7 @@ type CreateKeyInput struct {
 	Purposes []string `json:"purposes,omitempty"`
 	// The purpose of a request that names none.
 	Purpose *string `json:"purpose,omitempty"`
-	// Permissions to narrow it to: read, ingest, change, manage.
+	// Permissions to narrow it to: read, ingest, design, change, manage.
 	Scopes []string `json:"scopes,omitempty"`
 	// When it stops working; never when left out.
 	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
@@ -103,6 +169,70 @@ type CreateKeyPayload struct {
 	Key *access.Key `json:"key,omitempty"`
 	// What to send as Authorization: Bearer. It cannot be shown again.
 	Secret *string `json:"secret,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Defines a type.
+type CreateObjectTypeInput struct {
+	// What it is called by programs, for ever: lower case letters, digits and "_".
+	Key string `json:"key"`
+	// What one of them is called.
+	Name string `json:"name"`
+	// What several of them are called; the name when left out.
+	Plural *string `json:"plural,omitempty"`
+	// What it is for.
+	Description *string `json:"description,omitempty"`
+	// What its records hold, at most 200.
+	Fields []*ObjectFieldInput `json:"fields,omitempty"`
+	// How its records relate to people and to other records, at most 20.
+	Relations []*ObjectRelationInput `json:"relations,omitempty"`
+	// The key of the field that names a record; the external id when left out.
+	DisplayField *string `json:"displayField,omitempty"`
+	// The same key and the same definition again give the same type, with or without this.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// A new type.
+type CreateObjectTypePayload struct {
+	// The type.
+	ObjectType *object.Type `json:"objectType,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Makes a segment of a condition.
+type CreateSegmentInput struct {
+	// Its name.
+	Name string `json:"name"`
+	// What it is for.
+	Description *string `json:"description,omitempty"`
+	// Who belongs to it.
+	Where *view.Condition `json:"where"`
+	// How its members are found; a PREDICTIVE one asks for a prediction. createStaticSegment makes a list.
+	Kind segment.Kind `json:"kind"`
+	// The time zone of calendar units, "Europe/Bucharest"; UTC when left out.
+	TimeZone *string `json:"timeZone,omitempty"`
+	// Takes calendar units in the person's own time zone where it is known.
+	ZoneOfProfile *bool `json:"zoneOfProfile,omitempty"`
+	// Words to find it by, at most 20.
+	Tags []string `json:"tags,omitempty"`
+	// Only check the condition, and count who would be in it.
+	DryRun *bool `json:"dryRun,omitempty"`
+	// The same key again gives the same segment.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// A new segment.
+type CreateSegmentPayload struct {
+	// The segment; null after a dry run.
+	Segment *segment.Segment `json:"segment,omitempty"`
+	// The job that finds its members.
+	Job *work.Job `json:"job,omitempty"`
+	// After a dry run: who would be in it.
+	Preview *SegmentPreview `json:"preview,omitempty"`
+	// What may be a mistake in the condition.
+	Warnings []*condition.Warning `json:"warnings"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -123,6 +253,26 @@ type CreateSourceInput struct {
 type CreateSourcePayload struct {
 	// The source.
 	Source *event.Source `json:"source,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Makes an empty list.
+type CreateStaticSegmentInput struct {
+	// Its name.
+	Name string `json:"name"`
+	// What it is for.
+	Description *string `json:"description,omitempty"`
+	// Words to find it by, at most 20.
+	Tags []string `json:"tags,omitempty"`
+	// The same key again gives the same list.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// A new list.
+type CreateStaticSegmentPayload struct {
+	// The list.
+	Segment *segment.Segment `json:"segment,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -153,6 +303,48 @@ type DecideMergeProposalPayload struct {
 	Merge *profile.Merge `json:"merge,omitempty"`
 	// The profile that both are now.
 	Profile *profile.Profile `json:"profile,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Deletes a record; it can be restored.
+type DeleteObjectInput struct {
+	// The key of its type.
+	Type string `json:"type"`
+	// Its id in your system.
+	ExternalID string `json:"externalId"`
+}
+
+// A deleted record.
+type DeleteObjectPayload struct {
+	// The record as it is now.
+	Record *object.Record `json:"record,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Deletes a type. Refused while something uses it.
+type DeleteObjectTypeInput struct {
+	// The key of the type.
+	Key string `json:"key"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// Deletes its records too, in a job; without it a type with records is refused.
+	DeleteRecords *bool `json:"deleteRecords,omitempty"`
+	// Only say what would be deleted, and who uses it.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// A deletion under way, or what one would delete.
+type DeleteObjectTypePayload struct {
+	// The type as it was.
+	ObjectType *object.Type `json:"objectType,omitempty"`
+	// How many records it has, deleted ones that could be restored too.
+	Records int `json:"records"`
+	// What uses it: "segment seg_… (its name)".
+	UsedBy []string `json:"usedBy"`
+	// The job that deletes its records and then the type; null where there are none.
+	Job *work.Job `json:"job,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -189,12 +381,86 @@ type DiscardQuarantinedEventsPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Why a person is in a segment, or is not.
+type Explanation struct {
+	// Whether the person meets the condition now; of a list, whether the person is on it.
+	Member bool `json:"member"`
+	// Whether the segment has the person as a member; another answer than member's while it is BUILDING or ARCHIVED.
+	Stored bool `json:"stored"`
+	// Since when it has.
+	EnteredAt *time.Time `json:"enteredAt,omitempty"`
+	// The condition, taken apart.
+	Root *condition.Explanation `json:"root"`
+	// The earliest instant at which the answer can change although nothing happens; null for never.
+	NextChangeAt *time.Time `json:"nextChangeAt,omitempty"`
+}
+
+// What narrows the values of a field; null narrows nothing.
+type FieldConstraints struct {
+	// The least: a number, an amount, a day or an instant.
+	Min *string `json:"min,omitempty"`
+	// The greatest.
+	Max *string `json:"max,omitempty"`
+	// The fewest characters.
+	MinLength *int `json:"minLength,omitempty"`
+	// The most characters.
+	MaxLength *int `json:"maxLength,omitempty"`
+	// The most values of an array.
+	MaxItems *int `json:"maxItems,omitempty"`
+	// A regular expression (RE2) that is found in the text.
+	Pattern *string `json:"pattern,omitempty"`
+	// The values of an ENUM.
+	Values []string `json:"values,omitempty"`
+	// The most digits after the point, of DECIMAL and MONEY.
+	Scale *int `json:"scale,omitempty"`
+}
+
+// What narrows the values of a field; what is left out narrows nothing.
+type FieldConstraintsInput struct {
+	// The least: a number, an amount, a day or an instant.
+	Min *string `json:"min,omitempty"`
+	// The greatest.
+	Max *string `json:"max,omitempty"`
+	// The fewest characters.
+	MinLength *int `json:"minLength,omitempty"`
+	// The most characters.
+	MaxLength *int `json:"maxLength,omitempty"`
+	// The most values of an array.
+	MaxItems *int `json:"maxItems,omitempty"`
+	// A regular expression (RE2) that is found in the text.
+	Pattern *string `json:"pattern,omitempty"`
+	// The values of an ENUM.
+	Values []string `json:"values,omitempty"`
+	// The most digits after the point, of DECIMAL and MONEY.
+	Scale *int `json:"scale,omitempty"`
+}
+
 // What to import: exactly one of these. Files beyond a request's size go through 'headwater import'.
 type ImportContent struct {
 	// A message of Segment's protocol a line, each with its type.
 	Ndjson *string `json:"ndjson,omitempty"`
 	// A table.
 	CSV *CSVInput `json:"csv,omitempty"`
+}
+
+// Imports records.
+type ImportObjectsInput struct {
+	// The key of their type.
+	Type string `json:"type"`
+	// The records.
+	Content *ObjectImportContent `json:"content"`
+	// Only read the rows, and tell of the first of them.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// An import under way.
+type ImportObjectsPayload struct {
+	// The import. Its result counts what became of the rows, and names the first 1,000 that could not be taken.
+	Job *work.Job `json:"job,omitempty"`
+	// After a dry run: what would become of the first rows.
+	Preview []*ObjectImportRow `json:"preview"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // What became of events. It comes when they are on disk.
@@ -207,6 +473,38 @@ type IngestPayload struct {
 	Results []*event.Result `json:"results"`
 	// What is wrong with the input as a whole.
 	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Whom or what a record relates to: exactly one of these.
+type LinkTargetInput struct {
+	// A name of a person, who need not be known yet.
+	Identifier *event.Identifier `json:"identifier,omitempty"`
+	// prof_…
+	ProfileID *string `json:"profileId,omitempty"`
+	// Of a relation to another type: the external id of the record.
+	ExternalID *string `json:"externalId,omitempty"`
+}
+
+// A person to put on a list or take off it: exactly one of these.
+type ListItemInput struct {
+	// prof_…
+	ProfileID *string `json:"profileId,omitempty"`
+	// One of the person's names.
+	Identifier *event.Identifier `json:"identifier,omitempty"`
+}
+
+// That a person is, or was, a member of a segment.
+type Membership struct {
+	// The segment.
+	Segment *segment.Segment `json:"segment"`
+	// Since when.
+	EnteredAt time.Time `json:"enteredAt"`
+	// Until when; null while it lasts.
+	LeftAt *time.Time `json:"leftAt,omitempty"`
+	// Of a history: why the person entered.
+	EnteredBecause *segment.Cause `json:"enteredBecause,omitempty"`
+	// Of a history: why the person left.
+	LeftBecause *segment.Cause `json:"leftBecause,omitempty"`
 }
 
 // Merges two profiles by hand.
@@ -233,6 +531,103 @@ type MergeProfilesPayload struct {
 
 // What can be changed. Each mutation takes one input and tells what is wrong with it in userErrors.
 type Mutation struct {
+}
+
+// A field to change; what is left out stays.
+type ObjectFieldChangeInput struct {
+	// The field.
+	Key string `json:"key"`
+	// What it is called by people; null for nothing.
+	Label graphql.Omittable[*string] `json:"label,omitempty"`
+	// What it means; null for nothing.
+	Description graphql.Omittable[*string] `json:"description,omitempty"`
+	// What it holds. A type that holds less is refused while a record holds what it would not.
+	Type *object.FieldType `json:"type,omitempty"`
+	// Holds an array of such values.
+	Many *bool `json:"many,omitempty"`
+	// Every record has a value; refused while one has none.
+	Required *bool `json:"required,omitempty"`
+	// No two records have the same value; refused while two have.
+	Unique *bool `json:"unique,omitempty"`
+	// Should be used no more.
+	Deprecated *bool `json:"deprecated,omitempty"`
+	// The value of records that say nothing; null for none.
+	Default graphql.Omittable[scalar.JSON] `json:"default,omitempty"`
+	// What kind of personal data it holds.
+	Category *core.Category `json:"category,omitempty"`
+	// What narrows its values, instead of what did; narrower is refused while a record does not fit.
+	Constraints *FieldConstraintsInput `json:"constraints,omitempty"`
+	// Of a REFERENCE: the key of the type that it leads to.
+	Target *string `json:"target,omitempty"`
+}
+
+// A field to define.
+type ObjectFieldInput struct {
+	// What it is called by programs: lower case letters, digits and "_".
+	Key string `json:"key"`
+	// What it is called by people.
+	Label *string `json:"label,omitempty"`
+	// What it means.
+	Description *string `json:"description,omitempty"`
+	// What it holds.
+	Type object.FieldType `json:"type"`
+	// Holds an array of such values.
+	Many *bool `json:"many,omitempty"`
+	// Every record has a value.
+	Required *bool `json:"required,omitempty"`
+	// No two records have the same value.
+	Unique *bool `json:"unique,omitempty"`
+	// The value of records that say nothing.
+	Default scalar.JSON `json:"default,omitempty"`
+	// What kind of personal data it holds; UNCLASSIFIED when left out.
+	Category *core.Category `json:"category,omitempty"`
+	// What narrows its values.
+	Constraints *FieldConstraintsInput `json:"constraints,omitempty"`
+	// Of a REFERENCE: the key of the type that it leads to.
+	Target *string `json:"target,omitempty"`
+}
+
+// Which records to import: exactly one of these. A column of a table is "externalId", the key of a field, or
+// "link.", a relation, a dot and a namespace ("link.owner.email").
+type ObjectImportContent struct {
+	// A record a line: {"externalId", "fields", "links"}.
+	Ndjson *string `json:"ndjson,omitempty"`
+	// A table.
+	CSV *CSVInput `json:"csv,omitempty"`
+}
+
+// What would become of a row.
+type ObjectImportRow struct {
+	// Its line in the file, from 1.
+	Line int `json:"line"`
+	// The record's id in your system.
+	ExternalID string `json:"externalId"`
+	// What would become of the record.
+	Outcome object.Outcome `json:"outcome"`
+	// Why it could not be written.
+	Error *core.Error `json:"error,omitempty"`
+}
+
+// A relation to change; what is left out stays.
+type ObjectRelationChangeInput struct {
+	// The relation.
+	Key string `json:"key"`
+	// What it is called by people; null for nothing.
+	Label graphql.Omittable[*string] `json:"label,omitempty"`
+	// A record may have several.
+	Many *bool `json:"many,omitempty"`
+}
+
+// A relation to define.
+type ObjectRelationInput struct {
+	// What it is called by programs: lower case letters, digits and "_".
+	Key string `json:"key"`
+	// What it is called by people.
+	Label *string `json:"label,omitempty"`
+	// A record may have several.
+	Many *bool `json:"many,omitempty"`
+	// The key of the type that it leads to; people when left out.
+	Target *string `json:"target,omitempty"`
 }
 
 // The country of phone numbers that are written without one.
@@ -289,6 +684,76 @@ type RebuildProfilesPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// A record to write. A field that is left out keeps its value, null clears it.
+type RecordInput struct {
+	// Its id in your system.
+	ExternalID string `json:"externalId"`
+	// An object.
+	Fields scalar.JSON `json:"fields,omitempty"`
+	// The relations to set; others stay as they are.
+	Links []*RelationLinksInput `json:"links,omitempty"`
+	// The version that you saw, 0 for a new record; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+}
+
+// That a record relates to a person or to another record.
+type RecordLink struct {
+	// The key of the relation.
+	Relation string `json:"relation"`
+	// The name of the person, where the link is by name.
+	Identifier *profile.Held `json:"identifier,omitempty"`
+	// The id of the person, where the link is by id.
+	ProfileID *string `json:"profileId,omitempty"`
+	// The external id of the record that it leads to.
+	ExternalID *string `json:"externalId,omitempty"`
+}
+
+// What became of one record.
+type RecordResult struct {
+	// Its id in your system.
+	ExternalID string `json:"externalId"`
+	// What became of it.
+	Outcome object.Outcome `json:"outcome"`
+	// The record as it is now.
+	Record *object.Record `json:"record,omitempty"`
+	// Why it could not be written, with its path in the input.
+	Error *core.Error `json:"error,omitempty"`
+}
+
+// What a record has in one relation, instead of what it had.
+type RelationLinksInput struct {
+	// The key of the relation.
+	Relation string `json:"relation"`
+	// Whom or what; none clears it.
+	To []*LinkTargetInput `json:"to"`
+}
+
+// Takes people off a list.
+type RemoveFromListInput struct {
+	// The list.
+	ID string `json:"id"`
+	// The people, at most 1,000.
+	Items []*ListItemInput `json:"items"`
+}
+
+// People off a list.
+type RemoveFromListPayload struct {
+	// The list.
+	Segment *segment.Segment `json:"segment,omitempty"`
+	// One for each person, in their order.
+	Results []*segment.ListResult `json:"results"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// A field to give another key.
+type RenameFieldInput struct {
+	// Its key.
+	From string `json:"from"`
+	// Its new key; the old one is understood until another field takes it.
+	To string `json:"to"`
+}
+
 // Sends events that were kept aside through the pipeline again.
 type ReplayQuarantinedEventsInput struct {
 	// Which.
@@ -313,6 +778,40 @@ type ReplaySelection struct {
 	Ids []string `json:"ids,omitempty"`
 	// All that match, in a job.
 	Filter *QuarantineFilter `json:"filter,omitempty"`
+}
+
+// Brings a deleted record back.
+type RestoreObjectInput struct {
+	// The key of its type.
+	Type string `json:"type"`
+	// Its id in your system.
+	ExternalID string `json:"externalId"`
+}
+
+// A record that was brought back.
+type RestoreObjectPayload struct {
+	// The record as it is now.
+	Record *object.Record `json:"record,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Takes a segment into use again.
+type RestoreSegmentInput struct {
+	// The segment.
+	ID string `json:"id"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+}
+
+// A segment in use again.
+type RestoreSegmentPayload struct {
+	// The segment as it is now.
+	Segment *segment.Segment `json:"segment,omitempty"`
+	// The job that finds who belongs to it now.
+	Job *work.Job `json:"job,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // Ends a key.
@@ -345,6 +844,34 @@ type RotateKeyPayload struct {
 	Secret *string `json:"secret,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Which segments to list; all that is given must hold.
+type SegmentFilter struct {
+	// Only those with this tag.
+	Tag *string `json:"tag,omitempty"`
+	// Only those that stand at one of these; all that are not archived when left out.
+	Statuses []segment.Status `json:"statuses,omitempty"`
+	// Only those of one of these kinds.
+	Kinds []segment.Kind `json:"kinds,omitempty"`
+	// Only those in whose name this is found, whatever the case.
+	Text *string `json:"text,omitempty"`
+}
+
+// How many people a condition finds, before it is saved.
+type SegmentPreview struct {
+	// How many meet it: counted where traits and kept events tell, else estimated.
+	Count *view.Count `json:"count"`
+	// Beside a segment: how many would enter it.
+	Entering *view.Count `json:"entering,omitempty"`
+	// Beside a segment: how many would leave it.
+	Leaving *view.Count `json:"leaving,omitempty"`
+	// Some of those who meet it.
+	Sample []*profile.Profile `json:"sample"`
+	// The condition in English.
+	Words string `json:"words"`
+	// What may be a mistake and does not stop it: names that were never seen.
+	Warnings []*condition.Warning `json:"warnings"`
 }
 
 // Describes a field; what is left out stays.
@@ -451,6 +978,30 @@ type SetTraitRulePayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Makes a list of who is in a segment now.
+type SnapshotSegmentInput struct {
+	// The segment to copy.
+	SegmentID string `json:"segmentId"`
+	// The list's name; that of the segment and the day when left out.
+	Name *string `json:"name,omitempty"`
+	// What it is for.
+	Description *string `json:"description,omitempty"`
+	// Words to find it by, at most 20.
+	Tags []string `json:"tags,omitempty"`
+	// The same key again gives the same list.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// A list being filled.
+type SnapshotSegmentPayload struct {
+	// The list.
+	Segment *segment.Segment `json:"segment,omitempty"`
+	// The job that fills it.
+	Job *work.Job `json:"job,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Imports events.
 type StartImportInput struct {
 	// What to import.
@@ -495,6 +1046,90 @@ type UnmergeProfilesPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Changes a type, all of it or nothing. Renames come first, so that the rest speaks of the new keys.
+type UpdateObjectTypeInput struct {
+	// The key of the type.
+	Key string `json:"key"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// What one of them is called.
+	Name *string `json:"name,omitempty"`
+	// What several of them are called.
+	Plural *string `json:"plural,omitempty"`
+	// What it is for; null for nothing.
+	Description graphql.Omittable[*string] `json:"description,omitempty"`
+	// The key of the field that names a record; null for the external id.
+	DisplayField graphql.Omittable[*string] `json:"displayField,omitempty"`
+	// Fields to give other keys.
+	RenameFields []*RenameFieldInput `json:"renameFields,omitempty"`
+	// Fields to add. A required one needs a default where there are records.
+	AddFields []*ObjectFieldInput `json:"addFields,omitempty"`
+	// Fields to change.
+	ChangeFields []*ObjectFieldChangeInput `json:"changeFields,omitempty"`
+	// Keys of fields to remove; refused while something uses one or a record holds a value.
+	RemoveFields []string `json:"removeFields,omitempty"`
+	// Relations to add.
+	AddRelations []*ObjectRelationInput `json:"addRelations,omitempty"`
+	// Relations to change.
+	ChangeRelations []*ObjectRelationChangeInput `json:"changeRelations,omitempty"`
+	// Keys of relations to remove; refused while something uses one or a record has a link.
+	RemoveRelations []string `json:"removeRelations,omitempty"`
+	// Only check it, and name the records that would be in the way.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// A changed type.
+type UpdateObjectTypePayload struct {
+	// The type as it is now; after a dry run as it would be.
+	ObjectType *object.Type `json:"objectType,omitempty"`
+	// How many records were compared with the change.
+	Checked int `json:"checked"`
+	// After a dry run: what is in the way.
+	Breaks []*object.Break `json:"breaks"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Changes a segment; what is left out stays.
+type UpdateSegmentInput struct {
+	// The segment.
+	ID string `json:"id"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// Its new name.
+	Name graphql.Omittable[*string] `json:"name,omitempty"`
+	// What it is for; null for nothing.
+	Description graphql.Omittable[*string] `json:"description,omitempty"`
+	// Who belongs to it from now on.
+	Where graphql.Omittable[*view.Condition] `json:"where,omitempty"`
+	// The time zone of calendar units; null for UTC.
+	TimeZone graphql.Omittable[*string] `json:"timeZone,omitempty"`
+	// Takes calendar units in the person's own time zone where it is known.
+	ZoneOfProfile graphql.Omittable[*bool] `json:"zoneOfProfile,omitempty"`
+	// Words to find it by, instead of those that it had.
+	Tags graphql.Omittable[[]string] `json:"tags,omitempty"`
+	// Takes condition and time zone from this version.
+	RestoreVersion *int `json:"restoreVersion,omitempty"`
+	// Only check it, and count who would enter and leave.
+	DryRun *bool `json:"dryRun,omitempty"`
+	// Makes a dry run count, however long it takes, where an estimate would do.
+	Exact *bool `json:"exact,omitempty"`
+}
+
+// A changed segment.
+type UpdateSegmentPayload struct {
+	// The segment as it is now.
+	Segment *segment.Segment `json:"segment,omitempty"`
+	// The job that finds who enters and leaves; null when the condition is the same.
+	Job *work.Job `json:"job,omitempty"`
+	// After a dry run with a condition: who would enter and leave.
+	Preview *SegmentPreview `json:"preview,omitempty"`
+	// What may be a mistake in the condition.
+	Warnings []*condition.Warning `json:"warnings"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Changes a source; what is left out stays.
 type UpdateSourceInput struct {
 	// The source.
@@ -531,6 +1166,72 @@ type UpdateWorkspacePayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Puts on a list, in a job, whom a text names. Larger ones are cut into several, of 1 MB each.
+type UploadListInput struct {
+	// The list.
+	ID string `json:"id"`
+	// How the text names people.
+	Format segment.Format `json:"format"`
+	// The people.
+	Text string `json:"text"`
+	// The namespace of values that do not say theirs: "email".
+	Namespace *string `json:"namespace,omitempty"`
+	// Of CSV: what stands between cells, one ASCII character; a comma when left out.
+	Separator *string `json:"separator,omitempty"`
+	// Takes off the list who is not in the text.
+	Replace *bool `json:"replace,omitempty"`
+}
+
+// An upload under way.
+type UploadListPayload struct {
+	// The list.
+	Segment *segment.Segment `json:"segment,omitempty"`
+	// The upload. Its result counts who was put on, who was there and whom nobody knows.
+	Job *work.Job `json:"job,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Writes a record: makes it where it is not there, else changes it.
+type UpsertObjectInput struct {
+	// The key of its type.
+	Type string `json:"type"`
+	// Its id in your system.
+	ExternalID string `json:"externalId"`
+	// An object. A field that is left out keeps its value, null clears it.
+	Fields scalar.JSON `json:"fields,omitempty"`
+	// The relations to set; others stay as they are.
+	Links []*RelationLinksInput `json:"links,omitempty"`
+	// The version that you saw, 0 for a new record; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+}
+
+// A written record.
+type UpsertObjectPayload struct {
+	// The record as it is now.
+	Record *object.Record `json:"record,omitempty"`
+	// What became of it.
+	Outcome *object.Outcome `json:"outcome,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Writes records: makes those that are not there, changes the others.
+type UpsertObjectsInput struct {
+	// The key of their type.
+	Type string `json:"type"`
+	// The records, at most 1,000.
+	Records []*RecordInput `json:"records"`
+}
+
+// Written records.
+type UpsertObjectsPayload struct {
+	// One for each record, in their order.
+	Results []*RecordResult `json:"results"`
+	// What is wrong with the input as a whole.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Something that this key may not see.
 type Withheld struct {
 	// Where it would stand.
@@ -549,7 +1250,9 @@ const (
 	ActionRead Action = "READ"
 	// Send events.
 	ActionIngest Action = "INGEST"
-	// Change data and definitions.
+	// Make and change segments, lists, object types and records.
+	ActionDesign Action = "DESIGN"
+	// Change everything else: data and definitions.
 	ActionChange Action = "CHANGE"
 	// Manage keys and the workspace itself.
 	ActionManage Action = "MANAGE"
@@ -559,13 +1262,14 @@ var AllAction = []Action{
 	ActionSignIn,
 	ActionRead,
 	ActionIngest,
+	ActionDesign,
 	ActionChange,
 	ActionManage,
 }
 
 func (e Action) IsValid() bool {
 	switch e {
-	case ActionSignIn, ActionRead, ActionIngest, ActionChange, ActionManage:
+	case ActionSignIn, ActionRead, ActionIngest, ActionDesign, ActionChange, ActionManage:
 		return true
 	}
 	return false
@@ -601,6 +1305,143 @@ func (e *Action) UnmarshalJSON(b []byte) error {
 }
 
 func (e Action) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What is computed of events. Nothing has no average, minimum or maximum: no range holds of that.
+type AggregateFn string
+
+const (
+	// How many have a value.
+	AggregateFnCount AggregateFn = "COUNT"
+	// The sum of the numbers.
+	AggregateFnSum AggregateFn = "SUM"
+	// The mean of the numbers.
+	AggregateFnAvg AggregateFn = "AVG"
+	// The least number.
+	AggregateFnMin AggregateFn = "MIN"
+	// The greatest number.
+	AggregateFnMax AggregateFn = "MAX"
+	// How many different values.
+	AggregateFnDistinct AggregateFn = "DISTINCT"
+)
+
+var AllAggregateFn = []AggregateFn{
+	AggregateFnCount,
+	AggregateFnSum,
+	AggregateFnAvg,
+	AggregateFnMin,
+	AggregateFnMax,
+	AggregateFnDistinct,
+}
+
+func (e AggregateFn) IsValid() bool {
+	switch e {
+	case AggregateFnCount, AggregateFnSum, AggregateFnAvg, AggregateFnMin, AggregateFnMax, AggregateFnDistinct:
+		return true
+	}
+	return false
+}
+
+func (e AggregateFn) String() string {
+	return string(e)
+}
+
+func (e *AggregateFn) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = AggregateFn(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid AggregateFn", str)
+	}
+	return nil
+}
+
+func (e AggregateFn) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *AggregateFn) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e AggregateFn) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// The units of the calendar. A week begins on Monday.
+type CalendarUnit string
+
+const (
+	// From midnight.
+	CalendarUnitDay CalendarUnit = "DAY"
+	// From Monday.
+	CalendarUnitWeek CalendarUnit = "WEEK"
+	// From the first of the month.
+	CalendarUnitMonth CalendarUnit = "MONTH"
+	// From the first of January, April, July or October.
+	CalendarUnitQuarter CalendarUnit = "QUARTER"
+	// From the first of January.
+	CalendarUnitYear CalendarUnit = "YEAR"
+)
+
+var AllCalendarUnit = []CalendarUnit{
+	CalendarUnitDay,
+	CalendarUnitWeek,
+	CalendarUnitMonth,
+	CalendarUnitQuarter,
+	CalendarUnitYear,
+}
+
+func (e CalendarUnit) IsValid() bool {
+	switch e {
+	case CalendarUnitDay, CalendarUnitWeek, CalendarUnitMonth, CalendarUnitQuarter, CalendarUnitYear:
+		return true
+	}
+	return false
+}
+
+func (e CalendarUnit) String() string {
+	return string(e)
+}
+
+func (e *CalendarUnit) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = CalendarUnit(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid CalendarUnit", str)
+	}
+	return nil
+}
+
+func (e CalendarUnit) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *CalendarUnit) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e CalendarUnit) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
@@ -799,6 +1640,201 @@ func (e *MergeDecision) UnmarshalJSON(b []byte) error {
 }
 
 func (e MergeDecision) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What may become of a message.
+type MessageEventType string
+
+const (
+	// It was handed to the channel.
+	MessageEventTypeSent MessageEventType = "SENT"
+	// It arrived.
+	MessageEventTypeDelivered MessageEventType = "DELIVERED"
+	// It was opened.
+	MessageEventTypeOpened MessageEventType = "OPENED"
+	// A link in it was followed.
+	MessageEventTypeClicked MessageEventType = "CLICKED"
+	// It came back.
+	MessageEventTypeBounced MessageEventType = "BOUNCED"
+	// The person complained of it.
+	MessageEventTypeComplained MessageEventType = "COMPLAINED"
+	// The person answered it.
+	MessageEventTypeReplied MessageEventType = "REPLIED"
+	// The person wants no more of them.
+	MessageEventTypeUnsubscribed MessageEventType = "UNSUBSCRIBED"
+)
+
+var AllMessageEventType = []MessageEventType{
+	MessageEventTypeSent,
+	MessageEventTypeDelivered,
+	MessageEventTypeOpened,
+	MessageEventTypeClicked,
+	MessageEventTypeBounced,
+	MessageEventTypeComplained,
+	MessageEventTypeReplied,
+	MessageEventTypeUnsubscribed,
+}
+
+func (e MessageEventType) IsValid() bool {
+	switch e {
+	case MessageEventTypeSent, MessageEventTypeDelivered, MessageEventTypeOpened, MessageEventTypeClicked, MessageEventTypeBounced, MessageEventTypeComplained, MessageEventTypeReplied, MessageEventTypeUnsubscribed:
+		return true
+	}
+	return false
+}
+
+func (e MessageEventType) String() string {
+	return string(e)
+}
+
+func (e *MessageEventType) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = MessageEventType(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid MessageEventType", str)
+	}
+	return nil
+}
+
+func (e MessageEventType) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *MessageEventType) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e MessageEventType) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What a missing value answers to a comparison.
+type MissingPolicy string
+
+const (
+	// No, to neq and notIn too.
+	MissingPolicyExclude MissingPolicy = "EXCLUDE"
+	// Yes.
+	MissingPolicyInclude MissingPolicy = "INCLUDE"
+)
+
+var AllMissingPolicy = []MissingPolicy{
+	MissingPolicyExclude,
+	MissingPolicyInclude,
+}
+
+func (e MissingPolicy) IsValid() bool {
+	switch e {
+	case MissingPolicyExclude, MissingPolicyInclude:
+		return true
+	}
+	return false
+}
+
+func (e MissingPolicy) String() string {
+	return string(e)
+}
+
+func (e *MissingPolicy) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = MissingPolicy(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid MissingPolicy", str)
+	}
+	return nil
+}
+
+func (e MissingPolicy) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *MissingPolicy) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e MissingPolicy) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Of how many something holds.
+type Quantifier string
+
+const (
+	// Of at least one.
+	QuantifierAny Quantifier = "ANY"
+	// Of every one, and there is one.
+	QuantifierAll Quantifier = "ALL"
+	// Of none.
+	QuantifierNone Quantifier = "NONE"
+)
+
+var AllQuantifier = []Quantifier{
+	QuantifierAny,
+	QuantifierAll,
+	QuantifierNone,
+}
+
+func (e Quantifier) IsValid() bool {
+	switch e {
+	case QuantifierAny, QuantifierAll, QuantifierNone:
+		return true
+	}
+	return false
+}
+
+func (e Quantifier) String() string {
+	return string(e)
+}
+
+func (e *Quantifier) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = Quantifier(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid Quantifier", str)
+	}
+	return nil
+}
+
+func (e Quantifier) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *Quantifier) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e Quantifier) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

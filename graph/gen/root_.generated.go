@@ -22,18 +22,30 @@ type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 
 type ResolverRoot interface {
 	Event() EventResolver
+	ExplanationNode() ExplanationNodeResolver
 	FieldDefinition() FieldDefinitionResolver
 	ImportRow() ImportRowResolver
 	IngestResult() IngestResultResolver
 	Job() JobResolver
 	Key() KeyResolver
+	ListResult() ListResultResolver
+	MembershipChange() MembershipChangeResolver
+	MembershipEntry() MembershipEntryResolver
 	MergeProposal() MergeProposalResolver
 	Mutation() MutationResolver
+	ObjectField() ObjectFieldResolver
+	ObjectRelation() ObjectRelationResolver
+	ObjectType() ObjectTypeResolver
 	PlanRule() PlanRuleResolver
 	Profile() ProfileResolver
 	ProfileChange() ProfileChangeResolver
 	QuarantinedEvent() QuarantinedEventResolver
 	Query() QueryResolver
+	Record() RecordResolver
+	Segment() SegmentResolver
+	SegmentMemberEdge() SegmentMemberEdgeResolver
+	SegmentRegion() SegmentRegionResolver
+	SegmentVersion() SegmentVersionResolver
 	Subscription() SubscriptionResolver
 	TrackingPlan() TrackingPlanResolver
 	Trait() TraitResolver
@@ -66,36 +78,81 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	opCtx := graphql.GetOperationContext(ctx)
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
+		ec.unmarshalInputAddToListInput,
+		ec.unmarshalInputAggregateConditionInput,
+		ec.unmarshalInputAgoInput,
+		ec.unmarshalInputArchiveSegmentInput,
+		ec.unmarshalInputBucketInput,
 		ec.unmarshalInputCancelJobInput,
 		ec.unmarshalInputColumnInput,
+		ec.unmarshalInputCombineSegmentsInput,
+		ec.unmarshalInputConsentConditionInput,
 		ec.unmarshalInputCorrectQuarantinedEventInput,
 		ec.unmarshalInputCreateKeyInput,
+		ec.unmarshalInputCreateObjectTypeInput,
+		ec.unmarshalInputCreateSegmentInput,
 		ec.unmarshalInputCreateSourceInput,
+		ec.unmarshalInputCreateStaticSegmentInput,
 		ec.unmarshalInputCsvInput,
 		ec.unmarshalInputDecideMergeProposalInput,
+		ec.unmarshalInputDeleteObjectInput,
+		ec.unmarshalInputDeleteObjectTypeInput,
 		ec.unmarshalInputDeleteWorkspaceInput,
 		ec.unmarshalInputDiscardQuarantinedEventsInput,
+		ec.unmarshalInputEventConditionInput,
 		ec.unmarshalInputEventInput,
+		ec.unmarshalInputFieldConstraintsInput,
+		ec.unmarshalInputGeoInput,
 		ec.unmarshalInputIdentifierInput,
 		ec.unmarshalInputImportContent,
+		ec.unmarshalInputImportObjectsInput,
 		ec.unmarshalInputIngestInput,
+		ec.unmarshalInputLinkTargetInput,
+		ec.unmarshalInputListItemInput,
+		ec.unmarshalInputMembershipConditionInput,
 		ec.unmarshalInputMergeProfilesInput,
+		ec.unmarshalInputMessageConditionInput,
+		ec.unmarshalInputObjectConditionInput,
+		ec.unmarshalInputObjectFieldChangeInput,
+		ec.unmarshalInputObjectFieldInput,
+		ec.unmarshalInputObjectImportContent,
+		ec.unmarshalInputObjectRelationChangeInput,
+		ec.unmarshalInputObjectRelationInput,
 		ec.unmarshalInputPlanRuleInput,
+		ec.unmarshalInputPredicateInput,
 		ec.unmarshalInputQuarantineFilter,
+		ec.unmarshalInputRangeInput,
 		ec.unmarshalInputRebuildProfilesInput,
+		ec.unmarshalInputRecordInput,
+		ec.unmarshalInputRelationLinksInput,
+		ec.unmarshalInputRelativeInput,
+		ec.unmarshalInputRemoveFromListInput,
+		ec.unmarshalInputRenameFieldInput,
 		ec.unmarshalInputReplayQuarantinedEventsInput,
 		ec.unmarshalInputReplaySelection,
+		ec.unmarshalInputRestoreObjectInput,
+		ec.unmarshalInputRestoreSegmentInput,
 		ec.unmarshalInputRevokeKeyInput,
 		ec.unmarshalInputRotateKeyInput,
+		ec.unmarshalInputSegmentFilter,
+		ec.unmarshalInputSequenceConditionInput,
 		ec.unmarshalInputSetFieldDefinitionInput,
 		ec.unmarshalInputSetIdentityNamespaceInput,
 		ec.unmarshalInputSetPhoneRegionInput,
 		ec.unmarshalInputSetTrackingPlanInput,
 		ec.unmarshalInputSetTraitRuleInput,
+		ec.unmarshalInputSnapshotSegmentInput,
 		ec.unmarshalInputStartImportInput,
+		ec.unmarshalInputTimeRangeInput,
 		ec.unmarshalInputUnmergeProfilesInput,
+		ec.unmarshalInputUpdateObjectTypeInput,
+		ec.unmarshalInputUpdateSegmentInput,
 		ec.unmarshalInputUpdateSourceInput,
 		ec.unmarshalInputUpdateWorkspaceInput,
+		ec.unmarshalInputUploadListInput,
+		ec.unmarshalInputUpsertObjectInput,
+		ec.unmarshalInputUpsertObjectsInput,
+		ec.unmarshalInputWindowInput,
 	)
 	first := true
 
@@ -223,7 +280,9 @@ enum Action {
   READ
   """Send events."""
   INGEST
-  """Change data and definitions."""
+  """Make and change segments, lists, object types and records."""
+  DESIGN
+  """Change everything else: data and definitions."""
   CHANGE
   """Manage keys and the workspace itself."""
   MANAGE
@@ -329,9 +388,9 @@ type Viewer {
   purposes: [String!]! @data(category: NONE)
   """The purpose of this request."""
   purpose: String @data(category: NONE)
-  """Whether the key may do something: read, ingest, change or manage."""
+  """Whether the key may do something: read, ingest, design, change or manage."""
   can(
-    """read, ingest, change or manage."""
+    """read, ingest, design, change or manage."""
     action: String!
     """A kind of thing, such as profile or key; all kinds are alike for now."""
     resource: String!
@@ -351,6 +410,332 @@ type Mutation
 
 """What can be followed, over graphql-transport-ws or server-sent events."""
 type Subscription
+`, BuiltIn: false},
+	{Name: "../schema/condition.graphqls", Input: `"""
+What to ask of a person, or of a record: exactly one of these. Nodes nest to a depth of 12, 200 of them at most.
+A missing value answers no comparison, and nothing is converted: "5" is not 5.
+"""
+input ConditionInput @oneOf {
+  """All of these hold."""
+  and: [ConditionInput!]
+  """At least one of these holds."""
+  or: [ConditionInput!]
+  """This does not hold."""
+  not: ConditionInput
+  """A trait is so; the path is in the traits."""
+  trait: PredicateInput
+  """Something happened."""
+  event: EventConditionInput
+  """Things happened one after the other."""
+  sequence: SequenceConditionInput
+  """Something happened for the first time ever in the window."""
+  firstTime: EventConditionInput
+  """Something happened before the window and no more in it."""
+  stopped: EventConditionInput
+  """A figure over events: how often, how much, how many different."""
+  aggregate: AggregateConditionInput
+  """The latest event of a name lies in the window and is so."""
+  lastEvent: EventConditionInput
+  """Records that are related to the person are so."""
+  object: ObjectConditionInput
+  """The person is in a segment."""
+  segment: MembershipConditionInput
+  """The person is on a list, which is a static segment."""
+  list: MembershipConditionInput
+  """What the person said to a purpose."""
+  consent: ConsentConditionInput
+  """What became of messages to the person."""
+  message: MessageConditionInput
+  """A prediction is so; the path is its name."""
+  prediction: PredicateInput
+  """The person falls into some of 10,000 equal buckets."""
+  bucket: BucketInput
+  """A place in the traits lies in a circle."""
+  geo: GeoInput
+  """A record's own field is so. Only in objects(where)."""
+  field: PredicateInput
+}
+
+"""
+What must hold of the value at a path, all of it of one and the same value. An array stands for any of its
+elements, unless any, all or none says otherwise.
+"""
+input PredicateInput {
+  """Dotted, relative to what is asked: "address.city". A dot inside a name is written "\\.", a backslash "\\\\"."""
+  path: String!
+  """Equal. Whole numbers and decimals compare as numbers."""
+  eq: JSON
+  """Not equal; of an array, no element is."""
+  neq: JSON
+  """One of at most 1,000 values."""
+  in: [JSON!]
+  """None of at most 1,000 values; of an array, no element is."""
+  notIn: [JSON!]
+  """Greater: of numbers, texts or instants of one kind."""
+  gt: JSON
+  """Greater or equal."""
+  gte: JSON
+  """Less."""
+  lt: JSON
+  """Less or equal."""
+  lte: JSON
+  """Between two values, both included."""
+  between: [JSON!]
+  """A text that holds this one, or an array that holds this value."""
+  contains: JSON
+  """A text that begins so."""
+  startsWith: String
+  """A text that ends so."""
+  endsWith: String
+  """A text in which this regular expression (RE2, at most 256 bytes) is found."""
+  matches: String
+  """Whether there is a value that is not null."""
+  exists: Boolean
+  """An instant before this one."""
+  before: DateTime
+  """An instant after this one."""
+  after: DateTime
+  """An instant in a stretch next to now."""
+  within: RelativeInput
+  """An instant longer ago than this; years and months are of the calendar."""
+  olderThan: Duration
+  """A date whose day of the year lies in a stretch next to today, in the time zone of the segment."""
+  anniversary: RelativeInput
+  """One element of the array meets one of these; the paths are in the element, "" is the element itself."""
+  any: [PredicateInput!]
+  """Every element of the array meets these, and there is one."""
+  all: [PredicateInput!]
+  """No element of the array meets these."""
+  none: [PredicateInput!]
+  """How many elements the array has."""
+  size: RangeInput
+  """What a missing value or null answers."""
+  missing: MissingPolicy = EXCLUDE
+}
+
+"""What a missing value answers to a comparison."""
+enum MissingPolicy {
+  """No, to neq and notIn too."""
+  EXCLUDE
+  """Yes."""
+  INCLUDE
+}
+
+"""Bounds of a number; all that are given hold."""
+input RangeInput {
+  """Exactly this."""
+  eq: Decimal
+  """This or more."""
+  gte: Decimal
+  """More than this."""
+  gt: Decimal
+  """This or less."""
+  lte: Decimal
+  """Less than this."""
+  lt: Decimal
+}
+
+"""A stretch of time next to now; one of the two."""
+input RelativeInput {
+  """Up to now, for so long. "P30D" is thirty times 24 hours, "P1M" a month of the calendar."""
+  past: Duration
+  """From now, for so long."""
+  next: Duration
+}
+
+"""Events of a name."""
+input EventConditionInput {
+  """Their name: "Order Completed". Pages, screens and identifications are "Page Viewed", "Screen Viewed", "Identified"."""
+  name: String!
+  """What must hold of each event; the paths are in its properties."""
+  where: [PredicateInput!]
+  """How many; at least one when left out. {eq: 0} is never."""
+  count: RangeInput
+  """When; at any time when left out."""
+  window: WindowInput
+}
+
+"""A stretch of time: exactly one of these."""
+input WindowInput @oneOf {
+  """(now − this, now]: "P30D". Years and months ("P1M") are of the calendar."""
+  last: Duration
+  """From an instant to another."""
+  between: TimeRangeInput
+  """From one distance from now to another."""
+  ago: AgoInput
+  """At any time: true."""
+  allTime: Boolean
+  """The present day, week, month, quarter or year so far, in the time zone of the segment."""
+  calendar: CalendarUnit
+}
+
+"""The units of the calendar. A week begins on Monday."""
+enum CalendarUnit {
+  """From midnight."""
+  DAY
+  """From Monday."""
+  WEEK
+  """From the first of the month."""
+  MONTH
+  """From the first of January, April, July or October."""
+  QUARTER
+  """From the first of January."""
+  YEAR
+}
+
+"""From an instant, included, to another, not included."""
+input TimeRangeInput {
+  """Its beginning."""
+  from: DateTime!
+  """Its end."""
+  to: DateTime!
+}
+
+"""(now − from, now − to]: {from: "P60D", to: "P30D"} is the thirty days before the last thirty."""
+input AgoInput {
+  """The greater distance."""
+  from: Duration!
+  """The lesser distance."""
+  to: Duration!
+}
+
+"""Events in an order, each later than the one before."""
+input SequenceConditionInput {
+  """2 to 10 events, without counts and windows of their own."""
+  steps: [EventConditionInput!]!
+  """The last is at most so long after the first."""
+  within: Duration
+  """What must not happen between the first and the last."""
+  without: [EventConditionInput!]
+  """Where the whole sequence lies; at any time when left out."""
+  window: WindowInput
+}
+
+"""A figure over events."""
+input AggregateConditionInput {
+  """Which events, without a count."""
+  event: EventConditionInput!
+  """What is computed of them."""
+  fn: AggregateFn!
+  """The property that it is computed of; in an array each element counts. COUNT needs none."""
+  path: String
+  """What the figure must be."""
+  value: RangeInput!
+  """Of money: only amounts in this currency count."""
+  currency: String
+}
+
+"""What is computed of events. Nothing has no average, minimum or maximum: no range holds of that."""
+enum AggregateFn {
+  """How many have a value."""
+  COUNT
+  """The sum of the numbers."""
+  SUM
+  """The mean of the numbers."""
+  AVG
+  """The least number."""
+  MIN
+  """The greatest number."""
+  MAX
+  """How many different values."""
+  DISTINCT
+}
+
+"""Records that are related to the person."""
+input ObjectConditionInput {
+  """The key of their type."""
+  type: String!
+  """The label of the relation; any when left out."""
+  relation: String
+  """Of how many the predicates hold."""
+  match: Quantifier! = ANY
+  """What must hold of one and the same record; the paths are in its fields."""
+  where: [PredicateInput!]
+  """How many records match; not beside match."""
+  count: RangeInput
+}
+
+"""Of how many something holds."""
+enum Quantifier {
+  """Of at least one."""
+  ANY
+  """Of every one, and there is one."""
+  ALL
+  """Of none."""
+  NONE
+}
+
+"""Being in a segment or on a list."""
+input MembershipConditionInput {
+  """seg_…"""
+  id: ID!
+  """Since when; the latest entering lies in it."""
+  entered: WindowInput
+}
+
+"""What a person said to a purpose."""
+input ConsentConditionInput {
+  """The purpose."""
+  purpose: String!
+  """The channel; every one when left out."""
+  channel: Channel
+  """What holds now."""
+  status: ConsentStatus!
+}
+
+"""What became of messages."""
+input MessageConditionInput {
+  """What."""
+  status: MessageEventType!
+  """Only those of this campaign."""
+  campaignId: ID
+  """Only those of this step."""
+  nodeId: String
+  """When; at any time when left out."""
+  window: WindowInput
+}
+
+"""What may become of a message."""
+enum MessageEventType {
+  """It was handed to the channel."""
+  SENT
+  """It arrived."""
+  DELIVERED
+  """It was opened."""
+  OPENED
+  """A link in it was followed."""
+  CLICKED
+  """It came back."""
+  BOUNCED
+  """The person complained of it."""
+  COMPLAINED
+  """The person answered it."""
+  REPLIED
+  """The person wants no more of them."""
+  UNSUBSCRIBED
+}
+
+"""Some of 10,000 equal buckets, chosen by a hash of the salt and the person's id: the same people for ever."""
+input BucketInput {
+  """Any text; another one mixes people anew."""
+  salt: String!
+  """The first bucket, 0 to 9999."""
+  from: Int!
+  """The bucket after the last, 1 to 10000."""
+  to: Int!
+}
+
+"""A circle on the earth."""
+input GeoInput {
+  """Where {lat, lon} is in the traits."""
+  path: String!
+  """The latitude of the centre in degrees."""
+  lat: Decimal!
+  """The longitude of the centre in degrees."""
+  lon: Decimal!
+  """The radius in kilometres."""
+  radiusKm: Decimal!
+}
 `, BuiltIn: false},
 	{Name: "../schema/event.graphqls", Input: `"""One thing that happened. It never changes."""
 type Event implements Node {
@@ -940,6 +1325,629 @@ extend type Mutation {
   setIdentityNamespace(input: SetIdentityNamespaceInput!): SetIdentityNamespacePayload! @can(action: CHANGE) @data(category: NONE)
 }
 `, BuiltIn: false},
+	{Name: "../schema/object.graphqls", Input: `"""A kind of things of your own: subscriptions, store visits, pets. Defined while the server runs."""
+type ObjectType implements Node {
+  """oty_ and the key."""
+  id: ID! @data(category: NONE)
+  """What it is called by programs, for ever: "store_visit"."""
+  key: String! @data(category: NONE)
+  """What one of them is called."""
+  name: String! @data(category: NONE)
+  """What several of them are called."""
+  plural: String! @data(category: NONE)
+  """What it is for."""
+  description: String @data(category: NONE)
+  """What its records hold."""
+  fields: [ObjectField!]! @data(category: NONE)
+  """How its records relate to people and to other records."""
+  relations: [ObjectRelation!]! @data(category: NONE)
+  """The key of the field that names a record; null for the external id."""
+  displayField: String @data(category: NONE)
+  """For expectedVersion; each change makes another."""
+  version: Int! @data(category: NONE)
+  """How many live records there are; counted when asked for, up to a limit."""
+  recordCount: Count! @data(category: NONE)
+  """The job that deletes the type with its records."""
+  deletion: Job @data(category: NONE)
+  """When it was made."""
+  createdAt: DateTime! @data(category: NONE)
+  """When it was last changed."""
+  updatedAt: DateTime! @data(category: NONE)
+}
+
+"""A field of a type."""
+type ObjectField {
+  """What it is called by programs."""
+  key: String! @data(category: NONE)
+  """What it is called by people."""
+  label: String @data(category: NONE)
+  """What it means."""
+  description: String @data(category: NONE)
+  """What it holds."""
+  type: ObjectFieldType! @data(category: NONE)
+  """Whether it holds an array of such values."""
+  many: Boolean! @data(category: NONE)
+  """Whether every record has a value."""
+  required: Boolean! @data(category: NONE)
+  """Whether no two records have the same value."""
+  unique: Boolean! @data(category: NONE)
+  """The value of records that say nothing."""
+  default: JSON @data(category: NONE)
+  """What kind of personal data it holds."""
+  category: DataCategory! @data(category: NONE)
+  """What narrows its values."""
+  constraints: FieldConstraints! @data(category: NONE)
+  """Of a REFERENCE: the key of the type that it leads to."""
+  target: String @data(category: NONE)
+  """Whether it should be used no more."""
+  deprecated: Boolean! @data(category: NONE)
+  """Former keys, under which it is still understood."""
+  aliases: [String!]! @data(category: NONE)
+}
+
+"""What fields hold."""
+enum ObjectFieldType {
+  """One line of text."""
+  STRING
+  """Text of up to 32 K characters."""
+  TEXT
+  """A whole number of 64 bits."""
+  INTEGER
+  """An exact decimal number of up to 34 digits."""
+  DECIMAL
+  """{amount, currency}: an exact amount and the letters of ISO 4217."""
+  MONEY
+  """True or false."""
+  BOOLEAN
+  """A day: "2026-11-21"."""
+  DATE
+  """An instant, RFC 3339."""
+  DATETIME
+  """One of the values of the constraint."""
+  ENUM
+  """A mail address; kept in lower case."""
+  EMAIL
+  """A phone number; kept as E.164."""
+  PHONE
+  """An absolute URL."""
+  URL
+  """{lat, lon} in degrees."""
+  GEO
+  """Any JSON."""
+  JSON
+  """The external id of a record of another type."""
+  REFERENCE
+}
+
+"""What narrows the values of a field; null narrows nothing."""
+type FieldConstraints {
+  """The least: a number, an amount, a day or an instant."""
+  min: String @data(category: NONE)
+  """The greatest."""
+  max: String @data(category: NONE)
+  """The fewest characters."""
+  minLength: Int @data(category: NONE)
+  """The most characters."""
+  maxLength: Int @data(category: NONE)
+  """The most values of an array."""
+  maxItems: Int @data(category: NONE)
+  """A regular expression (RE2) that is found in the text."""
+  pattern: String @data(category: NONE)
+  """The values of an ENUM."""
+  values: [String!] @data(category: NONE)
+  """The most digits after the point, of DECIMAL and MONEY."""
+  scale: Int @data(category: NONE)
+}
+
+"""How records of a type relate to people, or to records of another."""
+type ObjectRelation {
+  """What it is called by programs: "owner"."""
+  key: String! @data(category: NONE)
+  """What it is called by people."""
+  label: String @data(category: NONE)
+  """Whether a record may have several."""
+  many: Boolean! @data(category: NONE)
+  """The key of the type that it leads to; null for people."""
+  target: String @data(category: NONE)
+}
+
+"""A thing of a type of your own."""
+type Record implements Node {
+  """rec_…, the same for the same external id for ever."""
+  id: ID! @data(category: NONE)
+  """The key of its type."""
+  type: String! @data(category: NONE)
+  """Its type."""
+  objectType: ObjectType @data(category: NONE)
+  """Its id in your system, unique in its type."""
+  externalId: String! @data(category: IDENTIFIER)
+  """Its fields as one object, defaults filled in; only the named ones when there are any."""
+  fields(names: [String!]): JSON @data(category: UNCLASSIFIED)
+  """Whom and what it relates to."""
+  links: [RecordLink!]! @data(category: IDENTIFIER)
+  """The live records that a relation to another type leads to."""
+  related(
+    """The key of the relation."""
+    relation: String!
+  ): [Record!]! @data(category: UNCLASSIFIED)
+  """For expectedVersion; each change makes another."""
+  version: Int! @data(category: NONE)
+  """When it was first written."""
+  createdAt: DateTime! @data(category: NONE)
+  """When it was last changed."""
+  updatedAt: DateTime! @data(category: NONE)
+  """When it was deleted; null while it lives."""
+  deletedAt: DateTime @data(category: NONE)
+}
+
+"""That a record relates to a person or to another record."""
+type RecordLink {
+  """The key of the relation."""
+  relation: String! @data(category: NONE)
+  """The name of the person, where the link is by name."""
+  identifier: Identifier @data(category: IDENTIFIER)
+  """The id of the person, where the link is by id."""
+  profileId: ID @data(category: NONE)
+  """The external id of the record that it leads to."""
+  externalId: String @data(category: IDENTIFIER)
+}
+
+"""A page of records."""
+type RecordConnection {
+  """The records with their cursors."""
+  edges: [RecordEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are in all; counted when asked for, of a condition that no index answers up to a limit."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""A record in a list."""
+type RecordEdge {
+  """Its place."""
+  cursor: Cursor! @data(category: NONE)
+  """The record."""
+  node: Record! @data(category: NONE)
+}
+
+"""What narrows the values of a field; what is left out narrows nothing."""
+input FieldConstraintsInput {
+  """The least: a number, an amount, a day or an instant."""
+  min: String
+  """The greatest."""
+  max: String
+  """The fewest characters."""
+  minLength: Int
+  """The most characters."""
+  maxLength: Int
+  """The most values of an array."""
+  maxItems: Int
+  """A regular expression (RE2) that is found in the text."""
+  pattern: String
+  """The values of an ENUM."""
+  values: [String!]
+  """The most digits after the point, of DECIMAL and MONEY."""
+  scale: Int
+}
+
+"""A field to define."""
+input ObjectFieldInput {
+  """What it is called by programs: lower case letters, digits and "_"."""
+  key: String!
+  """What it is called by people."""
+  label: String
+  """What it means."""
+  description: String
+  """What it holds."""
+  type: ObjectFieldType!
+  """Holds an array of such values."""
+  many: Boolean
+  """Every record has a value."""
+  required: Boolean
+  """No two records have the same value."""
+  unique: Boolean
+  """The value of records that say nothing."""
+  default: JSON
+  """What kind of personal data it holds; UNCLASSIFIED when left out."""
+  category: DataCategory
+  """What narrows its values."""
+  constraints: FieldConstraintsInput
+  """Of a REFERENCE: the key of the type that it leads to."""
+  target: String
+}
+
+"""A relation to define."""
+input ObjectRelationInput {
+  """What it is called by programs: lower case letters, digits and "_"."""
+  key: String!
+  """What it is called by people."""
+  label: String
+  """A record may have several."""
+  many: Boolean
+  """The key of the type that it leads to; people when left out."""
+  target: String
+}
+
+"""Defines a type."""
+input CreateObjectTypeInput {
+  """What it is called by programs, for ever: lower case letters, digits and "_"."""
+  key: String!
+  """What one of them is called."""
+  name: String!
+  """What several of them are called; the name when left out."""
+  plural: String
+  """What it is for."""
+  description: String
+  """What its records hold, at most 200."""
+  fields: [ObjectFieldInput!]
+  """How its records relate to people and to other records, at most 20."""
+  relations: [ObjectRelationInput!]
+  """The key of the field that names a record; the external id when left out."""
+  displayField: String
+  """The same key and the same definition again give the same type, with or without this."""
+  idempotencyKey: String
+}
+
+"""A new type."""
+type CreateObjectTypePayload {
+  """The type."""
+  objectType: ObjectType @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""A field to change; what is left out stays."""
+input ObjectFieldChangeInput {
+  """The field."""
+  key: String!
+  """What it is called by people; null for nothing."""
+  label: String
+  """What it means; null for nothing."""
+  description: String
+  """What it holds. A type that holds less is refused while a record holds what it would not."""
+  type: ObjectFieldType
+  """Holds an array of such values."""
+  many: Boolean
+  """Every record has a value; refused while one has none."""
+  required: Boolean
+  """No two records have the same value; refused while two have."""
+  unique: Boolean
+  """Should be used no more."""
+  deprecated: Boolean
+  """The value of records that say nothing; null for none."""
+  default: JSON
+  """What kind of personal data it holds."""
+  category: DataCategory
+  """What narrows its values, instead of what did; narrower is refused while a record does not fit."""
+  constraints: FieldConstraintsInput
+  """Of a REFERENCE: the key of the type that it leads to."""
+  target: String
+}
+
+"""A relation to change; what is left out stays."""
+input ObjectRelationChangeInput {
+  """The relation."""
+  key: String!
+  """What it is called by people; null for nothing."""
+  label: String
+  """A record may have several."""
+  many: Boolean
+}
+
+"""A field to give another key."""
+input RenameFieldInput {
+  """Its key."""
+  from: String!
+  """Its new key; the old one is understood until another field takes it."""
+  to: String!
+}
+
+"""Changes a type, all of it or nothing. Renames come first, so that the rest speaks of the new keys."""
+input UpdateObjectTypeInput {
+  """The key of the type."""
+  key: String!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+  """What one of them is called."""
+  name: String
+  """What several of them are called."""
+  plural: String
+  """What it is for; null for nothing."""
+  description: String
+  """The key of the field that names a record; null for the external id."""
+  displayField: String
+  """Fields to give other keys."""
+  renameFields: [RenameFieldInput!]
+  """Fields to add. A required one needs a default where there are records."""
+  addFields: [ObjectFieldInput!]
+  """Fields to change."""
+  changeFields: [ObjectFieldChangeInput!]
+  """Keys of fields to remove; refused while something uses one or a record holds a value."""
+  removeFields: [String!]
+  """Relations to add."""
+  addRelations: [ObjectRelationInput!]
+  """Relations to change."""
+  changeRelations: [ObjectRelationChangeInput!]
+  """Keys of relations to remove; refused while something uses one or a record has a link."""
+  removeRelations: [String!]
+  """Only check it, and name the records that would be in the way."""
+  dryRun: Boolean
+}
+
+"""Records that a change would break."""
+type TypeBreak {
+  """The part of the change: ["changeFields", "0", "required"]."""
+  path: [String!]! @data(category: NONE)
+  """A stable word to branch on."""
+  reason: String! @data(category: NONE)
+  """For people."""
+  message: String! @data(category: NONE)
+  """How many records."""
+  count: Int! @data(category: NONE)
+  """Some of them, at most 10."""
+  externalIds: [String!]! @data(category: IDENTIFIER)
+}
+
+"""A changed type."""
+type UpdateObjectTypePayload {
+  """The type as it is now; after a dry run as it would be."""
+  objectType: ObjectType @data(category: NONE)
+  """How many records were compared with the change."""
+  checked: Int! @data(category: NONE)
+  """After a dry run: what is in the way."""
+  breaks: [TypeBreak!]! @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Deletes a type. Refused while something uses it."""
+input DeleteObjectTypeInput {
+  """The key of the type."""
+  key: String!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+  """Deletes its records too, in a job; without it a type with records is refused."""
+  deleteRecords: Boolean
+  """Only say what would be deleted, and who uses it."""
+  dryRun: Boolean
+}
+
+"""A deletion under way, or what one would delete."""
+type DeleteObjectTypePayload {
+  """The type as it was."""
+  objectType: ObjectType @data(category: NONE)
+  """How many records it has, deleted ones that could be restored too."""
+  records: Int! @data(category: NONE)
+  """What uses it: "segment seg_… (its name)"."""
+  usedBy: [String!]! @data(category: NONE)
+  """The job that deletes its records and then the type; null where there are none."""
+  job: Job @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Whom or what a record relates to: exactly one of these."""
+input LinkTargetInput @oneOf {
+  """A name of a person, who need not be known yet."""
+  identifier: IdentifierInput
+  """prof_…"""
+  profileId: ID
+  """Of a relation to another type: the external id of the record."""
+  externalId: String
+}
+
+"""What a record has in one relation, instead of what it had."""
+input RelationLinksInput {
+  """The key of the relation."""
+  relation: String!
+  """Whom or what; none clears it."""
+  to: [LinkTargetInput!]!
+}
+
+"""A record to write. A field that is left out keeps its value, null clears it."""
+input RecordInput {
+  """Its id in your system."""
+  externalId: String!
+  """An object."""
+  fields: JSON
+  """The relations to set; others stay as they are."""
+  links: [RelationLinksInput!]
+  """The version that you saw, 0 for a new record; another is a CONFLICT."""
+  expectedVersion: Int
+}
+
+"""Writes records: makes those that are not there, changes the others."""
+input UpsertObjectsInput {
+  """The key of their type."""
+  type: String!
+  """The records, at most 1,000."""
+  records: [RecordInput!]!
+}
+
+"""What became of a record."""
+enum RecordOutcome {
+  """It was made."""
+  CREATED
+  """It was changed."""
+  UPDATED
+  """It was so already."""
+  UNCHANGED
+  """It was deleted."""
+  DELETED
+  """It was brought back."""
+  RESTORED
+  """It could not be written; error says why."""
+  FAILED
+}
+
+"""What became of one record."""
+type RecordResult {
+  """Its id in your system."""
+  externalId: String! @data(category: IDENTIFIER)
+  """What became of it."""
+  outcome: RecordOutcome! @data(category: NONE)
+  """The record as it is now."""
+  record: Record @data(category: NONE)
+  """Why it could not be written, with its path in the input."""
+  error: UserError @data(category: NONE)
+}
+
+"""Written records."""
+type UpsertObjectsPayload {
+  """One for each record, in their order."""
+  results: [RecordResult!]! @data(category: NONE)
+  """What is wrong with the input as a whole."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Writes a record: makes it where it is not there, else changes it."""
+input UpsertObjectInput {
+  """The key of its type."""
+  type: String!
+  """Its id in your system."""
+  externalId: String!
+  """An object. A field that is left out keeps its value, null clears it."""
+  fields: JSON
+  """The relations to set; others stay as they are."""
+  links: [RelationLinksInput!]
+  """The version that you saw, 0 for a new record; another is a CONFLICT."""
+  expectedVersion: Int
+}
+
+"""A written record."""
+type UpsertObjectPayload {
+  """The record as it is now."""
+  record: Record @data(category: NONE)
+  """What became of it."""
+  outcome: RecordOutcome @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Deletes a record; it can be restored."""
+input DeleteObjectInput {
+  """The key of its type."""
+  type: String!
+  """Its id in your system."""
+  externalId: String!
+}
+
+"""A deleted record."""
+type DeleteObjectPayload {
+  """The record as it is now."""
+  record: Record @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Brings a deleted record back."""
+input RestoreObjectInput {
+  """The key of its type."""
+  type: String!
+  """Its id in your system."""
+  externalId: String!
+}
+
+"""A record that was brought back."""
+type RestoreObjectPayload {
+  """The record as it is now."""
+  record: Record @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""
+Which records to import: exactly one of these. A column of a table is "externalId", the key of a field, or
+"link.", a relation, a dot and a namespace ("link.owner.email").
+"""
+input ObjectImportContent @oneOf {
+  """A record a line: {"externalId", "fields", "links"}."""
+  ndjson: String
+  """A table."""
+  csv: CsvInput
+}
+
+"""Imports records."""
+input ImportObjectsInput {
+  """The key of their type."""
+  type: String!
+  """The records."""
+  content: ObjectImportContent!
+  """Only read the rows, and tell of the first of them."""
+  dryRun: Boolean
+}
+
+"""What would become of a row."""
+type ObjectImportRow {
+  """Its line in the file, from 1."""
+  line: Int! @data(category: NONE)
+  """The record's id in your system."""
+  externalId: String! @data(category: IDENTIFIER)
+  """What would become of the record."""
+  outcome: RecordOutcome! @data(category: NONE)
+  """Why it could not be written."""
+  error: UserError @data(category: NONE)
+}
+
+"""An import under way."""
+type ImportObjectsPayload {
+  """The import. Its result counts what became of the rows, and names the first 1,000 that could not be taken."""
+  job: Job @data(category: NONE)
+  """After a dry run: what would become of the first rows."""
+  preview: [ObjectImportRow!]! @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+extend type Query {
+  """The types of the workspace, ordered by key."""
+  objectTypes: [ObjectType!]! @can(action: READ) @data(category: NONE)
+  """A type by its key; null when there is none."""
+  objectType(key: String!): ObjectType @can(action: READ) @data(category: NONE)
+  """A record by its id in your system; null when there is none, or when it was deleted."""
+  object(
+    type: String!
+    externalId: String!
+    """Finds it when it was deleted, too."""
+    evenDeleted: Boolean
+  ): Record @can(action: READ) @data(category: NONE)
+  """The live records of a type, of a condition with field nodes those that meet it."""
+  objects(type: String!, where: ConditionInput, first: Int, after: Cursor, last: Int, before: Cursor): RecordConnection! @can(action: READ) @data(category: NONE)
+}
+
+extend type Mutation {
+  """Defines a type."""
+  createObjectType(input: CreateObjectTypeInput!): CreateObjectTypePayload! @can(action: DESIGN) @data(category: NONE)
+  """Changes a type. What would break a record is refused with its external id."""
+  updateObjectType(input: UpdateObjectTypeInput!): UpdateObjectTypePayload! @can(action: DESIGN) @data(category: NONE)
+  """Deletes a type."""
+  deleteObjectType(input: DeleteObjectTypeInput!): DeleteObjectTypePayload! @can(action: DESIGN) @data(category: NONE)
+  """Writes records. A bad one costs the others nothing; each has its own result."""
+  upsertObjects(input: UpsertObjectsInput!): UpsertObjectsPayload! @can(action: DESIGN) @data(category: NONE)
+  """Writes a record."""
+  upsertObject(input: UpsertObjectInput!): UpsertObjectPayload! @can(action: DESIGN) @data(category: NONE)
+  """Deletes a record; it can be restored."""
+  deleteObject(input: DeleteObjectInput!): DeleteObjectPayload! @can(action: DESIGN) @data(category: NONE)
+  """Brings a deleted record back."""
+  restoreObject(input: RestoreObjectInput!): RestoreObjectPayload! @can(action: DESIGN) @data(category: NONE)
+  """Imports records, in a job. The same content again changes nothing."""
+  importObjects(input: ImportObjectsInput!): ImportObjectsPayload! @can(action: DESIGN) @data(category: NONE)
+}
+
+extend type Profile {
+  """The live records of a type that relate to the person."""
+  objects(
+    """The key of the type."""
+    type: String!
+    """Only those of this relation."""
+    relation: String
+    first: Int
+    after: Cursor
+    last: Int
+    before: Cursor
+  ): RecordConnection! @data(category: UNCLASSIFIED)
+}
+`, BuiltIn: false},
 	{Name: "../schema/plan.graphqls", Input: `"""What events must look like."""
 type TrackingPlan {
   """For expectedVersion; 0 when none was set."""
@@ -1195,8 +2203,16 @@ type ProfileEdge {
 enum ChangeCause {
   """An event came in."""
   EVENT
+  """Nothing happened: time went on."""
+  TIME
+  """A segment was defined anew, or a list was changed."""
+  DEFINITION
   """Two profiles became one, or one became two again."""
   MERGE
+  """The person agreed to something or withdrew it."""
+  CONSENT
+  """The person's data was erased."""
+  ERASURE
 }
 
 """A new state of a profile."""
@@ -1219,8 +2235,19 @@ extend type Query {
   profile was at that time (by when things were stored), and the identifier finds who held it then.
   """
   profile(id: ID, identifier: IdentifierInput, asOf: DateTime): Profile @can(action: READ) @data(category: NONE)
-  """All people."""
-  profiles(first: Int, after: Cursor, last: Int, before: Cursor): ProfileConnection! @can(action: READ) @data(category: NONE)
+  """All people, or those who meet a condition, or the members of a segment; with both, the members who meet it."""
+  profiles(
+    """Only those who meet this."""
+    where: ConditionInput
+    """Only members of this segment."""
+    segmentId: ID
+    """{"field": "id", "direction": "ASC"}, or "DESC"; the ids of profiles are in the order in which people were first seen."""
+    orderBy: JSON
+    first: Int
+    after: Cursor
+    last: Int
+    before: Cursor
+  ): ProfileConnection! @can(action: READ) @data(category: NONE)
 }
 
 extend type Subscription {
@@ -1413,6 +2440,674 @@ extend type Mutation {
   replayQuarantinedEvents(input: ReplayQuarantinedEventsInput!): ReplayQuarantinedEventsPayload! @can(action: CHANGE) @data(category: NONE)
   """Gives events up: their payloads are deleted."""
   discardQuarantinedEvents(input: DiscardQuarantinedEventsInput!): DiscardQuarantinedEventsPayload! @can(action: CHANGE) @data(category: NONE)
+}
+`, BuiltIn: false},
+	{Name: "../schema/segment.graphqls", Input: `"""A number of people or things, counted or estimated."""
+type Count {
+  """The number, or the best guess."""
+  value: Int! @data(category: NONE)
+  """Whether it was counted."""
+  exact: Boolean! @data(category: NONE)
+  """Of an estimate: the lower end of its 95 % interval."""
+  low: Int @data(category: NONE)
+  """Of an estimate: the upper end of its 95 % interval."""
+  high: Int @data(category: NONE)
+}
+
+"""People that belong together: those who meet a condition, or those on a list."""
+type Segment implements Node {
+  """seg_…"""
+  id: ID! @data(category: NONE)
+  """Its name."""
+  name: String! @data(category: NONE)
+  """What it is for."""
+  description: String @data(category: NONE)
+  """How its members are found."""
+  kind: SegmentKind! @data(category: NONE)
+  """Where it stands."""
+  status: SegmentStatus! @data(category: NONE)
+  """For expectedVersion; each change makes another."""
+  version: Int! @data(category: NONE)
+  """The condition, valid as a ConditionInput again; null for a list."""
+  where: JSON @data(category: NONE)
+  """The condition in English."""
+  words: String! @data(category: NONE)
+  """The time zone of calendar units, "Europe/Bucharest"; null for UTC."""
+  timeZone: String @data(category: NONE)
+  """Whether calendar units are taken in the person's own time zone where it is known."""
+  zoneOfProfile: Boolean! @data(category: NONE)
+  """Words to find it by."""
+  tags: [String!]! @data(category: NONE)
+  """How many members it has now; kept, not counted when asked for."""
+  size: Count! @data(category: NONE)
+  """The members, in the order of their ids."""
+  members(first: Int, after: Cursor, last: Int, before: Cursor): SegmentMemberConnection! @data(category: BEHAVIOUR)
+  """Who entered and left, the latest first."""
+  history(first: Int, after: Cursor, last: Int, before: Cursor): MembershipEntryConnection! @data(category: BEHAVIOUR)
+  """What would break without it: segments whose conditions name it."""
+  usedBy: [Node!]! @data(category: NONE)
+  """The job that finds, or found, the members of the present definition; the old ones stay until it has."""
+  backfill: Job @data(category: NONE)
+  """What its conditions were, the latest first."""
+  versions(first: Int, after: Cursor, last: Int, before: Cursor): SegmentVersionConnection! @data(category: NONE)
+  """Where segmentMembershipChanged continues from this very state, with no gap."""
+  cursor: Cursor! @data(category: NONE)
+  """When it was made."""
+  createdAt: DateTime! @data(category: NONE)
+  """When it was last changed."""
+  updatedAt: DateTime! @data(category: NONE)
+}
+
+"""How the members of a segment are found."""
+enum SegmentKind {
+  """By a condition over what people are and did."""
+  DYNAMIC
+  """A list: who was put on it."""
+  STATIC
+  """By a condition over predictions."""
+  PREDICTIVE
+}
+
+"""Where a segment stands."""
+enum SegmentStatus {
+  """The members of its present definition are being found."""
+  BUILDING
+  """Members enter and leave as things happen."""
+  LIVE
+  """Put away: nobody enters or leaves."""
+  ARCHIVED
+}
+
+"""A page of segments."""
+type SegmentConnection {
+  """The segments with their cursors."""
+  edges: [SegmentEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are in all; counted when asked for."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""A segment in a list."""
+type SegmentEdge {
+  """Its place."""
+  cursor: Cursor! @data(category: NONE)
+  """The segment."""
+  node: Segment! @data(category: NONE)
+}
+
+"""A former or the present definition of a segment."""
+type SegmentVersion {
+  """Its number."""
+  version: Int! @data(category: NONE)
+  """What the segment was called."""
+  name: String! @data(category: NONE)
+  """The condition, valid as a ConditionInput again; null for a list."""
+  where: JSON @data(category: NONE)
+  """The condition in English."""
+  words: String! @data(category: NONE)
+  """When it was made."""
+  at: DateTime! @data(category: NONE)
+  """Who made it: the id of a key."""
+  by: String @data(category: NONE)
+}
+
+"""A page of versions."""
+type SegmentVersionConnection {
+  """The versions with their cursors."""
+  edges: [SegmentVersionEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are in all."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""A version in a list."""
+type SegmentVersionEdge {
+  """Its place."""
+  cursor: Cursor! @data(category: NONE)
+  """The version."""
+  node: SegmentVersion! @data(category: NONE)
+}
+
+"""A page of members."""
+type SegmentMemberConnection {
+  """The members with their cursors."""
+  edges: [SegmentMemberEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are in all."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""A member in a list."""
+type SegmentMemberEdge {
+  """Its place."""
+  cursor: Cursor! @data(category: NONE)
+  """The person."""
+  node: Profile! @data(category: NONE)
+  """Since when the person is a member."""
+  enteredAt: DateTime! @data(category: BEHAVIOUR)
+}
+
+"""That a person is, or was, a member of a segment."""
+type Membership {
+  """The segment."""
+  segment: Segment! @data(category: BEHAVIOUR)
+  """Since when."""
+  enteredAt: DateTime! @data(category: BEHAVIOUR)
+  """Until when; null while it lasts."""
+  leftAt: DateTime @data(category: BEHAVIOUR)
+  """Of a history: why the person entered."""
+  enteredBecause: ChangeCause @data(category: NONE)
+  """Of a history: why the person left."""
+  leftBecause: ChangeCause @data(category: NONE)
+}
+
+"""What happened to a membership."""
+enum MembershipChangeType {
+  """The person became a member."""
+  ENTERED
+  """The person is no longer one."""
+  LEFT
+}
+
+"""That somebody entered or left a segment."""
+type MembershipEntry {
+  """The segment; null when it is gone."""
+  segment: Segment @data(category: BEHAVIOUR)
+  """The id of the person as it was then."""
+  profileId: ID! @data(category: NONE)
+  """The person; null when there is none any more."""
+  profile: Profile @data(category: NONE)
+  """What happened."""
+  change: MembershipChangeType! @data(category: BEHAVIOUR)
+  """When it began to be so."""
+  at: DateTime! @data(category: BEHAVIOUR)
+  """Why."""
+  cause: ChangeCause! @data(category: NONE)
+}
+
+"""A page of who entered and left."""
+type MembershipEntryConnection {
+  """The entries with their cursors."""
+  edges: [MembershipEntryEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are in all; counted when asked for."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""An entry in a list."""
+type MembershipEntryEdge {
+  """Its place."""
+  cursor: Cursor! @data(category: NONE)
+  """The entry."""
+  node: MembershipEntry! @data(category: NONE)
+}
+
+"""That somebody entered or left a segment, as it happens."""
+type MembershipChange {
+  """Where to continue after this change."""
+  cursor: Cursor! @data(category: NONE)
+  """The id of the person as it was then."""
+  profileId: ID! @data(category: NONE)
+  """The person as known now; null when there is none any more."""
+  profile: Profile @data(category: NONE)
+  """What happened."""
+  change: MembershipChangeType! @data(category: BEHAVIOUR)
+  """When it began to be so."""
+  at: DateTime! @data(category: BEHAVIOUR)
+  """Why."""
+  cause: ChangeCause! @data(category: NONE)
+}
+
+"""How many people a condition finds, before it is saved."""
+type SegmentPreview {
+  """How many meet it: counted where traits and kept events tell, else estimated."""
+  count: Count! @data(category: NONE)
+  """Beside a segment: how many would enter it."""
+  entering: Count @data(category: NONE)
+  """Beside a segment: how many would leave it."""
+  leaving: Count @data(category: NONE)
+  """Some of those who meet it."""
+  sample: [Profile!]! @data(category: BEHAVIOUR)
+  """The condition in English."""
+  words: String! @data(category: NONE)
+  """What may be a mistake and does not stop it: names that were never seen."""
+  warnings: [ConditionWarning!]! @data(category: NONE)
+}
+
+"""Something in a condition that may be a mistake."""
+type ConditionWarning {
+  """A stable word to branch on."""
+  reason: String! @data(category: NONE)
+  """For people."""
+  message: String! @data(category: NONE)
+  """Where in the condition: ["and", "0", "event", "name"]."""
+  path: [String!]! @data(category: NONE)
+}
+
+"""Why a person is in a segment, or is not."""
+type Explanation {
+  """Whether the person meets the condition now; of a list, whether the person is on it."""
+  member: Boolean! @data(category: BEHAVIOUR)
+  """Whether the segment has the person as a member; another answer than member's while it is BUILDING or ARCHIVED."""
+  stored: Boolean! @data(category: BEHAVIOUR)
+  """Since when it has."""
+  enteredAt: DateTime @data(category: BEHAVIOUR)
+  """The condition, taken apart."""
+  root: ExplanationNode! @data(category: BEHAVIOUR)
+  """The earliest instant at which the answer can change although nothing happens; null for never."""
+  nextChangeAt: DateTime @data(category: BEHAVIOUR)
+}
+
+"""What one node of a condition says of a person."""
+type ExplanationNode {
+  """Where in the condition: ["and", "0", "event"]."""
+  path: [String!]! @data(category: NONE)
+  """The node in English."""
+  words: String! @data(category: NONE)
+  """What it says."""
+  value: Boolean! @data(category: BEHAVIOUR)
+  """What decided it: times and counts of events, the value of a trait, its limits."""
+  decidedBy: JSON @data(category: UNCLASSIFIED)
+  """The earliest instant at which this node can change although nothing happens."""
+  nextChangeAt: DateTime @data(category: BEHAVIOUR)
+  """The nodes below it."""
+  children: [ExplanationNode!]! @data(category: BEHAVIOUR)
+}
+
+"""Who is in which of some segments."""
+type SegmentOverlap {
+  """How many are in at least one of them."""
+  union: Int! @data(category: NONE)
+  """How many are in all of them."""
+  intersection: Int! @data(category: NONE)
+  """How many are in each, in the order in which they were asked for."""
+  totals: [Int!]! @data(category: NONE)
+  """The pieces of the diagram that hold anybody, those of fewer segments first. Each person is in one."""
+  regions: [SegmentRegion!]! @data(category: NONE)
+}
+
+"""The people who are in exactly these of the segments."""
+type SegmentRegion {
+  """The segments."""
+  segments: [Segment!]! @data(category: NONE)
+  """How many people."""
+  count: Int! @data(category: NONE)
+}
+
+"""Makes a segment of a condition."""
+input CreateSegmentInput {
+  """Its name."""
+  name: String!
+  """What it is for."""
+  description: String
+  """Who belongs to it."""
+  where: ConditionInput!
+  """How its members are found; a PREDICTIVE one asks for a prediction. createStaticSegment makes a list."""
+  kind: SegmentKind! = DYNAMIC
+  """The time zone of calendar units, "Europe/Bucharest"; UTC when left out."""
+  timeZone: String
+  """Takes calendar units in the person's own time zone where it is known."""
+  zoneOfProfile: Boolean
+  """Words to find it by, at most 20."""
+  tags: [String!]
+  """Only check the condition, and count who would be in it."""
+  dryRun: Boolean
+  """The same key again gives the same segment."""
+  idempotencyKey: String
+}
+
+"""A new segment."""
+type CreateSegmentPayload {
+  """The segment; null after a dry run."""
+  segment: Segment @data(category: NONE)
+  """The job that finds its members."""
+  job: Job @data(category: NONE)
+  """After a dry run: who would be in it."""
+  preview: SegmentPreview @data(category: NONE)
+  """What may be a mistake in the condition."""
+  warnings: [ConditionWarning!]! @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Changes a segment; what is left out stays."""
+input UpdateSegmentInput {
+  """The segment."""
+  id: ID!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+  """Its new name."""
+  name: String
+  """What it is for; null for nothing."""
+  description: String
+  """Who belongs to it from now on."""
+  where: ConditionInput
+  """The time zone of calendar units; null for UTC."""
+  timeZone: String
+  """Takes calendar units in the person's own time zone where it is known."""
+  zoneOfProfile: Boolean
+  """Words to find it by, instead of those that it had."""
+  tags: [String!]
+  """Takes condition and time zone from this version."""
+  restoreVersion: Int
+  """Only check it, and count who would enter and leave."""
+  dryRun: Boolean
+  """Makes a dry run count, however long it takes, where an estimate would do."""
+  exact: Boolean
+}
+
+"""A changed segment."""
+type UpdateSegmentPayload {
+  """The segment as it is now."""
+  segment: Segment @data(category: NONE)
+  """The job that finds who enters and leaves; null when the condition is the same."""
+  job: Job @data(category: NONE)
+  """After a dry run with a condition: who would enter and leave."""
+  preview: SegmentPreview @data(category: NONE)
+  """What may be a mistake in the condition."""
+  warnings: [ConditionWarning!]! @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Puts a segment away."""
+input ArchiveSegmentInput {
+  """The segment."""
+  id: ID!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+}
+
+"""A segment that was put away."""
+type ArchiveSegmentPayload {
+  """The segment as it is now."""
+  segment: Segment @data(category: NONE)
+  """What is wrong with the input; IN_USE names who needs it."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Takes a segment into use again."""
+input RestoreSegmentInput {
+  """The segment."""
+  id: ID!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+}
+
+"""A segment in use again."""
+type RestoreSegmentPayload {
+  """The segment as it is now."""
+  segment: Segment @data(category: NONE)
+  """The job that finds who belongs to it now."""
+  job: Job @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Makes an empty list."""
+input CreateStaticSegmentInput {
+  """Its name."""
+  name: String!
+  """What it is for."""
+  description: String
+  """Words to find it by, at most 20."""
+  tags: [String!]
+  """The same key again gives the same list."""
+  idempotencyKey: String
+}
+
+"""A new list."""
+type CreateStaticSegmentPayload {
+  """The list."""
+  segment: Segment @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""A person to put on a list or take off it: exactly one of these."""
+input ListItemInput @oneOf {
+  """prof_…"""
+  profileId: ID
+  """One of the person's names."""
+  identifier: IdentifierInput
+}
+
+"""What became of a person who was to be put on a list or taken off it."""
+enum ListStatus {
+  """Was put on it."""
+  ADDED
+  """Was taken off it."""
+  REMOVED
+  """Was on it already, or was not on it."""
+  ALREADY
+  """Nobody has this id or name."""
+  UNKNOWN
+}
+
+"""What became of a person who was to be put on a list or taken off it."""
+type ListResult {
+  """The person; null when nobody was found."""
+  profileId: ID @data(category: NONE)
+  """What became of it."""
+  status: ListStatus! @data(category: NONE)
+}
+
+"""Puts people on a list."""
+input AddToListInput {
+  """The list."""
+  id: ID!
+  """The people, at most 1,000; uploadList takes more."""
+  items: [ListItemInput!]!
+}
+
+"""People on a list."""
+type AddToListPayload {
+  """The list."""
+  segment: Segment @data(category: NONE)
+  """One for each person, in their order."""
+  results: [ListResult!]! @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Takes people off a list."""
+input RemoveFromListInput {
+  """The list."""
+  id: ID!
+  """The people, at most 1,000."""
+  items: [ListItemInput!]!
+}
+
+"""People off a list."""
+type RemoveFromListPayload {
+  """The list."""
+  segment: Segment @data(category: NONE)
+  """One for each person, in their order."""
+  results: [ListResult!]! @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""How a text names people."""
+enum ListFormat {
+  """A line is a text, the value of the namespace, or an object such as {"email": "…"} or {"profileId": "…"}."""
+  NDJSON
+  """A table whose header names namespaces, or profileId; with a namespace the first column is its values."""
+  CSV
+}
+
+"""Puts on a list, in a job, whom a text names. Larger ones are cut into several, of 1 MB each."""
+input UploadListInput {
+  """The list."""
+  id: ID!
+  """How the text names people."""
+  format: ListFormat!
+  """The people."""
+  text: String!
+  """The namespace of values that do not say theirs: "email"."""
+  namespace: String
+  """Of CSV: what stands between cells, one ASCII character; a comma when left out."""
+  separator: String
+  """Takes off the list who is not in the text."""
+  replace: Boolean
+}
+
+"""An upload under way."""
+type UploadListPayload {
+  """The list."""
+  segment: Segment @data(category: NONE)
+  """The upload. Its result counts who was put on, who was there and whom nobody knows."""
+  job: Job @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Makes a list of who is in a segment now."""
+input SnapshotSegmentInput {
+  """The segment to copy."""
+  segmentId: ID!
+  """The list's name; that of the segment and the day when left out."""
+  name: String
+  """What it is for."""
+  description: String
+  """Words to find it by, at most 20."""
+  tags: [String!]
+  """The same key again gives the same list."""
+  idempotencyKey: String
+}
+
+"""A list being filled."""
+type SnapshotSegmentPayload {
+  """The list."""
+  segment: Segment @data(category: NONE)
+  """The job that fills it."""
+  job: Job @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""How segments are combined."""
+enum SetOperation {
+  """Who is in at least one."""
+  UNION
+  """Who is in all."""
+  INTERSECTION
+  """Who is in the first and in none of the others."""
+  DIFFERENCE
+}
+
+"""Makes a segment of other segments."""
+input CombineSegmentsInput {
+  """How they are combined."""
+  operation: SetOperation!
+  """2 to 20 segments; of a difference the first is what is taken from."""
+  segmentIds: [ID!]!
+  """Its name."""
+  name: String!
+  """What it is for."""
+  description: String
+  """Words to find it by, at most 20."""
+  tags: [String!]
+  """Makes a list of who is in it now, instead of a segment that follows the others."""
+  static: Boolean
+  """The same key again gives the same segment."""
+  idempotencyKey: String
+}
+
+"""A segment of segments."""
+type CombineSegmentsPayload {
+  """The segment."""
+  segment: Segment @data(category: NONE)
+  """The job that finds its members."""
+  job: Job @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Which segments to list; all that is given must hold."""
+input SegmentFilter {
+  """Only those with this tag."""
+  tag: String
+  """Only those that stand at one of these; all that are not archived when left out."""
+  statuses: [SegmentStatus!]
+  """Only those of one of these kinds."""
+  kinds: [SegmentKind!]
+  """Only those in whose name this is found, whatever the case."""
+  text: String
+}
+
+extend type Query {
+  """A segment by its id; null when there is none."""
+  segment(id: ID!): Segment @can(action: READ) @data(category: NONE)
+  """The segments of the workspace, the latest first."""
+  segments(where: SegmentFilter, first: Int, after: Cursor, last: Int, before: Cursor): SegmentConnection! @can(action: READ) @data(category: NONE)
+  """How many people a condition finds, and who would enter and leave a segment that took it."""
+  previewSegment(
+    """Who belongs to it."""
+    where: ConditionInput!
+    """The segment that would take it; without one nobody enters or leaves."""
+    segmentId: ID
+    """Count, however long it takes, where an estimate would do; the answer may run out of time."""
+    exact: Boolean
+    """The time zone of calendar units; that of the segment, or UTC, when left out."""
+    timeZone: String
+    """Takes calendar units in the person's own time zone where it is known."""
+    zoneOfProfile: Boolean
+  ): SegmentPreview! @can(action: READ) @data(category: BEHAVIOUR)
+  """Why a person is in a segment, or is not, node by node."""
+  explainMembership(segmentId: ID!, profileId: ID!): Explanation! @can(action: READ) @data(category: BEHAVIOUR)
+  """Who is in which of 2 to 5 segments, counted now."""
+  segmentOverlap(segmentIds: [ID!]!): SegmentOverlap! @can(action: READ) @data(category: NONE)
+}
+
+extend type Mutation {
+  """Makes a segment of a condition. It is BUILDING until its members are found, then LIVE."""
+  createSegment(input: CreateSegmentInput!): CreateSegmentPayload! @can(action: DESIGN) @data(category: NONE)
+  """Changes a segment. After another condition the old members stay until those of the new one are found."""
+  updateSegment(input: UpdateSegmentInput!): UpdateSegmentPayload! @can(action: DESIGN) @data(category: NONE)
+  """Puts a segment away; it can be restored. Refused while something uses it."""
+  archiveSegment(input: ArchiveSegmentInput!): ArchiveSegmentPayload! @can(action: DESIGN) @data(category: NONE)
+  """Takes a segment into use again."""
+  restoreSegment(input: RestoreSegmentInput!): RestoreSegmentPayload! @can(action: DESIGN) @data(category: NONE)
+  """Makes an empty list, which is a static segment."""
+  createStaticSegment(input: CreateStaticSegmentInput!): CreateStaticSegmentPayload! @can(action: DESIGN) @data(category: NONE)
+  """Puts people on a list."""
+  addToList(input: AddToListInput!): AddToListPayload! @can(action: DESIGN) @data(category: NONE)
+  """Takes people off a list."""
+  removeFromList(input: RemoveFromListInput!): RemoveFromListPayload! @can(action: DESIGN) @data(category: NONE)
+  """Puts many people on a list, in a job."""
+  uploadList(input: UploadListInput!): UploadListPayload! @can(action: DESIGN) @data(category: NONE)
+  """Makes a list of who is in a segment now."""
+  snapshotSegment(input: SnapshotSegmentInput!): SnapshotSegmentPayload! @can(action: DESIGN) @data(category: NONE)
+  """Makes a segment of other segments: their union, intersection or difference."""
+  combineSegments(input: CombineSegmentsInput!): CombineSegmentsPayload! @can(action: DESIGN) @data(category: NONE)
+}
+
+extend type Subscription {
+  """
+  Who enters and leaves a segment, each once and in order. Begin after Segment.cursor, or after the cursor of
+  the last change that was seen, and nothing is missed; what happened while the segment was read may be told though
+  the answer had it. Without a cursor it begins now.
+  """
+  segmentMembershipChanged(
+    segmentId: ID!
+    """Continue after this."""
+    after: Cursor
+  ): MembershipChange! @can(action: READ) @data(category: BEHAVIOUR)
+}
+
+extend type Profile {
+  """The segments that the person is in now."""
+  segments(
+    """Tells of those that the person has left, too, the latest first after the present ones, at most 500 of them."""
+    past: Boolean
+  ): [Membership!]! @data(category: BEHAVIOUR)
+  """Why the person is in a segment, or is not."""
+  explain(segmentId: ID!): Explanation! @data(category: BEHAVIOUR)
 }
 `, BuiltIn: false},
 	{Name: "../schema/trait.graphqls", Input: `"""Which sources a trait follows, instead of the latest write."""
@@ -1643,7 +3338,7 @@ input CreateKeyInput {
   purposes: [String!]
   """The purpose of a request that names none."""
   purpose: String
-  """Permissions to narrow it to: read, ingest, change, manage."""
+  """Permissions to narrow it to: read, ingest, design, change, manage."""
   scopes: [String!]
   """When it stops working; never when left out."""
   expiresAt: DateTime
@@ -1770,6 +3465,28 @@ var parsedSchema = gqlparser.MustLoadSchema(sources...)
 // Each function is generated once per unique object type, deduplicating the
 // switch statements that were previously inlined in every fieldContext_* function.
 
+func (ec *executionContext) childFields_AddToListPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "segment":
+		return ec.fieldContext_AddToListPayload_segment(ctx, field)
+	case "results":
+		return ec.fieldContext_AddToListPayload_results(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_AddToListPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AddToListPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ArchiveSegmentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "segment":
+		return ec.fieldContext_ArchiveSegmentPayload_segment(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ArchiveSegmentPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ArchiveSegmentPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_CancelJobPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "job":
@@ -1778,6 +3495,30 @@ func (ec *executionContext) childFields_CancelJobPayload(ctx context.Context, fi
 		return ec.fieldContext_CancelJobPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CancelJobPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_CombineSegmentsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "segment":
+		return ec.fieldContext_CombineSegmentsPayload_segment(ctx, field)
+	case "job":
+		return ec.fieldContext_CombineSegmentsPayload_job(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CombineSegmentsPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CombineSegmentsPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ConditionWarning(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "reason":
+		return ec.fieldContext_ConditionWarning_reason(ctx, field)
+	case "message":
+		return ec.fieldContext_ConditionWarning_message(ctx, field)
+	case "path":
+		return ec.fieldContext_ConditionWarning_path(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConditionWarning", field.Name)
 }
 
 func (ec *executionContext) childFields_Consent(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1806,6 +3547,20 @@ func (ec *executionContext) childFields_CorrectQuarantinedEventPayload(ctx conte
 	return nil, fmt.Errorf("no field named %q was found under type CorrectQuarantinedEventPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_Count(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "value":
+		return ec.fieldContext_Count_value(ctx, field)
+	case "exact":
+		return ec.fieldContext_Count_exact(ctx, field)
+	case "low":
+		return ec.fieldContext_Count_low(ctx, field)
+	case "high":
+		return ec.fieldContext_Count_high(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Count", field.Name)
+}
+
 func (ec *executionContext) childFields_CreateKeyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "key":
@@ -1818,6 +3573,32 @@ func (ec *executionContext) childFields_CreateKeyPayload(ctx context.Context, fi
 	return nil, fmt.Errorf("no field named %q was found under type CreateKeyPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_CreateObjectTypePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "objectType":
+		return ec.fieldContext_CreateObjectTypePayload_objectType(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CreateObjectTypePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateObjectTypePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_CreateSegmentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "segment":
+		return ec.fieldContext_CreateSegmentPayload_segment(ctx, field)
+	case "job":
+		return ec.fieldContext_CreateSegmentPayload_job(ctx, field)
+	case "preview":
+		return ec.fieldContext_CreateSegmentPayload_preview(ctx, field)
+	case "warnings":
+		return ec.fieldContext_CreateSegmentPayload_warnings(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CreateSegmentPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateSegmentPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_CreateSourcePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "source":
@@ -1826,6 +3607,16 @@ func (ec *executionContext) childFields_CreateSourcePayload(ctx context.Context,
 		return ec.fieldContext_CreateSourcePayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CreateSourcePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_CreateStaticSegmentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "segment":
+		return ec.fieldContext_CreateStaticSegmentPayload_segment(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CreateStaticSegmentPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateStaticSegmentPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_DecideMergeProposalPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1840,6 +3631,32 @@ func (ec *executionContext) childFields_DecideMergeProposalPayload(ctx context.C
 		return ec.fieldContext_DecideMergeProposalPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DecideMergeProposalPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DeleteObjectPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "record":
+		return ec.fieldContext_DeleteObjectPayload_record(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DeleteObjectPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteObjectPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DeleteObjectTypePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "objectType":
+		return ec.fieldContext_DeleteObjectTypePayload_objectType(ctx, field)
+	case "records":
+		return ec.fieldContext_DeleteObjectTypePayload_records(ctx, field)
+	case "usedBy":
+		return ec.fieldContext_DeleteObjectTypePayload_usedBy(ctx, field)
+	case "job":
+		return ec.fieldContext_DeleteObjectTypePayload_job(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DeleteObjectTypePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteObjectTypePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_DeleteWorkspacePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1934,6 +3751,62 @@ func (ec *executionContext) childFields_EventEdge(ctx context.Context, field gra
 	return nil, fmt.Errorf("no field named %q was found under type EventEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_Explanation(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "member":
+		return ec.fieldContext_Explanation_member(ctx, field)
+	case "stored":
+		return ec.fieldContext_Explanation_stored(ctx, field)
+	case "enteredAt":
+		return ec.fieldContext_Explanation_enteredAt(ctx, field)
+	case "root":
+		return ec.fieldContext_Explanation_root(ctx, field)
+	case "nextChangeAt":
+		return ec.fieldContext_Explanation_nextChangeAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Explanation", field.Name)
+}
+
+func (ec *executionContext) childFields_ExplanationNode(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "path":
+		return ec.fieldContext_ExplanationNode_path(ctx, field)
+	case "words":
+		return ec.fieldContext_ExplanationNode_words(ctx, field)
+	case "value":
+		return ec.fieldContext_ExplanationNode_value(ctx, field)
+	case "decidedBy":
+		return ec.fieldContext_ExplanationNode_decidedBy(ctx, field)
+	case "nextChangeAt":
+		return ec.fieldContext_ExplanationNode_nextChangeAt(ctx, field)
+	case "children":
+		return ec.fieldContext_ExplanationNode_children(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ExplanationNode", field.Name)
+}
+
+func (ec *executionContext) childFields_FieldConstraints(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "min":
+		return ec.fieldContext_FieldConstraints_min(ctx, field)
+	case "max":
+		return ec.fieldContext_FieldConstraints_max(ctx, field)
+	case "minLength":
+		return ec.fieldContext_FieldConstraints_minLength(ctx, field)
+	case "maxLength":
+		return ec.fieldContext_FieldConstraints_maxLength(ctx, field)
+	case "maxItems":
+		return ec.fieldContext_FieldConstraints_maxItems(ctx, field)
+	case "pattern":
+		return ec.fieldContext_FieldConstraints_pattern(ctx, field)
+	case "values":
+		return ec.fieldContext_FieldConstraints_values(ctx, field)
+	case "scale":
+		return ec.fieldContext_FieldConstraints_scale(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type FieldConstraints", field.Name)
+}
+
 func (ec *executionContext) childFields_FieldDefinition(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "owner":
@@ -1986,6 +3859,18 @@ func (ec *executionContext) childFields_IdentityNamespace(ctx context.Context, f
 		return ec.fieldContext_IdentityNamespace_version(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type IdentityNamespace", field.Name)
+}
+
+func (ec *executionContext) childFields_ImportObjectsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "job":
+		return ec.fieldContext_ImportObjectsPayload_job(ctx, field)
+	case "preview":
+		return ec.fieldContext_ImportObjectsPayload_preview(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ImportObjectsPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ImportObjectsPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_ImportRow(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -2150,6 +4035,90 @@ func (ec *executionContext) childFields_KeyEdge(ctx context.Context, field graph
 	return nil, fmt.Errorf("no field named %q was found under type KeyEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_ListResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "profileId":
+		return ec.fieldContext_ListResult_profileId(ctx, field)
+	case "status":
+		return ec.fieldContext_ListResult_status(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ListResult", field.Name)
+}
+
+func (ec *executionContext) childFields_Membership(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "segment":
+		return ec.fieldContext_Membership_segment(ctx, field)
+	case "enteredAt":
+		return ec.fieldContext_Membership_enteredAt(ctx, field)
+	case "leftAt":
+		return ec.fieldContext_Membership_leftAt(ctx, field)
+	case "enteredBecause":
+		return ec.fieldContext_Membership_enteredBecause(ctx, field)
+	case "leftBecause":
+		return ec.fieldContext_Membership_leftBecause(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Membership", field.Name)
+}
+
+func (ec *executionContext) childFields_MembershipChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_MembershipChange_cursor(ctx, field)
+	case "profileId":
+		return ec.fieldContext_MembershipChange_profileId(ctx, field)
+	case "profile":
+		return ec.fieldContext_MembershipChange_profile(ctx, field)
+	case "change":
+		return ec.fieldContext_MembershipChange_change(ctx, field)
+	case "at":
+		return ec.fieldContext_MembershipChange_at(ctx, field)
+	case "cause":
+		return ec.fieldContext_MembershipChange_cause(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MembershipChange", field.Name)
+}
+
+func (ec *executionContext) childFields_MembershipEntry(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "segment":
+		return ec.fieldContext_MembershipEntry_segment(ctx, field)
+	case "profileId":
+		return ec.fieldContext_MembershipEntry_profileId(ctx, field)
+	case "profile":
+		return ec.fieldContext_MembershipEntry_profile(ctx, field)
+	case "change":
+		return ec.fieldContext_MembershipEntry_change(ctx, field)
+	case "at":
+		return ec.fieldContext_MembershipEntry_at(ctx, field)
+	case "cause":
+		return ec.fieldContext_MembershipEntry_cause(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MembershipEntry", field.Name)
+}
+
+func (ec *executionContext) childFields_MembershipEntryConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_MembershipEntryConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_MembershipEntryConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_MembershipEntryConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MembershipEntryConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_MembershipEntryEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_MembershipEntryEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_MembershipEntryEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MembershipEntryEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_Merge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -2228,6 +4197,98 @@ func (ec *executionContext) childFields_MergeProposalEdge(ctx context.Context, f
 	return nil, fmt.Errorf("no field named %q was found under type MergeProposalEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_ObjectField(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_ObjectField_key(ctx, field)
+	case "label":
+		return ec.fieldContext_ObjectField_label(ctx, field)
+	case "description":
+		return ec.fieldContext_ObjectField_description(ctx, field)
+	case "type":
+		return ec.fieldContext_ObjectField_type(ctx, field)
+	case "many":
+		return ec.fieldContext_ObjectField_many(ctx, field)
+	case "required":
+		return ec.fieldContext_ObjectField_required(ctx, field)
+	case "unique":
+		return ec.fieldContext_ObjectField_unique(ctx, field)
+	case "default":
+		return ec.fieldContext_ObjectField_default(ctx, field)
+	case "category":
+		return ec.fieldContext_ObjectField_category(ctx, field)
+	case "constraints":
+		return ec.fieldContext_ObjectField_constraints(ctx, field)
+	case "target":
+		return ec.fieldContext_ObjectField_target(ctx, field)
+	case "deprecated":
+		return ec.fieldContext_ObjectField_deprecated(ctx, field)
+	case "aliases":
+		return ec.fieldContext_ObjectField_aliases(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ObjectField", field.Name)
+}
+
+func (ec *executionContext) childFields_ObjectImportRow(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "line":
+		return ec.fieldContext_ObjectImportRow_line(ctx, field)
+	case "externalId":
+		return ec.fieldContext_ObjectImportRow_externalId(ctx, field)
+	case "outcome":
+		return ec.fieldContext_ObjectImportRow_outcome(ctx, field)
+	case "error":
+		return ec.fieldContext_ObjectImportRow_error(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ObjectImportRow", field.Name)
+}
+
+func (ec *executionContext) childFields_ObjectRelation(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_ObjectRelation_key(ctx, field)
+	case "label":
+		return ec.fieldContext_ObjectRelation_label(ctx, field)
+	case "many":
+		return ec.fieldContext_ObjectRelation_many(ctx, field)
+	case "target":
+		return ec.fieldContext_ObjectRelation_target(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ObjectRelation", field.Name)
+}
+
+func (ec *executionContext) childFields_ObjectType(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_ObjectType_id(ctx, field)
+	case "key":
+		return ec.fieldContext_ObjectType_key(ctx, field)
+	case "name":
+		return ec.fieldContext_ObjectType_name(ctx, field)
+	case "plural":
+		return ec.fieldContext_ObjectType_plural(ctx, field)
+	case "description":
+		return ec.fieldContext_ObjectType_description(ctx, field)
+	case "fields":
+		return ec.fieldContext_ObjectType_fields(ctx, field)
+	case "relations":
+		return ec.fieldContext_ObjectType_relations(ctx, field)
+	case "displayField":
+		return ec.fieldContext_ObjectType_displayField(ctx, field)
+	case "version":
+		return ec.fieldContext_ObjectType_version(ctx, field)
+	case "recordCount":
+		return ec.fieldContext_ObjectType_recordCount(ctx, field)
+	case "deletion":
+		return ec.fieldContext_ObjectType_deletion(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_ObjectType_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_ObjectType_updatedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ObjectType", field.Name)
+}
+
 func (ec *executionContext) childFields_PageInfo(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "hasNextPage":
@@ -2300,6 +4361,12 @@ func (ec *executionContext) childFields_Profile(ctx context.Context, field graph
 		return ec.fieldContext_Profile_createdAt(ctx, field)
 	case "updatedAt":
 		return ec.fieldContext_Profile_updatedAt(ctx, field)
+	case "objects":
+		return ec.fieldContext_Profile_objects(ctx, field)
+	case "segments":
+		return ec.fieldContext_Profile_segments(ctx, field)
+	case "explain":
+		return ec.fieldContext_Profile_explain(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Profile", field.Name)
 }
@@ -2416,6 +4483,96 @@ func (ec *executionContext) childFields_RebuildProfilesPayload(ctx context.Conte
 	return nil, fmt.Errorf("no field named %q was found under type RebuildProfilesPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_Record(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Record_id(ctx, field)
+	case "type":
+		return ec.fieldContext_Record_type(ctx, field)
+	case "objectType":
+		return ec.fieldContext_Record_objectType(ctx, field)
+	case "externalId":
+		return ec.fieldContext_Record_externalId(ctx, field)
+	case "fields":
+		return ec.fieldContext_Record_fields(ctx, field)
+	case "links":
+		return ec.fieldContext_Record_links(ctx, field)
+	case "related":
+		return ec.fieldContext_Record_related(ctx, field)
+	case "version":
+		return ec.fieldContext_Record_version(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Record_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_Record_updatedAt(ctx, field)
+	case "deletedAt":
+		return ec.fieldContext_Record_deletedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Record", field.Name)
+}
+
+func (ec *executionContext) childFields_RecordConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_RecordConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_RecordConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_RecordConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RecordConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_RecordEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_RecordEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_RecordEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RecordEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_RecordLink(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "relation":
+		return ec.fieldContext_RecordLink_relation(ctx, field)
+	case "identifier":
+		return ec.fieldContext_RecordLink_identifier(ctx, field)
+	case "profileId":
+		return ec.fieldContext_RecordLink_profileId(ctx, field)
+	case "externalId":
+		return ec.fieldContext_RecordLink_externalId(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RecordLink", field.Name)
+}
+
+func (ec *executionContext) childFields_RecordResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "externalId":
+		return ec.fieldContext_RecordResult_externalId(ctx, field)
+	case "outcome":
+		return ec.fieldContext_RecordResult_outcome(ctx, field)
+	case "record":
+		return ec.fieldContext_RecordResult_record(ctx, field)
+	case "error":
+		return ec.fieldContext_RecordResult_error(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RecordResult", field.Name)
+}
+
+func (ec *executionContext) childFields_RemoveFromListPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "segment":
+		return ec.fieldContext_RemoveFromListPayload_segment(ctx, field)
+	case "results":
+		return ec.fieldContext_RemoveFromListPayload_results(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RemoveFromListPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RemoveFromListPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_ReplayQuarantinedEventsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "results":
@@ -2426,6 +4583,28 @@ func (ec *executionContext) childFields_ReplayQuarantinedEventsPayload(ctx conte
 		return ec.fieldContext_ReplayQuarantinedEventsPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ReplayQuarantinedEventsPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RestoreObjectPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "record":
+		return ec.fieldContext_RestoreObjectPayload_record(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RestoreObjectPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RestoreObjectPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RestoreSegmentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "segment":
+		return ec.fieldContext_RestoreSegmentPayload_segment(ctx, field)
+	case "job":
+		return ec.fieldContext_RestoreSegmentPayload_job(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RestoreSegmentPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RestoreSegmentPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_RevokeKeyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -2448,6 +4627,180 @@ func (ec *executionContext) childFields_RotateKeyPayload(ctx context.Context, fi
 		return ec.fieldContext_RotateKeyPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RotateKeyPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_Segment(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Segment_id(ctx, field)
+	case "name":
+		return ec.fieldContext_Segment_name(ctx, field)
+	case "description":
+		return ec.fieldContext_Segment_description(ctx, field)
+	case "kind":
+		return ec.fieldContext_Segment_kind(ctx, field)
+	case "status":
+		return ec.fieldContext_Segment_status(ctx, field)
+	case "version":
+		return ec.fieldContext_Segment_version(ctx, field)
+	case "where":
+		return ec.fieldContext_Segment_where(ctx, field)
+	case "words":
+		return ec.fieldContext_Segment_words(ctx, field)
+	case "timeZone":
+		return ec.fieldContext_Segment_timeZone(ctx, field)
+	case "zoneOfProfile":
+		return ec.fieldContext_Segment_zoneOfProfile(ctx, field)
+	case "tags":
+		return ec.fieldContext_Segment_tags(ctx, field)
+	case "size":
+		return ec.fieldContext_Segment_size(ctx, field)
+	case "members":
+		return ec.fieldContext_Segment_members(ctx, field)
+	case "history":
+		return ec.fieldContext_Segment_history(ctx, field)
+	case "usedBy":
+		return ec.fieldContext_Segment_usedBy(ctx, field)
+	case "backfill":
+		return ec.fieldContext_Segment_backfill(ctx, field)
+	case "versions":
+		return ec.fieldContext_Segment_versions(ctx, field)
+	case "cursor":
+		return ec.fieldContext_Segment_cursor(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Segment_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_Segment_updatedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Segment", field.Name)
+}
+
+func (ec *executionContext) childFields_SegmentConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_SegmentConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_SegmentConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_SegmentConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SegmentConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_SegmentEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_SegmentEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_SegmentEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SegmentEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_SegmentMemberConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_SegmentMemberConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_SegmentMemberConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_SegmentMemberConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SegmentMemberConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_SegmentMemberEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_SegmentMemberEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_SegmentMemberEdge_node(ctx, field)
+	case "enteredAt":
+		return ec.fieldContext_SegmentMemberEdge_enteredAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SegmentMemberEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_SegmentOverlap(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "union":
+		return ec.fieldContext_SegmentOverlap_union(ctx, field)
+	case "intersection":
+		return ec.fieldContext_SegmentOverlap_intersection(ctx, field)
+	case "totals":
+		return ec.fieldContext_SegmentOverlap_totals(ctx, field)
+	case "regions":
+		return ec.fieldContext_SegmentOverlap_regions(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SegmentOverlap", field.Name)
+}
+
+func (ec *executionContext) childFields_SegmentPreview(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "count":
+		return ec.fieldContext_SegmentPreview_count(ctx, field)
+	case "entering":
+		return ec.fieldContext_SegmentPreview_entering(ctx, field)
+	case "leaving":
+		return ec.fieldContext_SegmentPreview_leaving(ctx, field)
+	case "sample":
+		return ec.fieldContext_SegmentPreview_sample(ctx, field)
+	case "words":
+		return ec.fieldContext_SegmentPreview_words(ctx, field)
+	case "warnings":
+		return ec.fieldContext_SegmentPreview_warnings(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SegmentPreview", field.Name)
+}
+
+func (ec *executionContext) childFields_SegmentRegion(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "segments":
+		return ec.fieldContext_SegmentRegion_segments(ctx, field)
+	case "count":
+		return ec.fieldContext_SegmentRegion_count(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SegmentRegion", field.Name)
+}
+
+func (ec *executionContext) childFields_SegmentVersion(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "version":
+		return ec.fieldContext_SegmentVersion_version(ctx, field)
+	case "name":
+		return ec.fieldContext_SegmentVersion_name(ctx, field)
+	case "where":
+		return ec.fieldContext_SegmentVersion_where(ctx, field)
+	case "words":
+		return ec.fieldContext_SegmentVersion_words(ctx, field)
+	case "at":
+		return ec.fieldContext_SegmentVersion_at(ctx, field)
+	case "by":
+		return ec.fieldContext_SegmentVersion_by(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SegmentVersion", field.Name)
+}
+
+func (ec *executionContext) childFields_SegmentVersionConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_SegmentVersionConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_SegmentVersionConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_SegmentVersionConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SegmentVersionConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_SegmentVersionEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_SegmentVersionEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_SegmentVersionEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SegmentVersionEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_SetFieldDefinitionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -2500,6 +4853,18 @@ func (ec *executionContext) childFields_SetTraitRulePayload(ctx context.Context,
 		return ec.fieldContext_SetTraitRulePayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SetTraitRulePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SnapshotSegmentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "segment":
+		return ec.fieldContext_SnapshotSegmentPayload_segment(ctx, field)
+	case "job":
+		return ec.fieldContext_SnapshotSegmentPayload_job(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SnapshotSegmentPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SnapshotSegmentPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Source(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -2576,6 +4941,22 @@ func (ec *executionContext) childFields_TraitRule(ctx context.Context, field gra
 	return nil, fmt.Errorf("no field named %q was found under type TraitRule", field.Name)
 }
 
+func (ec *executionContext) childFields_TypeBreak(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "path":
+		return ec.fieldContext_TypeBreak_path(ctx, field)
+	case "reason":
+		return ec.fieldContext_TypeBreak_reason(ctx, field)
+	case "message":
+		return ec.fieldContext_TypeBreak_message(ctx, field)
+	case "count":
+		return ec.fieldContext_TypeBreak_count(ctx, field)
+	case "externalIds":
+		return ec.fieldContext_TypeBreak_externalIds(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TypeBreak", field.Name)
+}
+
 func (ec *executionContext) childFields_UnmergeProfilesPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "merge":
@@ -2586,6 +4967,36 @@ func (ec *executionContext) childFields_UnmergeProfilesPayload(ctx context.Conte
 		return ec.fieldContext_UnmergeProfilesPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UnmergeProfilesPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateObjectTypePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "objectType":
+		return ec.fieldContext_UpdateObjectTypePayload_objectType(ctx, field)
+	case "checked":
+		return ec.fieldContext_UpdateObjectTypePayload_checked(ctx, field)
+	case "breaks":
+		return ec.fieldContext_UpdateObjectTypePayload_breaks(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateObjectTypePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateObjectTypePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateSegmentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "segment":
+		return ec.fieldContext_UpdateSegmentPayload_segment(ctx, field)
+	case "job":
+		return ec.fieldContext_UpdateSegmentPayload_job(ctx, field)
+	case "preview":
+		return ec.fieldContext_UpdateSegmentPayload_preview(ctx, field)
+	case "warnings":
+		return ec.fieldContext_UpdateSegmentPayload_warnings(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateSegmentPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateSegmentPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_UpdateSourcePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -2606,6 +5017,40 @@ func (ec *executionContext) childFields_UpdateWorkspacePayload(ctx context.Conte
 		return ec.fieldContext_UpdateWorkspacePayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UpdateWorkspacePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UploadListPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "segment":
+		return ec.fieldContext_UploadListPayload_segment(ctx, field)
+	case "job":
+		return ec.fieldContext_UploadListPayload_job(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UploadListPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UploadListPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UpsertObjectPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "record":
+		return ec.fieldContext_UpsertObjectPayload_record(ctx, field)
+	case "outcome":
+		return ec.fieldContext_UpsertObjectPayload_outcome(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpsertObjectPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpsertObjectPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UpsertObjectsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "results":
+		return ec.fieldContext_UpsertObjectsPayload_results(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpsertObjectsPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpsertObjectsPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_UserError(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

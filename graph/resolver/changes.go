@@ -8,6 +8,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
 	"github.com/headwater-cdp/headwater/graph/engine"
@@ -132,10 +133,10 @@ func (s *profileStream) tell(ctx context.Context, p *profile.Profile, token stor
 		return nil
 	}
 	c := &view.ProfileChange{
-		Cursor: changeCursor{token, p.Seq}.encode(), Profile: p, Paths: paths, Cause: view.CauseEvent, At: p.UpdatedAt,
+		Cursor: changeCursor{token, p.Seq}.encode(), Profile: p, Paths: paths, Cause: segment.CauseEvent, At: p.UpdatedAt,
 	}
 	if moved || p.MergedSeq > s.seq {
-		c.Cause = view.CauseMerge
+		c.Cause = segment.CauseMerge
 	}
 	s.seq = p.Seq
 	select {

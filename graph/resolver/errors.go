@@ -2,32 +2,63 @@ package resolver
 
 import (
 	"context"
+	"errors"
 
 	"github.com/99designs/gqlgen/graphql"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/graph/gen"
 )
 
 // problems sorts an error of a mutation: what the caller can put right in the
-// input becomes a user error with its path in the input, anything else stays an
+// input becomes user errors with their paths in the input, anything else stays an
 // error.
 func problems(err error) ([]*core.Error, error) {
 	if err == nil {
 		return nil, nil
 	}
-	fault := core.AsError(err)
-	switch fault.Code {
-	case core.Invalid, core.NotFound, core.Conflict, core.ConsentRequired:
-		return []*core.Error{fault.At("input")}, nil
+	var out []*core.Error
+	for _, fault := range faultsOf(err) {
+		switch fault.Code {
+		case core.Invalid, core.NotFound, core.Conflict, core.ConsentRequired:
+			out = append(out, fault.At("input"))
+		default:
+			return nil, err
+		}
 	}
-	return nil, err
+	return out, nil
+}
+
+// faultsOf returns all that an error says is wrong, one at least.
+func faultsOf(err error) []*core.Error {
+	var many segment.Faults
+	if errors.As(err, &many) && len(many) > 0 {
+		return many
+	}
+	return []*core.Error{core.AsError(err)}
+}
+
+// each reports all but the last of the faults of a query's input and returns the
+// last: each becomes an error of its own, with its path in the input.
+func each(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	list := faultsOf(err)
+	if len(list) == 1 {
+		return err
+	}
+	for _, fault := range list[:len(list)-1] {
+		graphql.AddError(ctx, fault)
+	}
+	return list[len(list)-1]
 }
 
 // permissions are what the actions of the schema need; SIGN_IN needs none.
 var permissions = map[gen.Action]access.Permission{
-	gen.ActionRead: access.Read, gen.ActionIngest: access.Ingest, gen.ActionChange: access.Change, gen.ActionManage: access.Manage,
+	gen.ActionRead: access.Read, gen.ActionIngest: access.Ingest, gen.ActionDesign: access.Design, gen.ActionChange: access.Change, gen.ActionManage: access.Manage,
 }
 
 // Can is the directive @can: it refuses early what the services would refuse.

@@ -50,3 +50,61 @@ func follow(ctx context.Context, f store.Stream, each func(token store.Token) (d
 		}
 	}
 }
+
+// readAhead is how many changes wait, and are read together, while a subscriber
+// takes its time.
+const readAhead = 100
+
+// inOrder calls each with every change from f, once and in order, those together
+// that came while the last call was at work. It ends when ctx does, or with an error
+// of f or of each.
+func inOrder(ctx context.Context, f store.Stream, each func([]store.Change) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	waiting := make(chan store.Change, readAhead)
+	failed := make(chan error, 1)
+	go func() {
+		defer close(failed)
+		for {
+			c, err := f.Next(ctx)
+			if err != nil {
+				failed <- err
+				return
+			}
+			select {
+			case waiting <- c:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	defer func() {
+		cancel()
+		for range failed { // wait for the goroutine: it uses f
+		}
+	}()
+	for {
+		var batch []store.Change
+		select {
+		case c := <-waiting:
+			batch = append(batch, c)
+		case err := <-failed:
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+		for more := true; more && len(batch) < readAhead; {
+			select {
+			case c := <-waiting:
+				batch = append(batch, c)
+			default:
+				more = false
+			}
+		}
+		if err := each(batch); err != nil {
+			return err
+		}
+	}
+}

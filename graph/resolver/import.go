@@ -36,17 +36,31 @@ func importOptions(in gen.StartImportInput) (ingest.ImportOptions, string, error
 		return opt, value(in.Content.Ndjson), nil
 	}
 	opt.Format = ingest.CSV
-	if len(csv.Separator) != 1 {
-		return opt, "", core.Errorf(core.Invalid, "COMMA", "the separator is one ASCII character").At("content", "csv", "separator")
+	var err error
+	opt.Comma, opt.Mapping, err = columns(csv)
+	return opt, csv.Text, err
+}
+
+// columns returns what separates cells and what the columns are, nil when they say
+// so themselves.
+func columns(in *gen.CSVInput) (separator byte, mapping map[string]string, err error) {
+	if separator, err = comma(in.Separator, "content", "csv", "separator"); err != nil {
+		return 0, nil, err
 	}
-	opt.Comma = csv.Separator[0]
-	for _, c := range csv.Columns {
-		if opt.Mapping == nil {
-			opt.Mapping = map[string]string{}
+	for _, c := range in.Columns {
+		if mapping == nil {
+			mapping = map[string]string{}
 		}
-		opt.Mapping[c.Column] = c.Target
+		mapping[c.Column] = c.Target
 	}
-	return opt, csv.Text, nil
+	return separator, mapping, nil
+}
+
+func comma(s string, path ...string) (byte, error) {
+	if len(s) != 1 {
+		return 0, core.Errorf(core.Invalid, "COMMA", "the separator is one ASCII character").At(path...)
+	}
+	return s[0], nil
 }
 
 // Type answers ImportRow.type.

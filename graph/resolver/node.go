@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"context"
+	"strings"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
@@ -27,6 +28,16 @@ func (r query) Node(ctx context.Context, id string) (view.Node, error) {
 		return node(r.Resolver.Events.Source(ctx, ws, id))
 	case core.PrefixQuarantine:
 		return node(r.Resolver.Events.QuarantineItem(ctx, ws, id))
+	case core.PrefixSegment:
+		return node(r.Segment(ctx, id))
+	case core.PrefixObjectType:
+		return node(r.ObjectType(ctx, strings.TrimPrefix(id, core.PrefixObjectType+"_")))
+	case core.PrefixRecord:
+		found, err := r.Resolver.Objects.ByIDs(ctx, ws, []string{id})
+		if err != nil || found[0] == nil || found[0].Deleted() {
+			return nil, err
+		}
+		return found[0], nil
 	case core.PrefixKey:
 		if !access.Can(core.ActorFrom(ctx), access.Manage) {
 			return nil, nil

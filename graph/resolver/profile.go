@@ -1,13 +1,16 @@
 package resolver
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"slices"
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/graph/gen"
 	"github.com/headwater-cdp/headwater/graph/scalar"
 	"github.com/headwater-cdp/headwater/graph/view"
@@ -30,17 +33,48 @@ func (r query) Profile(ctx context.Context, id *string, identifier *event.Identi
 }
 
 // Profiles answers Query.profiles.
-func (r query) Profiles(ctx context.Context, first *int, after *string, last *int, before *string) (*view.ProfileConnection, error) {
+func (r query) Profiles(ctx context.Context, where *view.Condition, segmentID *string, orderBy scalar.JSON, first *int, after *string, last *int, before *string) (*view.ProfileConnection, error) {
 	w, err := window(first, after, last, before)
 	if err != nil {
 		return nil, err
 	}
-	ws := workspace(ctx)
-	page, err := r.Resolver.Profiles.List(ctx, ws, w)
-	if err != nil {
+	ws, in := workspace(ctx), segment.PeopleInput{SegmentID: value(segmentID)}
+	if in.Descending, err = descending(orderBy); err != nil {
 		return nil, err
 	}
-	return view.NewConnection(page, func(ctx context.Context) (int64, error) { return r.Resolver.Profiles.Count(ctx, ws) }), nil
+	if where != nil {
+		in.Where = where.Tree
+	}
+	if in.Where == nil && in.SegmentID == "" && !in.Descending {
+		page, err := r.Resolver.Profiles.List(ctx, ws, w)
+		if err != nil {
+			return nil, err
+		}
+		return view.NewConnection(page, func(ctx context.Context) (int64, error) { return r.Resolver.Profiles.Count(ctx, ws) }), nil
+	}
+	found, err := r.Resolver.Segments.People(ctx, ws, in, w)
+	if err != nil {
+		return nil, each(ctx, err)
+	}
+	c := view.NewConnection(found.Page, func(ctx context.Context) (int64, error) {
+		return r.Resolver.Segments.CountPeople(ctx, ws, in)
+	})
+	c.PageInfo.StartCursor, c.PageInfo.EndCursor = text(found.Start), text(found.End)
+	return c, nil
+}
+
+// descending reads the order of profiles; false for none.
+func descending(orderBy scalar.JSON) (bool, error) {
+	if orderBy.IsNull() {
+		return false, nil
+	}
+	var o struct{ Field, Direction string }
+	d := json.NewDecoder(bytes.NewReader(orderBy))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&o); err != nil || o.Field != "id" || o.Direction != "" && o.Direction != "ASC" && o.Direction != "DESC" {
+		return false, core.Errorf(core.Invalid, "ORDER_BY", `profiles are ordered by {"field": "id", "direction": "ASC"} or "DESC"`).At("orderBy")
+	}
+	return o.Direction == "DESC", nil
 }
 
 func window(first *int, after *string, last *int, before *string) (core.Window, error) {

@@ -7,7 +7,9 @@ import (
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
+	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
 	"github.com/headwater-cdp/headwater/graph/gen"
@@ -19,6 +21,8 @@ type Services struct {
 	Jobs     *work.Jobs
 	Events   *event.Service
 	Profiles *profile.Service
+	Objects  *object.Service
+	Segments *segment.Service
 	Ingest   *ingest.Pipeline
 	Store    store.Watcher // what Hub follows
 	Hub      *store.Hub    // where the stream of changes stands, and who hears of it
@@ -34,23 +38,35 @@ var _ gen.ResolverRoot = (*Resolver)(nil)
 func New(s Services) *Resolver { return &Resolver{s} }
 
 type (
-	query            struct{ *Resolver }
-	mutation         struct{ *Resolver }
-	subscription     struct{ *Resolver }
-	eventFields      struct{ *Resolver }
-	fieldFields      struct{ *Resolver }
-	resultFields     struct{ *Resolver }
-	jobFields        struct{ *Resolver }
-	keyFields        struct{ *Resolver }
-	proposalFields   struct{ *Resolver }
-	ruleFields       struct{ *Resolver }
-	planFields       struct{ *Resolver }
-	profileFields    struct{ *Resolver }
-	changeFields     struct{ *Resolver }
-	traitFields      struct{ *Resolver }
-	viewerFields     struct{ *Resolver }
-	importFields     struct{ *Resolver }
-	quarantineFields struct{ *Resolver }
+	query              struct{ *Resolver }
+	mutation           struct{ *Resolver }
+	subscription       struct{ *Resolver }
+	eventFields        struct{ *Resolver }
+	fieldFields        struct{ *Resolver }
+	resultFields       struct{ *Resolver }
+	jobFields          struct{ *Resolver }
+	keyFields          struct{ *Resolver }
+	proposalFields     struct{ *Resolver }
+	ruleFields         struct{ *Resolver }
+	planFields         struct{ *Resolver }
+	profileFields      struct{ *Resolver }
+	changeFields       struct{ *Resolver }
+	traitFields        struct{ *Resolver }
+	viewerFields       struct{ *Resolver }
+	importFields       struct{ *Resolver }
+	quarantineFields   struct{ *Resolver }
+	segmentFields      struct{ *Resolver }
+	versionFields      struct{ *Resolver }
+	memberFields       struct{ *Resolver }
+	entryFields        struct{ *Resolver }
+	memberChangeFields struct{ *Resolver }
+	regionFields       struct{ *Resolver }
+	listFields         struct{ *Resolver }
+	explanationFields  struct{ *Resolver }
+	typeFields         struct{ *Resolver }
+	objectFields       struct{ *Resolver }
+	relationFields     struct{ *Resolver }
+	recordFields       struct{ *Resolver }
 )
 
 // Query implements gen.ResolverRoot.
@@ -103,6 +119,42 @@ func (r *Resolver) ImportRow() gen.ImportRowResolver { return importFields{r} }
 
 // QuarantinedEvent implements gen.ResolverRoot.
 func (r *Resolver) QuarantinedEvent() gen.QuarantinedEventResolver { return quarantineFields{r} }
+
+// Segment implements gen.ResolverRoot.
+func (r *Resolver) Segment() gen.SegmentResolver { return segmentFields{r} }
+
+// SegmentVersion implements gen.ResolverRoot.
+func (r *Resolver) SegmentVersion() gen.SegmentVersionResolver { return versionFields{r} }
+
+// SegmentMemberEdge implements gen.ResolverRoot.
+func (r *Resolver) SegmentMemberEdge() gen.SegmentMemberEdgeResolver { return memberFields{r} }
+
+// MembershipEntry implements gen.ResolverRoot.
+func (r *Resolver) MembershipEntry() gen.MembershipEntryResolver { return entryFields{r} }
+
+// MembershipChange implements gen.ResolverRoot.
+func (r *Resolver) MembershipChange() gen.MembershipChangeResolver { return memberChangeFields{r} }
+
+// SegmentRegion implements gen.ResolverRoot.
+func (r *Resolver) SegmentRegion() gen.SegmentRegionResolver { return regionFields{r} }
+
+// ListResult implements gen.ResolverRoot.
+func (r *Resolver) ListResult() gen.ListResultResolver { return listFields{r} }
+
+// ExplanationNode implements gen.ResolverRoot.
+func (r *Resolver) ExplanationNode() gen.ExplanationNodeResolver { return explanationFields{r} }
+
+// ObjectType implements gen.ResolverRoot.
+func (r *Resolver) ObjectType() gen.ObjectTypeResolver { return typeFields{r} }
+
+// ObjectField implements gen.ResolverRoot.
+func (r *Resolver) ObjectField() gen.ObjectFieldResolver { return objectFields{r} }
+
+// ObjectRelation implements gen.ResolverRoot.
+func (r *Resolver) ObjectRelation() gen.ObjectRelationResolver { return relationFields{r} }
+
+// Record implements gen.ResolverRoot.
+func (r *Resolver) Record() gen.RecordResolver { return recordFields{r} }
 
 // workspace returns the workspace of the actor; a directive has seen to it that
 // there is one.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
@@ -20,6 +21,7 @@ import (
 // another caller can be met.
 type scope struct {
 	profiles *dataloadgen.Loader[string, *profile.Profile]
+	segments *dataloadgen.Loader[string, *segment.Segment]
 	token    store.Token // taken before anything was read; "" when no field asks
 	tokenErr error
 	mu       sync.Mutex
@@ -44,7 +46,14 @@ func (r *Resolver) Each(ctx context.Context) context.Context {
 		}
 		return found, nil
 	}, dataloadgen.WithWait(loaderWait), dataloadgen.WithBatchCapacity(loaderBatch))
-	if op := operation(ctx); op != nil && asks(op.SelectionSet, "Profile", "cursor") {
+	s.segments = dataloadgen.NewLoader(func(ctx context.Context, ids []string) ([]*segment.Segment, []error) {
+		found, err := r.Segments.GetMany(ctx, ws, ids)
+		if err != nil {
+			return nil, []error{err}
+		}
+		return found, nil
+	}, dataloadgen.WithWait(loaderWait), dataloadgen.WithBatchCapacity(loaderBatch))
+	if op := operation(ctx); op != nil && (asks(op.SelectionSet, "Profile", "cursor") || asks(op.SelectionSet, "Segment", "cursor")) {
 		s.token, s.tokenErr = r.Hub.Now(ctx)
 	}
 	return context.WithValue(ctx, scopeKey{}, s)
@@ -110,4 +119,10 @@ func (s *scope) cursorOf(p *profile.Profile) (string, error) {
 		return c, nil
 	}
 	return changeCursor{s.token, p.Seq}.encode(), s.tokenErr
+}
+
+// membershipCursor returns where segmentMembershipChanged continues from what this
+// answer reads.
+func (s *scope) membershipCursor() (string, error) {
+	return encodeMembershipCursor(s.token), s.tokenErr
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/work"
 	"github.com/headwater-cdp/headwater/graph/scalar"
 )
@@ -75,20 +76,11 @@ type IngestInput struct {
 	SentAt *scalar.LooseTime
 }
 
-// Cause is why something changed.
-type Cause string
-
-// The causes of a change of a profile.
-const (
-	CauseEvent Cause = "EVENT"
-	CauseMerge Cause = "MERGE"
-)
-
 // ProfileChange is a new state of a profile.
 type ProfileChange struct {
 	Cursor  string
 	Profile *profile.Profile
 	Paths   []string
-	Cause   Cause
+	Cause   segment.Cause
 	At      time.Time
 }
