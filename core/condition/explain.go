@@ -12,7 +12,7 @@ import (
 //   - trait, field, prediction: value, or values where the path leads through arrays;
 //   - event, message: count, latest (at most 5 times, the latest first), window {after, until};
 //   - aggregate: value (a decimal as text, averages to 6 places; null for none), events, window;
-//   - firstTime: first; stopped: before, since (counts), latest; lastEvent: at, matches;
+//   - firstTime: first; stopped: before, since (counts), last; lastEvent: at, matches;
 //   - sequence: found, the times of the one that begins last, or null;
 //   - object: records, matching; segment, list: in, since; consent: status;
 //   - bucket: bucket; geo: km from the centre.
@@ -77,19 +77,32 @@ func shown(values []bson.RawValue) any {
 	return map[string]any{"values": out}
 }
 
+// lastOf returns the time of the latest event ever whose time has come; nil for none.
+func lastOf(ledgers []*Ledger, entries []Entry, now int64) any {
+	at := int64(always)
+	for _, l := range ledgers {
+		if l != nil && l.Total.Count > 0 {
+			at = max(at, l.Total.Last)
+		}
+	}
+	if past := upper(entries, now); past > 0 {
+		at = max(at, entries[past-1].At)
+	}
+	if at == always {
+		return nil
+	}
+	return stamp(at)
+}
+
 func (k *counting) decide(c call) any {
 	ledgers := c.facts.Ledgers(k.key)
 	entries := gather(ledgers)
 	i, j := k.window.within(entries, c.clock)
 	latest := latestTimes(entries[i:j])
-	if len(latest) < shownTimes && k.window.kind == kindAll {
-		for _, l := range ledgers {
-			if l != nil && l.Total.Count > 0 && i == j {
-				latest = append(latest, stamp(l.Total.Last))
-			}
+	if len(latest) == 0 && k.window.kind == kindAll { // the times are no longer kept
+		if at, ok := lastOf(ledgers, nil, c.now).(string); ok {
+			latest = append(latest, at)
 		}
-		slices.Sort(latest)
-		slices.Reverse(latest)
 	}
 	return map[string]any{"count": k.before(ledgers) + int64(j-i), "latest": latest, "window": k.window.shown(c.clock)}
 }

@@ -223,7 +223,7 @@ func (k *compiler) stopped(n *Node, p *part) error {
 		ledgers := c.facts.Ledgers(s.key)
 		entries := gather(ledgers)
 		n, i, j := s.earlier(entries, ledgers, c.clock)
-		return map[string]any{"before": n, "since": j - i, "latest": latestTimes(entries[:j]), "window": s.window.shown(c.clock)}
+		return map[string]any{"before": n, "since": j - i, "last": lastOf(ledgers, entries, c.now), "window": s.window.shown(c.clock)}
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ type Keep struct {
 // Event.
 type Ledger struct {
 	Entries []Entry
-	Total   Total // of the events at or before Total.To, dropped entries too; used when Keep.Total
+	Total   Total // of the events that are no longer among Entries; only when Keep.Total
 }
 
 // Entry is one matching event.
@@ -56,7 +56,9 @@ type Entry struct {
 	Match bool      // Latest
 }
 
-// Total is what is known of the events of all time whose time had come when they were folded.
+// Total is what is known of events that are not among the entries: with Keep.Total
+// each event is either an entry or counted here, never both, so that the two
+// together, of all parts, are the events of all time.
 type Total struct {
 	Count       int64
 	First, Last int64 // Unix milliseconds; 0 when Count is 0
