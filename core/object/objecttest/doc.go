@@ -1,0 +1,3 @@
+// Package objecttest proves what finds records by index against the evaluator of
+// conditions, on whatever store it is given.
+package objecttest
