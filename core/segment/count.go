@@ -9,7 +9,8 @@ import (
 )
 
 // Count is a number of people. When it is not Exact, the number lies between Low
-// and High (both included) with a probability of 95%.
+// and High (both included) with a probability of 95%; both are 0 where nothing is
+// known of how far it is off.
 type Count struct {
 	Value     int64
 	Exact     bool

@@ -23,7 +23,7 @@ const (
 	MaxDescription = 2000   // bytes
 	MaxTags        = 20     // of a segment
 	MaxTag         = 50     // bytes
-	MaxSegments    = 10_000 // of a workspace, archived ones too
+	MaxSegments    = 10_000 // of a workspace, archived ones aside
 )
 
 // firstLook is how long an answer waits for a backfill that may be quick.
@@ -89,8 +89,8 @@ func (s *Service) Create(ctx context.Context, ws string, in CreateInput) (*Outco
 		if err != nil {
 			return nil, err
 		}
-		if len(voc.segments) >= MaxSegments {
-			return nil, invalid("TOO_MANY_SEGMENTS", "a workspace has at most %d segments; delete what is not used", MaxSegments)
+		if voc.inUse() >= MaxSegments {
+			return nil, invalid("TOO_MANY_SEGMENTS", "a workspace has at most %d segments; archive those that are not used", MaxSegments)
 		}
 		if voc.segments[id] != nil {
 			return nil, errTaken

@@ -147,15 +147,18 @@ func (s *Service) Tags(ctx context.Context, ws string) ([]string, error) {
 }
 
 // Size returns how many members a segment has, from its counter: exact when it is
-// live or archived; while it is built, what was found so far.
+// live or archived. While it is built it is what was found so far, without bounds:
+// Low and High are 0.
 func (s *Service) Size(ctx context.Context, ws string, seg *Segment) (Count, error) {
 	sums, err := store.Sum(ctx, s.db, ws, sizeCounter(seg.SegmentID()))
 	if err != nil {
 		return Count{}, fail(err)
 	}
-	c := exactly(max(0, sums["members"]))
-	c.Exact = seg.Status != Building
-	return c, nil
+	n := max(0, sums["members"])
+	if seg.Status == Building {
+		return Count{Value: n}, nil
+	}
+	return exactly(n), nil
 }
 
 // Words returns a segment's condition in English words, "" for a list. Nested

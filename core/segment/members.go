@@ -44,8 +44,8 @@ type Stay struct {
 // MaxHistory is how many changes of a person MembershipsOf looks at.
 const MaxHistory = 1000
 
-// MembershipsOf returns in which segments a person is, by segment, and, with history,
-// the stays that have ended after them, the latest first.
+// MembershipsOf returns in which segments a person is, by segment, archived ones
+// aside, and, with history, the stays that have ended after them, the latest first.
 func (s *Service) MembershipsOf(ctx context.Context, ws, profileID string, history bool) ([]Stay, error) {
 	p, err := s.profiles.Get(ctx, ws, profileID)
 	if err != nil || p == nil {
@@ -57,7 +57,14 @@ func (s *Service) MembershipsOf(ctx context.Context, ws, profileID string, histo
 		return nil, fail(err)
 	}
 	if b != nil {
+		voc, err := s.vocabulary(ctx, ws)
+		if err != nil {
+			return nil, fail(err)
+		}
 		for _, m := range b.Members {
+			if seg := voc.segments[m.Segment]; seg != nil && seg.Status == Archived {
+				continue
+			}
 			out = append(out, Stay{SegmentID: m.Segment, EnteredAt: time.UnixMilli(m.Since).UTC()})
 		}
 	}

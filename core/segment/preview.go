@@ -2,6 +2,7 @@ package segment
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
@@ -82,10 +83,12 @@ var errTooLarge = core.Errorf(core.TooComplex, "PREVIEW_TOO_LARGE", "the exact c
 const (
 	exactUpTo      = 200_000 // people, for what is kept of everybody
 	exactUpToHeavy = 2000    // people, where each costs reads of events or records
+	patience       = 5 * time.Second
 )
 
 // previewDraft asks the condition of a segment, stored or drafted, of the workspace's
-// people, and compares with the members of the segment when it has an id.
+// people, and compares with the members of the segment when it has an id. What takes
+// too long to count is estimated, unless the caller insists.
 func (s *Service) previewDraft(ctx context.Context, ws string, seg *Segment, exact bool) (*Preview, error) {
 	q, err := s.ask(ctx, ws, seg)
 	if err != nil {
@@ -95,24 +98,35 @@ func (s *Service) previewDraft(ctx context.Context, ws string, seg *Segment, exa
 	if err != nil {
 		return nil, err
 	}
-	few := int64(exactUpTo)
-	if q.heavy() {
-		few = exactUpToHeavy
-	}
 	id := ""
 	if seg.ID != "" {
 		id = seg.SegmentID()
 	}
 	var t *tally
-	if exact || people.Value <= few {
-		limited, cancel := context.WithTimeoutCause(ctx, ExactTime, errTooLarge)
-		defer cancel()
-		if t, err = q.everybody(limited, id); err != nil {
-			return nil, cause(limited, err)
+	if exact || !q.heavy() && people.Value <= exactUpTo {
+		limit := patience
+		if exact {
+			limit = ExactTime
 		}
-		people = exactly(t.people)
-	} else if t, err = q.some(ctx, people.Value, id); err != nil {
-		return nil, err
+		limited, cancel := context.WithTimeoutCause(ctx, limit, errTooLarge)
+		t, err = q.everybody(limited, id)
+		err = cause(limited, err)
+		cancel()
+		switch {
+		case err == nil:
+			people = exactly(t.people)
+		case exact || !errors.Is(err, errTooLarge):
+			return nil, err
+		}
+	}
+	if t == nil || err != nil {
+		limit := sampleTime
+		if people.Value <= exactUpToHeavy {
+			limit = patience // so few are soon asked, and the answer is exact then
+		}
+		if t, err = q.some(ctx, people.Value, id, limit); err != nil {
+			return nil, err
+		}
 	}
 	out := &Preview{Count: estimate(t.matching, t.people, people), Sample: t.sample.ids()}
 	if id != "" {
@@ -124,7 +138,7 @@ func (s *Service) previewDraft(ctx context.Context, ws string, seg *Segment, exa
 
 // cause returns why a context ended, if that is what err says.
 func cause(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	return err

@@ -45,9 +45,10 @@ func sampleOf(population int64) []bucketSlice {
 	return out
 }
 
-// some asks the question of a sample of people, until the time is up.
-func (q *question) some(ctx context.Context, population int64, segmentID string) (*tally, error) {
-	until := time.Now().Add(sampleTime)
+// some asks the question of a sample of people, until the time is up; of everybody
+// when they are few.
+func (q *question) some(ctx context.Context, population int64, segmentID string, limit time.Duration) (*tally, error) {
+	until := time.Now().Add(limit)
 	var mu sync.Mutex
 	total := &tally{}
 	err := parallel(ctx, sampleOf(population), func(ctx context.Context, b bucketSlice) error {

@@ -95,7 +95,7 @@ func TestPreviewsFindWhatSegmentsHold(t *testing.T) {
 		q, err := o.ask(o.ctx, o.ws, seg)
 		require.NoError(t, err)
 		require.Empty(t, q.fresh, "its ledgers are kept now")
-		some, err := q.some(o.ctx, int64(len(people)), seg.SegmentID())
+		some, err := q.some(o.ctx, int64(len(people)), seg.SegmentID(), patience)
 		require.NoError(t, err)
 		require.Equal(t, tally{people: int64(len(people)), matching: before.Count.Value, sample: some.sample}, *some, where)
 	}
@@ -107,7 +107,7 @@ func TestAnEstimateSaysSo(t *testing.T) {
 	seg := o.create("x", inRomania)
 	q, err := o.ask(o.ctx, o.ws, seg)
 	require.NoError(t, err)
-	some, err := q.some(o.ctx, 100*sampledPeople, seg.SegmentID()) // as if there were many
+	some, err := q.some(o.ctx, 100*sampledPeople, seg.SegmentID(), sampleTime) // as if there were many
 	require.NoError(t, err)
 	require.Less(t, some.people, int64(60))
 	c := estimate(some.matching, some.people, exactly(700))

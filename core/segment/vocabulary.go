@@ -45,8 +45,8 @@ type vocabulary struct {
 	purposes []string // nil: not known
 
 	mu     sync.Mutex
-	fields func() ([]event.FieldDefinition, error)
-	owners map[string]owner // nil: not read yet
+	fields func() ([]event.FieldDefinition, []string, error) // and the names of planned events
+	owners map[string]owner                                  // nil: not read yet
 	err    error
 }
 
@@ -92,7 +92,21 @@ func (s *Service) vocabularyNow(ctx context.Context, ws string) (*vocabulary, er
 		}
 	}
 	fields := context.WithoutCancel(ctx) // the cache outlives the request
-	v.fields = func() ([]event.FieldDefinition, error) { return s.events.FieldDefinitions(fields, ws, "", "") }
+	v.fields = func() ([]event.FieldDefinition, []string, error) {
+		defs, err := s.events.FieldDefinitions(fields, ws, "", "")
+		if err != nil {
+			return nil, nil, err
+		}
+		plan, err := s.events.Plan(fields, ws)
+		if err != nil {
+			return nil, nil, err
+		}
+		planned := make([]string, len(plan.Rules))
+		for i, r := range plan.Rules {
+			planned[i] = r.Event
+		}
+		return defs, planned, nil
+	}
 	s.desk.mu.Lock()
 	defer s.desk.mu.Unlock()
 	if len(s.desk.vocs) >= maxCachedWorkspaces {
@@ -152,6 +166,17 @@ func (v *vocabulary) check(where any, self string, kind Kind) (*condition.Node, 
 	return n, faults, warnings, nil
 }
 
+// inUse returns how many segments are not archived.
+func (v *vocabulary) inUse() int {
+	n := 0
+	for _, seg := range v.segments {
+		if seg.Status != Archived {
+			n++
+		}
+	}
+	return n
+}
+
 func (v *vocabulary) failed() error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -163,8 +188,11 @@ func (v *vocabulary) owner(name string) owner {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.owners == nil && v.err == nil {
-		defs, err := v.fields()
+		defs, planned, err := v.fields()
 		v.owners, v.err = map[string]owner{}, err
+		for _, name := range planned {
+			v.owners[event.OwnerOf(name)] = owner{}
+		}
 		for _, d := range defs {
 			o := v.owners[d.Owner]
 			if o == nil {
