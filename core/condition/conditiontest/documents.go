@@ -143,7 +143,7 @@ func decimal128(lit string) bson.Decimal128 {
 }
 
 func (r *Random) date() any {
-	t := r.Around(r.Now())
+	t := r.instant()
 	switch r.IntN(12) {
 	case 0:
 		return t.Format(time.DateOnly)

@@ -4,8 +4,6 @@ import (
 	"math/big"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-
 	"github.com/headwater-cdp/headwater/core/condition"
 )
 
@@ -59,7 +57,7 @@ func (v view) matching(n *condition.Event) []Event {
 	var out []Event
 	v.zone = time.UTC // events are matched when they come, for conditions of all zones at once
 	for _, e := range v.h.past(n.Name, condition.IsSystemEvent(n.Name), v.now) {
-		if v.all(n.Where, document(e.Properties)) {
+		if v.all(n.Where, e.document()) {
 			out = append(out, e)
 		}
 	}
@@ -88,12 +86,12 @@ func (v view) lastEvent(n *condition.Event) bool {
 	}
 	last := events[len(events)-1]
 	utc := view{h: v.h, now: v.now, zone: time.UTC} // as in matching
-	return v.lies(n.Window, last.At) && utc.all(n.Where, document(last.Properties))
+	return v.lies(n.Window, last.At) && utc.all(n.Where, last.document())
 }
 
 func (v view) message(n *condition.Message) bool {
 	for _, e := range v.h.past(condition.MessageEvent(n.Status), true, v.now) {
-		p := document(e.Properties)
+		p := e.document()
 		if (n.CampaignID == "" || p["campaignId"] == n.CampaignID) &&
 			(n.NodeID == "" || p["nodeId"] == n.NodeID) && v.lies(n.Window, e.At) {
 			return true
@@ -106,7 +104,7 @@ func (v view) message(n *condition.Message) bool {
 func (v view) prediction(p *condition.Predicate) bool {
 	value := map[string]any{}
 	for _, e := range v.h.past(condition.PredictionComputed, true, v.now) {
-		if properties := document(e.Properties); properties["name"] == p.Path {
+		if properties := e.document(); properties["name"] == p.Path {
 			value = map[string]any{}
 			if x, ok := properties["value"]; ok {
 				value["value"] = x
@@ -123,7 +121,7 @@ func (v view) aggregate(n *condition.Aggregate) bool {
 	var scalars []any // different ones
 	having := 0
 	for _, e := range v.inside(n.Event.Window, v.matching(n.Event)) {
-		for _, x := range figures(n, e.Properties) {
+		for _, x := range figures(n, e.document()) {
 			if r, ok := x.(*big.Rat); ok {
 				numbers = append(numbers, r)
 			}
@@ -131,7 +129,7 @@ func (v view) aggregate(n *condition.Aggregate) bool {
 				scalars = append(scalars, x)
 			}
 		}
-		if n.Path == "" || !blank(at(document(e.Properties), segments(n.Path))) {
+		if n.Path == "" || !blank(at(e.document(), segments(n.Path))) {
 			having++ // as exists sees it
 		}
 	}
@@ -163,12 +161,12 @@ func (v view) aggregate(n *condition.Aggregate) bool {
 
 // figures returns the values at the aggregate's path that are not null, arrays
 // opened; with a currency, the amounts in it.
-func figures(n *condition.Aggregate, properties bson.Raw) []any {
+func figures(n *condition.Aggregate, properties map[string]any) []any {
 	var out []any
 	if n.Path == "" {
 		return nil
 	}
-	for _, x := range opened(at(document(properties), segments(n.Path))) {
+	for _, x := range opened(at(properties, segments(n.Path))) {
 		if n.Currency != "" {
 			amount, currency, ok := money(x)
 			if !ok || currency != n.Currency {

@@ -18,6 +18,15 @@ type Event struct {
 	Arrived    time.Time
 	Properties bson.Raw
 	System     bool // one of Headwater's own
+
+	decoded map[string]any // Properties, when they were taken apart before
+}
+
+func (e *Event) document() map[string]any {
+	if e.decoded != nil {
+		return e.decoded
+	}
+	return document(e.Properties)
 }
 
 // Membership is a stay in a segment or list.

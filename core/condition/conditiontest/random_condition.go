@@ -138,12 +138,13 @@ func (r *Random) window() object {
 	case 0:
 		return object{"allTime": true}
 	case 1:
-		from := r.Around(r.Now())
-		return object{"between": object{"from": from.Format(time.RFC3339Nano),
-			"to": from.Add(time.Duration(1+r.IntN(40*24)) * time.Hour).Format(time.RFC3339Nano)}}
+		from, to := r.instant(), r.instant()
+		if to.Before(from) {
+			from, to = to, from
+		}
+		return object{"between": object{"from": from.Format(time.RFC3339Nano), "to": to.Format(time.RFC3339Nano)}}
 	case 2:
-		i := r.IntN(len(periods))
-		j := r.IntN(len(periods))
+		i, j := r.draw(), r.draw()
 		return object{"ago": object{"from": periods[max(i, j)].text, "to": periods[min(i, j)].text}}
 	case 3:
 		return object{"calendar": r.one("DAY", "WEEK", "MONTH", "QUARTER", "YEAR")}

@@ -38,7 +38,7 @@ func (r *Random) History(events int) *History {
 	}
 	for _, id := range segmentIDs {
 		if r.chance(2) {
-			h.Memberships = append(h.Memberships, Membership{ID: id, Since: r.Around(r.Now())})
+			h.Memberships = append(h.Memberships, Membership{ID: id, Since: r.instant()})
 		}
 	}
 	return h
@@ -57,7 +57,7 @@ func (r *Random) event(earlier []Event) Event {
 		Part:       r.one("prof_a", "prof_a", "prof_b"),
 		Name:       r.name(), // a client may name its events as it likes
 		Properties: r.Document(),
-		At:         r.Around(r.Now()),
+		At:         r.instant(),
 	}
 	if r.chance(2) {
 		e.At = r.Now()
@@ -85,6 +85,7 @@ func (r *Random) event(earlier []Event) Event {
 		}
 		e.Properties = raw(d)
 	}
+	e.decoded = document(e.Properties)
 	return e
 }
 

@@ -61,9 +61,9 @@ func (r *Random) operator(p object, kind kindOf) {
 		}
 		switch r.IntN(n) {
 		case 0:
-			p["before"] = r.Around(r.Now()).Format(time.RFC3339Nano)
+			p["before"] = r.instant().Format(time.RFC3339Nano)
 		case 1:
-			p["after"] = r.Around(r.Now()).Format(time.RFC3339Nano)
+			p["after"] = r.instant().Format(time.RFC3339Nano)
 		case 2, 3:
 			p["within"] = object{r.one("past", "next"): r.period()}
 		case 4:
@@ -110,7 +110,7 @@ func (r *Random) operand() any {
 		return object{"amount": json.Number(r.one("1", "2.5", "1.0")), "currency": r.one("EUR", "RON")}
 	}
 	if r.chance(12) {
-		return r.Around(r.Now()).Format(time.RFC3339Nano)
+		return r.instant().Format(time.RFC3339Nano)
 	}
 	if r.chance(8) {
 		return json.Number(edgeLiterals[r.IntN(len(edgeLiterals))])

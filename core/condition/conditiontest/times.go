@@ -13,6 +13,9 @@ type Random struct {
 	*rand.Rand
 	Zone   *time.Location // of the difficult moment
 	Centre time.Time
+
+	often  []int       // periods that are drawn most
+	shared []time.Time // instants that are drawn again
 }
 
 // NewRandom returns a source that repeats itself for a seed.
@@ -27,6 +30,10 @@ func NewRandom(seed uint64) *Random {
 	r.Centre, err = time.Parse(time.RFC3339, m.at)
 	if err != nil {
 		panic(err)
+	}
+	r.often = []int{r.IntN(len(periods)), r.IntN(len(periods))}
+	for range 5 {
+		r.shared = append(r.shared, r.Around(r.Now()))
 	}
 	return r
 }
@@ -78,12 +85,27 @@ var periods = []struct {
 
 // Now returns an instant near the difficult moment.
 func (r *Random) Now() time.Time {
-	near := []time.Duration{0, time.Hour, 30 * time.Minute, 24 * time.Hour, 7 * 24 * time.Hour, 30 * 24 * time.Hour}
+	if r.chance(2) { // within the hours that clocks show twice or never
+		return r.jitter(r.Centre.Add(time.Duration(r.IntN(9)-4) * 30 * time.Minute))
+	}
+	near := []time.Duration{24 * time.Hour, 7 * 24 * time.Hour, 30 * 24 * time.Hour}
 	d := near[r.IntN(len(near))]
-	if r.IntN(2) == 0 {
+	if r.chance(2) {
 		d = -d
 	}
 	return r.jitter(r.Centre.Add(d))
+}
+
+// instant returns one that others may have as well, nearly or exactly, or a new one.
+func (r *Random) instant() time.Time {
+	if r.chance(2) {
+		t := r.shared[r.IntN(len(r.shared))]
+		if r.chance(2) {
+			t = t.Add(time.Duration(r.IntN(3)-1) * time.Millisecond)
+		}
+		return t
+	}
+	return r.Around(r.Now())
 }
 
 // Around returns an instant that has some relation with t: a period before or
@@ -99,7 +121,7 @@ func (r *Random) Around(t time.Time) time.Time {
 func (r *Random) Beyond(t time.Time) time.Time { return r.away(t, 1) }
 
 func (r *Random) away(t time.Time, sign int) time.Time {
-	p := periods[r.IntN(len(periods))]
+	p := periods[r.draw()]
 	d := t.Add(time.Duration(sign) * (time.Duration(p.days)*24*time.Hour + p.rest))
 	if p.months != 0 {
 		d = d.In(r.Zone).AddDate(0, sign*p.months, 0)
@@ -130,4 +152,11 @@ func (r *Random) one(of ...string) string { return of[r.IntN(len(of))] }
 // chance is true once in n times.
 func (r *Random) chance(n int) bool { return r.IntN(n) == 0 }
 
-func (r *Random) period() string { return periods[r.IntN(len(periods))].text }
+func (r *Random) draw() int {
+	if r.chance(2) {
+		return r.IntN(len(periods))
+	}
+	return r.often[r.IntN(len(r.often))]
+}
+
+func (r *Random) period() string { return periods[r.draw()].text }

@@ -61,6 +61,8 @@ func decoded(v bson.RawValue) any {
 	return nil
 }
 
+var least, most = number("1e-100"), number("1e100")
+
 // bounded reads a decimal literal; of magnitudes only those from 10^-100 on and
 // below 10^100 are numbers, and zero.
 func bounded(lit string) any {
@@ -69,7 +71,7 @@ func bounded(lit string) any {
 		return monster{}
 	}
 	size := new(big.Rat).Abs(r)
-	if r.Sign() != 0 && (size.Cmp(number("1e-100")) < 0 || size.Cmp(number("1e100")) >= 0) {
+	if r.Sign() != 0 && (size.Cmp(least) < 0 || size.Cmp(most) >= 0) {
 		return monster{}
 	}
 	return r
