@@ -45,11 +45,11 @@ func predicts(n *condition.Node) bool {
 }
 
 // asksFor tells whether a condition asks for records of a type, or, with a field,
-// for that field of them.
+// for that field of them or a relation of that key.
 func asksFor(n *condition.Node, typeKey, field string) bool {
 	found := false
 	visit(n, func(n *condition.Node) {
-		if n.Object != nil && n.Object.Type == typeKey && (field == "" || reads(n.Object.Where, field)) {
+		if n.Object != nil && n.Object.Type == typeKey && (field == "" || n.Object.Relation == field || reads(n.Object.Where, field)) {
 			found = true
 		}
 	})
@@ -59,6 +59,6 @@ func asksFor(n *condition.Node, typeKey, field string) bool {
 // reads tells whether predicates read a field or something under it.
 func reads(where []*condition.Predicate, field string) bool {
 	return slices.ContainsFunc(where, func(p *condition.Predicate) bool {
-		return p.Path == field || strings.HasPrefix(p.Path, field+".")
+		return p.Path == field || strings.HasPrefix(p.Path, field+".") // what is under any, all and none is within the path
 	})
 }

@@ -69,8 +69,8 @@ func inUse(what string, users []User) *core.Error {
 }
 
 // ObjectUses names the segments, archived ones aside, whose condition asks for
-// records of a type, or, with a field, for that field of them: "segment seg_…
-// (name)". Whoever would delete a type or a field asks here first.
+// records of a type, or, with the key of a field or relation, for that: "segment
+// seg_… (name)". Whoever would delete a type or a part of it asks here first.
 func (s *Service) ObjectUses(ctx context.Context, ws, typeKey, field string) ([]string, error) {
 	voc, err := s.vocabularyNow(ctx, ws)
 	if err != nil {
