@@ -501,7 +501,7 @@ input PredicateInput {
   olderThan: Duration
   """A date whose day of the year lies in a stretch next to today, in the time zone of the segment."""
   anniversary: RelativeInput
-  """One element of the array meets one of these; the paths are in the element, "" is the element itself."""
+  """One element of the array meets all of these; the paths are in the element, "" is the element itself."""
   any: [PredicateInput!]
   """Every element of the array meets these, and there is one."""
   all: [PredicateInput!]
