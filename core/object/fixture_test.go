@@ -2,6 +2,7 @@ package object_test
 
 import (
 	"context"
+	"log/slog"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -52,6 +53,7 @@ type fixture struct {
 	people *people
 	jobs   *work.Jobs
 	runner *work.Runner
+	once   sync.Once           // starts the runner
 	uses   map[string][]string // "type" or "type.field"
 }
 
@@ -70,7 +72,7 @@ func setup(t testing.TB) *fixture {
 	t.Helper()
 	f := &fixture{db: openStore(t), clock: core.NewVirtualClock(start), people: &people{m: map[event.Identifier]string{}}, uses: map[string][]string{}}
 	f.commit = &objecttest.Committer{Store: f.db}
-	f.runner = work.New(work.Options{Store: f.db, Clock: core.SystemClock{}})
+	f.runner = work.New(work.Options{Store: f.db, Clock: core.SystemClock{}, Logger: slog.New(slog.DiscardHandler)})
 	f.jobs = work.NewJobs(f.runner)
 	f.Service = object.NewService(object.Options{
 		Store: f.db, Clock: f.clock, Committer: f.commit, People: f.people, Jobs: f.jobs,
@@ -107,14 +109,16 @@ func (f *fixture) put(t testing.TB, typeKey string, it object.Item) object.ItemR
 // run runs the background work until the job is over.
 func (f *fixture) run(t testing.TB, job *work.Job) *work.Job {
 	t.Helper()
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- f.runner.Run(ctx) }()
-	defer func() { stop(); <-done }()
+	f.once.Do(func() {
+		ctx, stop := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() { done <- f.runner.Run(ctx) }()
+		t.Cleanup(func() { stop(); <-done })
+	})
 	var out *work.Job
 	require.Eventually(t, func() bool {
 		var err error
-		out, err = f.jobs.Get(ctx, ws, job.JobID())
+		out, err = f.jobs.Get(t.Context(), ws, job.JobID())
 		return err == nil && out.Status.Final()
 	}, 30*time.Second, 10*time.Millisecond)
 	return out
