@@ -2,6 +2,7 @@ package segment
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -229,4 +230,7 @@ func (r *rig) finish(jobID string) *work.Job {
 	return nil
 }
 
-func TestMain(m *testing.M) { os.Exit(m.Run()) }
+func TestMain(m *testing.M) {
+	_ = flag.Set("rapid.checks", "40") // unless the command line says otherwise
+	os.Exit(m.Run())
+}
