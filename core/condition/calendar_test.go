@@ -34,6 +34,7 @@ func TestPeriodsBack(t *testing.T) {
 		{newYork, "2026-11-08T12:00:00-05:00", "P1M", "2026-10-08T12:00:00-04:00"},
 		// A wall time that the clocks skipped is the instant at which they did.
 		{bucharest, "2026-04-29T03:30:00+03:00", "P1M", "2026-03-29T04:00:00+03:00"},
+		{bucharest, "2026-04-29T02:59:59.999+03:00", "P1M", "2026-03-29T02:59:59.999+02:00"},
 		{newYork, "2026-04-08T02:30:00-04:00", "P1M", "2026-03-08T03:00:00-04:00"},
 		// One that came twice is the first.
 		{bucharest, "2026-11-25T03:30:00+02:00", "P1M", "2026-10-25T03:30:00+03:00"},

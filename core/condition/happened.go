@@ -200,14 +200,10 @@ func (s *stopping) eval(c call) (bool, int64) {
 		// Not before the latest of them has left the window.
 		return false, s.window.leaves(entries[j-1].At, c.loc)
 	}
-	// Then only an event that comes can change it: by entering the window or, of an
-	// absolute one that lies ahead, by coming before it.
+	// Then only an event that comes can change it, if it is not too late for the window.
 	next := int64(never)
 	if j < len(entries) {
 		next = s.window.enters(entries[j].At, c.loc)
-	}
-	if coming := upper(entries, c.now); coming < len(entries) {
-		next = min(next, entries[coming].At)
 	}
 	return s.in.has(n), next
 }

@@ -64,6 +64,8 @@ func TestEvents(t *testing.T) {
 		{"never began", `{"stopped":{"name":"E","window":{"last":"P30D"}}}`, "2026-12-10", nil, false, ""},
 		{"stopped too early", `{"stopped":{"name":"E","count":{"gte":3},"window":{"last":"P30D"}}}`, "2026-12-10", []happening{e("2020-11-01"), other(e("2026-11-10"))}, false, ""},
 		{"stopped until", `{"stopped":{"name":"E","window":{"last":"P30D"}}}`, "2026-11-22", []happening{e("2020-11-01"), e("2026-12-01")}, true, "2026-12-01"},
+		{"before a window that lies ahead", `{"stopped":{"name":"E","window":{"between":{"from":"2026-12-10T00:00:00Z","to":"2026-12-20T00:00:00Z"}}}}`, "2026-11-22", []happening{e("2026-12-01")}, false, "2026-12-01"},
+		{"in a window that lies ahead", `{"stopped":{"name":"E","window":{"between":{"from":"2026-12-10T00:00:00Z","to":"2026-12-20T00:00:00Z"}}}}`, "2026-11-22", []happening{e("2026-11-01"), e("2026-12-11")}, true, "2026-12-11"},
 		// Aggregates.
 		{"sum of nothing", `{"aggregate":{"event":{"name":"E"},"fn":"SUM","path":"n","value":{"eq":0}}}`, "2026-11-22", nil, true, ""},
 		{"distinct of nothing", `{"aggregate":{"event":{"name":"E"},"fn":"DISTINCT","path":"n","value":{"lte":0}}}`, "2026-11-22", nil, true, ""},
@@ -88,6 +90,7 @@ func TestEvents(t *testing.T) {
 		{"a later first is within", `{"sequence":{"steps":[{"name":"E"},{"name":"F"}],"within":"P1D"}}`, "2026-11-22", []happening{e("2026-11-01"), e("2026-11-02"), f("2026-11-03")}, true, ""},
 		{"without between", `{"sequence":{"steps":[{"name":"E"},{"name":"F"}],"without":[{"name":"G"}]}}`, "2026-11-22", []happening{e("2026-11-01"), {name: "G", at: "2026-11-02"}, f("2026-11-03")}, false, ""},
 		{"without before and after", `{"sequence":{"steps":[{"name":"E"},{"name":"F"}],"without":[{"name":"G"}]}}`, "2026-11-22", []happening{{name: "G", at: "2026-10-02"}, e("2026-11-01"), f("2026-11-03"), {name: "G", at: "2026-11-04"}}, true, ""},
+		{"the last is not between", `{"sequence":{"steps":[{"name":"E"},{"name":"F"}],"without":[{"name":"F"}]}}`, "2026-11-22", []happening{e("2026-11-01"), f("2026-11-03")}, true, ""},
 		{"an earlier one is without", `{"sequence":{"steps":[{"name":"E"},{"name":"F"}],"without":[{"name":"G"}],"within":"P1D"}}`, "2026-11-22", []happening{e("2026-11-01"), f("2026-11-02"), e("2026-11-03"), {name: "G", at: "2026-11-04"}, f("2026-11-05")}, true, ""},
 		{"until its first leaves", `{"sequence":{"steps":[{"name":"E"},{"name":"F"}],"window":{"last":"P30D"}}}`, "2026-11-22", []happening{e("2026-11-01"), e("2026-11-04"), f("2026-11-05")}, true, "2026-12-04"},
 		{"its first has left", `{"sequence":{"steps":[{"name":"E"},{"name":"F"}],"window":{"last":"P30D"}}}`, "2026-11-22", []happening{e("2026-10-01"), f("2026-11-05")}, false, ""},
@@ -181,6 +184,7 @@ func TestRecords(t *testing.T) {
 		// One record meets all predicates.
 		{`"where":[{"path":"seats","gt":1},{"path":"renews","before":"2026-12-01T00:00:00Z"}]`, k, false, ""},
 		{`"where":[{"path":"renews","within":{"next":"P7D"}}]`, k, true, "2026-11-25"},
+		{`"where":[{"path":"renews","within":{"next":"P7D"}},{"path":"plan","eq":"gold"}]`, k, true, "2026-11-25"},
 		{`"count":{"gte":2},"where":[{"path":"renews","within":{"next":"P7D"}}]`, k, false, "2026-11-25"},
 	} {
 		expect(t, program(t, `{"object":{"type":"subscription",`+c.condition+`}}`, Zone{}), c.records, now, c.want, c.next)

@@ -66,7 +66,7 @@ func TestPredicates(t *testing.T) {
 		{`"path":"empty","all":[{"path":"","eq":1}]`, false}, {`"path":"empty","none":[{"path":"","eq":1}]`, true}, {`"path":"s","none":[{"path":"","eq":1}]`, false},
 		{`"path":"nums","all":[{"path":"","gt":0}]`, true}, {`"path":"nums","any":[{"path":"","gt":1},{"path":"","lt":7}]`, false},
 		// Objects and money.
-		{`"path":"o","eq":{"a":1.0,"b":[1,"x"]}`, true}, {`"path":"o","eq":{"a":1}`, false}, {`"path":"o","eq":{"a":1,"b":[1]}`, false},
+		{`"path":"o","eq":{"a":1.0,"b":[1,"x"]}`, true}, {`"path":"o","eq":{"a":1}`, false}, {`"path":"o","eq":{"a":1,"b":[1]}`, false}, {`"path":"o","eq":{"a":1,"b":[1,"x",2]}`, false},
 		{`"path":"price","eq":{"amount":12.50,"currency":"EUR"}`, true}, {`"path":"price","gt":{"amount":12,"currency":"EUR"}`, true},
 		{`"path":"price","gt":{"amount":12,"currency":"RON"}`, false}, {`"path":"price","lt":{"amount":100,"currency":"RON"}`, false},
 		{`"path":"price","neq":{"amount":12.5,"currency":"RON"}`, true}, {`"path":"price","gt":12`, false}, {`"path":"price.amount","gt":12`, true},
