@@ -155,7 +155,8 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 
 	g := graph.New(graph.Options{
 		Services: graph.Services{
-			Store: a.store, Hub: hub, Access: a.access, Jobs: a.jobs, Events: a.events, Profiles: a.profiles, Ingest: a.pipeline, Clock: a.e.clock,
+			Store: a.store, Hub: hub, Access: a.access, Jobs: a.jobs, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
+			Ingest: a.pipeline, Clock: a.e.clock,
 		},
 		Trusted: trusted, Origins: f.CorsOrigin, Playground: !f.NoGraphiql, Logger: a.e.log,
 		Observe: func(_ context.Context, o graph.Observation) {
