@@ -60,8 +60,10 @@ func (s *Service) Export(ctx context.Context, ws string, in ExportInput, write f
 	}
 	var n int64
 	st := openMembers(ctx, s.db, ws, in.SegmentID, keyRange{from: in.After})
-	if err := write(x.header()); err != nil {
-		return 0, err
+	if x.csv != nil {
+		if err := write(x.header()); err != nil {
+			return 0, err
+		}
 	}
 	for {
 		members, err := nextMembers(st, exportPage, in.After)
@@ -154,9 +156,7 @@ func newExporter(in ExportInput) (*exporter, error) {
 }
 
 func (x *exporter) header() []byte {
-	if x.csv != nil {
-		_ = x.csv.Write(x.fields) // into memory
-	}
+	_ = x.csv.Write(x.fields) // into memory
 	return x.take()
 }
 

@@ -49,7 +49,8 @@ func openRows(r io.Reader, in UploadInput) (rows, error) {
 	if in.Format == NDJSON {
 		return &jsonRows{r: buffered, namespace: in.Namespace}, nil
 	}
-	c := csv.NewReader(&limitedLines{r: buffered})
+	limit := &limitedLines{r: buffered}
+	c := csv.NewReader(limit)
 	c.ReuseRecord, c.FieldsPerRecord, c.LazyQuotes = true, -1, true
 	if in.Comma != 0 {
 		c.Comma = rune(in.Comma)
@@ -58,7 +59,7 @@ func openRows(r io.Reader, in UploadInput) (rows, error) {
 	if err != nil {
 		return nil, invalid("HEADER", "the first line of a CSV file names its columns").At("file").Wrap(err)
 	}
-	out := &csvRows{r: c}
+	out := &csvRows{r: c, limit: limit}
 	for i, name := range header {
 		name = strings.TrimSpace(strings.TrimPrefix(name, "\ufeff"))
 		if in.Namespace != "" {
@@ -74,22 +75,26 @@ func openRows(r io.Reader, in UploadInput) (rows, error) {
 
 type csvRows struct {
 	r       *csv.Reader
+	limit   *limitedLines
 	columns []string
-	line    int64
 }
 
 func (c *csvRows) next() (row, error) {
+	c.limit.since = 0
 	record, err := c.r.Read()
-	line, _ := c.r.FieldPos(0)
-	out := row{Line: int64(line)}
+	var out row
 	var bad *csv.ParseError
 	switch {
-	case errors.As(err, &bad) && !errors.Is(err, errLongLine):
+	case errors.Is(err, errLongLine):
+		return out, errLongLine
+	case errors.As(err, &bad):
 		out.Line, out.Fault = int64(bad.StartLine), faultLine
 		return out, nil
 	case err != nil:
 		return out, err
 	}
+	line, _ := c.r.FieldPos(0)
+	out.Line = int64(line)
 	for i, value := range record {
 		if i < len(c.columns) {
 			out.name(c.columns[i], value)
@@ -179,23 +184,18 @@ func (r *row) check() {
 // errLongLine ends the reading of a file.
 var errLongLine = core.Errorf(core.Invalid, "LINE_TOO_LONG", "a line of the file is longer than 64 KB; is it of the format that was said?").At("file")
 
-// limitedLines refuses lines that no list has, so that a file without line ends
-// does not fill the memory.
+// limitedLines refuses a record that no list has: in a file without line ends, or
+// behind a quote that is never closed, one would fill the memory.
 type limitedLines struct {
-	r   *bufio.Reader
-	run int
+	r     *bufio.Reader
+	since int // bytes read since the record began, and a buffer at most before it
 }
 
 // Read implements io.Reader.
 func (l *limitedLines) Read(p []byte) (int, error) {
 	n, err := l.r.Read(p)
-	for _, b := range p[:n] {
-		if l.run++; b == '\n' {
-			l.run = 0
-		}
-		if l.run > maxLine {
-			return 0, errLongLine
-		}
+	if l.since += n; l.since > 2*maxLine {
+		return 0, errLongLine
 	}
 	return n, err
 }

@@ -136,6 +136,10 @@ func TestAFileThatIsNoListIsRefused(t *testing.T) {
 		require.Error(t, err, text)
 		require.Equal(t, []string{text}, reasons(err))
 	}
+	// A quote that is never closed, behind rows that are fine and staged already.
+	content := "email\n" + strings.Repeat("a@example.com\n", 3000) + "\"b@example.com\n" + strings.Repeat("c@example.com\n", 3*maxLine)
+	_, err := o.UploadList(o.ctx, o.ws, UploadInput{ID: id, Format: CSV}, strings.NewReader(content))
+	require.Equal(t, []string{"LINE_TOO_LONG [file]"}, reasons(err))
 	left, err := Chunks.Find(o.ctx, o.db, store.Query{Workspace: o.ws}, 0)
 	require.NoError(t, err)
 	require.Empty(t, left)

@@ -105,21 +105,6 @@ func (s *Service) Update(ctx context.Context, ws string, in UpdateInput) (*Outco
 	return out, nil
 }
 
-// retouch commits a change of definitions that changes no answer.
-func (s *Service) retouch(ctx context.Context, ws string, change func() ([]store.Op, error)) error {
-	for try := 1; ; try++ {
-		ops, err := change()
-		if err != nil || len(ops) == 0 {
-			return err
-		}
-		err = s.commit(ctx, ops)
-		if !conflicted(err) || try == maxRedefines || !pause(ctx, time.Duration(try)*time.Millisecond) {
-			s.forget(ws)
-			return err
-		}
-	}
-}
-
 // redraft reads a segment and changes it as in says. defined tells that the members
 // may be others then, changed that anything is different.
 func (s *Service) redraft(ctx context.Context, ws string, in *UpdateInput) (seg *Segment, warnings []condition.Warning, defined, changed bool, err error) {

@@ -126,7 +126,13 @@ func (s *Service) forget(ws string) {
 	delete(s.desk.vocs, ws)
 }
 
-// drop forgets everything that is kept of a workspace.
+// Drop forgets everything that is kept in memory of a workspace: to be called when
+// it was deleted.
+func (s *Service) Drop(ws string) {
+	s.sets.Delete(ws)
+	s.desk.drop(ws)
+}
+
 func (d *desk) drop(ws string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
