@@ -165,7 +165,7 @@ func (t *Type) addField(in FieldInput, all *types, later bool) *core.Error {
 	if err := f.check(all, t.Key); err != nil {
 		return err
 	}
-	f.claim(t.Version)
+	f.claim()
 	for i := range t.Fields { // the key may have been an alias
 		t.Fields[i].Aliases = slices.DeleteFunc(slices.Clone(t.Fields[i].Aliases), func(a string) bool { return a == in.Key })
 	}
@@ -173,11 +173,12 @@ func (t *Type) addField(in FieldInput, all *types, later bool) *core.Error {
 	return nil
 }
 
-// claim begins a new time of being unique.
-func (f *Field) claim(version int64) {
+// claim begins a new time of being unique, under a name that no claim has that an
+// earlier attempt may have left behind.
+func (f *Field) claim() {
 	f.Claim = ""
 	if f.Unique {
-		f.Claim = f.ID + "." + strconv.FormatInt(version, 10)
+		f.Claim = f.ID + "." + strconv.FormatInt(time.Now().UnixNano(), 36)
 	}
 }
 

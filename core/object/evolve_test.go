@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -200,4 +201,31 @@ func TestNoRecordSlipsIn(t *testing.T) {
 	for _, c := range changes {
 		require.Contains(t, []string{"RECORDS_BREAK", "done name", "done chip", "CONFLICT"}, c)
 	}
+}
+
+// TestATrialThatWasLeftBehindIsDropped kills the process between the trial of a
+// change and its publication.
+func TestATrialThatWasLeftBehindIsDropped(t *testing.T) {
+	f := setup(t)
+	f.define(t, object.TypeInput{Key: "pet", Fields: []object.FieldInput{{Key: "name", Type: object.String}}})
+	f.put(t, "pet", object.Item{ExternalID: "a", Fields: doc{"name": "Rex"}})
+	f.commit.Before = func([]store.Op) { panic("the process dies here") }
+	strict := object.TypeUpdate{Key: "pet", ChangeFields: []object.FieldChange{{Key: "name", Required: ptr(true)}}}
+	require.Panics(t, func() { _, _ = f.UpdateType(t.Context(), ws, strict) })
+	f.commit.Before = nil
+
+	require.Equal(t, "TYPE_CHANGING", f.put(t, "pet", object.Item{ExternalID: "b", Fields: doc{}}).Err.Reason, "the rules on trial hold too")
+	_, err := f.UpdateType(t.Context(), ws, strict)
+	require.Equal(t, "TYPE_CHANGING", core.AsError(err).Reason)
+	require.Equal(t, object.Created, f.put(t, "pet", object.Item{ExternalID: "c", Fields: doc{"name": "Tom"}}).Outcome)
+	f.clock.Advance(16 * time.Minute)
+	require.Equal(t, object.Created, f.put(t, "pet", object.Item{ExternalID: "b", Fields: doc{}}).Outcome)
+	_, err = f.Delete(t.Context(), ws, "pet", []string{"b"})
+	require.NoError(t, err)
+	got, err := f.UpdateType(t.Context(), ws, strict)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, got.Type.Version)
+	res, err := f.Restore(t.Context(), ws, "pet", []string{"b"})
+	require.NoError(t, err)
+	require.Equal(t, object.ReasonFieldRequired, res[0].Err.Reason, "a record that no longer fits stays deleted")
 }

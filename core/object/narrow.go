@@ -54,7 +54,7 @@ func (p *plan) changeField(c FieldChange, all *types, path []string) *core.Error
 		if old.Claim != "" {
 			p.released = append(p.released, old.Claim)
 		}
-		f.claim(p.next.Version)
+		f.claim()
 	}
 	if narrows(&old, f) {
 		now := *f

@@ -47,6 +47,9 @@ func (d *draft) setLinks(given map[string][]Link) ([]string, *core.Error) {
 	if len(out) > MaxLinks {
 		return nil, invalid("TOO_MANY_LINKS", "a record has at most %d links, over all of its relations", MaxLinks)
 	}
+	if len(peopleOf(&Record{Links: out})) > MaxPeople {
+		return nil, invalid("TOO_MANY_LINKS", "a record has at most %d links to people", MaxPeople)
+	}
 	return out, nil
 }
 

@@ -16,6 +16,7 @@ const (
 	MaxFields       = 200      // of a type, deprecated ones too
 	MaxRelations    = 20       // of a type
 	MaxLinks        = 100      // of a record, over all of its relations
+	MaxPeople       = 50       // of those, links to people: a change is an event for each, in one commit
 	MaxRecord       = 64 << 10 // bytes of a record's values
 	MaxJSON         = 16 << 10 // bytes of one json value
 	MaxItems        = 100      // values of a field with many
