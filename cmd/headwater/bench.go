@@ -14,7 +14,7 @@ import (
 
 // benchCmd measures on embedded stores of its own, which it removes afterwards.
 type benchCmd struct {
-	Only  []string `help:"Parts to run: ingest, read, unmerge, hostile, scale; all when not given." placeholder:"PART"`
+	Only  []string `help:"Parts to run: ingest, read, unmerge, hostile, scale, segments; all when not given." placeholder:"PART"`
 	Quick bool     `help:"See in some seconds that everything runs; the numbers say little."`
 	Dir   string   `help:"Folder for the stores, on the disk to measure; needs a few GB." type:"existingdir" placeholder:"DIR"`
 }
@@ -23,7 +23,7 @@ type benchCmd struct {
 func (c *benchCmd) Run(e *env) error {
 	for _, part := range c.Only {
 		if !benchmark.Known(part) {
-			return core.Errorf(core.Invalid, "PART", "there is no part %q; the parts are ingest, read, unmerge, hostile and scale", part)
+			return core.Errorf(core.Invalid, "PART", "there is no part %q; the parts are ingest, read, unmerge, hostile, scale and segments", part)
 		}
 	}
 	self, err := os.Executable()

@@ -9,18 +9,19 @@ import (
 
 // scale measures how the rate of the uniform stream, the memory and the start
 // depend on how many people are stored. Both servers run, and take turns, so that a
-// machine that gets slower or faster meanwhile does so for both.
-func scale(ctx context.Context, o Options) (err error) {
+// machine that gets slower or faster meanwhile does so for both. It returns the
+// large store, whose server has ended.
+func scale(ctx context.Context, o Options) (large *house, err error) {
 	z := o.size()
 	var houses [2]*house
 	var servers [2]*Server
 	for i, people := range [...]int{z.few, z.large} {
-		if houses[i], err = prepare(ctx, o, fmt.Sprintf("people%d", people), people); err != nil {
-			return err
+		if houses[i], err = prepareLives(ctx, o, fmt.Sprintf("people%d", people), people, ordered); err != nil {
+			return nil, err
 		}
 		s, err := start(ctx, o.Binary, houses[i].dir, houses[i].keys)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		defer func() { err = errors.Join(err, s.Stop()) }()
 		servers[i] = s
@@ -35,7 +36,7 @@ func scale(ctx context.Context, o Options) (err error) {
 			}
 			rate, err := Drive(ctx, l, HTTP(s.URL, s.WriteKey))
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if turn > 0 {
 				rates[i] += rate / turns
@@ -44,9 +45,9 @@ func scale(ctx context.Context, o Options) (err error) {
 	}
 	_, peak, err := servers[1].Resident()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return o.Report.scaled(z, rates[0], rates[1], peak, servers[1].StartUp)
+	return houses[1], o.Report.scaled(z, rates[0], rates[1], peak, servers[1].StartUp)
 }
 
 func (r *Report) scaled(z size, few, many float64, peak int64, startUp time.Duration) error {

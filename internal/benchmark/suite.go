@@ -27,7 +27,7 @@ type Options struct {
 	Groups func(store.Store) int64
 	Report *Report
 	Quick  bool     // a look at whether everything runs, in some seconds; the numbers say little
-	Only   []string // names of parts: ingest, read, unmerge, hostile, scale; none: all
+	Only   []string // names of parts: ingest, read, unmerge, hostile, scale, segments; none: all
 }
 
 // size is how much the parts do.
@@ -37,17 +37,28 @@ type size struct {
 	large  int           // people of the large store
 	run    time.Duration // of each load
 	events int           // of each of the two profiles to be parted
+
+	segments []int         // of the table: how many that the stream does not touch
+	live     int           // segments beside which ingestion is compared with none
+	turn     time.Duration // of each of the rounds by turns
+	expire   time.Duration // over which the memberships of everybody end
 }
 
 func (o Options) size() size {
 	if o.Quick {
-		return size{people: 2000, few: 500, large: 4000, run: time.Second, events: 500}
+		return size{
+			people: 2000, few: 500, large: 4000, run: time.Second, events: 500,
+			segments: []int{0, 10, 100}, live: 100, turn: 300 * time.Millisecond, expire: 2 * time.Second,
+		}
 	}
-	return size{people: 100_000, few: 10_000, large: 1_000_000, run: 10 * time.Second, events: 10_000}
+	return size{
+		people: 100_000, few: 10_000, large: 1_000_000, run: 10 * time.Second, events: 10_000,
+		segments: []int{0, 10, 100, 1000, 10_000}, live: 1000, turn: 2 * time.Second, expire: 2 * time.Minute,
+	}
 }
 
 // parts are the names that Only may hold.
-var parts = []string{"ingest", "read", "unmerge", "hostile", "scale"}
+var parts = []string{"ingest", "read", "unmerge", "hostile", "scale", "segments"}
 
 // Known reports whether there is a part with the name.
 func Known(part string) bool { return slices.Contains(parts, part) }
@@ -62,8 +73,15 @@ func Run(ctx context.Context, o Options) error {
 			return err
 		}
 	}
+	var large *house // made once for all that need it
+	var err error
 	if o.wants("scale") {
-		return scale(ctx, o)
+		if large, err = scale(ctx, o); err != nil {
+			return err
+		}
+	}
+	if o.wants("segments") {
+		return segments(ctx, o, large)
 	}
 	return nil
 }
@@ -112,11 +130,17 @@ type house struct {
 	dir    string
 	people int
 	keys   Keys
-	shape  Shape // what the direct run wrote
+	shape  Shape    // what the direct run wrote
+	ids    []string // of the profiles of its people; nil where nobody asks for them
 }
 
 // prepare makes a folder with a workspace of so many people.
 func prepare(ctx context.Context, o Options, name string, people int) (*house, error) {
+	return prepareLives(ctx, o, name, people, identified)
+}
+
+// prepareLives is prepare with people to whom more has happened.
+func prepareLives(ctx context.Context, o Options, name string, people int, life Life) (*house, error) {
 	h := &house{dir: filepath.Join(o.Dir, name)}
 	if err := os.MkdirAll(h.dir, 0o700); err != nil {
 		return nil, err
@@ -125,19 +149,29 @@ func prepare(ctx context.Context, o Options, name string, people int) (*house, e
 	if h.keys, err = create(ctx, o.Binary, h.dir); err != nil {
 		return nil, err
 	}
-	return h, h.fill(ctx, o, people)
+	return h, h.fill(ctx, o, people, life)
 }
 
-// fill adds people until there are so many.
-func (h *house) fill(ctx context.Context, o Options, people int) error {
+// fill stores so many people.
+func (h *house) fill(ctx context.Context, o Options, people int, life Life) error {
 	began := time.Now()
-	err := h.open(ctx, o, func(b Base) error { return Seed(ctx, b, h.people, people) })
+	err := h.open(ctx, o, func(b Base) (err error) {
+		h.ids, err = SeedLives(ctx, b, 0, people, life)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	rate := float64(people-h.people) / time.Since(began).Seconds()
 	h.people = people
-	return o.Report.Add(Line{Bench: "seed", Value: rate, Unit: "people/s", Against: fmt.Sprintf("%d people stored", people)})
+	rate := float64(people) / time.Since(began).Seconds()
+	return o.Report.Add(Line{Bench: "seed", Value: rate, Unit: "people/s", Against: fmt.Sprintf("%d people stored, %d events each", people, len(life(0)))})
+}
+
+// copy makes a house with the same store. Nobody may have the store open.
+func (h *house) copy(o Options, name string) (*house, error) {
+	c := *h
+	c.dir = filepath.Join(o.Dir, name)
+	return &c, os.CopyFS(c.dir, os.DirFS(h.dir))
 }
 
 // open opens the store in this process for the time of f.

@@ -1,0 +1,174 @@
+package benchmark
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/condition"
+	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/ingest"
+	"github.com/headwater-cdp/headwater/core/object"
+	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/segment"
+	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/store/sqlite"
+	"github.com/headwater-cdp/headwater/core/work"
+)
+
+// full opens a store with every collection that segments touch.
+func full(t testing.TB) Base {
+	t.Helper()
+	db, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(t.TempDir(), "headwater.db")})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close(context.Background())) })
+	var specs []*store.Spec
+	for _, list := range [][]*store.Spec{event.Specs(), profile.Specs(), segment.Specs(), object.Specs(), work.Specs(), store.Specs()} {
+		specs = append(specs, list...)
+	}
+	require.NoError(t, db.Declare(t.Context(), specs...))
+	clock := core.SystemClock{}
+	return Base{Store: db, Events: event.NewService(db, clock), Profiles: profile.NewService(db, clock), Workspace: "ws_BENCH00000", Source: "src_bench"}
+}
+
+// besideSegments returns a pipeline that derives live segments with the conditions.
+func besideSegments(t testing.TB, b Base, conditions []string) *ingest.Pipeline {
+	t.Helper()
+	clock := core.SystemClock{}
+	p := ingest.New(ingest.Options{Store: b.Store, Clock: clock, Events: b.Events, Profiles: b.Profiles})
+	runner := work.New(work.Options{Store: b.Store, Clock: clock})
+	s := segment.New(segment.Options{
+		Store: b.Store, Clock: clock, Profiles: b.Profiles, Events: b.Events, Committer: p, Jobs: work.NewJobs(runner), Runner: runner,
+	})
+	b.Profiles.SetFold(s)
+	require.NoError(t, define(t.Context(), b, conditions))
+	if len(conditions) > 0 {
+		_, err := s.Create(t.Context(), b.Workspace, segment.CreateInput{Name: "Last", Kind: segment.Static})
+		require.NoError(t, err)
+	}
+	return p
+}
+
+func TestConditionsOfTheBenchAreSound(t *testing.T) {
+	all := touched(1000)
+	require.Len(t, all, 1000)
+	over := map[string]int{}
+	for _, where := range append(all, untouched(1000)...) {
+		n, err := condition.ParseJSON([]byte(where))
+		require.NoError(t, err, where)
+		p, err := condition.Compile(n, condition.Zone{})
+		require.NoError(t, err, where)
+		for _, l := range p.Needs().Ledgers {
+			over[l.Event]++
+		}
+	}
+	for _, name := range names {
+		require.Equal(t, 10, over[name], "an event touches ten")
+	}
+	for _, where := range untouched(1000) {
+		for _, name := range names {
+			require.NotContains(t, where, fmt.Sprintf("%q", name))
+		}
+	}
+}
+
+func TestSegmentsOfTheBenchTurn(t *testing.T) {
+	b := full(t)
+	require.NoError(t, Seed(t.Context(), b, 0, 100))
+	p := besideSegments(t, b, touched(1000))
+	require.NoError(t, func() error {
+		_, err := Drive(t.Context(), Load{Kind: Uniform, People: 100, For: 300 * time.Millisecond, Batch: 50, Clients: 2, Name: "t"}, Direct(p, b.Workspace, b.Source))
+		return err
+	}())
+	require.NoError(t, p.Close(t.Context()))
+	n, err := segment.Memberships.Count(t.Context(), b.Store, store.Query{Workspace: b.Workspace})
+	require.NoError(t, err)
+	require.Positive(t, n)
+	n, err = segment.Behaviours.Count(t.Context(), b.Store, store.Query{Workspace: b.Workspace})
+	require.NoError(t, err)
+	require.Positive(t, n)
+}
+
+func TestLivesAreWhatTheyClaim(t *testing.T) {
+	b := full(t)
+	at := time.Now().Add(-time.Hour).Truncate(time.Millisecond).UTC()
+	ids, err := SeedLives(t.Context(), b, 0, 200, browsed(func(n int) time.Time { return at.Add(time.Duration(n) * time.Second) }))
+	require.NoError(t, err)
+	n, err := event.Events.Count(t.Context(), b.Store, store.Query{Workspace: b.Workspace})
+	require.NoError(t, err)
+	require.EqualValues(t, 200*11, n)
+	p, err := b.Profiles.ByIdentifier(t.Context(), b.Workspace, event.Identifier{Namespace: profile.UserID, Value: UserID(123)})
+	require.NoError(t, err)
+	require.Equal(t, ids[123], p.ProfileID())
+	list, err := event.Events.Find(t.Context(), b.Store, store.Query{
+		Workspace: b.Workspace, Where: []store.Cond{store.Eq("part", ids[123])}, Order: []string{"-timestamp"},
+	}, 20)
+	require.NoError(t, err)
+	require.Len(t, list, 11)
+	count := map[string]int{}
+	for _, e := range list {
+		count[e.Name]++
+		if e.Name == "Cart Left" {
+			require.Equal(t, at.Add(123*time.Second), e.Timestamp)
+		}
+	}
+	require.Equal(t, 5, count["Product Viewed"])
+	require.Equal(t, 1, count["Cart Left"])
+}
+
+func TestPercentilesReachTheLast(t *testing.T) {
+	d := []time.Duration{3, 1, 2}
+	require.Equal(t, time.Duration(3), percentile(d, 100))
+	require.Equal(t, time.Duration(2), percentile(d, 50))
+}
+
+func TestProcessorTimeIsCounted(t *testing.T) {
+	if _, err := os.Stat("/proc/self/stat"); err != nil {
+		t.Skip("no /proc")
+	}
+	s := &Server{PID: os.Getpid()}
+	before, err := s.CPU()
+	require.NoError(t, err)
+	text := ""
+	for start := time.Now(); time.Since(start) < 300*time.Millisecond; {
+		text = strings.ToUpper(fmt.Sprint(len(text), start))
+	}
+	after, err := s.CPU()
+	require.NoError(t, err)
+	require.Greater(t, after, before)
+}
+
+// BenchmarkIngest measures the pipeline in this process beside segments; HTTP,
+// another process and a store as large as that of `make bench` aside.
+func BenchmarkIngest(b *testing.B) {
+	for name, conditions := range map[string][]string{"none": nil, "untouched": untouched(1000), "touched": touched(1000)} {
+		b.Run(name, func(b *testing.B) {
+			const people = 20_000
+			base := full(b)
+			require.NoError(b, Seed(b.Context(), base, 0, people))
+			p := besideSegments(b, base, conditions)
+			send := Direct(p, base.Workspace, base.Source)
+			warm := Load{Kind: Uniform, People: people, For: time.Second, Name: "warm"}
+			_, err := Drive(b.Context(), warm, send)
+			require.NoError(b, err)
+			b.ReportAllocs()
+			b.ResetTimer()
+			events := 0
+			stream := NewStream(Uniform, people, "bench")
+			for b.Loop() {
+				require.NoError(b, send(b.Context(), stream.Batch(100), 100))
+				events += 100
+			}
+			b.StopTimer()
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(events), "µs/event")
+			require.NoError(b, p.Close(b.Context()))
+		})
+	}
+}
