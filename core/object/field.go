@@ -114,7 +114,7 @@ func (f *Field) checkBounds() *core.Error {
 		if *b.bound == "" {
 			continue
 		}
-		ok := true
+		var ok bool
 		switch f.Type {
 		case Date:
 			*b.bound, ok = normaliseDate(*b.bound)

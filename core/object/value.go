@@ -240,5 +240,5 @@ func canonical(v bson.RawValue) bson.RawValue {
 	if v.Type == bson.TypeEmbeddedDocument {
 		slices.SortFunc(pairs, func(a, b pair) int { return strings.Compare(a.key, b.key) })
 	}
-	return bson.RawValue{Type: v.Type, Value: bson.Raw(raw(pairs))}
+	return bson.RawValue{Type: v.Type, Value: raw(pairs)}
 }
