@@ -10,8 +10,8 @@ import (
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
-// Archive takes a segment out of use: it is not evaluated any more, and nothing new
-// can refer to it. While something refers to it, that is CONFLICT, reason IN_USE,
+// Archive takes a segment out of use: it is not evaluated any more, its members stay
+// as they were, and nothing new can refer to it. While something refers to it, that is CONFLICT, reason IN_USE,
 // with the names of what does. Archiving an archived segment does nothing.
 func (s *Service) Archive(ctx context.Context, ws, id string, expectedVersion *int64) (*Outcome, error) {
 	_, err := s.redefine(ctx, ws, "", func(rev int64) ([]store.Op, error) {

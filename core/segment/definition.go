@@ -24,7 +24,7 @@ type Status string
 const (
 	Building Status = "BUILDING" // not everybody was looked at under the present definition yet
 	Live     Status = "LIVE"
-	Archived Status = "ARCHIVED" // has no members and is not evaluated
+	Archived Status = "ARCHIVED" // not evaluated: its members stay as they were
 )
 
 // Segment is a definition. Whoever changes what it says does so by way of publish,
