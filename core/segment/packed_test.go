@@ -7,6 +7,7 @@ import (
 
 	"github.com/shopspring/decimal"
 	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/condition"
@@ -61,4 +62,22 @@ func TestBehaviourCodec(t *testing.T) {
 	got.Parts[0].Ledgers[0].packed, got.Parts[0].Ledgers[0].ledger = nil, b.Parts[0].Ledgers[0].ledger
 	require.Equal(t, b, got)
 	require.Equal(t, store.Key("ws_1", "prof_1"), got.ID)
+}
+
+// What is written by hand is what the tags say.
+func TestNewsCodec(t *testing.T) {
+	type membership Membership
+	type change Change
+	at := time.UnixMilli(1234567890123).UTC()
+	m := Membership{Meta: store.Meta{ID: "ws_1/seg_1/prof_1", V: 3}, Segment: "seg_1", Profile: "prof_1", Since: at}
+	c := Change{
+		Meta: store.Meta{ID: "ws_1/seg_1/chg_1", V: 1}, Segment: "seg_1", Profile: "prof_1", Change: Left, At: at, Cause: CauseMerge, Version: 7,
+	}
+	for _, p := range [][2]any{{&m, (*membership)(&m)}, {&c, (*change)(&c)}} {
+		own, err := bson.Marshal(p[0])
+		require.NoError(t, err)
+		tags, err := bson.Marshal(p[1])
+		require.NoError(t, err)
+		require.Equal(t, bson.Raw(tags), bson.Raw(own))
+	}
 }

@@ -195,7 +195,7 @@ func (s *Service) compile(t *Set, defs []*Segment, before *Set) {
 		t.byID[c.id] = c
 	}
 	t.arrange()
-	t.index()
+	t.index(before)
 	t.blank(s.clock.Now())
 }
 
@@ -282,7 +282,7 @@ func (t *Set) arrange() {
 }
 
 // index notes which segments each thing touches.
-func (t *Set) index() {
+func (t *Set) index(before *Set) {
 	t.ledgers, t.events = map[string]*ledger{}, map[eventName][]*ledger{}
 	t.traits, t.purposes, t.objects = map[string][]int32{}, map[string][]int32{}, map[string][]int32{}
 	for _, c := range t.segments {
@@ -312,10 +312,10 @@ func (t *Set) index() {
 		t.paths = append(t.paths, path)
 	}
 	slices.Sort(t.paths)
-	t.indexLedgers()
+	t.indexLedgers(before)
 }
 
-func (t *Set) indexLedgers() {
+func (t *Set) indexLedgers(before *Set) {
 	live := map[string]condition.Keep{} // what finished segments ask of a ledger
 	for _, c := range t.segments {
 		for _, spec := range c.needs.Ledgers {
@@ -345,18 +345,30 @@ func (t *Set) indexLedgers() {
 				}
 			}
 		}
-		fold, err := condition.CompileLedger(l.spec)
-		if err != nil {
-			delete(t.ledgers, key) // Compile accepted it before: cannot happen
-			continue
+		if old := before.ledger(key); old != nil && old.spec.Keep == l.spec.Keep {
+			l.fold = old.fold
+		} else {
+			fold, err := condition.CompileLedger(l.spec)
+			if err != nil {
+				delete(t.ledgers, key) // Compile accepted it before: cannot happen
+				continue
+			}
+			l.fold = fold
 		}
-		l.fold = fold
 		name := eventName{l.spec.Event, l.spec.System}
 		t.events[name] = append(t.events[name], l)
 	}
 	for _, list := range t.events {
 		slices.SortFunc(list, func(a, b *ledger) int { return strings.Compare(a.spec.Key, b.spec.Key) })
 	}
+}
+
+// ledger returns the ledger with a key, nil when there is none; of a nil Set too.
+func (t *Set) ledger(key string) *ledger {
+	if t == nil {
+		return nil
+	}
+	return t.ledgers[key]
 }
 
 // blank finds out what each segment says of a person of whom nothing is known.
