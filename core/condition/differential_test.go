@@ -16,7 +16,7 @@ import (
 // HEADWATER_TEST_LONG makes it twenty times as long.
 func TestDifferential(t *testing.T) {
 	t.Parallel()
-	cases := 20_000
+	cases := 15_000
 	if os.Getenv("HEADWATER_TEST_LONG") != "" {
 		cases *= 20
 	}

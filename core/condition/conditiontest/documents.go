@@ -107,8 +107,8 @@ func (r *Random) scalar() any {
 	if r.chance(12) {
 		return edges[r.IntN(len(edges))]
 	}
-	if r.chance(3) {
-		return scalars[r.IntN(6)] // numbers that meet
+	if r.chance(2) {
+		return scalars[r.IntN(10)] // numbers that meet
 	}
 	if r.chance(10) {
 		return r.date()

@@ -154,12 +154,19 @@ func (r *Random) window() object {
 
 func (r *Random) aggregate() object {
 	fn := r.one("COUNT", "SUM", "SUM", "AVG", "MIN", "MAX", "DISTINCT")
-	a := object{"fn": fn, "event": r.windowed(object{"name": r.name(), "where": r.where()}, false), "value": r.bounds(4)}
+	e := object{"name": r.name()}
+	if r.chance(4) {
+		e["where"] = r.where()
+	}
+	if !r.chance(3) { // totals over all time are kept apart
+		e["window"] = r.window()
+	}
+	a := object{"fn": fn, "event": e, "value": r.bounds(4)}
 	if r.chance(4) {
 		a["value"] = object{r.one("gte", "lt", "eq"): json.Number(r.one("2.5", "0.1", "1.75", "-3", "9007199254740993"))}
 	}
 	if fn != "COUNT" || r.chance(2) {
-		a["path"] = r.one("x", "x", "y", "y.x", "list", "list.x", "price", "price.amount", `d\.t`)
+		a["path"] = r.one("x", "x", "x", "x", "y", "y.x", "list", "list.x", "price", "price.amount", `d\.t`)
 	}
 	if p, _ := a["path"].(string); p == "price" && !r.chance(4) {
 		a["currency"] = r.one("EUR", "RON")

@@ -54,7 +54,7 @@ func (r *Random) event(earlier []Event) Event {
 	}
 	e := Event{
 		ID:         fmt.Sprintf("evt_%026d", r.IntN(1_000_000)),
-		Part:       r.one("prof_a", "prof_a", "prof_b"),
+		Part:       r.one("prof_a", "prof_b"),
 		Name:       r.name(), // a client may name its events as it likes
 		Properties: r.Document(),
 		At:         r.instant(),
