@@ -43,7 +43,7 @@ func (s *Service) ExplainWhere(ctx context.Context, ws string, in PreviewInput, 
 	if err != nil {
 		return nil, fail(err)
 	}
-	n, faults, _, err := voc.check(in.Where, in.SegmentID, Dynamic)
+	n, faults, _, err := s.checkWhere(ctx, voc, in.Where, in.SegmentID)
 	if err != nil {
 		return nil, fail(err)
 	}

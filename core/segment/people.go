@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/condition"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/store"
 )
@@ -78,7 +79,7 @@ func (s *Service) wonder(ctx context.Context, ws string, in PeopleInput) (*quest
 	if err != nil {
 		return nil, err
 	}
-	n, faults, _, err := voc.check(in.Where, "", Dynamic)
+	n, faults, _, err := s.checkWhere(ctx, voc, in.Where, "")
 	if err != nil {
 		return nil, err
 	}
@@ -90,6 +91,19 @@ func (s *Service) wonder(ctx context.Context, ws string, in PeopleInput) (*quest
 		return nil, err
 	}
 	return s.ask(ctx, ws, seg)
+}
+
+// checkWhere is vocabulary.check for a condition that is not saved. What is wrong by
+// what a cache says is looked at again: a type or a trait that was just made is there.
+func (s *Service) checkWhere(ctx context.Context, voc *vocabulary, where any, self string) (*condition.Node, []*core.Error, []condition.Warning, error) {
+	n, faults, warnings, err := voc.check(where, self, Dynamic)
+	if err == nil && len(faults)+len(warnings) == 0 {
+		return n, nil, nil, nil
+	}
+	if voc, err = s.vocabularyNow(ctx, voc.ws); err != nil {
+		return nil, nil, nil, err
+	}
+	return voc.check(where, self, Dynamic)
 }
 
 // turn puts a page in the order that was asked for; it was filled in the order of

@@ -55,7 +55,7 @@ func (s *Service) Preview(ctx context.Context, ws string, in PreviewInput) (*Pre
 			draft.TimeZone, draft.ZoneOfProfile = seg.TimeZone, seg.ZoneOfProfile
 		}
 	}
-	n, faults, warnings, err := voc.check(in.Where, in.SegmentID, Dynamic)
+	n, faults, warnings, err := s.checkWhere(ctx, voc, in.Where, in.SegmentID)
 	if err != nil {
 		return nil, fail(err)
 	}
