@@ -32,9 +32,10 @@ type demoKeys struct {
 	AnalystKey    string `json:"analystKey"`
 	ComplianceKey string `json:"complianceKey"`
 	// What the first start was filling in, so that one that was cut off goes on.
-	Source  string    `json:"source"`
-	LastDay time.Time `json:"lastDay"`
-	Loaded  bool      `json:"loaded"`
+	Source    string    `json:"source"`
+	LastDay   time.Time `json:"lastDay"`
+	Loaded    bool      `json:"loaded"`
+	Furnished int       `json:"furnished"` // demo.Furnishing of what it has beside its history
 }
 
 // Run implements the command.
@@ -46,45 +47,84 @@ func (c *demoCmd) Run(e *env) (err error) {
 	if err != nil {
 		return err
 	}
-	a := newApp(e, s)
+	// What fills the workspace may fail after the server has begun to listen: it is
+	// stopped then.
+	inner, stop := *e, context.CancelFunc(nil)
+	inner.ctx, stop = context.WithCancel(e.ctx)
+	defer stop()
+	a := newApp(&inner, s)
 	defer func() { err = errors.Join(err, a.close()) }()
-	keys, err := c.fill(a)
+	keys, err := c.find(a)
 	if err != nil {
 		return err
 	}
-	return a.serve(c.httpFlags, func(url string) { welcome(a.e, url, keys) })
+	var failed error
+	err = a.serve(c.httpFlags, func(url string) {
+		if failed = c.fill(a, keys); failed != nil {
+			stop()
+			return
+		}
+		welcome(a.e, url, keys)
+	})
+	if e.ctx.Err() != nil {
+		failed = nil // interrupted: the next start goes on
+	}
+	return errors.Join(failed, err)
 }
 
-// fill makes the workspace and loads its history, or finds both.
-func (c *demoCmd) fill(a *app) (*demoKeys, error) {
+// find makes the workspace, or finds it.
+func (c *demoCmd) find(a *app) (*demoKeys, error) {
 	path := filepath.Join(c.Data, "keys.json")
 	keys, err := readKeys(path)
-	if err != nil {
+	if keys != nil || err != nil {
+		return keys, err
+	}
+	if keys, err = makeDemo(a); err != nil {
 		return nil, err
 	}
-	if keys == nil {
-		if keys, err = makeDemo(a); err != nil {
-			return nil, err
+	return keys, writeKeys(path, keys)
+}
+
+// fill loads what the workspace lacks of the shop. Segments come before the history,
+// so that it is read once; a workspace of an earlier version is given them after it.
+func (c *demoCmd) fill(a *app, keys *demoKeys) error {
+	path := filepath.Join(c.Data, "keys.json")
+	ctx := core.WithActor(a.e.ctx, access.Operator("demo"))
+	w := demo.Workspace{ID: keys.Workspace, Objects: a.objects, Segments: a.segments, People: demo.People, LastDay: keys.LastDay}
+	if keys.Furnished < demo.Furnishing {
+		if err := demo.Define(ctx, w); err != nil {
+			return err
 		}
+	}
+	if !keys.Loaded {
+		if err := load(a, keys); err != nil {
+			return err
+		}
+		keys.Loaded = true
 		if err := writeKeys(path, keys); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	if keys.Loaded {
-		return keys, nil
+	if keys.Furnished >= demo.Furnishing {
+		return nil
 	}
+	if err := demo.Stock(ctx, w); err != nil {
+		return err
+	}
+	keys.Furnished = demo.Furnishing
+	return writeKeys(path, keys)
+}
+
+// load sends the shop's history, with a bar.
+func load(a *app, keys *demoKeys) error {
 	messages, err := demo.Messages(demo.People, keys.LastDay)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	bar := newProgress(os.Stderr, "filling the demo workspace")
 	err = demo.Load(a.e.ctx, a.pipeline, keys.Workspace, keys.Source, messages, a.e.clock.Now(), bar.set)
 	bar.end()
-	if err != nil {
-		return nil, err
-	}
-	keys.Loaded = true
-	return keys, writeKeys(path, keys)
+	return err
 }
 
 // makeDemo makes the workspace with a key for each role. A start that was cut off
@@ -176,7 +216,12 @@ Headwater {{.Version}} listening on {{.URL}}
 Try:
 
   curl -s {{.URL}}/graphql -H 'Authorization: Bearer {{.Keys.AdminKey}}' -H 'Content-Type: application/json' \
-    -d '{"query":"{ profiles(first: 1) { totalCount edges { node { id traits } } } }"}'
+    -d '{"query":"{ segments { edges { node { id name size { value } words } } } }"}'
+
+and in GraphiQL, who is in one of them:
+
+  { segments(where: {text: "Win back"}) { edges { node { size { value } members(first: 5) { edges {
+    enteredAt node { id traits } } } } } } }
 
 Stop with Ctrl-C.
 `))
