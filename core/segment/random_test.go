@@ -25,7 +25,7 @@ type deed struct {
 
 var deeds = rapid.Custom(func(t *rapid.T) deed {
 	return deed{
-		Kind:    rapid.SampledFrom([]int{0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 6, 7, 8}).Draw(t, "kind"),
+		Kind:    rapid.SampledFrom([]int{0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 6, 7, 8, 9, 9, 10, 10}).Draw(t, "kind"),
 		User:    rapid.IntRange(0, 3).Draw(t, "user"),
 		Other:   rapid.IntRange(0, 3).Draw(t, "other"),
 		Name:    rapid.IntRange(0, 1).Draw(t, "name"),
@@ -107,6 +107,16 @@ func runHistory(t *testing.T, history []deed) {
 		case 8:
 			_, err := r.Rebuild(t.Context(), rigWS)
 			require.NoError(t, err)
+		case 9, 10:
+			// Nobody knows yet who that is; the second kind tells, in the same unit.
+			visit := fmt.Sprintf(`{"type":"track","anonymousId":"a%d","event":%q,"timestamp":%q,"properties":{"total":%d}}`,
+				d.Other, []string{"Order", "Visit"}[d.Name], r.clock.Now().Add(-time.Duration(d.Hours)*time.Hour).Format(time.RFC3339), d.Value)
+			messages := []string{visit}
+			if d.Kind == 10 {
+				messages = append(messages, fmt.Sprintf(`{"type":"identify","anonymousId":"a%d","userId":%q,"traits":{"address":{"country":"RO"}}}`, d.Other, user),
+					r.message(user, "Order", time.Hour, `{"total":50}`), r.message("u3", "Visit", 0, `{}`))
+			}
+			r.send(messages...)
 		}
 		r.consistent()
 	}
