@@ -109,7 +109,7 @@ func checkImport(plan []Floor, fences []Foreign, own map[string]bool, from Floor
 		return nil // missing is told at the package itself; a zone is one
 	}
 	switch {
-	case to.For != nil && test:
+	case to.For != nil && test, test && coveredBy(from.InTests, imp):
 		return nil
 	case to.For != nil && !coveredBy(to.For, importer):
 		return say("only %s may, and tests", list(to.For))

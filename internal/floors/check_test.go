@@ -12,7 +12,7 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 	plan := []Floor{
 		{Path: "core", Level: 0, Stdlib: true},
 		{Path: "core/store", Level: 10},
-		{Path: "core/condition", Level: 10},
+		{Path: "core/condition", Level: 10, InTests: []string{"core/profile"}},
 		{Path: "core/store/engine", Level: 12, For: []string{"cmd/..."}},
 		{Path: "core/profile", Level: 70},
 		{Path: "sdk/...", Level: 200, Only: []string{}},
@@ -44,6 +44,8 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 			pkg:  Package{Path: "core/store", TestImports: []string{"core/profile"}},
 			want: []string{"core/store imports core/profile (in a test): an import goes strictly down, and core/profile (70) is not below core/store (10)"},
 		},
+		"a test goes up as planned": {pkg: Package{Path: "core/condition", TestImports: []string{"core/profile"}}},
+		"the code may not":          {pkg: Package{Path: "core/condition", Imports: []string{"core/profile"}}, want: []string{"core/condition imports core/profile: an import goes strictly down, and core/profile (70) is not below core/condition (10)"}},
 		"a test beside its package": {pkg: Package{Path: "core/profile", TestImports: []string{"core/profile"}}},
 		"within a zone":             {pkg: Package{Path: "graph/loader", Imports: []string{"graph"}}},
 		"the command wires":         {pkg: Package{Path: "cmd/server", Imports: []string{"graph", "core/store/engine"}}},
