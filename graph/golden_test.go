@@ -8,8 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -19,23 +21,36 @@ var update = flag.Bool("update", false, "write the golden files")
 // TestGolden runs the queries of testdata/golden in the order of their names over
 // one workspace, each as the user that its first line names ("# analyst"), and
 // compares the answers. Variables that a query declares are filled from the
-// fixture. In the answers ids, times, cursors and secrets are numbered.
+// fixture, and from earlier answers: after the user the first line names values of
+// this answer to keep ("# admin list=createStaticSegment.segment.id"). No job is
+// under way when a query runs. In the answers ids, times, cursors and secrets are
+// numbered.
 func TestGolden(t *testing.T) {
 	w := newWorld(t)
 	vars := fixture(w)
 	files, err := filepath.Glob("testdata/golden/*.graphql")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
-	keys := map[string]string{"admin": w.admin, "analyst": w.analyst, "write": w.write}
+	keys := map[string]string{"admin": w.admin, "analyst": w.analyst, "write": w.write, "marketer": w.marketer}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".graphql"), func(t *testing.T) {
 			w.t = t
 			query, err := os.ReadFile(file)
 			require.NoError(t, err)
 			first, _, _ := strings.Cut(string(query), "\n")
-			user := strings.TrimSpace(strings.TrimPrefix(first, "#"))
-			require.Contains(t, keys, user, "the first line names the user")
-			a := w.as(keys[user], string(query), declared(string(query), vars))
+			words := strings.Fields(strings.TrimPrefix(first, "#"))
+			require.Contains(t, keys, words[0], "the first line names the user")
+			w.idle()
+			a := w.as(keys[words[0]], string(query), declared(string(query), vars))
+			for _, keep := range words[1:] {
+				name, path, _ := strings.Cut(keep, "=")
+				var at []any
+				for _, key := range strings.Split(path, ".") {
+					at = append(at, key)
+				}
+				vars[name] = dig(a.Data, at...)
+				require.NotNil(t, vars[name], "%s in %s", path, a.Body)
+			}
 			got := normal(t, a.Body)
 			golden := strings.TrimSuffix(file, ".graphql") + ".json"
 			if *update {
@@ -46,6 +61,15 @@ func TestGolden(t *testing.T) {
 			require.Equal(t, string(want), string(got))
 		})
 	}
+}
+
+// idle waits until no job is under way.
+func (w *world) idle() {
+	w.t.Helper()
+	require.Eventually(w.t, func() bool {
+		d := w.ask(`{ queued: jobs(status: QUEUED) { totalCount } running: jobs(status: RUNNING) { totalCount } }`, nil)
+		return dig(d, "queued", "totalCount") == json.Number("0") && dig(d, "running", "totalCount") == json.Number("0")
+	}, 30*time.Second, 5*time.Millisecond)
 }
 
 var variable = regexp.MustCompile(`\$(\w+):`)
@@ -79,6 +103,9 @@ func fixture(w *world) map[string]any {
 		"event":    dig(d, "events", "edges", 0, "node", "id"),
 		"key":      dig(d, "keys", "edges", 0, "node", "id"),
 		"source":   dig(d, "sources", 0, "id"),
+		"two":      map[string]any{"and": []any{map[string]any{"trait": map[string]any{"path": "plan", "eq": "pro"}, "bucket": map[string]any{"salt": "a", "from": 0, "to": 1}}}},
+		"none":     map[string]any{"or": []any{map[string]any{"not": map[string]any{}}}},
+		"pro":      map[string]any{"trait": map[string]any{"path": "plan", "eq": "pro"}},
 	}
 	return vars
 }
@@ -87,10 +114,11 @@ var changing = []struct {
 	form *regexp.Regexp
 	name string
 }{
-	{regexp.MustCompile(`\b(prof|evt|mrg|prop|job|key|src|qua|req|ws|msg|imp)_[0-9A-Z]{10,26}\b`), "$1"},
+	{regexp.MustCompile(`\b(prof|evt|mrg|prop|job|key|src|qua|req|ws|msg|imp|seg)_[0-9A-Z]{10,26}\b`), "$1"},
 	{regexp.MustCompile(`"(20[2-9][0-9]-[01][0-9]-[0-3][0-9]T[0-9:.]+Z)"`), "TIME"},
-	{regexp.MustCompile(`(Cursor|cursor)": "([A-Za-z0-9_-]{8,})"`), "CURSOR"},
+	{regexp.MustCompile(`(Cursor|cursor)": "([A-Za-z0-9_.-]{8,})"`), "CURSOR"},
 	{regexp.MustCompile(`"hw_[A-Za-z0-9_]+"`), "SECRET"},
+	{regexp.MustCompile(`\b(rec_[a-z_]+)\.[0-9A-Z]{26}\b`), "$1.HASH"},
 }
 
 // normal indents an answer and numbers what differs from run to run, the same
@@ -98,7 +126,7 @@ var changing = []struct {
 func normal(t *testing.T, body []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	require.NoError(t, json.Indent(&b, body, "", "  "), string(body))
+	require.NoError(t, json.Indent(&b, inOrder(t, body), "", "  "), string(body))
 	text := b.String()
 	text = changing[0].form.ReplaceAllStringFunc(text, numbered())
 	text = changing[1].form.ReplaceAllStringFunc(text, func(s string) string {
@@ -109,7 +137,34 @@ func normal(t *testing.T, body []byte) []byte {
 	})
 	text = changing[2].form.ReplaceAllString(text, `$1": "CURSOR"`)
 	text = changing[3].form.ReplaceAllString(text, `"SECRET"`)
+	text = changing[4].form.ReplaceAllString(text, changing[4].name)
 	return []byte(text + "\n")
+}
+
+// inOrder sorts the errors of an answer by the fields that they belong to: fields
+// of a query run side by side.
+func inOrder(t *testing.T, body []byte) []byte {
+	t.Helper()
+	var a struct {
+		Errors     []json.RawMessage `json:"errors,omitempty"`
+		Data       json.RawMessage   `json:"data,omitempty"`
+		Extensions json.RawMessage   `json:"extensions,omitempty"`
+	}
+	require.NoError(t, json.Unmarshal(body, &a), string(body))
+	if len(a.Errors) < 2 {
+		return body
+	}
+	path := func(raw json.RawMessage) string {
+		var e struct{ Path json.RawMessage }
+		require.NoError(t, json.Unmarshal(raw, &e))
+		return string(e.Path)
+	}
+	slices.SortStableFunc(a.Errors, func(x, y json.RawMessage) int { return strings.Compare(path(x), path(y)) })
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	require.NoError(t, enc.Encode(a))
+	return b.Bytes()
 }
 
 func numbered() func(string) string {

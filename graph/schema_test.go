@@ -9,8 +9,11 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/condition"
 	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/work"
 	"github.com/headwater-cdp/headwater/graph"
 )
@@ -74,7 +77,7 @@ func TestEveryRootFieldSaysWhoMay(t *testing.T) {
 			require.NotNil(t, can, "%s.%s", root.Name, f.Name)
 			action := can.Arguments.ForName("action").Value.Raw
 			if root == s.Mutation {
-				require.Contains(t, []string{"INGEST", "CHANGE", "MANAGE"}, action, f.Name)
+				require.Contains(t, []string{"INGEST", "DESIGN", "CHANGE", "MANAGE"}, action, f.Name)
 			}
 		}
 	}
@@ -104,6 +107,9 @@ func TestShapesOfTheContract(t *testing.T) {
 			require.Equal(t, "PageInfo!", def.Fields.ForName("pageInfo").Type.String())
 			require.Equal(t, "Int!", def.Fields.ForName("totalCount").Type.String())
 			edge := s.Types[node+"Edge"]
+			if node == "SegmentMember" { // its node is the person, the membership is the edge
+				node = "Profile"
+			}
 			require.Equal(t, node+"!", edge.Fields.ForName("node").Type.String())
 			require.Equal(t, "Cursor!", edge.Fields.ForName("cursor").Type.String())
 		}
@@ -115,7 +121,7 @@ func TestShapesOfTheContract(t *testing.T) {
 			}
 		}
 	})
-	for _, implements := range []string{"Profile", "Event", "Merge", "MergeProposal", "Job", "Source", "Key", "Workspace", "QuarantinedEvent"} {
+	for _, implements := range []string{"Profile", "Event", "Merge", "MergeProposal", "Job", "Source", "Key", "Workspace", "QuarantinedEvent", "Segment", "ObjectType", "Record"} {
 		require.Contains(t, s.Types[implements].Interfaces, "Node")
 	}
 }
@@ -139,6 +145,18 @@ func TestEnumsAreTheDomains(t *testing.T) {
 	require.ElementsMatch(t, texts([]event.SourceKind{event.SourceHTTP, event.SourceGraphQL, event.SourceImport, event.SourceConnector, event.SourceForm, event.SourceSystem}), values("SourceKind"))
 	require.ElementsMatch(t, texts([]event.QuarantineStatus{event.QuarantineOpen, event.QuarantineCorrected, event.QuarantineReplayed, event.QuarantineDiscarded}), values("QuarantineStatus"))
 	require.ElementsMatch(t, texts([]work.Status{work.Queued, work.Running, work.Succeeded, work.Failed, work.Cancelled}), values("JobStatus"))
+	require.ElementsMatch(t, texts([]segment.Kind{segment.Dynamic, segment.Static, segment.Predictive}), values("SegmentKind"))
+	require.ElementsMatch(t, texts([]segment.Status{segment.Building, segment.Live, segment.Archived}), values("SegmentStatus"))
+	require.ElementsMatch(t, texts([]segment.ChangeKind{segment.Entered, segment.Left}), values("MembershipChangeType"))
+	require.ElementsMatch(t, texts([]segment.Cause{segment.CauseEvent, segment.CauseTime, segment.CauseDefinition, segment.CauseMerge, segment.CauseConsent, segment.CauseErasure}), values("ChangeCause"))
+	require.ElementsMatch(t, texts([]segment.ListStatus{segment.ListAdded, segment.ListRemoved, segment.ListAlready, segment.ListUnknown}), values("ListStatus"))
+	require.ElementsMatch(t, texts([]segment.Format{segment.NDJSON, segment.CSV}), values("ListFormat"))
+	require.ElementsMatch(t, texts([]segment.Operation{segment.Union, segment.Intersection, segment.Difference}), values("SetOperation"))
+	require.ElementsMatch(t, texts(object.FieldTypes), values("ObjectFieldType"))
+	require.ElementsMatch(t, texts([]object.Outcome{object.Created, object.Updated, object.Unchanged, object.Deleted, object.Restored, object.Failed}), values("RecordOutcome"))
+	require.ElementsMatch(t, texts([]condition.Calendar{condition.Day, condition.Week, condition.Month, condition.Quarter, condition.Year}), values("CalendarUnit"))
+	require.ElementsMatch(t, texts([]condition.AggregateFn{condition.Count, condition.Sum, condition.Avg, condition.Min, condition.Max, condition.Distinct}), values("AggregateFn"))
+	require.ElementsMatch(t, texts([]condition.Quantifier{condition.MatchAny, condition.MatchAll, condition.MatchNone}), values("Quantifier"))
 	require.ElementsMatch(t, texts([]profile.ProposalStatus{profile.Pending, profile.Accepted, profile.Rejected, profile.Obsolete}), values("MergeProposalStatus"))
 }
 

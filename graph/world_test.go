@@ -21,7 +21,9 @@ import (
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
+	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/store/sqlite"
 	"github.com/headwater-cdp/headwater/core/work"
@@ -84,6 +86,7 @@ type world struct {
 	admin    string
 	write    string
 	analyst  string
+	marketer string
 	ws       string
 }
 
@@ -112,7 +115,7 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	w := &world{t: t, db: &counting{Store: embedded}, log: &lockedBuffer{}}
 	logger := slog.New(slog.NewTextHandler(w.log, nil))
 	specs := store.Specs()
-	for _, more := range [][]*store.Spec{access.Specs(), work.Specs(), event.Specs(), profile.Specs(), ingest.Specs()} {
+	for _, more := range [][]*store.Spec{access.Specs(), work.Specs(), event.Specs(), profile.Specs(), ingest.Specs(), object.Specs(), segment.Specs()} {
 		specs = append(specs, more...)
 	}
 	require.NoError(t, w.db.Declare(ctx, specs...))
@@ -125,6 +128,16 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	s.Events = event.NewService(w.db, clock)
 	s.Profiles = profile.NewService(w.db, clock)
 	s.Ingest = ingest.New(ingest.Options{Store: w.db, Clock: clock, Events: s.Events, Profiles: s.Profiles, Log: logger})
+	s.Objects = object.NewService(object.Options{
+		Store: w.db, Clock: clock, Committer: s.Ingest, People: s.Profiles, Events: s.Events, Jobs: jobs, Logger: logger,
+	})
+	s.Objects.Register(jobs, runner)
+	s.Segments = segment.New(segment.Options{
+		Store: w.db, Clock: clock, Profiles: s.Profiles, Objects: s.Objects, ObjectTypes: s.Objects.Vocabulary, Events: s.Events,
+		Committer: s.Ingest, Jobs: jobs, Runner: runner, Logger: logger,
+	})
+	s.Objects.SetUses(s.Segments.ObjectUses)
+	s.Profiles.SetFold(s.Segments)
 	s.Hub = store.NewHub(context.Background(), w.db)
 	jobs.Handle(ingest.ReplayKind, s.Ingest.ReplayHandler(), 1)
 	jobs.Handle(profile.JobRebuild, profile.RebuildHandler(s.Profiles), 1)
@@ -148,6 +161,9 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	analyst, err := s.Access.CreateKey(op, access.NewKey{Workspace: w.ws, Name: "analyst", Roles: []string{access.Analyst}})
 	require.NoError(t, err)
 	w.analyst = analyst.Secret
+	marketer, err := s.Access.CreateKey(op, access.NewKey{Workspace: w.ws, Name: "marketer", Roles: []string{access.Marketer}})
+	require.NoError(t, err)
+	w.marketer = marketer.Secret
 
 	opt := graph.Options{Services: s, Logger: logger, Playground: true, KeepAlive: time.Second}
 	for _, f := range change {

@@ -54,6 +54,9 @@ func (s *Server) observed(next http.Handler) http.Handler {
 // hold nothing that a client made up.
 func route(path string) string {
 	path = "/" + strings.Trim(path, "/")
+	if _, ok := exported(path); ok {
+		return exportName
+	}
 	if kind, ok := strings.CutPrefix(path, "/v1/"); ok {
 		if _, known := routes[kind]; known {
 			return path

@@ -21,12 +21,15 @@ import (
 type Gate interface {
 	Authenticate(ctx context.Context, secret, purpose string) (*core.Actor, error)
 	Spend(ctx context.Context, events int) error
+	// Live returns a context that ends when the actor's key stops being good.
+	Live(ctx context.Context) (live context.Context, stop context.CancelFunc)
 }
 
-// Options are what the server is made of. Everything but Metrics is required.
+// Options are what the server is made of. What says nothing else is required.
 type Options struct {
 	Access      Gate
 	Events      event.Committer
+	Segments    Exporter // nil: nothing to export
 	GraphQL     http.Handler
 	GraphiQL    http.Handler                // at /; nil: nothing there
 	Metrics     http.Handler                // at /metrics; nil: not served
@@ -74,9 +77,11 @@ func (s *Server) Handler() http.Handler {
 		ExposedHeaders: []string{"X-Request-Id", "Retry-After"},
 		MaxAge:         600,
 	})
+	export := http.Handler(http.HandlerFunc(s.export))
 	// Without an origin to allow, rs/cors would allow all of them.
 	if len(s.o.CORSOrigins) > 0 {
 		mux.Handle("/graphql", graphql.Handler(s.o.GraphQL))
+		export = graphql.Handler(export)
 	} else {
 		mux.Handle("/graphql", s.o.GraphQL)
 	}
@@ -94,6 +99,10 @@ func (s *Server) Handler() http.Handler {
 	// The mux would answer //v1/track with a redirect, which SDKs count as
 	// delivered: tracking is routed before it.
 	routes := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, ok := exported(r.URL.Path); ok && s.o.Segments != nil {
+			export.ServeHTTP(w, r)
+			return
+		}
 		if strings.HasPrefix(strings.TrimLeft(r.URL.Path, "/"), "v1/") {
 			tracking.ServeHTTP(w, r)
 			return

@@ -42,7 +42,7 @@ func (r query) Objects(ctx context.Context, typeKey string, where *view.Conditio
 	}
 	page, err := r.Resolver.Objects.Page(ctx, ws, typeKey, n, w)
 	if err != nil {
-		return nil, each(ctx, err)
+		return nil, each(ctx, noType(err))
 	}
 	return view.NewConnection(page, func(ctx context.Context) (int64, error) {
 		count, err := r.Resolver.Objects.Count(ctx, ws, typeKey, n)
@@ -55,11 +55,11 @@ func (r mutation) UpsertObjects(ctx context.Context, in gen.UpsertObjectsInput) 
 	items := make([]object.Item, len(in.Records))
 	for i, rec := range in.Records {
 		items[i] = object.Item{
-			ExternalID: rec.ExternalID, Fields: fields(rec.Fields), Links: links(rec.Links), ExpectedVersion: long(rec.ExpectedVersion),
+			ExternalID: rec.ExternalID, Fields: decoded(rec.Fields), Links: links(rec.Links), ExpectedVersion: long(rec.ExpectedVersion),
 		}
 	}
 	results, err := r.Objects.Upsert(ctx, workspace(ctx), in.Type, items)
-	if errs, err := problems(err); err != nil || errs != nil {
+	if errs, err := problems(noType(err)); err != nil || errs != nil {
 		return &gen.UpsertObjectsPayload{UserErrors: errs}, err
 	}
 	out := &gen.UpsertObjectsPayload{Results: make([]*gen.RecordResult, len(results))}
@@ -71,14 +71,6 @@ func (r mutation) UpsertObjects(ctx context.Context, in gen.UpsertObjectsInput) 
 		out.Results[i] = one
 	}
 	return out, nil
-}
-
-// fields hands the fields of a record over as JSON text; none where there are none.
-func fields(j scalar.JSON) any {
-	if j.IsNull() {
-		return nil
-	}
-	return string(j)
 }
 
 func links(in []*gen.RelationLinksInput) map[string][]object.Link {
@@ -111,7 +103,7 @@ func links(in []*gen.RelationLinksInput) map[string][]object.Link {
 // UpsertObject answers Mutation.upsertObject.
 func (r mutation) UpsertObject(ctx context.Context, in gen.UpsertObjectInput) (*gen.UpsertObjectPayload, error) {
 	res, err := one(r.Objects.Upsert(ctx, workspace(ctx), in.Type, []object.Item{{
-		ExternalID: in.ExternalID, Fields: fields(in.Fields), Links: links(in.Links), ExpectedVersion: long(in.ExpectedVersion),
+		ExternalID: in.ExternalID, Fields: decoded(in.Fields), Links: links(in.Links), ExpectedVersion: long(in.ExpectedVersion),
 	}}))
 	if errs, err := problems(err); err != nil || errs != nil {
 		return &gen.UpsertObjectPayload{UserErrors: errs}, err
@@ -123,11 +115,23 @@ func (r mutation) UpsertObject(ctx context.Context, in gen.UpsertObjectInput) (*
 func one(results []object.ItemResult, err error) (object.ItemResult, error) {
 	switch {
 	case err != nil:
-		return object.ItemResult{}, err
+		return object.ItemResult{}, noType(err)
 	case results[0].Err != nil:
-		return object.ItemResult{}, results[0].Err
+		e := results[0].Err
+		if e.Code == core.NotFound && len(e.Path) == 0 {
+			e = e.At("externalId")
+		}
+		return object.ItemResult{}, e
 	}
 	return results[0], nil
+}
+
+// noType says where the key of a type that there is not stands.
+func noType(err error) error {
+	if fault := core.AsError(err); err != nil && fault.Code == core.NotFound && len(fault.Path) == 0 {
+		return fault.At("type")
+	}
+	return err
 }
 
 // DeleteObject answers Mutation.deleteObject.
@@ -165,7 +169,7 @@ func (r mutation) ImportObjects(ctx context.Context, in gen.ImportObjectsInput) 
 	} else if err == nil {
 		out.Job, err = r.Objects.StageImport(ctx, workspace(ctx), opt, strings.NewReader(content))
 	}
-	if errs, err := problems(err); err != nil || errs != nil {
+	if errs, err := problems(noType(err)); err != nil || errs != nil {
 		return &gen.ImportObjectsPayload{UserErrors: errs}, err
 	}
 	return out, nil
@@ -249,7 +253,7 @@ func (r profileFields) Objects(ctx context.Context, p *profile.Profile, typeKey 
 	}
 	all, err := r.Resolver.Objects.Related(ctx, workspace(ctx), typeKey, ids, p.Parts)
 	if err != nil {
-		return nil, err
+		return nil, noType(err)
 	}
 	list := []*object.Record{}
 	for _, rel := range all {
