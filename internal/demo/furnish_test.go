@@ -101,18 +101,53 @@ func (s *shop) sizes(t *testing.T) map[string]int64 {
 
 func TestSegmentsHaveSensibleSizes(t *testing.T) {
 	s := newShop(t, People)
-	began := time.Now()
 	require.NoError(t, Define(s.ctx, s.Workspace))
-	t.Logf("defined after %v", time.Since(began))
 	s.load(t)
-	t.Logf("loaded after %v", time.Since(began))
 	require.NoError(t, Stock(s.ctx, s.Workspace))
-	t.Logf("stocked after %v", time.Since(began))
 	sizes := s.sizes(t)
 	for _, d := range Definitions {
 		t.Logf("%5d  %s", sizes[d.Key], d.Name)
 		assert.GreaterOrEqual(t, sizes[d.Key], int64(3), d.Name)
 		assert.Less(t, sizes[d.Key], int64(People/3), d.Name)
 	}
-	require.Equal(t, int64(panelSize), sizes["panel"])
+	assert.Equal(t, int64(panelSize), sizes["panel"])
+	for key, n := range counted(t, People) {
+		assert.Equal(t, n, sizes[key], key)
+	}
+}
+
+// A folder of the version before has its history and nothing else.
+func TestSegmentsComeToAHistoryThatIsThere(t *testing.T) {
+	const people = 300
+	s := newShop(t, people)
+	s.load(t)
+	for range 2 { // the second time changes nothing
+		require.NoError(t, Define(s.ctx, s.Workspace))
+		require.NoError(t, Stock(s.ctx, s.Workspace))
+		sizes := s.sizes(t)
+		for key, n := range counted(t, people) {
+			assert.Equal(t, n, sizes[key], key)
+		}
+		assert.Equal(t, int64(panelSize), sizes["panel"])
+		all, total, err := s.Segments.List(s.ctx, s.ID, segment.Filter{Tag: "demo"}, core.Window{Limit: 100})
+		require.NoError(t, err)
+		assert.Len(t, all.Items, len(Definitions))
+		assert.Equal(t, int64(len(Definitions)), total)
+		for key, items := range map[string][]object.Item{TypeSubscription: Subscriptions(people, lastDay), TypeVisit: Visits(people, lastDay)} {
+			n, err := s.Objects.Count(s.ctx, s.ID, key, nil)
+			require.NoError(t, err)
+			assert.Equal(t, object.Count{Value: len(items), Exact: true}, n, key)
+		}
+	}
+}
+
+func TestRecordsAreAFunctionOfTheDay(t *testing.T) {
+	for _, f := range []func(int, time.Time) []object.Item{Subscriptions, Visits} {
+		items := f(200, lastDay)
+		require.NotEmpty(t, items)
+		require.Equal(t, items, f(200, lastDay.Add(time.Hour)))
+		require.Equal(t, items, f(300, lastDay)[:len(items)], "people do not depend on each other")
+		require.NotEqual(t, items, f(200, lastDay.AddDate(0, 0, 1)))
+	}
+	require.Len(t, panel(People, lastDay), panelSize)
 }
