@@ -85,8 +85,8 @@ func (r *Random) list(depth int) any {
 }
 
 var scalars = []any{
-	int64(0), int64(1), 1.0, int32(1), int64(2), 2.5, decimal128("2.50"), decimal128("1"), int64(-3), 0.1,
-	int64(9007199254740993), 9007199254740992.0, decimal128("9007199254740993"), 1e300, decimal128("1E+6000"),
+	int64(0), int64(1), 1.0, int32(1), int64(2), 2.5, decimal128("2.50"), decimal128("1"), int64(9007199254740993), 9007199254740992.0,
+	int64(-3), 0.1, decimal128("9007199254740993"), 1e300, decimal128("1E+6000"),
 	"1", "a", "ab", "b", "B", "", "țară", true, false, nil,
 }
 

@@ -28,13 +28,13 @@ func (r *Random) Condition(depth int) object {
 	case 3:
 		return object{"field": r.predicate(kindOf{lists: true, now: true})}
 	case 4, 5, 6:
-		return object{"event": r.counted(object{"name": r.name(), "where": r.where()})}
+		return object{"event": r.counted(r.happening(object{}))}
 	case 7, 8:
-		return object{"firstTime": r.windowed(object{"name": r.name(), "where": r.where()}, true)}
+		return object{"firstTime": r.windowed(r.happening(object{}), true)}
 	case 9, 10:
-		return object{"stopped": r.counted(object{"name": r.name(), "where": r.where(), "window": r.window()})}
+		return object{"stopped": r.counted(r.happening(object{"window": r.window()}))}
 	case 11, 12:
-		return object{"lastEvent": r.windowed(object{"name": r.name(), "where": r.where()}, false)}
+		return object{"lastEvent": r.windowed(r.happening(object{}), false)}
 	case 13, 14, 15:
 		return object{"aggregate": r.aggregate()}
 	case 16, 17, 18:
@@ -89,6 +89,17 @@ func (r *Random) name() string {
 		return condition.MessageEvent("OPENED") // means Headwater's own
 	}
 	return r.one("Order", "Order", "View", "Click")
+}
+
+// happening adds to e which events are meant: half the time those that others mean
+// too, so that ledgers are shared.
+func (r *Random) happening(e object) object {
+	h := r.happenings[r.IntN(len(r.happenings))]
+	if r.chance(2) {
+		h = object{"name": r.name(), "where": r.where()}
+	}
+	e["name"], e["where"] = h["name"], h["where"]
+	return e
 }
 
 // where returns what is asked of events; it is often nothing, so that events match.

@@ -14,8 +14,9 @@ type Random struct {
 	Zone   *time.Location // of the difficult moment
 	Centre time.Time
 
-	often  []int       // periods that are drawn most
-	shared []time.Time // instants that are drawn again
+	often      []int       // periods that are drawn most
+	shared     []time.Time // instants that are drawn again
+	happenings []object    // events that are asked for again
 }
 
 // NewRandom returns a source that repeats itself for a seed.
@@ -32,9 +33,13 @@ func NewRandom(seed uint64) *Random {
 		panic(err)
 	}
 	r.often = []int{r.IntN(len(periods)), r.IntN(len(periods))}
+	if r.chance(3) {
+		r.often[0] = months
+	}
 	for range 5 {
 		r.shared = append(r.shared, r.Around(r.Now()))
 	}
+	r.happenings = []object{{"name": r.name(), "where": r.where()}, {"name": "Order", "where": []any{}}}
 	return r
 }
 
@@ -83,10 +88,13 @@ var periods = []struct {
 	{"P1Y1M", 13, 0, 0},
 }
 
+// months is where periods hold "P1M".
+const months = 9
+
 // Now returns an instant near the difficult moment.
 func (r *Random) Now() time.Time {
 	if r.chance(2) { // within the hours that clocks show twice or never
-		return r.jitter(r.Centre.Add(time.Duration(r.IntN(9)-4) * 30 * time.Minute))
+		return r.jitter(r.Centre.Add(time.Duration(r.IntN(17)-8) * 15 * time.Minute))
 	}
 	near := []time.Duration{24 * time.Hour, 7 * 24 * time.Hour, 30 * 24 * time.Hour}
 	d := near[r.IntN(len(near))]
@@ -134,7 +142,9 @@ func (r *Random) away(t time.Time, sign int) time.Time {
 }
 
 func (r *Random) jitter(t time.Time) time.Time {
-	switch r.IntN(8) {
+	switch r.IntN(9) {
+	case 8:
+		t = t.Add(time.Duration(r.IntN(9)-4) * 15 * time.Minute) // the other time that clocks show so
 	case 0:
 		t = t.Add(time.Millisecond)
 	case 1:
