@@ -97,7 +97,7 @@ func (c *demoCmd) fill(a *app, keys *demoKeys) error {
 		}
 	}
 	if !keys.Loaded {
-		if err := load(a, keys); err != nil {
+		if err := loadHistory(a, keys); err != nil {
 			return err
 		}
 		keys.Loaded = true
@@ -115,8 +115,8 @@ func (c *demoCmd) fill(a *app, keys *demoKeys) error {
 	return writeKeys(path, keys)
 }
 
-// load sends the shop's history, with a bar.
-func load(a *app, keys *demoKeys) error {
+// loadHistory sends the shop's history, with a bar.
+func loadHistory(a *app, keys *demoKeys) error {
 	messages, err := demo.Messages(demo.People, keys.LastDay)
 	if err != nil {
 		return err
