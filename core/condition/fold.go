@@ -60,10 +60,12 @@ func CompileLedger(spec *LedgerSpec) (*LedgerFold, error) {
 // Add folds an event that has the ledger's name and was not added before. It tells
 // whether the ledger is another one now.
 func (f *LedgerFold) Add(l *Ledger, e LedgerEvent, now time.Time) (changed bool) {
-	entry, ok := f.entry(e)
-	if !ok {
-		return false
-	}
+	entry, ok := f.Take(e)
+	return ok && f.Put(l, entry, now)
+}
+
+// Put is the second half of Add: it folds what Take made of an event.
+func (f *LedgerFold) Put(l *Ledger, entry Entry, now time.Time) (changed bool) {
 	at := now.UnixMilli()
 	if f.only() && entry.At <= at {
 		if past := upper(l.Entries, at); past > 0 && compareEntries(entry, l.Entries[past-1]) <= 0 {
@@ -80,8 +82,9 @@ func (f *LedgerFold) Add(l *Ledger, e LedgerEvent, now time.Time) (changed bool)
 	return true
 }
 
-// entry is what the ledger keeps of an event; false for nothing.
-func (f *LedgerFold) entry(e LedgerEvent) (Entry, bool) {
+// Take is the first half of Add, which needs no ledger: it returns what one keeps
+// of an event; false for nothing.
+func (f *LedgerFold) Take(e LedgerEvent) (Entry, bool) {
 	entry := Entry{At: milli(e.At)}
 	properties := bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: e.Properties}
 	met, _ := meets(f.where, properties, clock{entry.At, time.UTC})

@@ -39,7 +39,7 @@ type LedgerState struct {
 	Key    string
 	Months []Spilled // the oldest first
 
-	packed []byte            // as stored; nil once it has changed
+	packed []byte            // as it is stored; nil where it is not packed yet
 	ledger *condition.Ledger // as opened; nil before
 }
 
@@ -174,7 +174,7 @@ func (p *PartState) change(key string) (*condition.Ledger, error) {
 		return &condition.Ledger{}, err
 	}
 	c := *l
-	c.Entries = slices.Clone(l.Entries)
+	c.Entries = append(make([]condition.Entry, 0, len(l.Entries)+1), l.Entries...)
 	c.Total.Distinct = slices.Clone(l.Total.Distinct)
 	return &c, nil
 }

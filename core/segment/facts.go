@@ -24,7 +24,8 @@ type facts struct {
 	records  map[string][]*object.Related   // by type
 	location *time.Location
 	located  bool
-	fault    error // of a ledger that could not be read
+	fault    error               // of a ledger that could not be read
+	opened   []*condition.Ledger // what Ledgers has answered since it was last emptied
 }
 
 // monthKey names a ledger of a part.
@@ -117,11 +118,14 @@ func (f *facts) Trait(path string) (bson.RawValue, bool) {
 
 // Ledgers implements condition.Facts.
 func (f *facts) Ledgers(key string) []*condition.Ledger {
-	var out []*condition.Ledger
+	if f.opened == nil && len(f.parts) > 0 {
+		f.opened = make([]*condition.Ledger, 0, 4*len(f.parts))
+	}
+	from := len(f.opened)
 	for i := range f.parts {
 		p := &f.parts[i]
 		if l := f.months[monthKey{p.Part, key}]; l != nil {
-			out = append(out, l)
+			f.opened = append(f.opened, l)
 			continue
 		}
 		l, err := p.open(key)
@@ -129,10 +133,10 @@ func (f *facts) Ledgers(key string) []*condition.Ledger {
 			f.fault = err
 		}
 		if l != nil {
-			out = append(out, l)
+			f.opened = append(f.opened, l)
 		}
 	}
-	return out
+	return slices.Clip(f.opened[from:])
 }
 
 // Records implements condition.Facts.

@@ -87,22 +87,28 @@ func (w *person) say(part string, in bool, e condition.LedgerEvent) {
 }
 
 func (w *person) addTo(l *ledger, part string, e condition.LedgerEvent) (bool, error) {
+	entry, ok := l.fold.Take(e)
+	if !ok {
+		return false, nil
+	}
 	key := monthKey{part, l.spec.Key}
 	o := w.fold[key]
 	if o == nil {
-		o = &openLedger{of: l, Ledger: &condition.Ledger{}}
+		o = &openLedger{of: l}
 		if p := w.b.part(part); p != nil {
 			var err error
 			if o.Ledger, err = p.change(l.spec.Key); err != nil {
 				return false, err
 			}
+		} else {
+			o.Ledger = &condition.Ledger{}
 		}
 		if w.fold == nil {
 			w.fold = map[monthKey]*openLedger{}
 		}
 		w.fold[key] = o
 	}
-	changed := l.fold.Add(o.Ledger, e, w.now)
+	changed := l.fold.Put(o.Ledger, entry, w.now)
 	o.changed = o.changed || changed
 	return changed, nil
 }
@@ -144,10 +150,7 @@ func (w *person) evaluate(ctx context.Context) error {
 		queue = append(queue, i)
 	}
 	slices.Sort(queue)
-	if w.months == nil {
-		w.months, w.records = map[monthKey]*condition.Ledger{}, map[string][]*object.Related{}
-	}
-	f := &facts{set: w.set, profile: w.profile, months: w.months, records: w.records}
+	f := &facts{set: w.set, profile: w.profile}
 	for len(queue) > 0 {
 		i := queue[0]
 		queue = queue[1:]
@@ -159,7 +162,8 @@ func (w *person) evaluate(ctx context.Context) error {
 		if err := w.prepare(ctx, c); err != nil {
 			return err
 		}
-		f.parts, f.members = w.b.Parts, w.b.Members
+		f.parts, f.members, f.months, f.records = w.b.Parts, w.b.Members, w.months, w.records
+		f.opened = f.opened[:0]
 		in, next := w.ask(c, f)
 		if f.fault != nil {
 			return fmt.Errorf("segment: read ledger: %w", f.fault)
@@ -263,6 +267,9 @@ func (w *person) prepare(ctx context.Context, c *compiled) error {
 		related, err := w.s.related(ctx, w.profile, key, w.pending)
 		if err != nil {
 			return err
+		}
+		if w.records == nil {
+			w.records = map[string][]*object.Related{}
 		}
 		w.records[key] = related
 	}

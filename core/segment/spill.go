@@ -99,10 +99,10 @@ func (w *person) spill(p *PartState) {
 		total, longest, size := 0, -1, 0
 		for i := range p.Ledgers {
 			l := &p.Ledgers[i]
-			n := len(l.packed)
 			if l.packed == nil {
-				n = len(packLedger(l.ledger))
+				l.packed = packLedger(l.ledger)
 			}
+			n := len(l.packed)
 			if total += n; n > size {
 				longest, size = i, n
 			}
@@ -260,6 +260,9 @@ func (w *person) loadMonths(ctx context.Context, p *PartState, ledger string) er
 	whole, err := w.s.wholeLedger(ctx, w.ws, p.Part, &p.Ledgers[i], w.late)
 	if err != nil {
 		return err
+	}
+	if w.months == nil {
+		w.months = map[monthKey]*condition.Ledger{}
 	}
 	w.months[key] = whole
 	return nil

@@ -13,7 +13,9 @@ import (
 func remembered(ctx context.Context, o Options) (err error) {
 	z := o.size()
 	first := time.Now().Add(-2 * time.Hour).Truncate(time.Millisecond)
-	left := func(n int) time.Time { return first.Add(time.Duration(n) * z.expire / time.Duration(z.people)).Truncate(time.Millisecond) }
+	left := func(n int) time.Time {
+		return first.Add(time.Duration(n) * z.expire / time.Duration(z.people)).Truncate(time.Millisecond)
+	}
 	h, err := prepareLives(ctx, o, "remembered", z.people, browsed(left))
 	if err != nil {
 		return err

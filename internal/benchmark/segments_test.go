@@ -158,6 +158,8 @@ func BenchmarkIngest(b *testing.B) {
 			warm := Load{Kind: Uniform, People: people, For: time.Second, Name: "warm"}
 			_, err := Drive(b.Context(), warm, send)
 			require.NoError(b, err)
+			self := &Server{PID: os.Getpid()}
+			before, _ := self.CPU()
 			b.ReportAllocs()
 			b.ResetTimer()
 			events := 0
@@ -167,7 +169,9 @@ func BenchmarkIngest(b *testing.B) {
 				events += 100
 			}
 			b.StopTimer()
+			after, _ := self.CPU()
 			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(events), "µs/event")
+			b.ReportMetric(float64((after-before).Microseconds())/float64(events), "cpu-µs/event")
 			require.NoError(b, p.Close(b.Context()))
 		})
 	}

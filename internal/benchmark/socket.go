@@ -75,7 +75,9 @@ func (l *listener) read(ctx context.Context) {
 		var f struct {
 			Type    string
 			Payload struct {
-				Data   struct{ SegmentMembershipChanged *struct{ ProfileID, Change, Cause string } }
+				Data struct {
+					SegmentMembershipChanged *struct{ ProfileID, Change, Cause string }
+				}
 				Errors []struct{ Message string }
 			}
 		}
