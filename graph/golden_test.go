@@ -28,6 +28,9 @@ var update = flag.Bool("update", false, "write the golden files")
 func TestGolden(t *testing.T) {
 	w := newWorld(t)
 	vars := fixture(w)
+	vars["two"] = map[string]any{"and": []any{map[string]any{"trait": map[string]any{"path": "plan", "eq": "pro"}, "bucket": map[string]any{"salt": "a", "from": 0, "to": 1}}}}
+	vars["none"] = map[string]any{"or": []any{map[string]any{"not": map[string]any{}}}}
+	vars["pro"] = map[string]any{"trait": map[string]any{"path": "plan", "eq": "pro"}}
 	files, err := filepath.Glob("testdata/golden/*.graphql")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
@@ -103,9 +106,6 @@ func fixture(w *world) map[string]any {
 		"event":    dig(d, "events", "edges", 0, "node", "id"),
 		"key":      dig(d, "keys", "edges", 0, "node", "id"),
 		"source":   dig(d, "sources", 0, "id"),
-		"two":      map[string]any{"and": []any{map[string]any{"trait": map[string]any{"path": "plan", "eq": "pro"}, "bucket": map[string]any{"salt": "a", "from": 0, "to": 1}}}},
-		"none":     map[string]any{"or": []any{map[string]any{"not": map[string]any{}}}},
-		"pro":      map[string]any{"trait": map[string]any{"path": "plan", "eq": "pro"}},
 	}
 	return vars
 }

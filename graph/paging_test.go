@@ -75,6 +75,13 @@ func TestListsReadTogether(t *testing.T) {
 func TestWorkspacesCannotMeet(t *testing.T) {
 	w := newWorld(t)
 	vars := fixture(w)
+	vars["segment"] = w.segment("pro", fields{"trait": fields{"path": "plan", "eq": "pro"}})
+	w.ask(`mutation{createObjectType(input:{key:"pet",name:"Pet"}){userErrors{reason}}}`, nil)
+	vars["record"] = dig(w.ask(`mutation{upsertObject(input:{type:"pet",externalId:"p1"}){record{id}}}`, nil), "upsertObject", "record", "id")
+	vars["type"] = "oty_pet"
+	for _, id := range []string{"segment", "record", "type"} {
+		require.NotNil(t, dig(w.ask(`query($id:ID!){node(id:$id){id}}`, map[string]any{"id": vars[id]}), "node"), id)
+	}
 	stranger := w.otherWorkspace()
 	for name, id := range vars {
 		a := w.as(stranger, `query($id:ID!){node(id:$id){id}}`, map[string]any{"id": id})
@@ -90,6 +97,20 @@ func TestWorkspacesCannotMeet(t *testing.T) {
 	require.Empty(t, a.Data["fieldDefinitions"])
 	m := w.as(stranger, `mutation($a:ID!,$b:ID!){mergeProfiles(input:{winnerId:$a,loserId:$b,reason:"x"}){merge{id} userErrors{code}}}`, map[string]any{"a": vars["ana"], "b": vars["ben"]})
 	require.Equal(t, "NOT_FOUND", dig(m.Data, "mergeProfiles", "userErrors", 0, "code"))
+	a = w.as(stranger, `query($s:ID!,$p:ID!){ profile(id:$p){id} segments{totalCount} segment(id:$s){id} objectTypes{key} object(type:"pet",externalId:"p1",evenDeleted:true){id} node(id:$s){id} }`, map[string]any{"s": vars["segment"], "p": vars["ana"]})
+	require.Empty(t, a.Errors)
+	require.Equal(t, "0", fmt.Sprint(dig(a.Data, "segments", "totalCount")))
+	require.Equal(t, []any{nil, nil, nil}, []any{a.Data["segment"], a.Data["object"], a.Data["node"]})
+	require.Empty(t, a.Data["objectTypes"])
+	for _, query := range []string{
+		`query($s:ID!,$p:ID!){explainMembership(segmentId:$s,profileId:$p){member}}`, `query($s:ID!,$p:ID!){profiles(segmentId:$s){totalCount} profile(id:$p){id}}`,
+	} {
+		require.Equal(t, "NOT_FOUND SEGMENT", w.as(stranger, query, map[string]any{"s": vars["segment"], "p": vars["ana"]}).code())
+	}
+	m = w.as(stranger, `mutation($s:ID!,$p:ID!){ archiveSegment(input:{id:$s}){userErrors{code}} addToList(input:{id:$s,items:[{profileId:$p}]}){userErrors{code}} createSegment(input:{name:"x",where:{segment:{id:$s}}}){userErrors{reason}} }`, map[string]any{"s": vars["segment"], "p": vars["ana"]})
+	require.Equal(t, "NOT_FOUND", dig(m.Data, "archiveSegment", "userErrors", 0, "code"))
+	require.Equal(t, "NOT_FOUND", dig(m.Data, "addToList", "userErrors", 0, "code"))
+	require.Equal(t, "UNKNOWN_SEGMENT", dig(m.Data, "createSegment", "userErrors", 0, "reason"))
 	s := w.connect(t, stranger)
 	s.subscribe("1", changedQuery, map[string]any{"id": vars["ana"]})
 	require.Equal(t, "error", s.hear().Type)

@@ -164,7 +164,7 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 		},
 	})
 	o := httpd.Options{
-		Access: a.access, Events: a.pipeline, GraphQL: g.Handler(), Ready: a.store.Ping, CORSOrigins: f.CorsOrigin,
+		Access: a.access, Events: a.pipeline, Segments: a.segments, GraphQL: g.Handler(), Ready: a.store.Ping, CORSOrigins: f.CorsOrigin,
 		Observe: a.metrics.Request, Tracing: f.OtlpEndpoint != "", Clock: a.e.clock, Logger: a.e.log,
 	}
 	if !f.NoGraphiql {

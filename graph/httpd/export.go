@@ -113,6 +113,9 @@ func (s *Server) exportTo(r *http.Request, id string, write func(kind, name stri
 		in.Fields = append(in.Fields, strings.Split(list, ",")...)
 	}
 	_, err = s.o.Segments.Export(ctx, actor.Workspace, in, func(part []byte) error {
+		if cause := context.Cause(ctx); cause != nil {
+			return cause
+		}
 		return write(form.kind, id+"."+name, part)
 	})
 	if cause := context.Cause(ctx); err != nil && cause != nil {

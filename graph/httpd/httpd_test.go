@@ -24,8 +24,10 @@ import (
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/store/sqlite"
+	"github.com/headwater-cdp/headwater/core/work"
 )
 
 // edge is a server over the real services and an embedded store.
@@ -34,6 +36,8 @@ type edge struct {
 	url      string
 	db       store.Store
 	access   *access.Service
+	segments *segment.Service
+	between  func() // called between two parts of an export
 	made     *access.Created
 	ctx      context.Context // the operator's
 	notReady error
@@ -46,16 +50,22 @@ func newEdge(t *testing.T) *edge {
 	db, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(t.TempDir(), "test.db")})
 	require.NoError(t, err)
 	e.db = db
-	for _, specs := range [][]*store.Spec{store.Specs(), access.Specs(), event.Specs(), profile.Specs(), ingest.Specs()} {
+	for _, specs := range [][]*store.Spec{store.Specs(), access.Specs(), event.Specs(), profile.Specs(), ingest.Specs(), work.Specs(), segment.Specs()} {
 		require.NoError(t, db.Declare(t.Context(), specs...))
 	}
 	clock := core.SystemClock{}
 	e.access = access.New(access.Options{Store: db})
-	pipeline := ingest.New(ingest.Options{Store: db, Clock: clock, Events: event.NewService(db, clock), Profiles: profile.NewService(db, clock)})
+	events, profiles := event.NewService(db, clock), profile.NewService(db, clock)
+	pipeline := ingest.New(ingest.Options{Store: db, Clock: clock, Events: events, Profiles: profiles})
+	runner := work.New(work.Options{Store: db})
+	e.segments = segment.New(segment.Options{
+		Store: db, Clock: clock, Profiles: profiles, Events: events, Committer: pipeline, Jobs: work.NewJobs(runner), Runner: runner,
+	})
+	profiles.SetFold(e.segments)
 	e.made, err = e.access.CreateWorkspace(e.ctx, "test")
 	require.NoError(t, err)
 	s := httptest.NewServer(New(Options{
-		Access: e.access, Events: pipeline,
+		Access: e.access, Events: pipeline, Segments: pausing{e},
 		GraphQL:     http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a bug") }),
 		GraphiQL:    http.NotFoundHandler(),
 		Ready:       func(context.Context) error { return e.notReady },
@@ -74,6 +84,21 @@ func newEdge(t *testing.T) *edge {
 		require.NoError(t, db.Close(context.Background()))
 	})
 	return e
+}
+
+// pausing exports as the service does, and lets the test act between two parts.
+type pausing struct{ e *edge }
+
+func (p pausing) Export(ctx context.Context, ws string, in segment.ExportInput, write func([]byte) error) (int64, error) {
+	return p.e.segments.Export(ctx, ws, in, func(part []byte) error {
+		err := write(part)
+		if p.e.between != nil && len(part) > 0 {
+			p.e.between()
+			p.e.between = nil
+			<-ctx.Done()
+		}
+		return err
+	})
 }
 
 // send makes a request; redirects are not followed, as no SDK should have to.
