@@ -22,6 +22,9 @@ func (r *Random) Condition(depth int) object {
 		}
 		return object{"not": r.Condition(depth - 1)}
 	}
+	if r.crowded && r.chance(2) {
+		return object{"event": r.counted(object{"name": "Order"})}
+	}
 	switch r.IntN(26) {
 	case 0, 1, 2:
 		return object{"trait": r.predicate(kindOf{lists: true, now: true})}

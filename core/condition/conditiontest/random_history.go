@@ -73,6 +73,11 @@ func (r *Random) event(earlier []Event) Event {
 	default:
 		e.Arrived = e.At.Add(time.Duration(r.IntN(1000)) * time.Millisecond)
 	}
+	if r.crowded && !r.chance(8) {
+		e.Name, e.Part = "Order", "prof_a"
+		e.decoded = document(e.Properties)
+		return e
+	}
 	switch r.IntN(8) {
 	case 0:
 		e.System, e.Name = true, condition.MessageEvent(r.one("OPENED", "CLICKED"))

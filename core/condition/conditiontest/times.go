@@ -17,6 +17,7 @@ type Random struct {
 	often      []int       // periods that are drawn most
 	shared     []time.Time // instants that are drawn again
 	happenings []object    // events that are asked for again
+	crowded    bool        // nearly all events are of one name, and asked for
 }
 
 // NewRandom returns a source that repeats itself for a seed.
@@ -33,6 +34,7 @@ func NewRandom(seed uint64) *Random {
 		panic(err)
 	}
 	r.often = []int{r.IntN(len(periods)), r.IntN(len(periods))}
+	r.crowded = r.chance(4)
 	if r.chance(3) {
 		r.often[0] = months
 	}
