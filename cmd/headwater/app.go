@@ -34,6 +34,8 @@ type app struct {
 	objects  *object.Service
 	segments *segment.Service
 	pipeline *ingest.Pipeline
+
+	end func() // ends the background work that begin started; nil: it did not
 }
 
 // newApp wires the services. Nothing runs in the background but the pipeline's
@@ -107,10 +109,24 @@ func (a *app) work(ctx context.Context, also ...func(context.Context) error) (wa
 	return wg.Wait
 }
 
+// begin runs the background work until close, for a command that waits for jobs, of
+// which there may be several.
+func (a *app) begin(ctx context.Context) {
+	if a.end != nil {
+		return
+	}
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	wait := a.work(background)
+	a.end = func() { cancel(); wait() }
+}
+
 // close finishes what the pipeline holds and closes the store.
 func (a *app) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
+	if a.end != nil {
+		a.end()
+	}
 	return errors.Join(a.pipeline.Close(ctx), a.store.Close(ctx))
 }
 

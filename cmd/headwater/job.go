@@ -14,9 +14,7 @@ import (
 // interrupted the job stays and goes on wherever a server runs. The job is
 // returned as it ended.
 func runJob(ctx context.Context, a *app, j *work.Job, what string) (*work.Job, error) {
-	background, end := context.WithCancel(context.WithoutCancel(ctx))
-	wait := a.work(background)
-	defer func() { end(); wait() }()
+	a.begin(ctx)
 	bar := newProgress(os.Stderr, what)
 	defer bar.end()
 	workspace, id := j.Workspace(), j.JobID()
