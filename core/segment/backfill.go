@@ -37,6 +37,8 @@ type backfillPosition struct {
 	Rev            int64  `bson:"rev"`             // definitions up to here are served by this walk
 	Total          int64  `bson:"total,omitempty"` // people at the start
 	BackfillResult `bson:",inline"`
+
+	ws string
 }
 
 // startBackfill starts the job that asks everybody about the definition of a
@@ -91,6 +93,7 @@ func (s *Service) backfill(ctx context.Context, run *work.JobRun) error {
 			return err
 		}
 	}
+	pos.ws = ws
 	if len(t.building) > 0 && pos.Until != "" {
 		if err := s.walk(ctx, run, t, &pos); err != nil {
 			return err

@@ -17,6 +17,7 @@ type outcome struct {
 	ops   []store.Op
 	sizes map[string]int64 // segment → members more
 
+	profile       string // whom it is about, where that is one
 	entered, left int64
 }
 
@@ -26,7 +27,6 @@ func (s *Service) newOutcome(t *Set, now time.Time) *outcome {
 
 // add adds what has become of a person.
 func (o *outcome) add(w *person) {
-	w.inherit()
 	var before []Member
 	if w.stored != nil {
 		before = w.stored.Members
@@ -48,17 +48,6 @@ func (o *outcome) add(w *person) {
 		o.ops = append(o.ops, Behaviours.Insert(w.b))
 	default:
 		o.ops = append(o.ops, Behaviours.Replace(w.b))
-	}
-}
-
-// inherit gives memberships the earliest time at which a profile that was merged
-// into this one had entered.
-func (w *person) inherit() {
-	for i := range w.b.Members {
-		m := &w.b.Members[i]
-		if since, ok := w.lost[m.Segment]; ok && since < m.Since {
-			m.Since = since
-		}
 	}
 }
 

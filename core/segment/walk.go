@@ -2,8 +2,8 @@ package segment
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/headwater-cdp/headwater/core/event"
@@ -22,7 +22,6 @@ const (
 type stretch struct {
 	set    *Set
 	people []*outcome
-	ids    []string // of people
 	last   string
 	n      int64
 	events int64
@@ -57,25 +56,8 @@ func (s *Service) walk(ctx context.Context, run *work.JobRun, t *Set, pos *backf
 		if st.n == 0 {
 			return nil
 		}
-		b := s.newBatch(st.set, func(ops []store.Op) error { return run.Step(ctx, pos.People, pos.Total, *pos, ops...) })
-		id := make(map[*outcome]string, len(st.people))
-		for i, o := range st.people {
-			id[o] = st.ids[i]
-			if err := b.add(o); err != nil {
-				return err
-			}
-		}
-		if err := b.flush(); err != nil {
+		if err := s.commitStretch(ctx, run, st, pos); err != nil {
 			return err
-		}
-		for _, o := range b.lost {
-			if err := s.reachAgain(ctx, run, t.ws, id[o], pos); err != nil {
-				return err
-			}
-			pos.Entered, pos.Left = pos.Entered-o.entered, pos.Left-o.left
-		}
-		for _, o := range st.people {
-			pos.Entered, pos.Left = pos.Entered+o.entered, pos.Left+o.left
 		}
 		pos.After, pos.People, pos.Events = st.last, pos.People+st.n, pos.Events+st.events
 		if err := run.Step(ctx, pos.People, max(pos.Total, pos.People), *pos); err != nil {
@@ -151,7 +133,7 @@ func (s *Service) reachAll(ctx context.Context, st *stretch, people []*profile.P
 			return err
 		}
 		if len(o.ops) > 0 {
-			st.people, st.ids = append(st.people, o), append(st.ids, r.profile.ProfileID())
+			st.people = append(st.people, o)
 		}
 	}
 	return nil
@@ -185,6 +167,7 @@ func (s *Service) reach(ctx context.Context, r *reaching) (*outcome, error) {
 	}
 	w.b.Rev = w.set.since()
 	o := s.newOutcome(w.set, w.now)
+	o.profile = w.profile.ProfileID()
 	w.otherwise = byDefinition
 	o.add(w)
 	if len(o.ops) > 0 {
@@ -236,48 +219,62 @@ func (s *Service) sweepEvents(ctx context.Context, ws string, people map[string]
 	}
 }
 
-// maxReaches bounds how often one person's catching up starts again because
-// something else happened to them.
+// maxReaches bounds how often people are caught up again because something else
+// happened to them.
 const maxReaches = 100
 
-// reachAgain catches up one person who lost a race.
-func (s *Service) reachAgain(ctx context.Context, run *work.JobRun, ws, id string, pos *backfillPosition) error {
-	key := store.Key(ws, id)
+// commitStretch commits what became of some people. Those who lost a race, all of
+// them when the definitions have changed, are read and reckoned with again.
+func (s *Service) commitStretch(ctx context.Context, run *work.JobRun, st *stretch, pos *backfillPosition) error {
 	for range maxReaches {
-		t, err := s.set(ctx, ws)
-		if err != nil {
+		b := s.newBatch(st.set, func(ops []store.Op) error { return run.Step(ctx, pos.People, pos.Total, *pos, ops...) })
+		for _, o := range st.people {
+			if err := b.add(o); err != nil {
+				return err
+			}
+		}
+		if err := b.flush(); err != nil {
 			return err
 		}
-		p, err := profile.Profiles.Get(ctx, s.db, key)
-		if err != nil || p == nil {
-			return err // merged away: whoever did that caught up with it
-		}
-		b, err := Behaviours.Get(ctx, s.db, key)
-		if err != nil {
-			return err
-		}
-		w := s.newPerson(t, p, id, b, s.clock.Now().UTC().Truncate(time.Millisecond))
-		if w.b.Rev >= t.since() {
-			return nil
-		}
-		if err := w.refold(ctx, p.Parts, w.b.Rev); err != nil {
-			return err
-		}
-		o, err := s.reach(ctx, &reaching{person: w})
-		if err != nil || len(o.ops) == 0 {
-			return err
-		}
-		err = run.Step(ctx, pos.People, pos.Total, *pos, o.all()...)
-		if err == nil {
+		for _, o := range st.people {
 			pos.Entered, pos.Left = pos.Entered+o.entered, pos.Left+o.left
+		}
+		if len(b.lost) == 0 {
 			return nil
 		}
-		if !errors.Is(err, store.ErrConflict) {
+		keys := make([]string, len(b.lost))
+		for i, o := range b.lost {
+			pos.Entered, pos.Left = pos.Entered-o.entered, pos.Left-o.left
+			keys[i] = store.Key(pos.ws, o.profile)
+		}
+		var err error
+		if st, err = s.stretchOf(ctx, pos.ws, keys); err != nil {
 			return err
 		}
-		if conflictOn(err, Epochs.Spec) {
-			s.suspect(ws)
+		if len(st.people) == 0 {
+			return nil
 		}
 	}
 	return fmt.Errorf("segment: backfill: %w", store.ErrConflict)
+}
+
+// stretchOf computes what the people with the keys become. Who was merged away is
+// left out: whoever did that caught up with it.
+func (s *Service) stretchOf(ctx context.Context, ws string, keys []string) (*stretch, error) {
+	slices.Sort(keys)
+	st := &stretch{}
+	var err error
+	if st.set, err = s.set(ctx, ws); err != nil {
+		return nil, err
+	}
+	people, err := profile.Profiles.GetMany(ctx, s.db, keys)
+	if err != nil {
+		return nil, err
+	}
+	people = slices.DeleteFunc(people, func(p *profile.Profile) bool { return p == nil })
+	if len(people) == 0 {
+		return st, nil
+	}
+	st.last = people[len(people)-1].ProfileID()
+	return st, s.reachAll(ctx, st, people)
 }
