@@ -30,6 +30,7 @@ func (p previewed) run(ctx context.Context, o Options, h *running) error {
 	var took []time.Duration
 	var first time.Duration
 	var value, low, high int64
+	var busy time.Duration
 	for n := range 6 {
 		var out struct {
 			PreviewSegment struct {
@@ -46,6 +47,10 @@ func (p previewed) run(ctx context.Context, o Options, h *running) error {
 		}
 		if n == 0 {
 			first = time.Since(start)
+			var err error
+			if busy, err = h.CPU(); err != nil {
+				return err
+			}
 		} else {
 			took = append(took, time.Since(start))
 		}
@@ -62,7 +67,12 @@ func (p previewed) run(ctx context.Context, o Options, h *running) error {
 	if !p.exact {
 		against = fmt.Sprintf("%d (%d to %d) of %d people", value, low, high, h.people)
 	}
-	against += fmt.Sprintf("; the first %.0f ms, the slowest after it %.0f ms", millis(first), millis(percentile(took, 100)))
+	now, err := h.CPU()
+	if err != nil {
+		return err
+	}
+	against += fmt.Sprintf("; the first %.0f ms, the slowest after it %.0f ms, %.0f ms of processor each",
+		millis(first), millis(percentile(took, 100)), millis(now-busy)/float64(len(took)))
 	return o.Report.Add(Line{Bench: p.bench, Value: millis(percentile(took, 50)), Unit: "ms", Against: against}.atMost(p.target, millis(p.bound)))
 }
 

@@ -2,14 +2,17 @@ package benchmark
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/condition"
@@ -38,8 +41,9 @@ func full(t testing.TB) Base {
 	return Base{Store: db, Events: event.NewService(db, clock), Profiles: profile.NewService(db, clock), Workspace: "ws_BENCH00000", Source: "src_bench"}
 }
 
-// besideSegments returns a pipeline that derives live segments with the conditions.
-func besideSegments(t testing.TB, b Base, conditions []string) *ingest.Pipeline {
+// process returns what a server runs: a pipeline, the segments that it derives, and
+// who works on their jobs.
+func process(t testing.TB, b Base) (*ingest.Pipeline, *segment.Service, *work.Runner) {
 	t.Helper()
 	clock := core.SystemClock{}
 	p := ingest.New(ingest.Options{Store: b.Store, Clock: clock, Events: b.Events, Profiles: b.Profiles})
@@ -48,6 +52,13 @@ func besideSegments(t testing.TB, b Base, conditions []string) *ingest.Pipeline 
 		Store: b.Store, Clock: clock, Profiles: b.Profiles, Events: b.Events, Committer: p, Jobs: work.NewJobs(runner), Runner: runner,
 	})
 	b.Profiles.SetFold(s)
+	return p, s, runner
+}
+
+// besideSegments returns a pipeline that derives live segments with the conditions.
+func besideSegments(t testing.TB, b Base, conditions []string) *ingest.Pipeline {
+	t.Helper()
+	p, s, _ := process(t, b)
 	require.NoError(t, define(t.Context(), b, conditions))
 	if len(conditions) > 0 {
 		_, err := s.Create(t.Context(), b.Workspace, segment.CreateInput{Name: "Last", Kind: segment.Static})
@@ -175,4 +186,42 @@ func BenchmarkIngest(b *testing.B) {
 			require.NoError(b, p.Close(b.Context()))
 		})
 	}
+}
+
+// BenchmarkBackfill measures the job that asks everybody about a new window.
+func BenchmarkBackfill(b *testing.B) {
+	const people = 10_000
+	base := full(b)
+	_, err := SeedLives(b.Context(), base, 0, people, browsed(func(int) time.Time { return time.Now().Add(-time.Hour) }))
+	require.NoError(b, err)
+	p, s, runner := process(b, base)
+	ctx, stop := context.WithCancel(b.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = runner.Run(ctx) })
+	self := &Server{PID: os.Getpid()}
+	var cpu, took time.Duration
+	var events int64
+	for n := 0; b.Loop(); n++ {
+		before, _ := self.CPU()
+		var where any
+		require.NoError(b, json.Unmarshal(fmt.Appendf(nil, `{"event":{"name":"Product Viewed","where":[{"path":"price","gte":%d}],"count":{"gte":4},"window":{"last":"P30D"}}}`, -n), &where))
+		out, err := s.Create(ctx, base.Workspace, segment.CreateInput{Name: fmt.Sprint(n), Where: where})
+		require.NoError(b, err)
+		for j := (&work.Job{}); !j.Status.Final(); time.Sleep(time.Millisecond) {
+			j, err = work.JobDocs.Get(ctx, base.Store, store.Key(base.Workspace, out.Job))
+			require.NoError(b, err)
+			if j.Status.Final() {
+				var r segment.BackfillResult
+				require.NoError(b, bson.Unmarshal(j.Result, &r))
+				took, events = took+j.FinishedAt.Sub(j.StartedAt), events+r.Events
+			}
+		}
+		after, _ := self.CPU()
+		cpu += after - before
+	}
+	b.ReportMetric(float64(events)/took.Seconds(), "events/s")
+	b.ReportMetric(float64(cpu.Microseconds())/float64(events), "cpu-µs/event")
+	stop()
+	wg.Wait()
+	require.NoError(b, p.Close(b.Context()))
 }
