@@ -83,7 +83,13 @@ var listening = regexp.MustCompile(`listening on (http://\S+)`)
 // ends, if it still runs.
 func serve(t *testing.T, args ...string) *server {
 	t.Helper()
-	s := &server{t: t, cmd: command(context.Background(), append([]string{"serve", "--addr", "127.0.0.1:0"}, args...)...), done: make(chan struct{})}
+	return start(t, 30*time.Second, append([]string{"serve", "--addr", "127.0.0.1:0"}, args...)...)
+}
+
+// start is serve for any command that says where it listens within a time.
+func start(t *testing.T, limit time.Duration, args ...string) *server {
+	t.Helper()
+	s := &server{t: t, cmd: command(context.Background(), args...), done: make(chan struct{})}
 	out, err := s.cmd.StdoutPipe()
 	require.NoError(t, err)
 	s.cmd.Stderr = lockedWriter{s}
@@ -107,7 +113,7 @@ func serve(t *testing.T, args ...string) *server {
 	case s.url = <-found:
 	case <-s.done:
 		t.Fatalf("server ended before it listened: %s", s.stderr())
-	case <-time.After(30 * time.Second):
+	case <-time.After(limit):
 		t.Fatalf("server did not listen: %s", s.stderr())
 	}
 	return s
