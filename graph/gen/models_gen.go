@@ -189,7 +189,7 @@ type CreateObjectTypeInput struct {
 	Relations []*ObjectRelationInput `json:"relations,omitempty"`
 	// The key of the field that names a record; the external id when left out.
 	DisplayField *string `json:"displayField,omitempty"`
-	// The same key and the same definition again give the same type, with or without this.
+	// With one, the same definition again gives the same type; without, or for another definition, it is a CONFLICT.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 

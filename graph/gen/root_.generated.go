@@ -1584,7 +1584,7 @@ input CreateObjectTypeInput {
   relations: [ObjectRelationInput!]
   """The key of the field that names a record; the external id when left out."""
   displayField: String
-  """The same key and the same definition again give the same type, with or without this."""
+  """With one, the same definition again gives the same type; without, or for another definition, it is a CONFLICT."""
   idempotencyKey: String
 }
 

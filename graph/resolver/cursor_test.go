@@ -24,3 +24,22 @@ func FuzzChangeCursor(f *testing.F) {
 		require.Equal(t, c, again)
 	})
 }
+
+func FuzzMembershipCursor(f *testing.F) {
+	f.Add(encodeMembershipCursor("123"))
+	f.Add(changeCursor{"123", 4}.encode())
+	f.Add("")
+	f.Add("fjo")
+	f.Fuzz(func(t *testing.T, s string) {
+		token, err := decodeMembershipCursor(s)
+		if err != nil {
+			require.Equal(t, core.Invalid, core.CodeOf(err))
+			return
+		}
+		again, err := decodeMembershipCursor(encodeMembershipCursor(token))
+		require.NoError(t, err)
+		require.Equal(t, token, again)
+		_, err = decodeChangeCursor(s)
+		require.Error(t, err, "one of profileChanged")
+	})
+}

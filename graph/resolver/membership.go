@@ -68,7 +68,7 @@ func (r entryFields) Profile(ctx context.Context, c *segment.Change) (*profile.P
 
 // Segments answers Profile.segments.
 func (r profileFields) Segments(ctx context.Context, p *profile.Profile, past *bool) ([]*gen.Membership, error) {
-	stays, err := r.Resolver.Segments.MembershipsOf(ctx, workspace(ctx), p.ProfileID(), value(past))
+	stays, err := r.stays(ctx, p.ProfileID(), value(past))
 	if err != nil {
 		return nil, err
 	}
@@ -95,6 +95,15 @@ func (r profileFields) Segments(ctx context.Context, p *profile.Profile, past *b
 		out = append(out, m)
 	}
 	return out, nil
+}
+
+// stays returns the memberships of a person; the present ones of many people are read
+// together.
+func (r profileFields) stays(ctx context.Context, id string, past bool) ([]segment.Stay, error) {
+	if past {
+		return r.Resolver.Segments.MembershipsOf(ctx, workspace(ctx), id, true)
+	}
+	return scopeOf(ctx).stays.Load(ctx, id)
 }
 
 // maxStays bounds a list without pages.

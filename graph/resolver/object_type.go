@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"context"
+	"strings"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/event"
@@ -32,15 +33,42 @@ func found[T any](thing *T, err error) (*T, error) {
 
 // CreateObjectType answers Mutation.createObjectType.
 func (r mutation) CreateObjectType(ctx context.Context, in gen.CreateObjectTypeInput) (*gen.CreateObjectTypePayload, error) {
-	t, err := r.Objects.CreateType(ctx, workspace(ctx), object.TypeInput{
+	ws, def := workspace(ctx), object.TypeInput{
 		Key: in.Key, Name: in.Name, Plural: value(in.Plural), Description: value(in.Description),
 		Fields: fieldInputs(in.Fields), Relations: relationInputs(in.Relations), DisplayField: value(in.DisplayField),
-	})
+	}
+	t, err := r.Objects.CreateType(ctx, ws, def)
+	if in.IdempotencyKey != nil && core.AsError(err) != nil && core.AsError(err).Reason == "TYPE_EXISTS" {
+		// A key names one type for ever: who made it as it is here has asked before.
+		if there, _ := r.Objects.Type(ctx, ws, in.Key); there != nil && made(there, def) {
+			t, err = there, nil
+		}
+	}
 	out := &gen.CreateObjectTypePayload{ObjectType: t}
 	if out.UserErrors, err = problems(err); err != nil {
 		return nil, err
 	}
 	return out, nil
+}
+
+// made tells whether a type is as a definition made it, as far as its shape goes.
+func made(t *object.Type, def object.TypeInput) bool {
+	if t.Version != 1 || t.Name != strings.TrimSpace(def.Name) || t.Description != def.Description || t.DisplayField != def.DisplayField ||
+		len(t.Fields) != len(def.Fields) || len(t.Relations) != len(def.Relations) {
+		return false
+	}
+	for i, f := range def.Fields {
+		have := t.Fields[i]
+		if have.Key != f.Key || have.Type != f.Type || have.Many != f.Many || have.Required != f.Required || have.Unique != f.Unique || have.Target != f.Target {
+			return false
+		}
+	}
+	for i, rel := range def.Relations {
+		if have := t.Relations[i]; have.Key != rel.Key || have.Many != rel.Many || have.Target != rel.Target {
+			return false
+		}
+	}
+	return true
 }
 
 func fieldInputs(list []*gen.ObjectFieldInput) []object.FieldInput {

@@ -22,7 +22,8 @@ import (
 type scope struct {
 	profiles *dataloadgen.Loader[string, *profile.Profile]
 	segments *dataloadgen.Loader[string, *segment.Segment]
-	token    store.Token // taken before anything was read; "" when no field asks
+	stays    *dataloadgen.Loader[string, []segment.Stay] // present ones, by profile
+	token    store.Token                                 // taken before anything was read; "" when no field asks
 	tokenErr error
 	mu       sync.Mutex
 	cursors  map[*profile.Profile]string
@@ -48,6 +49,13 @@ func (r *Resolver) Each(ctx context.Context) context.Context {
 	}, dataloadgen.WithWait(loaderWait), dataloadgen.WithBatchCapacity(loaderBatch))
 	s.segments = dataloadgen.NewLoader(func(ctx context.Context, ids []string) ([]*segment.Segment, []error) {
 		found, err := r.Segments.GetMany(ctx, ws, ids)
+		if err != nil {
+			return nil, []error{err}
+		}
+		return found, nil
+	}, dataloadgen.WithWait(loaderWait), dataloadgen.WithBatchCapacity(loaderBatch))
+	s.stays = dataloadgen.NewLoader(func(ctx context.Context, ids []string) ([][]segment.Stay, []error) {
+		found, err := r.Segments.PresentMemberships(ctx, ws, ids)
 		if err != nil {
 			return nil, []error{err}
 		}
