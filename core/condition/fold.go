@@ -201,6 +201,9 @@ func (f *LedgerFold) Prune(l *Ledger, now time.Time) {
 	}
 	clear(l.Entries[len(kept):])
 	l.Entries = kept
+	if !k.Total { // what it holds is from a time when somebody asked for it
+		l.Total = Total{}
+	}
 }
 
 // add counts an entry in the totals.

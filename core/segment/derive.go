@@ -198,6 +198,7 @@ func (d *derivation) person(ctx context.Context, l *look) error {
 	if l.moved {
 		w.otherwise = byMerge
 		d.move(l, w)
+		w.inherit()
 	}
 	if err := d.catchUp(ctx, l, w); err != nil {
 		return err
@@ -265,6 +266,22 @@ func (d *derivation) move(l *look, w *person) {
 		}
 		if rev := d.revs[part]; first || rev < w.b.Rev {
 			w.b.Rev, first = rev, false
+		}
+	}
+}
+
+// inherit gives memberships the earliest time at which a profile that was merged
+// into this one had entered, before those segments are asked that look at it.
+func (w *person) inherit() {
+	for i := range w.b.Members {
+		m := &w.b.Members[i]
+		since, ok := w.lost[m.Segment]
+		if !ok || since >= m.Since {
+			continue
+		}
+		m.Since, w.changed = since, true
+		if c := w.set.byID[m.Segment]; c != nil {
+			w.touched.add(c.referrers, byMerge)
 		}
 	}
 }

@@ -238,7 +238,11 @@ func (w *person) turn(c *compiled, in bool, why reason) bool {
 		return false
 	}
 	if in {
-		w.b.Members = slices.Insert(w.b.Members, i, Member{Segment: c.id, Since: w.now.UnixMilli()})
+		since := w.now.UnixMilli()
+		if earlier, ok := w.lost[c.id]; ok {
+			since = min(since, earlier)
+		}
+		w.b.Members = slices.Insert(w.b.Members, i, Member{Segment: c.id, Since: since})
 	} else {
 		w.b.Members = slices.Delete(w.b.Members, i, i+1)
 	}

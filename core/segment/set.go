@@ -380,7 +380,9 @@ func (t *Set) blank(now time.Time) {
 		}
 		a := c.program.Evaluate(f, now)
 		c.blank = a.Value && !c.needs.Buckets
-		if c.needs.Buckets || !a.Next.IsZero() {
+		// When somebody new enters what everybody is in is not known here.
+		entered := c.needs.Clock && slices.ContainsFunc(c.needs.Segments, func(id string) bool { _, in := findMember(f.members, id); return in })
+		if c.needs.Buckets || entered || !a.Next.IsZero() {
 			c.blank = false
 			t.creation = append(t.creation, c.place)
 			continue
