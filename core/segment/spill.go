@@ -206,7 +206,7 @@ func (w *person) forgetOld(ctx context.Context, p *PartState, l *LedgerState) er
 	gone := &LedgerState{Key: l.Key, Months: l.Months[:n], ledger: &condition.Ledger{}}
 	if of != nil && of.spec.Keep.Total {
 		// The totals take over what is dropped.
-		old, err := w.s.wholeLedger(ctx, w.ws, p.Part, gone, nil)
+		old, err := w.s.wholeLedger(ctx, w.ws, p.Part, gone, w.late)
 		if err != nil {
 			return err
 		}
@@ -227,6 +227,11 @@ func (w *person) forgetOld(ctx context.Context, p *PartState, l *LedgerState) er
 // drop deletes all months of a ledger.
 func (w *person) drop(part string, l *LedgerState) {
 	for _, key := range l.chunks(w.ws, part) {
+		// What this very commit would have inserted is not inserted.
+		if i := slices.IndexFunc(w.late, func(op store.Op) bool { return op.Kind == store.OpInsert && op.ID == key }); i >= 0 {
+			w.late = slices.Delete(w.late, i, i+1)
+			continue
+		}
 		w.late = append(w.late, Months.Delete(&Month{Meta: store.Meta{ID: key, V: 1}}))
 	}
 	w.changed = true
