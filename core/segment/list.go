@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -186,8 +187,36 @@ func (s *Service) moveAtOnce(ctx context.Context, ws, id string, people []string
 	if len(events) == 0 {
 		return out, nil
 	}
+	if err := s.outlast(ctx, ws, id, events); err != nil {
+		return nil, err
+	}
 	_, err = s.committer.CommitAll(ctx, ws, events)
 	return out, err
+}
+
+// outlast dates events about a list after what was said before of the same people,
+// by a process whose clock is ahead perhaps: the latest word holds.
+func (s *Service) outlast(ctx context.Context, ws, id string, events []event.SystemEvent) error {
+	keys := make([]string, len(events))
+	for i := range events {
+		keys[i] = store.Key(ws, events[i].ProfileID)
+	}
+	behaviours, err := Behaviours.GetMany(ctx, s.db, keys)
+	if err != nil {
+		return err
+	}
+	now := millis(s.clock.Now())
+	for i, b := range behaviours {
+		if b == nil {
+			continue
+		}
+		for j := range b.Parts {
+			if l := b.Parts[j].list(id); l != nil && l.At >= now.UnixMilli() && !events[i].Input.Timestamp.After(time.UnixMilli(l.At)) {
+				events[i].Input.Timestamp = time.UnixMilli(l.At + 1).UTC()
+			}
+		}
+	}
+	return nil
 }
 
 // orNobody is a key's part for nobody, which no profile has.
