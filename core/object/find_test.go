@@ -7,5 +7,5 @@ import (
 )
 
 func TestFindAgreesWithTheEvaluator(t *testing.T) {
-	objecttest.FindAgreesWithEvaluator(t, openStore(t))
+	objecttest.FindAgreesWithEvaluator(t, openStore(t), 1)
 }
