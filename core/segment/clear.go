@@ -81,7 +81,7 @@ func (s *Service) clearSome(ctx context.Context, t *Set, id string, members []*M
 		w := s.newPerson(t, people[i], m.Profile, behaviours[i], now)
 		w.b.Members = slices.Delete(w.b.Members, at, at+1)
 		w.next(id, time.Time{})
-		w.otherwise = byDefinition
+		w.otherwise, w.unasked = byDefinition, true
 		for _, c := range t.segments {
 			if slices.Contains(c.needs.Segments, id) {
 				w.touched[c.place] |= byDefinition

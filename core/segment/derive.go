@@ -106,12 +106,12 @@ func (d *derivation) look(c *profile.Change) *look {
 	for _, e := range c.Events {
 		for _, ledger := range d.set.events[nameOf(e)] {
 			l.events = true
-			l.build = l.build || ledger.building > 0
+			l.build = l.build || ledger.builds
 		}
 		l.events = l.events || e.Type == event.System && (e.Name == NameListJoined || e.Name == NameListLeft)
 	}
 	for i := range l.touched {
-		l.build = l.build || d.set.segments[i].building
+		l.build = l.build || d.set.segments[i].builds
 	}
 	if !l.moved && !l.events && len(l.touched) == 0 && (c.Before != nil || len(d.set.blanks) == 0) {
 		return nil

@@ -43,6 +43,7 @@ type person struct {
 	fold    map[monthKey]*openLedger // ledgers that are being folded
 
 	otherwise reason // why the person is in what is true of everybody
+	unasked   bool   // what is being built is left to the backfill that has not come by yet
 }
 
 // openLedger is a ledger while events are folded into it.
@@ -155,6 +156,10 @@ func (w *person) evaluate(ctx context.Context) error {
 		i := queue[0]
 		queue = queue[1:]
 		c := w.set.segments[i]
+		if w.unasked && c.building && w.b.Rev < c.def.Since {
+			w.next(c.id, time.Time{})
+			continue
+		}
 		if w.turns >= maxTurns {
 			w.next(c.id, w.now)
 			continue

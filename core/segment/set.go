@@ -45,6 +45,7 @@ type compiled struct {
 	needs     condition.Needs
 	blank     bool
 	building  bool
+	builds    bool // it is being built, or something that refers to it
 	referrers []int32
 }
 
@@ -53,6 +54,7 @@ type ledger struct {
 	spec     *condition.LedgerSpec // its Keep is what the greediest needs
 	fold     *condition.LedgerFold
 	segments []int32
+	builds   bool // one of them does
 	// building is the revision from which on behaviours hold all that is asked of
 	// the ledger; 0: all of them do.
 	building int64
@@ -308,6 +310,9 @@ func (t *Set) index(before *Set) {
 		}
 		t.clocked = t.clocked || c.needs.Clock
 	}
+	for _, c := range slices.Backward(t.segments) {
+		c.builds = c.building || slices.ContainsFunc(c.referrers, func(i int32) bool { return t.segments[i].builds })
+	}
 	for path := range t.traits {
 		t.paths = append(t.paths, path)
 	}
@@ -328,6 +333,7 @@ func (t *Set) indexLedgers(before *Set) {
 				l.spec.Keep = condition.MergeKeep(l.spec.Keep, spec.Keep)
 			}
 			l.segments = append(l.segments, c.place)
+			l.builds = l.builds || c.builds
 			if !c.building {
 				if k, ok := live[spec.Key]; ok {
 					live[spec.Key] = condition.MergeKeep(k, spec.Keep)

@@ -143,6 +143,7 @@ func (s *Service) sweepPeople(ctx context.Context, ws string, due []*Behaviour, 
 			o.end(due[i], CauseMerge)
 		} else {
 			w := s.newPerson(t, p, p.ProfileID(), due[i], now)
+			w.unasked = true
 			for _, n := range due[i].Nexts {
 				if n.At > now.UnixMilli() {
 					continue

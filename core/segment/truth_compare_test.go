@@ -348,7 +348,8 @@ func (w *world) foreseen(s *state, c *segment.Change) string {
 	}
 	was, known := w.before[c.Segment+" "+c.Profile]
 	if known && was == (c.Change == segment.Entered) {
-		return fmt.Sprintf("%s %s %s because of %s, which the definition said before anything happened", c.Profile, c.Change, c.Segment, c.Cause)
+		i := slices.IndexFunc(s.defs, func(d *segment.Segment) bool { return d.SegmentID() == c.Segment })
+		return fmt.Sprintf("%s %s %s because of %s, which the definition (%s) said before anything happened\n%s", c.Profile, c.Change, c.Segment, c.Cause, s.defs[i].Where, s.history[c.Profile])
 	}
 	return ""
 }

@@ -54,3 +54,45 @@ func TestNewProfilesEnterNow(t *testing.T) {
 	require.True(t, r.in("seg_d", ana))
 	r.consistent()
 }
+
+// What a definition that is being built says of the time before is told as its own
+// doing too where its ledger is that of a finished segment, and where what happens
+// touches it by way of another segment only.
+func TestBuildingIsNeverAnEvent(t *testing.T) {
+	r := newRig(t)
+	r.live("seg_a", whereRecent)
+	r.live("seg_z", `{"event":{"name":"Visit"}}`)
+	ana := r.track("ana", "Order", 0, `{}`)
+	r.clock.Advance(time.Second)
+	r.define("seg_b", whereRecent, Building)
+	r.define("seg_c", `{"or":[{"segment":{"id":"seg_z"}},{"event":{"name":"Order","window":{"last":"P90D"}}}]}`, Building)
+	r.track("ana", "Visit", 0, `{}`)
+	require.Equal(t, []string{"ENTERED DEFINITION"}, r.news("seg_c", ana))
+	bob := r.track("bob", "Order", 0, `{}`)
+	r.clock.Advance(time.Second)
+	r.define("seg_d", whereRecent, Building)
+	r.track("bob", "Order", 0, `{}`)
+	require.Equal(t, []string{"ENTERED DEFINITION"}, r.news("seg_d", bob))
+	r.consistent()
+}
+
+// While a new definition is built, the passing of time is not asked about it for
+// those whom the backfill has not reached: it may lack their events.
+func TestTimeDoesNotBuild(t *testing.T) {
+	r := newRig(t)
+	r.live("seg_a", whereRecent)
+	ana := r.track("ana", "Order", 0, `{}`)
+	r.track("ana", "Visit", 0, `{}`)
+	r.clock.Advance(time.Second)
+	job := r.build("seg_a", `{"event":{"name":"Visit","window":{"last":"P30D"}}}`)
+	r.clock.Advance(7 * day)
+	r.sweepAll()
+	require.Equal(t, []string{"ENTERED EVENT"}, r.news("seg_a", ana))
+	r.finish(job)
+	require.True(t, r.in("seg_a", ana))
+	require.Equal(t, []string{"ENTERED EVENT"}, r.news("seg_a", ana))
+	r.clock.Advance(23 * day)
+	r.sweepAll()
+	require.Equal(t, []string{"ENTERED EVENT", "LEFT TIME"}, r.news("seg_a", ana))
+	r.consistent()
+}
