@@ -3,6 +3,7 @@ package segment
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/headwater-cdp/headwater/core/condition"
@@ -32,13 +33,14 @@ func (s *Service) Derive(ctx context.Context, u *profile.Unit, pending []store.O
 	if err != nil {
 		return profile.Derived{}, err
 	}
+	s.yield(ctx, t)
 	d := &derivation{s: s, set: t, u: u, out: s.newOutcome(t, u.Now()), pending: pending}
 	if t.rev > 0 {
 		if err := d.run(ctx); err != nil {
 			return profile.Derived{}, err
 		}
 	}
-	return profile.Derived{Ops: d.out.all(), Conflicted: func() { s.suspect(t.ws) }}, nil
+	return profile.Derived{Ops: d.out.all(), Committed: func() { s.won(t) }, Conflicted: func() { s.lost(t) }}, nil
 }
 
 // derivation is one call of Derive.
@@ -190,6 +192,10 @@ func (d *derivation) person(ctx context.Context, l *look) error {
 	if l.Before == nil {
 		for _, i := range d.set.blanks {
 			id := d.set.segments[i].id
+			if w.turns++; w.turns > maxTurns {
+				w.next(id, d.u.Now())
+				continue
+			}
 			at, _ := findMember(w.b.Members, id)
 			w.b.Members = slices.Insert(w.b.Members, at, Member{Segment: id, Since: d.u.Now().UnixMilli()})
 		}
@@ -271,16 +277,26 @@ func (d *derivation) move(l *look, w *person) {
 }
 
 // inherit gives memberships the earliest time at which a profile that was merged
-// into this one had entered, before those segments are asked that look at it.
+// into this one had entered, before those segments are asked that look at it. Of
+// segments that are not asked any more it takes the memberships themselves.
 func (w *person) inherit() {
-	for i := range w.b.Members {
-		m := &w.b.Members[i]
-		since, ok := w.lost[m.Segment]
-		if !ok || since >= m.Since {
+	for _, id := range slices.Sorted(maps.Keys(w.lost)) {
+		if w.turns >= maxTurns {
+			return
+		}
+		since, c := w.lost[id], w.set.byID[id]
+		i, in := findMember(w.b.Members, id)
+		switch {
+		case !in && c == nil:
+			w.b.Members = slices.Insert(w.b.Members, i, Member{Segment: id, Since: since})
+		case in && since < w.b.Members[i].Since:
+			w.b.Members[i].Since = since
+		default:
 			continue
 		}
-		m.Since, w.changed = since, true
-		if c := w.set.byID[m.Segment]; c != nil {
+		w.changed = true
+		w.turns++
+		if c != nil {
 			w.touched.add(c.referrers, byMerge)
 		}
 	}

@@ -19,6 +19,7 @@ type outcome struct {
 
 	profile       string // whom it is about, where that is one
 	entered, left int64
+	ended         int // memberships that ended with profiles
 }
 
 func (s *Service) newOutcome(t *Set, now time.Time) *outcome {
@@ -152,14 +153,18 @@ func (o *outcome) all() []store.Op {
 	return ops
 }
 
-// maxEnd is how many memberships end with a profile in one commit.
-const maxEnd = 150
+// maxEnd is how many memberships end with profiles in one commit.
+const maxEnd = 100
 
-// end ends what is known of a profile that is no more. Of somebody who was in very
+// end ends what is known of a profile that is no more. Of those who were in very
 // many segments the sweep ends the rest.
 func (o *outcome) end(b *Behaviour, why Cause) {
 	id := b.ProfileID()
-	n := min(len(b.Members), maxEnd)
+	n := len(b.Members)
+	if o.set.timed() {
+		n = min(n, max(0, maxEnd-o.ended))
+	}
+	o.ended += n
 	for _, m := range b.Members[:n] {
 		o.leave(id, m, why)
 	}

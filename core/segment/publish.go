@@ -26,6 +26,9 @@ func (s *Service) publish(ctx context.Context, ws string, change func(rev int64)
 // publishBy is publish with a commit of the caller's.
 func (s *Service) publishBy(ctx context.Context, ws string, change func(rev int64) ([]store.Op, error), commit func([]store.Op) error) (rev int64, err error) {
 	for range maxPublishes {
+		if err := s.giveWay(ctx, ws); err != nil {
+			return 0, err
+		}
 		epochs, err := Epochs.GetMany(ctx, s.db, epochKeys(ws))
 		if err != nil {
 			return 0, fmt.Errorf("segment: read epochs: %w", err)

@@ -34,6 +34,7 @@ type Set struct {
 	blanks   []int32            // true of a person of whom nothing is known
 	building []int32
 	clocked  bool // some answers change by themselves
+	defined  int  // how many definitions there are, archived ones among them
 }
 
 // compiled is a segment as it is evaluated.
@@ -81,6 +82,9 @@ type setSlot struct {
 	mu  sync.Mutex
 	set *Set
 	old bool // a unit lost a race that may have been about definitions
+
+	lostAt int64 // the revision that a unit had which lost a race since; 0: none did
+	races  int   // how many were lost to new definitions since a unit was committed
 }
 
 func (s *Service) slot(ws string) *setSlot {
@@ -182,7 +186,7 @@ func (s *Service) loadSet(ctx context.Context, ws string, before *Set) (*Set, er
 
 // compile fills in the set from the definitions.
 func (s *Service) compile(t *Set, defs []*Segment, before *Set) {
-	t.byID = make(map[string]*compiled, len(defs))
+	t.byID, t.defined = make(map[string]*compiled, len(defs)), len(defs)
 	for _, d := range defs {
 		if d.Status == Archived {
 			continue

@@ -22,8 +22,12 @@ const (
 	sweepBatch = 150                    // people looked at together
 )
 
+// manySegments is from how many definitions on, archived ones among them, what
+// becomes of a person may be left to the sweep.
+const manySegments = 40
+
 // timed reports whether anything can ever be due.
-func (t *Set) timed() bool { return t.clocked || len(t.segments) > maxTurns }
+func (t *Set) timed() bool { return t.clocked || t.defined > manySegments }
 
 // ensureSweeps sees to it that the shards of a workspace are swept, if it has
 // segments whose answers change by themselves.
@@ -97,36 +101,38 @@ func (s *Service) sweep(ctx context.Context, l *work.Lease) error {
 // sweepShard does what is due in a shard of a workspace, and returns when the next
 // thing is; zero: never.
 func (s *Service) sweepShard(ctx context.Context, ws string, shard int64, commit func([]store.Op) error) (next time.Time, err error) {
-	q := store.Query{Workspace: ws, Where: []store.Cond{store.Eq("shard", shard)}, Order: []string{"due"}}
+	ofShard := store.Eq("shard", shard)
 	for {
-		due, err := Behaviours.Find(ctx, s.db, q, sweepBatch)
+		now := s.clock.Now().UTC().Truncate(time.Millisecond)
+		due, err := Behaviours.Find(ctx, s.db, store.Query{
+			Workspace: ws, Where: []store.Cond{ofShard, store.Lte("due", now)}, Order: []string{"due"},
+		}, sweepBatch)
 		if err != nil {
 			return next, err
 		}
-		now := s.clock.Now().UTC().Truncate(time.Millisecond)
-		n := 0
-		for n < len(due) && !due[n].Due.After(now) {
-			n++
-		}
-		if n > 0 {
-			if err := s.sweepPeople(ctx, ws, due[:n], now, commit); err != nil {
+		if len(due) == 0 {
+			first, err := Behaviours.Find(ctx, s.db, store.Query{Workspace: ws, Where: []store.Cond{ofShard}, Order: []string{"due"}}, 1)
+			if err != nil || len(first) == 0 {
 				return next, err
 			}
+			return first[0].Due, nil
 		}
-		if n < len(due) {
-			return due[n].Due, nil
+		lost, err := s.sweepPeople(ctx, ws, due, now, commit)
+		if err != nil {
+			return next, err
 		}
-		if n < sweepBatch {
-			return time.Time{}, nil
+		if lost == len(due) {
+			return now, nil // others are at it
 		}
 	}
 }
 
-// sweepPeople asks the segments of some people whose time has come.
-func (s *Service) sweepPeople(ctx context.Context, ws string, due []*Behaviour, now time.Time, commit func([]store.Op) error) error {
+// sweepPeople asks the segments of some people whose time has come, and returns how
+// many lost a race.
+func (s *Service) sweepPeople(ctx context.Context, ws string, due []*Behaviour, now time.Time, commit func([]store.Op) error) (lost int, err error) {
 	t, err := s.set(ctx, ws)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	keys := make([]string, len(due))
 	for i, b := range due {
@@ -134,36 +140,65 @@ func (s *Service) sweepPeople(ctx context.Context, ws string, due []*Behaviour, 
 	}
 	people, err := profile.Profiles.GetMany(ctx, s.db, keys)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	b := s.newBatch(t, commit)
 	for i, p := range people {
-		o := s.newOutcome(t, now)
-		if p == nil {
-			o.end(due[i], CauseMerge)
-		} else {
-			w := s.newPerson(t, p, p.ProfileID(), due[i], now)
-			w.unasked = true
-			for _, n := range due[i].Nexts {
-				if n.At > now.UnixMilli() {
-					continue
-				}
-				if c := t.byID[n.Segment]; c != nil {
-					w.touched[c.place] |= byTime
-				} else {
-					w.next(n.Segment, time.Time{})
-				}
+		o, err := s.sweepPerson(ctx, t, due[i], p, now)
+		if err != nil {
+			if ctx.Err() != nil || errors.Is(err, store.ErrUnavailable) {
+				return 0, err
 			}
-			if err := w.evaluate(ctx); err != nil {
-				return err
-			}
-			w.changed = true // lest it stay due
-			o.add(w)
-			o.ops = append(o.ops, profile.Profiles.Check(p))
+			// What cannot be read of one person holds nobody else up.
+			s.log.Error("segment: sweep", "profile", due[i].ProfileID(), "error", err.Error())
+			o = s.newOutcome(t, now)
+			o.ops = append(o.ops, Behaviours.Replace(due[i].postponed(now)))
 		}
 		if err := b.add(o); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return b.flush()
+	err = b.flush()
+	return len(b.lost), err
+}
+
+// postponeFor is when what could not be asked is asked again.
+const postponeFor = time.Minute
+
+// postponed returns the behaviour with what is due put off.
+func (b *Behaviour) postponed(now time.Time) *Behaviour {
+	c := b.clone()
+	for i := range c.Nexts {
+		c.Nexts[i].At = max(c.Nexts[i].At, now.Add(postponeFor).UnixMilli())
+	}
+	c.tidy()
+	return c
+}
+
+// sweepPerson asks what is due of one person; nil is one who was merged away.
+func (s *Service) sweepPerson(ctx context.Context, t *Set, due *Behaviour, p *profile.Profile, now time.Time) (*outcome, error) {
+	o := s.newOutcome(t, now)
+	if p == nil {
+		o.end(due, CauseMerge)
+		return o, nil
+	}
+	w := s.newPerson(t, p, p.ProfileID(), due, now)
+	w.unasked = true
+	for _, n := range due.Nexts {
+		if n.At > now.UnixMilli() {
+			continue
+		}
+		if c := t.byID[n.Segment]; c != nil {
+			w.touched[c.place] |= byTime
+		} else {
+			w.next(n.Segment, time.Time{})
+		}
+	}
+	if err := w.evaluate(ctx); err != nil {
+		return nil, err
+	}
+	w.changed = true // lest it stay due
+	o.add(w)
+	o.ops = append(o.ops, profile.Profiles.Check(p))
+	return o, nil
 }
