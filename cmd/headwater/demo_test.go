@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"os"
@@ -121,8 +122,12 @@ func readme(t *testing.T, url string, keys *demoKeys) {
 		text = strings.ReplaceAll(text, `after: "…"`, `after: "`+cursor+`"`)
 		require.NotContains(t, text, "…")
 		if strings.HasPrefix(text, "subscription") {
-			// What Ana does next is told by each of them.
-			told := follow(t, url, keys.AdminKey, text, func() { send(strings.ReplaceAll(track, "%", "Product Added")) })
+			// What Ana does next is told: of her profile, and then that she enters.
+			next := "Product Viewed"
+			if strings.Contains(text, "segmentMembershipChanged") {
+				next = "Product Added"
+			}
+			told := follow(t, url, keys.AdminKey, text, func() { send(strings.ReplaceAll(track, "%", next)) })
 			require.Contains(t, told, "ana@example.com")
 			continue
 		}
@@ -143,7 +148,9 @@ func follow(t *testing.T, url, key, text string, do func()) string {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"query": text})
 	require.NoError(t, err)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/graphql", bytes.NewReader(body))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/graphql", bytes.NewReader(body))
 	require.NoError(t, err)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "text/event-stream")
