@@ -247,6 +247,9 @@ func (w *person) turn(c *compiled, in bool, why reason) bool {
 		if earlier, ok := w.lost[c.id]; ok {
 			since = min(since, earlier)
 		}
+		if earlier, ok := w.stored.Member(c.id); ok { // out and in again in one commit is to have stayed
+			since = min(since, earlier.UnixMilli())
+		}
 		w.b.Members = slices.Insert(w.b.Members, i, Member{Segment: c.id, Since: since})
 	} else {
 		w.b.Members = slices.Delete(w.b.Members, i, i+1)

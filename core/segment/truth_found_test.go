@@ -96,3 +96,24 @@ func TestTimeDoesNotBuild(t *testing.T) {
 	require.Equal(t, []string{"ENTERED EVENT", "LEFT TIME"}, r.news("seg_a", ana))
 	r.consistent()
 }
+
+// Who is put out by a new definition and taken in again by what happens in the same
+// commit has never left.
+func TestStayingKeepsWhenOneEntered(t *testing.T) {
+	r := newRig(t)
+	r.live("seg_a", whereRecent)
+	r.live("seg_b", `{"segment":{"id":"seg_a","entered":{"last":"P1D"}}}`)
+	ana := r.track("ana", "Order", 0, `{}`)
+	r.clock.Advance(2 * day)
+	r.sweepAll()
+	require.False(t, r.in("seg_b", ana))
+	r.define("seg_a", `{"event":{"name":"Visit"}}`, Building)
+	r.track("ana", "Visit", 0, `{}`)
+	require.True(t, r.in("seg_a", ana))
+	require.Equal(t, []string{"ENTERED EVENT"}, r.news("seg_a", ana))
+	since, _ := r.behaviour(ana).Member("seg_a")
+	require.Equal(t, rigStart, since)
+	require.False(t, r.in("seg_b", ana))
+	require.Equal(t, []string{"ENTERED EVENT", "LEFT TIME"}, r.news("seg_b", ana))
+	r.consistent()
+}
