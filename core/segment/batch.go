@@ -1,8 +1,10 @@
 package segment
 
 import (
+	"context"
 	"errors"
 
+	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
@@ -82,10 +84,49 @@ func (b *batch) flush() error {
 		if len(kept) == len(b.people) {
 			return err
 		}
-		b.people = kept
+		b.people = b.unmoved(kept)
 	}
 	b.people, b.ops, b.bytes = nil, 0, 0
 	return nil
+}
+
+// unmoved leaves out, after somebody has lost a race, all others who have lost theirs
+// too: a commit tells of one at a time, and while it is tried again and again for the
+// next one, more are lost.
+func (b *batch) unmoved(people []*outcome) []*outcome {
+	ctx, cancel := context.WithTimeout(context.Background(), store.MaxTime) // where this fails, the commit tells
+	defer cancel()
+	moved := map[*outcome]bool{}
+	for _, spec := range []*store.Spec{profile.Profiles.Spec, Behaviours.Spec} {
+		var of []*outcome
+		var ops []*store.Op
+		var keys []string
+		for _, o := range people {
+			for i := range o.ops {
+				if op := &o.ops[i]; op.Spec == spec && op.Kind != store.OpInsert {
+					of, ops, keys = append(of, o), append(ops, op), append(keys, op.ID)
+				}
+			}
+		}
+		docs, err := b.s.db.Get(ctx, spec, keys)
+		if err != nil {
+			return people
+		}
+		for i, doc := range docs {
+			if v, ok := doc.Lookup("_v").AsInt64OK(); !ok || v != ops[i].V {
+				moved[of[i]] = true
+			}
+		}
+	}
+	kept := people[:0:0]
+	for _, o := range people {
+		if moved[o] {
+			b.lost = append(b.lost, o)
+		} else {
+			kept = append(kept, o)
+		}
+	}
+	return kept
 }
 
 // names reports whether one of the operations is about the document of a conflict.

@@ -8,7 +8,7 @@ import (
 // ordered is the life of somebody who has ordered once, at some time in the last
 // forty days.
 func ordered(n int) [][]byte {
-	at := time.Now().Add(-time.Duration(n%(40*24*60)) * time.Minute)
+	at := time.Now().Add(-time.Hour - time.Duration(n%(40*24*60))*time.Minute)
 	return append(identified(n), happened(n, 1, "Order Completed", at, fmt.Sprintf(`{"orderId":"o-%d","total":%d.5,"currency":"EUR"}`, n, 10+n%200)))
 }
 
@@ -16,7 +16,7 @@ func ordered(n int) [][]byte {
 // of them "Product Viewed", over the last forty days, and one "Cart Left" at the time
 // that left tells.
 func browsed(left func(person int) time.Time) Life {
-	now := time.Now()
+	now := time.Now().Add(-time.Hour)
 	return func(n int) [][]byte {
 		life := identified(n)
 		for k := range 9 {

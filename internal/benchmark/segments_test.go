@@ -225,3 +225,48 @@ func BenchmarkBackfill(b *testing.B) {
 	wg.Wait()
 	require.NoError(b, p.Close(b.Context()))
 }
+
+// BenchmarkSweep measures how fast memberships end whose windows have passed; each
+// round ends those of 5,000 people.
+func BenchmarkSweep(b *testing.B) {
+	const people = 5000
+	base := full(b)
+	first := time.Now().Add(-2 * time.Hour).Truncate(time.Millisecond)
+	_, err := SeedLives(b.Context(), base, 0, people, browsed(func(int) time.Time { return first }))
+	require.NoError(b, err)
+	p, s, runner := process(b, base)
+	ctx, stop := context.WithCancel(b.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = runner.Run(ctx) })
+	self := &Server{PID: os.Getpid()}
+	var cpu, took time.Duration
+	rounds := 0
+	for b.Loop() {
+		window := time.Since(first).Round(time.Second) + 15*time.Second
+		var where any
+		require.NoError(b, json.Unmarshal(fmt.Appendf(nil, `{"event":{"name":"Cart Left","window":{"last":"PT%dS"}}}`, int(window.Seconds())), &where))
+		out, err := s.Create(ctx, base.Workspace, segment.CreateInput{Name: fmt.Sprint(window), Where: where})
+		require.NoError(b, err)
+		size := func() int64 {
+			n, err := segment.Memberships.Count(ctx, base.Store, store.Query{Workspace: base.Workspace, Where: []store.Cond{store.Prefix("_id", out.Segment.SegmentID()+"/")}})
+			require.NoError(b, err)
+			return n
+		}
+		for size() < people {
+			require.Less(b, time.Now(), first.Add(window), "the machine is too slow")
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(time.Until(first.Add(window)))
+		before, _ := self.CPU()
+		for size() > 0 {
+			time.Sleep(50 * time.Millisecond)
+		}
+		after, _ := self.CPU()
+		took, cpu, rounds = took+time.Since(first.Add(window)), cpu+after-before, rounds+1
+	}
+	b.ReportMetric(float64(rounds*people)/took.Seconds(), "ends/s")
+	b.ReportMetric(float64(cpu.Microseconds())/float64(rounds*people), "cpu-µs/end")
+	stop()
+	wg.Wait()
+	require.NoError(b, p.Close(b.Context()))
+}
