@@ -42,8 +42,7 @@ type backfillPosition struct {
 }
 
 // startBackfill starts the job that asks everybody about the definition of a
-// segment, after it was published, and returns its id. For an archived segment the
-// job ends its memberships.
+// segment, after it was published, and returns its id.
 func (s *Service) startBackfill(ctx context.Context, ws, segmentID string) (string, error) {
 	j, err := s.jobs.Start(ctx, BackfillKind, ws, BackfillInput{segmentID}, "")
 	if err != nil {
@@ -72,21 +71,28 @@ func (s *Service) backfill(ctx context.Context, run *work.JobRun) error {
 	if err := run.Input(&in); err != nil {
 		return err
 	}
+	var pos backfillPosition
+	begun, err := run.Position(&pos)
+	if err != nil {
+		return err
+	}
 	def, err := Segments.Get(ctx, s.db, store.Key(ws, in.Segment))
 	if err != nil {
 		return err
 	}
-	if def != nil && def.Status == Archived {
-		return s.clear(ctx, run, def)
+	if def == nil || def.Status != Building {
+		return run.Result(pos.BackfillResult) // archived, or built by the job of another
+	}
+	// Again, lest whoever published it died before.
+	if err := s.ensureSweeps(ctx, ws); err != nil {
+		return err
 	}
 	t, err := s.fresh(ctx, ws)
 	if err != nil {
 		return err
 	}
-	var pos backfillPosition
-	begun, err := run.Position(&pos)
-	if err != nil {
-		return err
+	if t.byID[in.Segment] == nil && def.Since <= t.rev {
+		return fmt.Errorf("segment: this version cannot read the condition of %s", in.Segment)
 	}
 	if !begun || pos.Rev == 0 {
 		if pos, err = s.beginBackfill(ctx, t); err != nil {
@@ -130,8 +136,12 @@ func (s *Service) live(ctx context.Context, ws string, rev int64) error {
 		if err != nil {
 			return fmt.Errorf("segment: read definitions: %w", err)
 		}
+		t, err := s.fresh(ctx, ws)
+		if err != nil {
+			return err
+		}
 		for _, d := range defs {
-			if d.Status == Building && d.Since <= rev {
+			if d.Status == Building && d.Since <= rev && t.byID[d.SegmentID()] != nil {
 				d.Status, d.UpdatedAt = Live, s.clock.Now().UTC().Truncate(time.Millisecond)
 				done = append(done, d)
 			}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/headwater-cdp/headwater/core/condition"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
@@ -188,18 +189,19 @@ func (d *dyingStore) Commit(ctx context.Context, b store.Batch) (store.Token, er
 	return d.Store.Commit(ctx, b)
 }
 
-func TestArchive(t *testing.T) {
+// A segment that is archived while it is built keeps whom the job had found.
+func TestArchivedWhileItIsBuilt(t *testing.T) {
 	r := newRig(t)
 	r.live("seg_recent", whereRecent)
 	ids := r.crowd(300, day)
 	r.clock.Advance(time.Second)
+	job := r.build("seg_recent", `{"event":{"name":"Order","window":{"last":"P9D"}}}`)
 	r.define("seg_recent", whereRecent, Archived)
-	job, err := r.startBackfill(t.Context(), rigWS, "seg_recent")
-	require.NoError(t, err)
 	require.Equal(t, work.Succeeded, r.finish(job).Status)
-	require.False(t, r.in("seg_recent", ids[0]))
-	require.EqualValues(t, 0, r.size("seg_recent"))
-	require.Equal(t, []string{"ENTERED EVENT", "LEFT DEFINITION"}, r.news("seg_recent", ids[0]))
+	require.Equal(t, Archived, r.status("seg_recent"))
+	require.True(t, r.in("seg_recent", ids[0]))
+	require.EqualValues(t, 300, r.size("seg_recent"))
+	require.Equal(t, []string{"ENTERED EVENT"}, r.news("seg_recent", ids[0]))
 	// Taken up again, it starts from what happened meanwhile.
 	r.track("zoe", "Order", 0, `{}`)
 	require.Equal(t, work.Succeeded, func() work.Status {
@@ -207,6 +209,26 @@ func TestArchive(t *testing.T) {
 		return next.finish(next.build("seg_recent", whereRecent)).Status
 	}())
 	require.EqualValues(t, 301, r.size("seg_recent"))
+	r.consistent()
+}
+
+// A condition that this version cannot read is not taken for built, and its members
+// stay as they were.
+func TestUnreadableIsNeverLive(t *testing.T) {
+	r := newRig(t)
+	r.live("seg_old", whereRecent)
+	ana := r.track("ana", "Order", 0, `{}`)
+	unreadable := func(d *Segment) { d.WhereVersion = condition.Version + 1 }
+	r.define("seg_new", whereRecent, Building, unreadable)
+	r.define("seg_old", whereRecent, Live, unreadable)
+	r.live("seg_by", `{"and":[{"segment":{"id":"seg_old"}},{"trait":{"path":"n","eq":1}}]}`)
+	job := r.build("seg_plain", whereCountry)
+	require.Equal(t, work.Succeeded, r.finish(job).Status)
+	require.Equal(t, Building, r.status("seg_new"))
+	require.Equal(t, Live, r.status("seg_plain"))
+	r.identify("ana", `{"n":1}`)
+	require.True(t, r.in("seg_old", ana))
+	require.True(t, r.in("seg_by", ana))
 	r.consistent()
 }
 

@@ -157,7 +157,7 @@ func (f *facts) Records(objectType, relation string) []bson.Raw {
 
 // Member implements condition.Facts.
 func (f *facts) Member(segmentID string) (time.Time, bool) {
-	if f.set != nil && f.set.byID[segmentID] == nil {
+	if f.set != nil && f.set.byID[segmentID] == nil && !f.set.unread[segmentID] {
 		return time.Time{}, false // archived
 	}
 	return memberSince(f.members, segmentID)

@@ -23,6 +23,7 @@ type Set struct {
 
 	segments []*compiled // each after those that it refers to
 	byID     map[string]*compiled
+	unread   map[string]bool // those that this version cannot read: their members stay as they were
 	ledgers  map[string]*ledger
 	events   map[eventName][]*ledger
 	traits   map[string][]int32 // path → segments, as places in the list
@@ -186,7 +187,7 @@ func (s *Service) loadSet(ctx context.Context, ws string, before *Set) (*Set, er
 
 // compile fills in the set from the definitions.
 func (s *Service) compile(t *Set, defs []*Segment, before *Set) {
-	t.byID, t.defined = make(map[string]*compiled, len(defs)), len(defs)
+	t.byID, t.unread, t.defined = make(map[string]*compiled, len(defs)), map[string]bool{}, len(defs)
 	for _, d := range defs {
 		if d.Status == Archived {
 			continue
@@ -196,6 +197,7 @@ func (s *Service) compile(t *Set, defs []*Segment, before *Set) {
 			// One definition that cannot be read, from a newer version perhaps, stops
 			// neither the events nor the other segments.
 			s.log.Error("segment: compile", "segment", d.SegmentID(), "error", err.Error())
+			t.unread[d.SegmentID()] = true
 			continue
 		}
 		t.byID[c.id] = c
