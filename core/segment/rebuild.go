@@ -250,40 +250,6 @@ func (r *rebuilding) stray(ctx context.Context, m *Membership) ([]Deviation, err
 	return []Deviation{{m.Profile, "memberships." + m.Segment}}, nil
 }
 
-// sizes compares the maintained sizes with what there is, where nothing moves.
-func (r *rebuilding) sizes(ctx context.Context) ([]Deviation, error) {
-	t, err := r.s.set(ctx, r.ws)
-	if err != nil {
-		return nil, err
-	}
-	var out []Deviation
-	for _, c := range t.segments {
-		before, err := store.Sum(ctx, r.s.db, r.ws, sizeCounter(c.id))
-		if err != nil {
-			return nil, err
-		}
-		n, err := Memberships.Count(ctx, r.s.db, store.Query{Workspace: r.ws, Where: []store.Cond{store.Prefix("_id", c.id+"/")}})
-		if err != nil {
-			return nil, err
-		}
-		after, err := store.Sum(ctx, r.s.db, r.ws, sizeCounter(c.id))
-		if err != nil {
-			return nil, err
-		}
-		if before["members"] != after["members"] || after["members"] == n {
-			continue
-		}
-		o := r.s.newOutcome(t, r.now())
-		o.sizes[c.id] = n - after["members"]
-		if ok, err := r.repair(ctx, o); err != nil {
-			return nil, err
-		} else if ok {
-			out = append(out, Deviation{"", "sizes." + c.id})
-		}
-	}
-	return out, nil
-}
-
 // person compares one profile.
 func (r *rebuilding) person(ctx context.Context, p *profile.Profile) ([]Deviation, error) {
 	for range maxReaches {
