@@ -29,7 +29,7 @@ var deeds = []struct {
 	weight int
 }{
 	{"events", 9}, {"identify", 4}, {"consent", 2}, {"link", 2}, {"merge", 2}, {"unmerge", 2}, {"record", 3}, {"delete", 1},
-	{"join", 2}, {"leave", 1}, {"system", 2}, {"time", 8}, {"create", 1}, {"update", 2}, {"archive", 1}, {"restore", 1}, {"work", 2},
+	{"join", 2}, {"leave", 1}, {"system", 2}, {"time", 8}, {"create", 1}, {"update", 2}, {"archive", 1}, {"restore", 1}, {"work", 2}, {"check", 1},
 }
 
 // betweens are what may come between.
@@ -86,6 +86,7 @@ func (w *world) do(p *process, kind string) {
 			}
 			return
 		}
+		w.merged = true
 		w.ingest(p, event.Input{Type: event.Identify, UserID: w.user(), AnonymousID: anon, Traits: w.traits(), Timestamp: w.when()})
 	case "merge":
 		w.merge(p)
@@ -122,6 +123,10 @@ func (w *world) do(p *process, kind string) {
 		w.update(p)
 	case "archive", "restore":
 		w.retire(p, kind == "archive")
+	case "check":
+		if what := w.rebuildable(p); what != "" {
+			panic(failure(what))
+		}
 	case "work":
 		w.may(segment.CauseDefinition, segment.CauseTime)
 		w.work(w.meanwhile)
@@ -317,6 +322,9 @@ func (w *world) where() map[string]any {
 		}
 	}
 	tree := w.r.Condition(2)
+	if w.r.IntN(10) == 0 { // of what is drawn too seldom otherwise
+		tree = map[string]any{"consent": map[string]any{"purpose": "marketing", "status": []string{"GRANTED", "WITHDRAWN"}[w.r.IntN(2)]}}
+	}
 	if w.r.IntN(6) == 0 && len(ids) > 0 {
 		tree = map[string]any{"and": []any{tree, map[string]any{"segment": map[string]any{"id": "any"}}}}
 	}
