@@ -7,5 +7,9 @@ import (
 )
 
 func TestFindAgreesWithTheEvaluator(t *testing.T) {
-	objecttest.FindAgreesWithEvaluator(t, openStore(t), 1)
+	every := 1
+	if testing.Short() {
+		every = 10
+	}
+	objecttest.FindAgreesWithEvaluator(t, openStore(t), every)
 }

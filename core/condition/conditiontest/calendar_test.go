@@ -73,7 +73,10 @@ func TestZoneOfProfile(t *testing.T) {
 // The generator draws what a check accepts, mostly, and repeats itself.
 func TestRandom(t *testing.T) {
 	t.Parallel()
-	const draws = 2000
+	draws := 2000
+	if testing.Short() {
+		draws = 200
+	}
 	accepted, events := 0, 0
 	for seed := range uint64(draws) {
 		r, again := conditiontest.NewRandom(seed), conditiontest.NewRandom(seed)
