@@ -175,7 +175,8 @@ func (g *group) late(ctx context.Context) {
 		if g.b.drafts[i].purge {
 			continue
 		}
-		for _, id := range peopleOf(g.b.drafts[i].after) {
+		// Those too whom it named before: they may have seen what is no more.
+		for _, id := range g.b.drafts[i].people {
 			if g.b.people[id] == "" {
 				ids = append(ids, id)
 			}
@@ -193,7 +194,10 @@ func (g *group) late(ctx context.Context) {
 	}
 	for _, i := range g.indexes {
 		d := g.b.drafts[i]
-		for _, id := range peopleOf(d.after) {
+		if d.purge {
+			continue
+		}
+		for _, id := range d.people {
 			if p := came[id]; p != "" && err == nil {
 				_, err = s.o.Committer.CommitAll(ctx, ws, []event.SystemEvent{s.changed(d.after, Linked, nil, p)})
 			}

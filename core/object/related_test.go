@@ -78,6 +78,14 @@ func TestSomebodyWhoComesMeanwhileIsTold(t *testing.T) {
 	f.commit.Before = func([]store.Op) { f.people.set("user_id", "9", "prof_L") }
 	f.put(t, "sub", object.Item{ExternalID: "s", Links: map[string][]object.Link{"owner": {{Namespace: "user_id", Value: "9"}}}})
 	require.Equal(t, []string{" CREATED", "prof_L LINKED"}, f.told(t))
+
+	// Somebody who came while a link was taken away may have seen it.
+	f.commit.Before = nil
+	f.put(t, "sub", object.Item{ExternalID: "u", Links: map[string][]object.Link{"owner": {{Namespace: "user_id", Value: "10"}}}})
+	f.told(t)
+	f.commit.Before = func([]store.Op) { f.people.set("user_id", "10", "prof_M") }
+	f.put(t, "sub", object.Item{ExternalID: "u", Links: map[string][]object.Link{"owner": nil}})
+	require.Equal(t, []string{" UPDATED", "prof_M LINKED"}, f.told(t))
 }
 
 func TestPendingRecordsHaveTheirFields(t *testing.T) {
