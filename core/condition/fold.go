@@ -1,6 +1,8 @@
 package condition
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"cmp"
 	"slices"
 	"time"
@@ -145,12 +147,25 @@ func scalars(found []bson.RawValue) []string {
 	for _, v := range found {
 		for _, v := range open(nil, v) {
 			if text, ok := scalar(v); ok {
-				out = append(out, text)
+				out = append(out, brief(text))
 			}
 		}
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// longValue is from how many bytes on a value is kept as its hash.
+const longValue = 48
+
+// brief returns what stands for a value: equal for equal ones. Values are counted,
+// not shown, and one event may hold kilobytes of them.
+func brief(text string) string {
+	if len(text) < longValue {
+		return text
+	}
+	h := sha256.Sum256([]byte(text))
+	return "#" + base64.RawStdEncoding.EncodeToString(h[:16]) // no JSON begins so
 }
 
 // only tells whether the ledger is about the latest event and nothing else.
@@ -228,6 +243,9 @@ func (t *Total) add(e Entry) {
 	for _, text := range e.Text {
 		if i, found := slices.BinarySearch(t.Distinct, text); !found {
 			t.Distinct = slices.Insert(t.Distinct, i, text)
+		}
+		if len(t.Distinct) > MaxDistinct { // the first ones stay, whatever came first
+			t.Distinct = t.Distinct[:MaxDistinct]
 		}
 	}
 }

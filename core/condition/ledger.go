@@ -56,6 +56,9 @@ type Entry struct {
 	Match bool      // Latest
 }
 
+// MaxDistinct is how many different values a Total knows: of more it says so many.
+const MaxDistinct = 10_000
+
 // Total is what is known of events that are not among the entries: with Keep.Total
 // each event is either an entry or counted here, never both, so that the two
 // together, of all parts, are the events of all time.
