@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	_ "time/tzdata" // the same time zones on every machine
 
 	"github.com/alecthomas/kong"
 
