@@ -1,9 +1,9 @@
 package condition
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
-	"cmp"
 	"slices"
 	"time"
 
