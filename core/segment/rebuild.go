@@ -281,7 +281,7 @@ func (r *rebuilding) compare(ctx context.Context, key string) (diffs []Deviation
 	if err != nil {
 		return nil, false, err
 	}
-	anew, err := r.anew(ctx, t, p, b, now)
+	anew, err := r.anew(ctx, t, p, b, now, false)
 	if err != nil {
 		return nil, false, err
 	}
@@ -299,6 +299,9 @@ func (r *rebuilding) compare(ctx context.Context, key string) (diffs []Deviation
 		return nil, true, nil
 	}
 	if r.mode == profile.ModeRebuild {
+		if anew, err = r.anew(ctx, t, p, b, now, true); err != nil {
+			return nil, false, err
+		}
 		ok, err := r.replace(ctx, t, anew, missing)
 		return diffs, ok, err
 	}
@@ -328,10 +331,11 @@ func (r *rebuilding) current(ctx context.Context, t *Set, p *profile.Profile, b 
 	return w, w.evaluate(ctx)
 }
 
-// anew is the person as the events have it.
-func (r *rebuilding) anew(ctx context.Context, t *Set, p *profile.Profile, b *Behaviour, now time.Time) (*person, error) {
+// anew is the person as the events have it: to be stored when whole, else to be
+// compared, without what is being built where the backfill has not come by.
+func (r *rebuilding) anew(ctx context.Context, t *Set, p *profile.Profile, b *Behaviour, now time.Time, whole bool) (*person, error) {
 	w := r.s.newPerson(t, p, p.ProfileID(), b, now)
-	if r.mode == profile.ModeCheck {
+	if !whole {
 		w.turns = math.MinInt
 	}
 	w.strip()
@@ -360,9 +364,13 @@ func (r *rebuilding) anew(ctx context.Context, t *Set, p *profile.Profile, b *Be
 		w.touched[int32(i)] |= byDefinition
 	}
 	w.b.Nexts = nil
+	w.unasked = !whole // else what refers to it would know more than it does
 	if err := w.evaluate(ctx); err != nil {
 		return nil, fmt.Errorf("segment: rebuild: %w", err)
 	}
-	w.b.Rev, w.otherwise, w.changed = t.since(), byDefinition, true
+	w.otherwise, w.changed = byDefinition, true
+	if whole {
+		w.b.Rev = t.since()
+	}
 	return w, nil
 }

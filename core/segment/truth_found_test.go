@@ -117,3 +117,23 @@ func TestStayingKeepsWhenOneEntered(t *testing.T) {
 	require.Equal(t, []string{"ENTERED EVENT", "LEFT TIME"}, r.news("seg_b", ana))
 	r.consistent()
 }
+
+// A check does not take for a fault what follows from a definition that somebody has
+// not been asked about yet.
+func TestCheckWaitsForTheBackfill(t *testing.T) {
+	r := newRig(t)
+	r.live("seg_a", `{"event":{"name":"Visit"}}`)
+	ana := r.track("ana", "Order", 0, `{}`)
+	r.clock.Advance(time.Second)
+	r.define("seg_b", `{"and":[{"segment":{"id":"seg_a"}},{"event":{"name":"Order"}}]}`, Building)
+	r.track("ana", "Order", 0, `{}`)
+	r.clock.Advance(time.Second)
+	job := r.build("seg_a", whereRecent)
+	r.consistent()
+	diffs, err := r.Rebuild(t.Context(), rigWS)
+	require.NoError(t, err)
+	require.Empty(t, diffs)
+	r.finish(job)
+	require.True(t, r.in("seg_b", ana))
+	r.consistent()
+}

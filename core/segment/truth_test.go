@@ -91,7 +91,15 @@ func (w *world) rebuildable(p *process) string {
 	diffs, err := p.segments.Check(w.ctx, truthWS)
 	w.must(err, "check")
 	if len(diffs) > 0 {
-		return fmt.Sprintf("the check finds %v", diffs)
+		var about strings.Builder
+		s := w.read()
+		for _, d := range s.defs {
+			fmt.Fprintf(&about, "\n%s %s since %d: %s", d.SegmentID(), d.Status, d.Since, d.Where)
+		}
+		for _, d := range diffs {
+			fmt.Fprintf(&about, "\n%s, known %+v", s.history[d.Profile], s.known[d.Profile])
+		}
+		return fmt.Sprintf("the check finds %v%s", diffs, about.String())
 	}
 	return ""
 }
