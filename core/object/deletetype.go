@@ -233,4 +233,5 @@ func (s *Service) Register(jobs *work.Jobs, runner *work.Runner) {
 	jobs.Handle(ImportKind, s.importHandler(), 2)
 	jobs.Handle(DeleteTypeKind, s.deleteHandler(), 1)
 	runner.Handle(SweepKind, work.Kind{Handler: s.sweepHandler()})
+	runner.Handle(LateKind, work.Kind{Handler: s.lateHandler()})
 }

@@ -25,8 +25,9 @@ var start = time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
 
 // people are the profiles that exist.
 type people struct {
-	mu sync.Mutex
-	m  map[event.Identifier]string
+	mu   sync.Mutex
+	m    map[event.Identifier]string
+	fail error // of who looks for anybody
 }
 
 func (p *people) set(namespace, value, profile string) {
@@ -38,6 +39,9 @@ func (p *people) set(namespace, value, profile string) {
 func (p *people) Resolve(_ context.Context, _ string, refs []event.Identifier) ([]string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.fail != nil {
+		return nil, p.fail
+	}
 	out := make([]string, len(refs))
 	for i, r := range refs {
 		out[i] = p.m[r]

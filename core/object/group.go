@@ -6,7 +6,6 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/store"
 )
@@ -149,7 +148,8 @@ func (g *group) commit(ctx context.Context) error {
 		return nil
 	}
 	w := g.b.w
-	if _, err := w.s.o.Committer.CommitAll(ctx, w.ws, g.events, append(g.ops, g.checks()...)...); err != nil {
+	l := g.missing()
+	if _, err := w.s.o.Committer.CommitAll(ctx, w.ws, g.events, slices.Concat(g.ops, g.checks(), l.enqueue())...); err != nil {
 		return err
 	}
 	for _, i := range g.indexes {
@@ -161,49 +161,6 @@ func (g *group) commit(ctx context.Context) error {
 		g.b.committed[d.after.ID] = d.after
 		w.done(i, d)
 	}
-	g.late(ctx)
+	l.look(ctx)
 	return nil
-}
-
-// late looks once more for those whom a link names and who were not there before
-// the commit. Somebody who comes later looks for the records; somebody who came
-// while this was committed may have looked too early, and is told now.
-func (g *group) late(ctx context.Context) {
-	s, ws := g.b.w.s, g.b.w.ws
-	var ids []event.Identifier
-	for _, i := range g.indexes {
-		if g.b.drafts[i].purge {
-			continue
-		}
-		// Those too whom it named before: they may have seen what is no more.
-		for _, id := range g.b.drafts[i].people {
-			if g.b.people[id] == "" {
-				ids = append(ids, id)
-			}
-		}
-	}
-	if len(ids) == 0 {
-		return
-	}
-	found, err := s.resolve(ctx, ws, ids)
-	came := map[event.Identifier]string{}
-	for j := range found {
-		if found[j] != "" {
-			came[ids[j]] = found[j]
-		}
-	}
-	for _, i := range g.indexes {
-		d := g.b.drafts[i]
-		if d.purge {
-			continue
-		}
-		for _, id := range d.people {
-			if p := came[id]; p != "" && err == nil {
-				_, err = s.o.Committer.CommitAll(ctx, ws, []event.SystemEvent{s.changed(d.after, Linked, nil, p)})
-			}
-		}
-	}
-	if err != nil {
-		s.o.Logger.Warn("a person who came while a record was written was not told of it", "error", core.CodeOf(err))
-	}
 }
