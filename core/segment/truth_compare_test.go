@@ -335,6 +335,9 @@ func (w *world) foresee() {
 			continue
 		}
 		for id, h := range s.history {
+			if b := s.known[id]; b != nil && b.Rev >= d.Since {
+				continue // was reached; time may have gone on since
+			}
 			w.before[d.SegmentID()+" "+id] = w.truth(d, h, now)
 		}
 	}
