@@ -54,7 +54,7 @@ func (r *reader) eventName(name string) (known bool) {
 		return false
 	}
 	if known = r.voc.EventKnown(name); !known && len(r.warnings) < MaxFaults {
-		r.warn(WarnUnknownEvent, "no event of this name has come yet"+didYouMean(name, r.voc.Events()))
+		r.warn(WarnUnknownEvent, "no event of this name is known: none has come yet with properties, nor is it planned"+didYouMean(name, r.voc.Events()))
 	}
 	return known
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/headwater-cdp/headwater/core"
@@ -171,11 +172,11 @@ func define(seg *Segment, n *condition.Node) []*core.Error {
 // checkAbout returns what is wrong with a segment but for its condition.
 func checkAbout(seg *Segment) []*core.Error {
 	var faults []*core.Error
-	if seg.Name == "" || len(seg.Name) > MaxName || !utf8.ValidString(seg.Name) {
-		faults = append(faults, invalid("NAME", "the name of a segment has 1 to %d bytes", MaxName).At("name"))
+	if seg.Name == "" || len(seg.Name) > MaxName || !oneLine(seg.Name) {
+		faults = append(faults, invalid("NAME", "the name of a segment has 1 to %d bytes, in one line without control characters", MaxName).At("name"))
 	}
-	if len(seg.Description) > MaxDescription {
-		faults = append(faults, invalid("DESCRIPTION", "a description has at most %d bytes", MaxDescription).At("description"))
+	if len(seg.Description) > MaxDescription || !utf8.ValidString(seg.Description) || strings.ContainsRune(seg.Description, 0) {
+		faults = append(faults, invalid("DESCRIPTION", "a description has at most %d bytes of text", MaxDescription).At("description"))
 	}
 	if !slices.Contains([]Kind{Dynamic, Static, Predictive}, seg.Kind) {
 		faults = append(faults, invalid("KIND", "the kind of a segment is DYNAMIC, STATIC or PREDICTIVE").At("kind"))
@@ -187,12 +188,17 @@ func checkAbout(seg *Segment) []*core.Error {
 		faults = append(faults, invalid("TAGS", "a segment has at most %d tags", MaxTags).At("tags"))
 	}
 	for _, tag := range seg.Tags {
-		if len(tag) > MaxTag || strings.ContainsRune(tag, 0) {
-			faults = append(faults, invalid("TAG", "a tag has at most %d bytes", MaxTag).At("tags"))
+		if len(tag) > MaxTag || !oneLine(tag) {
+			faults = append(faults, invalid("TAG", "a tag has at most %d bytes, in one line without control characters", MaxTag).At("tags"))
 			break
 		}
 	}
 	return faults
+}
+
+// oneLine tells whether a text can stand in a line of a list, a log or a sentence.
+func oneLine(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
 }
 
 // checkZone returns what is wrong with the name of a time zone, nil for nothing.

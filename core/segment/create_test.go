@@ -55,6 +55,11 @@ func TestEverythingThatIsWrongIsSaidAtOnce(t *testing.T) {
 	require.Contains(t, fmt.Sprint(got), "[where and 0")
 	require.Contains(t, fmt.Sprint(got), "[where and 1 segment")
 
+	for _, odd := range []string{"a\x00b", "two\nlines", "\xff"} {
+		_, err = o.Create(o.ctx, o.ws, CreateInput{Name: odd, Tags: []string{odd}, Where: o.tree(inRomania)})
+		require.Equal(t, []string{"NAME [name]", "TAG [tags]"}, reasons(err), "%q", odd)
+	}
+
 	_, err = o.Create(o.ctx, o.ws, CreateInput{Name: "x"})
 	require.Equal(t, []string{"CONDITION_MISSING [where]"}, reasons(err))
 	_, err = o.Create(o.ctx, o.ws, CreateInput{Name: "x", Kind: Static, Where: o.tree(inRomania)})

@@ -137,13 +137,20 @@ func (o *office) settled(out *Outcome) *Segment {
 // finish waits for a job and returns it.
 func (o *office) finish(id string) *work.Job {
 	o.t.Helper()
+	j := o.ended(id)
+	require.Equal(o.t, work.Succeeded, j.Status, "%+v", j.Error)
+	return j
+}
+
+// ended waits until a job is over, however it ended.
+func (o *office) ended(id string) *work.Job {
+	o.t.Helper()
 	var j *work.Job
 	require.Eventually(o.t, func() bool {
 		var err error
 		j, err = o.jobs.Get(o.ctx, o.ws, id)
 		return err == nil && j != nil && j.Status.Final()
 	}, 30*time.Second, 5*time.Millisecond)
-	require.Equal(o.t, work.Succeeded, j.Status, "%+v", j.Error)
 	return j
 }
 

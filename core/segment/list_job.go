@@ -66,6 +66,13 @@ func (s *Service) runList(ctx context.Context, run *work.JobRun) error {
 			}
 		}
 	}
+	if in.Replace && in.Rows > 0 && pos.Counts.Added+pos.Counts.Already == 0 {
+		// A mistaken header looks like this; taken at its word it empties the list.
+		if err := s.unstage(ctx, ws, in.File); err != nil {
+			return err
+		}
+		return work.Permanent(invalid("NOBODY_KNOWN", "no line of the file names anybody who is known, so that nobody was removed; name the identifiers' namespace in the header or with namespace, or upload a file without lines to empty the list"))
+	}
 	if in.Replace {
 		if err := s.removeUnmarked(ctx, ws, &in, &pos, step); err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/work"
 )
 
 func (o *office) emptyList(name string) *Segment {
@@ -117,6 +118,24 @@ func TestAFileIsPutOnAList(t *testing.T) {
 	c = o.upload(UploadInput{ID: id, Format: NDJSON, Replace: true}, "")
 	require.Equal(t, UploadCounts{Removed: 4}, c)
 	require.Empty(t, o.ids(id))
+}
+
+func TestAFileThatNamesNobodyReplacesNobody(t *testing.T) {
+	o := newOffice(t)
+	people := o.people(3, countryOf)
+	id := o.emptyList("kept").SegmentID()
+	o.upload(UploadInput{ID: id, Format: CSV}, "email\nu0@example.com\nu1@example.com\n")
+	for _, text := range []string{"E-mail address\nu0@example.com\n", "email\nnobody@example.com\n", "email\n,,\n"} {
+		j, err := o.UploadList(o.ctx, o.ws, UploadInput{ID: id, Format: CSV, Replace: true}, strings.NewReader(text))
+		require.NoError(t, err)
+		j = o.ended(j.JobID())
+		require.Equal(t, work.Failed, j.Status, text)
+		require.Equal(t, "NOBODY_KNOWN", j.Error.Reason)
+		require.ElementsMatch(t, people[:2], o.ids(id))
+		left, err := Chunks.Find(o.ctx, o.db, store.Query{Workspace: o.ws}, 0)
+		require.NoError(t, err)
+		require.Empty(t, left)
+	}
 }
 
 func TestAFileThatIsNoListIsRefused(t *testing.T) {
