@@ -188,3 +188,25 @@ func TestUnitOfNewPeopleInSegmentsTrueOfNobody(t *testing.T) {
 	_ = ids
 	r.consistent()
 }
+
+// A merge that is taken back before the sweep has ended what it left.
+func TestUnmergeBeforeTheSweep(t *testing.T) {
+	r := newRig(t)
+	r.many(260, func(i int) string {
+		if i < 30 {
+			return fmt.Sprintf(`{"not":{"trait":{"path":"n%d","exists":true}}}`, i)
+		}
+		return fmt.Sprintf(`{"trait":{"path":"n","gte":%d}}`, i)
+	})
+	bob, ana := r.identify("bob", `{"n":1000}`), r.identify("ana", `{"n":100}`)
+	r.sweepUntilDone()
+	m, err := r.people.Merge(t.Context(), rigWS, profile.MergeInput{WinnerID: ana, LoserID: bob, Reason: "test"})
+	require.NoError(t, err)
+	require.NotEmpty(t, r.behaviour(bob).Members)
+	_, err = r.people.Unmerge(t.Context(), rigWS, profile.UnmergeInput{MergeID: m.Merge.MergeID()})
+	require.NoError(t, err)
+	r.sweepUntilDone()
+	require.Len(t, r.behaviour(bob).Members, 260)
+	require.Len(t, r.behaviour(ana).Members, 101)
+	r.consistent()
+}

@@ -67,7 +67,7 @@ func (d *derivation) run(ctx context.Context) error {
 			continue
 		}
 		looks = append(looks, l)
-		if l.Before != nil {
+		if l.Before != nil || l.moved { // of one who is back, the sweep may not have ended all yet
 			keys = append(keys, store.Key(d.set.ws, l.ID))
 		}
 	}
@@ -190,8 +190,16 @@ func (d *derivation) person(ctx context.Context, l *look) error {
 		w.pending = d.written
 	}
 	if l.Before == nil {
+		for _, m := range w.b.Members {
+			if c := d.set.byID[m.Segment]; c != nil {
+				w.touched[c.place] |= byMerge
+			}
+		}
 		for _, i := range d.set.blanks {
 			id := d.set.segments[i].id
+			if _, in := findMember(w.b.Members, id); in {
+				continue
+			}
 			if w.turns++; w.turns > maxTurns {
 				w.next(id, d.u.Now())
 				continue
