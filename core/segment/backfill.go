@@ -80,6 +80,12 @@ func (s *Service) backfill(ctx context.Context, run *work.JobRun) error {
 	if err != nil {
 		return err
 	}
+	job := run.Job()
+	id := job.JobID()
+	// Whoever published may have died before the segment said which job builds it.
+	if err := s.retouch(ctx, ws, func() ([]store.Op, error) { return s.built(ctx, ws, in.Segment, id) }); err != nil {
+		return err
+	}
 	if def == nil || def.Status != Building {
 		return run.Result(pos.BackfillResult) // archived, or built by the job of another
 	}

@@ -36,6 +36,9 @@ func TestBackfill(t *testing.T) {
 	ids := r.crowd(1200, 14*day)
 	job := r.finish(r.build("seg_recent", whereRecent))
 	require.Equal(t, work.Succeeded, job.Status, "%+v", job.Error)
+	def, err := Segments.Get(t.Context(), r.store, store.Key(rigWS, "seg_recent"))
+	require.NoError(t, err)
+	require.Equal(t, job.JobID(), def.Backfill, "the segment names the job, though whoever started it never said so")
 	var res BackfillResult
 	require.NoError(t, job.DecodeResult(&res))
 	require.EqualValues(t, 1200, res.People)
