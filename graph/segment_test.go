@@ -57,6 +57,28 @@ func TestWhereCanBeResubmitted(t *testing.T) {
 	require.Equal(t, dig(first, "where"), dig(again, "createSegment", "segment", "where"))
 }
 
+// TestWarningsNameTheirNode gives warnings about an input paths that begin as those
+// of its errors do, also in the preview of a dry run.
+func TestWarningsNameTheirNode(t *testing.T) {
+	w := newWorld(t)
+	where := fields{"and": []any{fields{"trait": fields{"path": "unseen", "eq": 1}}}}
+	path := []any{"input", "where", "and", "0", "trait", "path"}
+	const asked = `warnings{path} preview{warnings{path}} userErrors{reason}`
+	for _, dry := range []bool{true, false} {
+		d := dig(w.ask(`mutation($where:ConditionInput!,$dry:Boolean!){createSegment(input:{name:"w",where:$where,dryRun:$dry}){`+asked+`}}`,
+			fields{"where": where, "dry": dry}), "createSegment")
+		require.Equal(t, []any{fields{"path": path}}, dig(d, "warnings"))
+		if dry {
+			require.Equal(t, dig(d, "warnings"), dig(d, "preview", "warnings"))
+		}
+	}
+	id := w.segment("known", fields{"bucket": fields{"salt": "s", "from": 0, "to": 1}})
+	d := dig(w.ask(`mutation($id:ID!,$where:ConditionInput!){updateSegment(input:{id:$id,where:$where,dryRun:true}){`+asked+`}}`,
+		fields{"id": id, "where": where}), "updateSegment")
+	require.Equal(t, []any{fields{"path": path}}, dig(d, "warnings"))
+	require.Equal(t, dig(d, "warnings"), dig(d, "preview", "warnings"))
+}
+
 // TestConditionLimits lets conditions through that are as deep and as large as
 // conditions may be, as variables and written out, and none beyond.
 func TestConditionLimits(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -37,8 +38,8 @@ func checkKey(what, key string) *core.Error {
 }
 
 func checkLabel(member, s string, required bool) *core.Error {
-	if required && strings.TrimSpace(s) == "" || length(s) > MaxLabel || !plain(s) {
-		return invalid("LABEL", "%s has at most %d characters", member, MaxLabel).At(member)
+	if required && strings.TrimSpace(s) == "" || length(s) > MaxLabel || !plain(s) || strings.ContainsFunc(s, unicode.IsControl) {
+		return invalid("LABEL", "%s has at most %d characters, in one line without control characters", member, MaxLabel).At(member)
 	}
 	return nil
 }

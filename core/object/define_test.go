@@ -31,6 +31,7 @@ func TestBadDefinitionsAreNamed(t *testing.T) {
 		"long key":        {object.TypeInput{Key: strings.Repeat("x", 41), Name: "X"}, "KEY", "key"},
 		"exists":          {object.TypeInput{Key: "there", Name: "X"}, "TYPE_EXISTS", "key"},
 		"no name":         {object.TypeInput{Key: "x"}, "LABEL", "name"},
+		"two lines":       {object.TypeInput{Key: "x", Name: "a\nb"}, "LABEL", "name"},
 		"field key":       {field(object.FieldInput{Key: "a.b", Type: object.String}), "KEY", "fields.0.key"},
 		"field type":      {field(object.FieldInput{Type: "BLOB"}), "TYPE", "fields.0.type"},
 		"twice":           {object.TypeInput{Key: "x", Name: "X", Fields: []object.FieldInput{{Key: "f", Type: object.String}, {Key: "f", Type: object.String}}}, "FIELD_EXISTS", "fields.1.key"},

@@ -2684,7 +2684,7 @@ type ConditionWarning {
   reason: String! @data(category: NONE)
   """For people."""
   message: String! @data(category: NONE)
-  """Where in the input: ["where", "and", "0", "event", "name"]."""
+  """Where in what was asked: ["where", "and", "0", "event", "name"], of a mutation ["input", "where", …]."""
   path: [String!]! @data(category: NONE)
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/condition"
 	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/graph/gen"
 )
@@ -31,7 +32,7 @@ func (r mutation) CreateSegment(ctx context.Context, in gen.CreateSegmentInput) 
 	if errs, err := problems(err); err != nil || errs != nil {
 		return &gen.CreateSegmentPayload{UserErrors: errs}, err
 	}
-	out.Segment, out.Warnings = done.Segment, pointers(done.Warnings)
+	out.Segment, out.Warnings = done.Segment, warned(done.Warnings)
 	if done.Preview == nil {
 		out.Job, err = r.job(ctx, done.Job)
 		return out, err
@@ -40,7 +41,21 @@ func (r mutation) CreateSegment(ctx context.Context, in gen.CreateSegmentInput) 
 	if err == nil {
 		out.Preview, err = r.preview(ctx, done.Preview, seg)
 	}
+	if out.Preview != nil {
+		out.Preview.Warnings = out.Warnings
+	}
 	return out, err
+}
+
+// warned returns the warnings about a mutation's input, with paths that begin like
+// those of its errors.
+func warned(list []condition.Warning) []*condition.Warning {
+	out := make([]*condition.Warning, len(list))
+	for i, w := range list {
+		w.Path = append([]string{"input"}, w.Path...)
+		out[i] = &w
+	}
+	return out
 }
 
 // UpdateSegment answers Mutation.updateSegment.
@@ -53,9 +68,11 @@ func (r mutation) UpdateSegment(ctx context.Context, in gen.UpdateSegmentInput) 
 	if errs, err := problems(err); err != nil || errs != nil {
 		return &gen.UpdateSegmentPayload{UserErrors: errs}, err
 	}
-	out := &gen.UpdateSegmentPayload{Segment: done.Segment, Warnings: pointers(done.Warnings)}
+	out := &gen.UpdateSegmentPayload{Segment: done.Segment, Warnings: warned(done.Warnings)}
 	if out.Job, err = r.job(ctx, done.Job); err == nil && done.Preview != nil {
-		out.Preview, err = r.preview(ctx, done.Preview, done.Segment)
+		if out.Preview, err = r.preview(ctx, done.Preview, done.Segment); out.Preview != nil {
+			out.Preview.Warnings = out.Warnings
+		}
 	}
 	return out, err
 }
