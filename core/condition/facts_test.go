@@ -12,7 +12,6 @@ import (
 type known struct {
 	id       string
 	loc      *time.Location
-	traits   string // extended JSON
 	doc      bson.Raw
 	ledgers  map[string][]*Ledger
 	records  []bson.Raw

@@ -207,9 +207,10 @@ func (j *judge) many(found []bson.RawValue, c clock) (bool, int64) {
 			}
 		}
 	}
-	ok, next := true, int64(never)
+	next := int64(never)
 	if len(j.asking) > 0 {
-		if ok, next = j.some(values, c); !ok {
+		ok, change := j.some(values, c)
+		if next = change; !ok {
 			return false, next
 		}
 	}

@@ -132,7 +132,7 @@ func (s *Service) stage(ctx context.Context, ws string, in *listInput, lines row
 			in.Chunks++
 			in.Rows += int64(len(c.Rows))
 		}
-		if end != nil {
+		if errors.Is(end, io.EOF) {
 			return nil
 		}
 	}

@@ -58,7 +58,7 @@ func (o *outcome) members(w *person, before []Member) (turned bool) {
 	id := w.b.ProfileID()
 	after := w.b.Members
 	for len(before) > 0 || len(after) > 0 {
-		d := 0
+		var d int
 		switch {
 		case len(before) == 0:
 			d = 1

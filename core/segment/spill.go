@@ -107,7 +107,7 @@ func (w *person) spill(p *PartState) {
 				longest, size = i, n
 			}
 			if l.ledger != nil && len(l.ledger.Entries) > maxHot {
-				longest, size, total = i, maxHotBytes, maxHotBytes+1
+				longest, total = i, maxHotBytes+1
 				break
 			}
 		}

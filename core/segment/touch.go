@@ -93,7 +93,7 @@ func traitsOf(p *profile.Profile) []profile.Trait {
 // both sorted lists.
 func eachChangedTrait(a, b []profile.Trait, f func(path string)) {
 	for len(a) > 0 || len(b) > 0 {
-		d := 0
+		var d int
 		switch {
 		case len(a) == 0:
 			d = 1

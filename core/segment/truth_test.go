@@ -41,7 +41,7 @@ func testTruth(t *testing.T, processes, cases int) {
 			list := plan(w, 40)
 			if what = w.run(list); what != "" {
 				trace = w.trace
-				list, what, trace = shrink(t, seed, processes, list, what, trace)
+				_, what, trace = shrink(t, seed, processes, list, what, trace)
 			}
 		})
 		if what != "" {

@@ -188,8 +188,8 @@ func steadily(ctx context.Context, s *Server, people, rate int) error {
 		}
 		return nil
 	})
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil // told to stop
 }

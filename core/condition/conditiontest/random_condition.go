@@ -12,7 +12,7 @@ type object = map[string]any
 
 // Condition returns a condition in its JSON form, nodes nested so deep. Some are
 // ones that a check refuses: the caller draws again.
-func (r *Random) Condition(depth int) object {
+func (r *Random) Condition(depth int) map[string]any {
 	if depth > 0 && r.chance(2) {
 		switch r.IntN(3) {
 		case 0:

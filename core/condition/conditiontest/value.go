@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/big"
 	"strconv"
-	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
@@ -170,15 +169,6 @@ func segments(path string) []string {
 		}
 	}
 	return keys
-}
-
-// joined is the inverse of segments.
-func joined(keys []string) string {
-	quoted := make([]string, len(keys))
-	for i, k := range keys {
-		quoted[i] = strings.NewReplacer(`\`, `\\`, `.`, `\.`).Replace(k)
-	}
-	return strings.Join(quoted, ".")
 }
 
 // at returns every value that the path leads to: through each element where there
