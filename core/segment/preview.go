@@ -82,7 +82,7 @@ var errTooLarge = core.Errorf(core.TooComplex, "PREVIEW_TOO_LARGE", "the exact c
 // The choice between counting and estimating, where the caller leaves it.
 const (
 	exactUpTo      = 200_000 // people, for what is kept of everybody
-	exactUpToHeavy = 2000    // people, where each costs reads of events or records
+	exactUpToHeavy = 5000    // people, where each costs reads of events or records
 	patience       = 5 * time.Second
 )
 

@@ -22,6 +22,9 @@ func TestTruthOfTwo(t *testing.T) { testTruth(t, 2, 20) }
 
 func testTruth(t *testing.T, processes, cases int) {
 	t.Parallel()
+	if testing.Short() {
+		cases /= 10
+	}
 	if os.Getenv("HEADWATER_TEST_LONG") != "" {
 		cases *= 20
 	}
