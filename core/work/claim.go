@@ -92,7 +92,7 @@ func (r *Runner) claim(ctx context.Context, k *kindState, tasks []*Task) int {
 	for i, t := range tasks {
 		ops[i] = r.take(k, t)
 	}
-	err := commit(ctx, r.opt.Store, ops...)
+	err := Commit(ctx, r.opt.Store, ops...)
 	if err == nil {
 		for _, t := range tasks {
 			start(t)
@@ -108,7 +108,7 @@ func (r *Runner) claim(ctx context.Context, k *kindState, tasks []*Task) int {
 	var wg sync.WaitGroup
 	for i := range tasks {
 		wg.Go(func() {
-			err := commit(ctx, r.opt.Store, ops[i])
+			err := Commit(ctx, r.opt.Store, ops[i])
 			won[i] = err == nil
 			r.warn(ctx, k, err)
 		})

@@ -9,9 +9,9 @@ import (
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
-// commit writes the operations as one batch. While the store cannot say whether
+// Commit writes the operations as one batch. While the store cannot say whether
 // it took effect, the batch is repeated with its id for about a second.
-func commit(ctx context.Context, w store.Writer, ops ...store.Op) error {
+func Commit(ctx context.Context, w store.Writer, ops ...store.Op) error {
 	b := store.Batch{ID: core.NewID(core.PrefixBatch, time.Now()), Ops: ops}
 	wait := 50 * time.Millisecond
 	for try := 0; ; try++ {

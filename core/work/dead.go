@@ -65,7 +65,7 @@ func Replay(ctx context.Context, s Store, workspace, id string, now time.Time) e
 	if d.Payload != nil {
 		it.Payload = d.Payload
 	}
-	err = commit(ctx, s, Dead.Delete(d), Enqueue(it))
+	err = Commit(ctx, s, Dead.Delete(d), Enqueue(it))
 	if conflictOn(err, Tasks.Spec, it.Key()) {
 		return core.Errorf(core.Conflict, "TASK_PENDING", "a task of kind %s with this name is pending; discard the dead one, or wait", d.Kind)
 	}
@@ -78,7 +78,7 @@ func Discard(ctx context.Context, s Store, workspace, id string) error {
 	if err != nil {
 		return err
 	}
-	return gone(commit(ctx, s, Dead.Delete(d)))
+	return gone(Commit(ctx, s, Dead.Delete(d)))
 }
 
 func deadTask(ctx context.Context, r store.Reader, workspace, id string) (*DeadTask, error) {
@@ -116,7 +116,7 @@ func Purge(ctx context.Context, s Store, workspace string) (int, error) {
 			for i, t := range tasks {
 				ops[i] = Tasks.Delete(t)
 			}
-			switch err := commit(ctx, s, ops...); {
+			switch err := Commit(ctx, s, ops...); {
 			case err == nil:
 				n += len(tasks)
 			case !errors.Is(err, store.ErrConflict): // else a holder renewed one: read again

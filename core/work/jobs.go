@@ -68,7 +68,7 @@ func (s *Jobs) Start(ctx context.Context, kind, workspace string, input any, ide
 		claim = core.HashID("idem", kind, idempotencyKey)
 		batch = append(batch, store.Claim(workspace, jobClaim, claim, j.JobID()))
 	}
-	err = commit(ctx, s.store, append(batch, ops...)...)
+	err = Commit(ctx, s.store, append(batch, ops...)...)
 	if claim != "" && errors.Is(err, store.ErrConflict) {
 		if earlier, eerr := s.earlier(ctx, workspace, claim, j.Input); eerr != nil || earlier != nil {
 			return earlier, eerr
@@ -169,7 +169,7 @@ func (s *Jobs) Cancel(ctx context.Context, workspace, id string) (*Job, error) {
 		if task != nil {
 			ops = append(ops, Drop(task))
 		}
-		err = commit(ctx, s.store, ops...)
+		err = Commit(ctx, s.store, ops...)
 		if err == nil {
 			j.V++
 			return j, nil

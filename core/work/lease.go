@@ -158,7 +158,7 @@ func (l *Lease) write(ctx context.Context, ops []store.Op, fence func(*Task) sto
 		l.over = false
 		// The commit outlives ctx: half a commit has an unknown outcome.
 		cctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*store.MaxTime)
-		err := commit(cctx, l.store, append([]store.Op{op}, ops...)...)
+		err := Commit(cctx, l.store, append([]store.Op{op}, ops...)...)
 		cancel()
 		if err == nil {
 			if op.Kind == store.OpReplace {

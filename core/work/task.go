@@ -108,7 +108,7 @@ func Enqueue(it Item) store.Op {
 
 // Ensure enqueues the task unless one with its key is pending.
 func Ensure(ctx context.Context, w store.Writer, it Item) error {
-	err := commit(ctx, w, Enqueue(it))
+	err := Commit(ctx, w, Enqueue(it))
 	if errors.Is(err, store.ErrConflict) {
 		return nil
 	}

@@ -46,6 +46,7 @@ var Plan = []Floor{
 
 	{Path: "core/audit", Level: 20},
 	{Path: "core/work", Level: 20},
+	{Path: "core/staging", Level: 25},
 	{Path: "core/access", Level: 30},
 	{Path: "core/event", Level: 40},
 	{Path: "core/consent", Level: 50},
