@@ -12,7 +12,22 @@ type Actor struct {
 	Purposes  []string // what its data may be used for; empty means all
 	Purpose   string   // the one that this request acts under
 	Scopes    []string // what the credential may do at all; empty means all its roles allow
+	Reason    string   // why, as the caller says it: a ticket's number, "break-glass: …"
+	// Limits narrow whose data a role may see; see Limits.
+	Limits Limits
+	// Decider tells what the actor may do as of now. Whoever comes in from outside has
+	// one; an actor without one is a part of the system or may not read data at all.
+	Decider Decider
 }
+
+// Limits narrow the people whom an actor may see. The zero Limits narrow nothing.
+type Limits struct {
+	Segments []string // seg_…: only members of one of these
+	Owners   []string // only people whose owner trait is one of these
+}
+
+// None reports whether nothing is narrowed.
+func (l Limits) None() bool { return len(l.Segments) == 0 && len(l.Owners) == 0 }
 
 type contextKey int
 

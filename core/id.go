@@ -32,6 +32,19 @@ const (
 	PrefixRecord     = "rec" // see core/object: holds the type and a hash of the external id
 	PrefixSegment    = "seg"
 	PrefixChange     = "chg" // of a membership
+
+	PrefixMember      = "mem"
+	PrefixInvitation  = "inv"
+	PrefixApproval    = "apr"
+	PrefixAudit       = "aud" // of an entry of the audit log
+	PrefixConsent     = "con" // of an entry of the consent ledger
+	PrefixReceipt     = "rcp" // of a consent decision
+	PrefixSuppression = "sup"
+	PrefixDocument    = "pol" // of a policy document
+	PrefixProcessor   = "prc"
+	PrefixPrivacy     = "dsr"  // of a data subject's request
+	PrefixHold        = "hold" // of a legal hold
+	PrefixRetention   = "ret"  // of a retention rule
 )
 
 // crockford is the ULID alphabet (https://github.com/ulid/spec): base 32 without
