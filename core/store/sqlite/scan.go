@@ -165,11 +165,19 @@ func (q *query) sql(columns string, p part, ws int64) (string, []any) {
 			b.WriteString(" AND " + t + c + " IS NOT NULL")
 		}
 	}
-	if b2 := q.plan.Low; b2 != nil {
-		q.bound(cond, t, cols, ">", b2)
+	low, high := q.plan.Low, q.plan.High
+	if p == 0 { // it passes the value, or the key, that the bounds are on
+		if down := q.down(); down && q.passed(high, -1) {
+			high = nil
+		} else if !down && q.passed(low, 1) {
+			low = nil
+		}
 	}
-	if b2 := q.plan.High; b2 != nil {
-		q.bound(cond, t, cols, "<", b2)
+	if low != nil {
+		q.bound(cond, t, cols, ">", low)
+	}
+	if high != nil {
+		q.bound(cond, t, cols, "<", high)
 	}
 	if p != whole {
 		for i := range int(p) {
@@ -183,6 +191,29 @@ func (q *query) sql(columns string, p part, ws int64) (string, []any) {
 		}
 	}
 	return "SELECT " + columns + " FROM " + from + " WHERE " + t + "w = ?" + b.String(), args
+}
+
+// down tells that the walk goes from the greater to the lesser of what it is ordered
+// by first after the equalities.
+func (q *query) down() bool {
+	if rest := q.plan.Rest(); len(rest) > 0 {
+		return rest[0].Desc != q.plan.Reverse
+	}
+	return q.plan.Reverse
+}
+
+// passed tells that the plan's position is at a bound or beyond it in the direction,
+// which is 1 for a lower one. Such a bound must not be in the SQL: of two on one side
+// SQLite seeks to the first, and would walk again through all that earlier pages held.
+func (q *query) passed(b *store.Bound, direction int) bool {
+	if b == nil {
+		return false
+	}
+	at, bound := value{kind: kindText, s: q.plan.After.ID}, valueOf(b.Value)
+	if len(q.plan.After.Values) > 0 {
+		at = valueOf(q.plan.After.Values[0])
+	}
+	return at.kind == bound.kind && at.compare(bound)*direction >= 0
 }
 
 func beyond(down bool) string {

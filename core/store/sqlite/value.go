@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"cmp"
+	"strings"
 	"time"
 
 	"github.com/headwater-cdp/headwater/core/store"
@@ -37,6 +39,11 @@ func valueOf(v any) value {
 		return value{kind: kindInt, i: v.UnixMilli()}
 	}
 	return value{}
+}
+
+// compare orders two values of one kind as SQLite does.
+func (v value) compare(o value) int {
+	return cmp.Or(cmp.Compare(v.i, o.i), strings.Compare(v.s, o.s))
 }
 
 // columns fills out with the values of the fields of a document.
