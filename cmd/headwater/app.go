@@ -63,7 +63,7 @@ func newApp(e *env, s store.Store) *app {
 	a.jobs.Handle(profile.JobRebuild, profile.RebuildHandler(a.profiles), 1)
 	a.jobs.Handle(ingest.ImportKind, a.pipeline.ImportHandler(), 2)
 	a.jobs.Handle(ingest.ReplayKind, a.pipeline.ReplayHandler(), 1)
-	a.runner.Handle(ingest.SweepKind, work.Kind{Handler: ingest.SweepHandler(s)})
+	a.runner.Handle(ingest.SweepKind, work.Kind{Handler: a.pipeline.SweepHandler()})
 	return a
 }
 

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 	"slices"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/staging"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
 )
@@ -90,7 +93,6 @@ func (c *ImportCounts) add(results []event.Result) {
 // nothing twice. A mapping that does not fit the header is INVALID, and nothing is
 // kept.
 func (p *Pipeline) StageImport(ctx context.Context, jobs *work.Jobs, workspace string, o ImportOptions, r io.Reader) (*work.Job, error) {
-	at := p.Clock.Now()
 	buffered := bufio.NewReaderSize(r, 256<<10)
 	if err := o.check(buffered); err != nil {
 		return nil, err
@@ -99,7 +101,7 @@ func (p *Pipeline) StageImport(ctx context.Context, jobs *work.Jobs, workspace s
 	if err != nil {
 		return nil, err
 	}
-	in := importInput{File: core.NewID(core.PrefixImport, at), Source: source, Format: o.Format, Type: o.Type}
+	in := importInput{Source: source, Format: o.Format, Type: o.Type}
 	for column, target := range o.Mapping {
 		in.Mapping = append(in.Mapping, mapped{column, target})
 	}
@@ -107,12 +109,13 @@ func (p *Pipeline) StageImport(ctx context.Context, jobs *work.Jobs, workspace s
 	if o.Comma != 0 {
 		in.Comma = string(rune(o.Comma))
 	}
-	rows := rowCounter{csv: o.Format == CSV}
-	in.Bytes, in.Sum, err = stage(ctx, p.Store, workspace, in.File, io.TeeReader(buffered, &rows), at)
+	rows, sum := rowCounter{csv: o.Format == CSV}, sha256.New()
+	file, err := p.files().Put(ctx, workspace, io.TeeReader(buffered, io.MultiWriter(&rows, sum)))
 	if err != nil {
-		return nil, err
+		return nil, outward(err)
 	}
-	in.Rows = rows.count()
+	in.File, in.Bytes = file.ID, file.Bytes
+	in.Rows, in.Sum = rows.count(), hex.EncodeToString(sum.Sum(nil)[:12])
 	job, err := jobs.Start(ctx, ImportKind, workspace, in, "")
 	return job, outward(err)
 }
@@ -121,7 +124,7 @@ func (p *Pipeline) StageImport(ctx context.Context, jobs *work.Jobs, workspace s
 func (o ImportOptions) check(r *bufio.Reader) error {
 	head, err := r.Peek(r.Size())
 	if err != nil && !errors.Is(err, io.EOF) {
-		return core.Errorf(core.Invalid, "UPLOAD_BROKEN", "the file ended before it was complete; send it again").Wrap(err)
+		return staging.Broken(err)
 	}
 	if o.Comma >= 0x80 {
 		return core.Errorf(core.Invalid, "COMMA", "the separator is one ASCII character").At("comma")

@@ -6,7 +6,6 @@ import (
 	"io"
 
 	"github.com/headwater-cdp/headwater/core/event"
-	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
 )
 
@@ -71,10 +70,9 @@ func (p *Pipeline) ImportHandler() work.JobHandler {
 			if err := run.Result(pos.Counts); err != nil {
 				return err
 			}
-			return unstage(ctx, p.Store, ws, in.File)
+			return p.files().Delete(ctx, ws, in.File)
 		}
-		file := &staged{ctx: ctx, s: p.Store, ws: ws, file: in.File, size: in.Bytes}
-		rows, err := in.options().rows(file, event.FileOptions{
+		rows, err := in.options().rows(p.files().Open(ctx, ws, in.file(), 0), event.FileOptions{
 			ReceivedAt: run.Job().CreatedAt, IDPrefix: "import-" + in.Sum, Start: pos.At,
 		})
 		if err != nil {
@@ -83,7 +81,7 @@ func (p *Pipeline) ImportHandler() work.JobHandler {
 		if err := p.importRows(ctx, run, &in, &pos, rows); err != nil {
 			return err
 		}
-		return unstage(ctx, p.Store, ws, in.File)
+		return p.files().Delete(ctx, ws, in.File)
 	})
 }
 
@@ -134,20 +132,4 @@ func (p *Pipeline) importRows(ctx context.Context, run *work.JobRun, in *importI
 			done <- o
 		}(flying)
 	}
-}
-
-// endImport notes that the import has ended and deletes the first chunk of its file
-// in the same commit: a step with operations is written at once, so that no run
-// looks for rows in a file that is being deleted.
-func (p *Pipeline) endImport(ctx context.Context, run *work.JobRun, in *importInput, pos *importPosition) error {
-	pos.Ended = true
-	var ops []store.Op
-	first, err := Chunks.Get(ctx, p.Store, chunkKey(run.Workspace(), in.File, 0))
-	if err != nil {
-		return err
-	}
-	if first != nil {
-		ops = append(ops, Chunks.Delete(first))
-	}
-	return run.Step(ctx, pos.Counts.Rows, pos.Counts.Rows, pos, ops...)
 }

@@ -31,7 +31,7 @@ func (h *house) works(t *testing.T) *works {
 	w := &works{jobs: work.NewJobs(r)}
 	w.jobs.Handle(ingest.ImportKind, h.ImportHandler(), 1)
 	w.jobs.Handle(ingest.ReplayKind, h.ReplayHandler(), 1)
-	r.Handle(ingest.SweepKind, work.Kind{Handler: ingest.SweepHandler(h.db)})
+	r.Handle(ingest.SweepKind, work.Kind{Handler: h.SweepHandler()})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = r.Run(ctx) }()
@@ -183,16 +183,19 @@ func TestABrokenUploadIsRefused(t *testing.T) {
 	_, err := h.StageImport(t.Context(), w.jobs, ws, ingest.ImportOptions{Format: ingest.NDJSON}, r)
 	require.Equal(t, core.Invalid, core.CodeOf(err))
 	require.Equal(t, "UPLOAD_BROKEN", core.AsError(err).Reason)
+	h.empty(t)
 }
 
 func TestWhatAnImportLeftBehindIsSwept(t *testing.T) {
 	h := open(t)
-	r := work.New(work.Options{Store: h.db}) // it never runs: as if the process died after staging
-	_, err := h.StageImport(t.Context(), work.NewJobs(r), ws, ingest.ImportOptions{Format: ingest.NDJSON}, strings.NewReader(lines(100_000)))
+	jobs := work.NewJobs(work.New(work.Options{Store: h.db})) // they never run
+	j, err := h.StageImport(t.Context(), jobs, ws, ingest.ImportOptions{Format: ingest.NDJSON}, strings.NewReader(lines(100_000)))
 	require.NoError(t, err)
-	chunks, err := ingest.Chunks.Find(t.Context(), h.db, store.Query{Workspace: ws}, 0)
+	chunks, err := ingest.Files.Chunks.Find(t.Context(), h.db, store.Query{Workspace: ws}, 0)
 	require.NoError(t, err)
 	require.Greater(t, len(chunks), 5)
+	_, err = jobs.Cancel(t.Context(), ws, j.JobID())
+	require.NoError(t, err)
 	file, _, _ := strings.Cut(store.Rest(chunks[0].ID), "/")
 	task, err := work.Find(t.Context(), h.db, ws, ingest.SweepKind, file)
 	require.NoError(t, err)
@@ -200,12 +203,12 @@ func TestWhatAnImportLeftBehindIsSwept(t *testing.T) {
 	_, err = h.db.Commit(t.Context(), store.Batch{ID: "due", Ops: []store.Op{work.Move(task, time.Now())}})
 	require.NoError(t, err)
 	w := work.New(work.Options{Store: h.db, Poll: 5 * time.Millisecond})
-	w.Handle(ingest.SweepKind, work.Kind{Handler: ingest.SweepHandler(h.db)})
+	w.Handle(ingest.SweepKind, work.Kind{Handler: h.SweepHandler()})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = w.Run(ctx) }()
 	require.Eventually(t, func() bool {
-		n, err := ingest.Chunks.Count(t.Context(), h.db, store.Query{Workspace: ws})
+		n, err := ingest.Files.Chunks.Count(t.Context(), h.db, store.Query{Workspace: ws})
 		return err == nil && n == 0
 	}, 10*time.Second, 10*time.Millisecond)
 	cancel()
@@ -288,7 +291,7 @@ func TestAnImportThatEndedIsNotReadAgain(t *testing.T) {
 // empty checks that no staged file is left.
 func (h *house) empty(t *testing.T) {
 	t.Helper()
-	n, err := ingest.Chunks.Count(context.Background(), h.db, store.Query{Workspace: ws})
+	n, err := ingest.Files.Chunks.Count(context.Background(), h.db, store.Query{Workspace: ws})
 	require.NoError(t, err)
 	require.Zero(t, n)
 }

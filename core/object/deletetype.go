@@ -232,6 +232,6 @@ func (s *Service) purge(ctx context.Context, t *Type, records []*Record) error {
 func (s *Service) Register(jobs *work.Jobs, runner *work.Runner) {
 	jobs.Handle(ImportKind, s.importHandler(), 2)
 	jobs.Handle(DeleteTypeKind, s.deleteHandler(), 1)
-	runner.Handle(SweepKind, work.Kind{Handler: s.sweepHandler()})
+	runner.Handle(SweepKind, work.Kind{Handler: s.files().Sweeper(nil)})
 	runner.Handle(LateKind, work.Kind{Handler: s.lateHandler()})
 }

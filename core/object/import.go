@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/staging"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
 )
@@ -124,7 +125,7 @@ func (s *Service) StageImport(ctx context.Context, ws string, o ImportOptions, r
 	if err := s.checkImport(ctx, ws, o, buffered); err != nil {
 		return nil, err
 	}
-	in := importInput{File: core.NewID(core.PrefixImport, s.o.Clock.Now()), Type: o.Type, Format: o.Format}
+	in := importInput{Type: o.Type, Format: o.Format}
 	for column, target := range o.Mapping {
 		in.Mapping = append(in.Mapping, mapped{column, target})
 	}
@@ -132,10 +133,12 @@ func (s *Service) StageImport(ctx context.Context, ws string, o ImportOptions, r
 	if o.Comma != 0 {
 		in.Comma = string(rune(o.Comma))
 	}
-	var err error
-	if in.Bytes, in.Lines, err = s.stage(ctx, ws, in.File, buffered); err != nil {
-		return nil, err
+	var lines lineCounter
+	file, err := s.files().Put(ctx, ws, io.TeeReader(buffered, &lines))
+	if err != nil {
+		return nil, outward(err)
 	}
+	in.File, in.Bytes, in.Lines = file.ID, file.Bytes, int64(lines)
 	job, err := s.o.Jobs.Start(ctx, ImportKind, ws, in, "")
 	return job, outward(err)
 }
@@ -151,7 +154,7 @@ func (s *Service) checkImport(ctx context.Context, ws string, o ImportOptions, r
 	}
 	head, err := r.Peek(headBytes)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return invalid("UPLOAD_BROKEN", "the file ended before it was complete; send it again").Wrap(err)
+		return staging.Broken(err)
 	}
 	switch o.Format {
 	case NDJSON:

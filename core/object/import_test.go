@@ -62,7 +62,7 @@ func TestImportCSV(t *testing.T) {
 	require.NoError(t, err)
 	require.JSONEq(t, `{"n":5,"price":{"amount":12.5,"currency":"EUR"},"tags":["a","b"],"note":"two\nlines"}`, shown(t, r))
 	require.Len(t, r.Links, 2)
-	left, err := object.Chunks.Count(t.Context(), f.db, store.Query{Workspace: ws})
+	left, err := object.Files.Chunks.Count(t.Context(), f.db, store.Query{Workspace: ws})
 	require.NoError(t, err)
 	require.Zero(t, left)
 

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/headwater-cdp/headwater/core"
-	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
 )
 
@@ -40,18 +39,17 @@ func (s *Service) importHandler() work.JobHandler {
 		if err := run.Result(pos.Counts); err != nil {
 			return err
 		}
-		return s.unstage(ctx, run.Workspace(), in.File)
+		return s.files().Delete(ctx, run.Workspace(), in.File)
 	})
 }
 
 func (s *Service) importRows(ctx context.Context, run *work.JobRun, in *importInput, pos *importPosition) error {
 	ws := run.Workspace()
-	file := &staged{ctx: ctx, s: s.o.Store, ws: ws, file: in.File, size: in.Bytes, at: pos.At.Offset}
 	t, err := s.Type(ctx, ws, in.Type)
 	if err != nil {
 		return err
 	}
-	rows, err := in.options().open(t, file, pos.Header, pos.At)
+	rows, err := in.options().open(t, s.files().Open(ctx, ws, in.file(), pos.At.Offset), pos.Header, pos.At)
 	if err != nil {
 		return err
 	}
@@ -98,20 +96,4 @@ func (w *writing) halted(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// endImport notes that the import has ended and deletes the first chunk of its file
-// in the same commit: a step with operations is written at once, so that no run
-// looks for lines in a file that is being deleted.
-func (s *Service) endImport(ctx context.Context, run *work.JobRun, in *importInput, pos *importPosition) error {
-	pos.Ended = true
-	var ops []store.Op
-	first, err := Chunks.Get(ctx, s.o.Store, chunkKey(run.Workspace(), in.File, 0))
-	if err != nil {
-		return err
-	}
-	if first != nil {
-		ops = append(ops, Chunks.Delete(first))
-	}
-	return run.Step(ctx, pos.Counts.Rows, pos.Counts.Rows, pos, ops...)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/staging"
 )
 
 // maxLine is the length of a line, in bytes: a record as large as can be, with room
@@ -116,29 +117,15 @@ func decodeItem(text []byte) (Item, *core.Error) {
 // csvRows reads a CSV file whose first record is its header.
 type csvRows struct {
 	r       *csv.Reader
-	bound   *boundReader
+	bound   *staging.Bounded
 	header  []string
 	columns []column
 	base    place // of the first byte that r reads
 }
 
-// boundReader refuses to read on when a record has no end.
-type boundReader struct {
-	r    io.Reader
-	left int
-}
-
-func (b *boundReader) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		return 0, invalid("LINE_TOO_LONG", "a record has at most %d bytes; is a quotation mark missing?", maxLine)
-	}
-	n, err := b.r.Read(p[:min(len(p), 64<<10)])
-	b.left -= n
-	return n, err
-}
-
-func newCSV(r io.Reader, comma byte) (*csv.Reader, *boundReader) {
-	bound := &boundReader{r: r, left: 2 * maxLine}
+// newCSV reads CSV of bounded records.
+func newCSV(r io.Reader, comma byte) (*csv.Reader, *staging.Bounded) {
+	bound := staging.Bound(r, staging.Limits{Line: maxLine})
 	c := csv.NewReader(bound)
 	c.ReuseRecord = true
 	if comma != 0 {
@@ -148,7 +135,7 @@ func newCSV(r io.Reader, comma byte) (*csv.Reader, *boundReader) {
 }
 
 func (c *csvRows) next() (row, error) {
-	c.bound.left = 2 * maxLine
+	c.bound.Begin()
 	start := c.r.InputOffset()
 	cells, err := c.r.Read()
 	var syntax *csv.ParseError

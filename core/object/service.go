@@ -55,7 +55,7 @@ func NewService(o Options) *Service {
 
 // Specs lists the package's collections.
 func Specs() []*store.Spec {
-	return []*store.Spec{Types.Spec, revisions.Spec, guardDocs.Spec, Records.Spec, Chunks.Spec}
+	return []*store.Spec{Types.Spec, revisions.Spec, guardDocs.Spec, Records.Spec, Files.Chunks.Spec}
 }
 
 // SetUses sets Options.Uses: what uses types stands on a higher floor and is made
