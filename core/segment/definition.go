@@ -135,7 +135,7 @@ var (
 
 // Specs lists the collections of the package.
 func Specs() []*store.Spec {
-	return []*store.Spec{Segments.Spec, Epochs.Spec, Memberships.Spec, Changes.Spec, Behaviours.Spec, Months.Spec, Versions.Spec, Chunks.Spec}
+	return []*store.Spec{Segments.Spec, Epochs.Spec, Memberships.Spec, Changes.Spec, Behaviours.Spec, Months.Spec, Versions.Spec, Files.Chunks.Spec, Marks.Spec}
 }
 
 // sizeCounter names the counter of a segment's members, whose sum is "members".

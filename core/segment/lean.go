@@ -14,6 +14,7 @@ import (
 // wanted says which registers of a profile a condition can look at.
 type wanted struct {
 	traits   []string // paths
+	end      string   // no register from here on, in the order of paths, is wanted
 	consents bool
 	whole    bool // everything: identifiers and parts are asked for too
 }
@@ -22,6 +23,9 @@ func wantedBy(needs *condition.Needs, whole bool) wanted {
 	w := wanted{traits: needs.Traits, consents: len(needs.Consents) > 0, whole: whole}
 	if needs.Zone {
 		w.traits = append(append([]string{}, w.traits...), zoneTraits...)
+	}
+	for _, t := range w.traits {
+		w.end = max(w.end, t+"/") // which is the first after those below t
 	}
 	return w
 }
@@ -56,7 +60,7 @@ func (w *wanted) read(raw bson.Raw) (*profile.Profile, error) {
 
 // registers reads the registers that are wanted, in their order.
 func (w *wanted) registers(array []byte) []profile.Trait {
-	var out []profile.Trait
+	out := make([]profile.Trait, 0, len(w.traits))
 	for it := event.Elements(array); it.Next(); {
 		for f := event.Elements(it.Value().Value); f.Next(); {
 			key := f.Key()
@@ -65,6 +69,9 @@ func (w *wanted) registers(array []byte) []profile.Trait {
 			}
 			if key[0] == 'p' {
 				path := stringOf(f.Value().Value)
+				if string(path) >= w.end {
+					return out
+				}
 				if !w.wants(path) {
 					break
 				}

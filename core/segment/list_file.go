@@ -10,6 +10,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/staging"
 )
 
 // Format is how a file is written.
@@ -45,21 +46,24 @@ type rows interface{ next() (row, error) }
 // "profileId" profile ids, any other name the identifiers of that namespace. With a
 // namespace the first column, whatever it is called, holds its values.
 func openRows(r io.Reader, in UploadInput) (rows, error) {
-	buffered := bufio.NewReaderSize(r, maxLine)
+	bound := staging.Bound(bufio.NewReaderSize(r, maxLine), staging.Limits{Bytes: MaxListBytes, Line: maxLine})
 	if in.Format == NDJSON {
-		return &jsonRows{r: buffered, namespace: in.Namespace}, nil
+		return &jsonRows{r: bufio.NewReader(bound), bound: bound, namespace: in.Namespace}, nil
 	}
-	limit := &limitedLines{r: buffered}
-	c := csv.NewReader(limit)
+	c := csv.NewReader(bound)
 	c.ReuseRecord, c.FieldsPerRecord, c.LazyQuotes = true, -1, true
 	if in.Comma != 0 {
 		c.Comma = rune(in.Comma)
 	}
 	header, err := c.Read()
-	if err != nil {
+	var bad *csv.ParseError
+	switch {
+	case errors.Is(err, io.EOF), errors.As(err, &bad):
 		return nil, invalid("HEADER", "the first line of a CSV file names its columns").At("file").Wrap(err)
+	case err != nil:
+		return nil, unread(err)
 	}
-	out := &csvRows{r: c, limit: limit}
+	out := &csvRows{r: c, bound: bound}
 	for i, name := range header {
 		name = strings.TrimSpace(strings.TrimPrefix(name, "\ufeff"))
 		if in.Namespace != "" {
@@ -73,20 +77,21 @@ func openRows(r io.Reader, in UploadInput) (rows, error) {
 	return out, nil
 }
 
+// unread is the error of a file that cannot be read to its end.
+func unread(err error) error { return core.AsError(staging.Broken(err)).At("file") }
+
 type csvRows struct {
 	r       *csv.Reader
-	limit   *limitedLines
+	bound   *staging.Bounded
 	columns []string
 }
 
 func (c *csvRows) next() (row, error) {
-	c.limit.since = 0
+	c.bound.Begin()
 	record, err := c.r.Read()
 	var out row
 	var bad *csv.ParseError
 	switch {
-	case errors.Is(err, errLongLine):
-		return out, errLongLine
 	case errors.As(err, &bad):
 		out.Line, out.Fault = int64(bad.StartLine), faultLine
 		return out, nil
@@ -106,17 +111,16 @@ func (c *csvRows) next() (row, error) {
 
 type jsonRows struct {
 	r         *bufio.Reader
+	bound     *staging.Bounded
 	namespace string
 	line      int64
 }
 
 func (j *jsonRows) next() (row, error) {
 	for {
-		text, err := j.r.ReadSlice('\n')
-		if errors.Is(err, bufio.ErrBufferFull) {
-			return row{}, errLongLine
-		}
-		if len(text) == 0 && err != nil {
+		j.bound.Begin()
+		text, err := j.r.ReadBytes('\n')
+		if err != nil && (len(text) == 0 || !errors.Is(err, io.EOF)) {
 			return row{}, err
 		}
 		j.line++
@@ -179,23 +183,4 @@ func (r *row) check() {
 	if r.ProfileID == "" && len(r.Identifier) == 0 {
 		r.Fault = faultEmpty
 	}
-}
-
-// errLongLine ends the reading of a file.
-var errLongLine = core.Errorf(core.Invalid, "LINE_TOO_LONG", "a line of the file is longer than 64 KB; is it of the format that was said?").At("file")
-
-// limitedLines refuses a record that no list has: in a file without line ends, or
-// behind a quote that is never closed, one would fill the memory.
-type limitedLines struct {
-	r     *bufio.Reader
-	since int // bytes read since the record began, and a buffer at most before it
-}
-
-// Read implements io.Reader.
-func (l *limitedLines) Read(p []byte) (int, error) {
-	n, err := l.r.Read(p)
-	if l.since += n; l.since > 2*maxLine {
-		return 0, errLongLine
-	}
-	return n, err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"slices"
 
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
@@ -14,17 +13,15 @@ import (
 func (s *Service) handleJobs() {
 	s.jobs.Handle(JobList, work.JobHandlerFunc(s.runList), 0)
 	s.jobs.Handle(JobSnapshot, work.JobHandlerFunc(s.runSnapshot), 0)
-	s.runner.Handle(SweepList, work.Kind{Handler: work.HandlerFunc(func(ctx context.Context, l *work.Lease) error {
-		return s.unstage(ctx, l.Task().Workspace, l.Task().Name)
-	})})
+	s.runner.Handle(SweepList, work.Kind{Handler: s.files().Sweeper(s.unmark)})
 }
 
-// listPosition is where the job of an upload goes on: at a row of a chunk, then,
+// listPosition is where the job of an upload goes on: at a row of its file, then,
 // when all are done, behind a member that may have to go.
 type listPosition struct {
-	Chunk  int64        `bson:"chunk"`
-	Row    int64        `bson:"row"`
+	At     int64        `bson:"at"` // the offset of the row
 	Member string       `bson:"member,omitempty"`
+	Ended  bool         `bson:"ended,omitempty"` // all is on disk; the file and its marks may be gone
 	Counts UploadCounts `bson:"counts"`
 }
 
@@ -45,25 +42,25 @@ func (s *Service) runList(ctx context.Context, run *work.JobRun) error {
 	step := func(ops ...store.Op) error {
 		return run.Step(ctx, pos.Counts.Lines, in.Rows, pos, ops...)
 	}
-	for ; pos.Chunk < in.Chunks; pos.Chunk, pos.Row = pos.Chunk+1, 0 {
-		c, err := Chunks.Get(ctx, s.db, rowsKey(ws, in.File, pos.Chunk))
+	if pos.Ended {
+		return s.endList(ctx, run, &in, &pos)
+	}
+	for rows := s.openStaged(ctx, ws, &in, pos.At); ; {
+		slice, err := rows.take(listSlice)
 		if err != nil {
 			return err
 		}
-		if c == nil {
-			return work.Permanent(invalid("FILE_GONE", "the uploaded file is no longer kept; upload it again"))
+		if len(slice) == 0 {
+			break
 		}
-		for pos.Row < int64(len(c.Rows)) {
-			slice := c.Rows[pos.Row:min(pos.Row+listSlice, int64(len(c.Rows)))]
-			results, err := s.addRows(ctx, ws, &in, slice)
-			if err != nil {
-				return err
-			}
-			pos.Counts.add(results, slice)
-			pos.Row += int64(len(slice))
-			if err := step(); err != nil {
-				return err
-			}
+		results, err := s.addRows(ctx, ws, &in, slice)
+		if err != nil {
+			return err
+		}
+		pos.Counts.add(results, slice)
+		pos.At = rows.at
+		if err := step(); err != nil {
+			return err
 		}
 	}
 	if in.Replace && in.Rows > 0 && pos.Counts.Added+pos.Counts.Already == 0 {
@@ -78,10 +75,25 @@ func (s *Service) runList(ctx context.Context, run *work.JobRun) error {
 			return err
 		}
 	}
+	// In one commit with the note that all is done, the file becomes unreadable: a run
+	// that found the marks gone would take everybody for unnamed.
+	pos.Ended = true
+	ops, err := s.files().Ending(ctx, ws, in.File)
+	if err != nil {
+		return err
+	}
+	if err := step(ops...); err != nil {
+		return err
+	}
+	return s.endList(ctx, run, &in, &pos)
+}
+
+// endList tells the result of an upload and deletes what it staged.
+func (s *Service) endList(ctx context.Context, run *work.JobRun, in *listInput, pos *listPosition) error {
 	if err := run.Result(pos.Counts); err != nil {
 		return err
 	}
-	return s.unstage(ctx, ws, in.File)
+	return s.unstage(ctx, run.Workspace(), in.File)
 }
 
 // addRows adds the people of some rows to the list, and marks them when the file
@@ -129,31 +141,6 @@ func (s *Service) whoAre(ctx context.Context, ws string, slice []row) ([]string,
 	return out, nil
 }
 
-// mark notes that a file names people.
-func (s *Service) mark(ctx context.Context, ws, file string, people []string) error {
-	people = slices.Clone(people)
-	slices.Sort(people)
-	people = slices.DeleteFunc(slices.Compact(people), func(p string) bool { return p == "" })
-	keys := make([]string, len(people))
-	for i, p := range people {
-		keys[i] = markKey(ws, file, p)
-	}
-	have, err := Chunks.GetMany(ctx, s.db, keys)
-	if err != nil {
-		return err
-	}
-	var ops []store.Op
-	for i, c := range have {
-		if c == nil {
-			ops = append(ops, Chunks.Insert(&Chunk{Meta: store.Meta{ID: keys[i]}}))
-		}
-	}
-	if len(ops) == 0 {
-		return nil
-	}
-	return s.commit(ctx, ops)
-}
-
 // removeUnmarked removes the members whom the file does not name, walking the list
 // from where the job came to.
 func (s *Service) removeUnmarked(ctx context.Context, ws string, in *listInput, pos *listPosition, step func(...store.Op) error) error {
@@ -193,32 +180,4 @@ func (s *Service) removeUnmarked(ctx context.Context, ws string, in *listInput, 
 			return err
 		}
 	}
-}
-
-// unmarked returns those of some people whom a file does not name, under none of the
-// ids that were merged into them.
-func (s *Service) unmarked(ctx context.Context, ws, file string, ids []string) ([]string, error) {
-	people, err := s.profiles.GetMany(ctx, ws, ids)
-	if err != nil {
-		return nil, err
-	}
-	var out []string
-	for i, p := range people {
-		parts := []string{ids[i]}
-		if p != nil {
-			parts = p.Parts
-		}
-		keys := make([]string, len(parts))
-		for j, part := range parts {
-			keys[j] = markKey(ws, file, part)
-		}
-		marks, err := Chunks.GetMany(ctx, s.db, keys)
-		if err != nil {
-			return nil, err
-		}
-		if !slices.ContainsFunc(marks, func(c *Chunk) bool { return c != nil }) {
-			out = append(out, ids[i])
-		}
-	}
-	return out, nil
 }

@@ -6,12 +6,14 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/work"
 )
 
 // faltering is a committer that fails now and then, before or after it has done what
@@ -59,4 +61,39 @@ func TestAnUploadGoesOnWhereItCameTo(t *testing.T) {
 	n, err := o.CountChanges(o.ctx, o.ws, list.SegmentID())
 	require.NoError(t, err)
 	require.Equal(t, int64(400), n, "nobody came on it twice")
+}
+
+// A run that died between the end of its work and the end of its job finds the marks
+// gone; it must not take that for a file that names nobody.
+func TestAnUploadThatEndedRemovesNobodyMore(t *testing.T) {
+	o := newOffice(t)
+	people := o.people(5, countryOf)
+	id := o.emptyList("x").SegmentID()
+	in := UploadInput{ID: id, Format: CSV, Replace: true}
+	j, err := o.UploadList(o.ctx, o.ws, in, strings.NewReader("profileId\n"+people[0]+"\n"+people[1]+"\n"))
+	require.NoError(t, err)
+	j = o.finish(j.JobID())
+	_, err = o.AddToList(o.ctx, o.ws, id, []ListItem{{ProfileID: people[2]}})
+	require.NoError(t, err)
+	j.Status = work.Running
+	require.NoError(t, work.Commit(o.ctx, o.db, work.JobDocs.Replace(j),
+		work.Enqueue(work.Item{Kind: "job." + JobList, Workspace: o.ws, Name: j.JobID(), DueAt: time.Now()})))
+	var c UploadCounts
+	require.NoError(t, o.finish(j.JobID()).DecodeResult(&c))
+	require.Equal(t, UploadCounts{Lines: 2, Added: 2}, c)
+	require.ElementsMatch(t, people[:3], o.ids(id))
+	require.Zero(t, o.staged())
+}
+
+func TestTheSweepTakesTheMarksToo(t *testing.T) {
+	o := newOffice(t)
+	id := o.emptyList("x").SegmentID()
+	job := listInput{List: id, Replace: true}
+	require.NoError(t, o.stage(o.ctx, o.ws, &job, UploadInput{ID: id, Format: CSV}, strings.NewReader("email\na@example.com\n")))
+	require.NoError(t, o.mark(o.ctx, o.ws, job.File, []string{"prof_1", "prof_2", "", "prof_1"}))
+	require.EqualValues(t, 3, o.staged())
+	task, err := work.Find(o.ctx, o.db, o.ws, SweepList, job.File)
+	require.NoError(t, err)
+	require.NoError(t, work.Commit(o.ctx, o.db, work.Move(task, time.Now())))
+	require.Eventually(t, func() bool { return o.staged() == 0 }, 10*time.Second, 5*time.Millisecond)
 }

@@ -175,5 +175,6 @@ func decodeBehaviour(raw bson.Raw) (*Behaviour, error) {
 	if raw == nil {
 		return nil, nil
 	}
-	return Behaviours.Decode(raw)
+	b := &Behaviour{} // bson.Unmarshal would copy the document first
+	return b, b.UnmarshalBSON(raw)
 }
