@@ -56,23 +56,11 @@ func (o *outcome) add(w *person) {
 // news. It fills in the versions of the new list.
 func (o *outcome) members(w *person, before []Member) (turned bool) {
 	id := w.b.ProfileID()
-	after := w.b.Members
-	for len(before) > 0 || len(after) > 0 {
-		var d int
+	beside(before, w.b.Members, func(m *Member) string { return m.Segment }, func(old, m *Member) {
 		switch {
-		case len(before) == 0:
-			d = 1
-		case len(after) == 0:
-			d = -1
-		default:
-			d = compareMembers(before[0], after[0])
-		}
-		switch {
-		case d < 0:
-			o.leave(id, before[0], w.cause(before[0].Segment, false))
-			turned, before = true, before[1:]
-		case d > 0:
-			m := &after[0]
+		case m == nil:
+			o.leave(id, *old, w.cause(old.Segment, false))
+		case old == nil:
 			m.V = 1
 			o.ops = append(o.ops, Memberships.Insert(o.membership(id, *m, 0)))
 			if _, came := w.lost[m.Segment]; !came {
@@ -81,18 +69,15 @@ func (o *outcome) members(w *person, before []Member) (turned bool) {
 				o.tell(id, m.Segment, Entered, CauseMerge)
 			}
 			o.sizes[m.Segment]++
-			turned, after = true, after[1:]
+		case m.Since != old.Since:
+			o.ops = append(o.ops, Memberships.Replace(o.membership(id, *m, old.V)))
+			m.V = old.V + 1
 		default:
-			m := &after[0]
-			m.V = before[0].V
-			if m.Since != before[0].Since {
-				o.ops = append(o.ops, Memberships.Replace(o.membership(id, *m, m.V)))
-				m.V++
-				turned = true
-			}
-			before, after = before[1:], after[1:]
+			m.V = old.V
+			return
 		}
-	}
+		turned = true
+	})
 	return turned
 }
 

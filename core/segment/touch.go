@@ -92,30 +92,14 @@ func traitsOf(p *profile.Profile) []profile.Trait {
 // eachChangedTrait calls f with the path of each register that is not the same in
 // both sorted lists.
 func eachChangedTrait(a, b []profile.Trait, f func(path string)) {
-	for len(a) > 0 || len(b) > 0 {
-		var d int
+	beside(a, b, func(t *profile.Trait) string { return t.Path }, func(old, now *profile.Trait) {
 		switch {
-		case len(a) == 0:
-			d = 1
-		case len(b) == 0:
-			d = -1
-		default:
-			d = strings.Compare(a[0].Path, b[0].Path)
+		case old == nil:
+			f(now.Path)
+		case now == nil || old.Value.Type != now.Value.Type || !bytes.Equal(old.Value.Value, now.Value.Value):
+			f(old.Path)
 		}
-		switch {
-		case d < 0:
-			f(a[0].Path)
-			a = a[1:]
-		case d > 0:
-			f(b[0].Path)
-			b = b[1:]
-		default:
-			if a[0].Value.Type != b[0].Value.Type || !bytes.Equal(a[0].Value.Value, b[0].Value.Value) {
-				f(a[0].Path)
-			}
-			a, b = a[1:], b[1:]
-		}
-	}
+	})
 }
 
 // touchTrait finds the segments that read the path, something above it or
