@@ -31,6 +31,7 @@ type Profile struct {
 	CreatedAt   time.Time        `bson:"createdAt"`             // commit time of the first event
 	UpdatedAt   time.Time        `bson:"updatedAt"`             // commit time of the latest event, merge or unmerge
 	HeldUntil   time.Time        `bson:"heldUntil,omitempty"`   // somebody asks units to wait: see hold.go; no part of the fold
+	Withheld    []Withheld       `bson:"-"`                     // of what Gate.Show gave: what is hidden, sorted by path
 }
 
 // Held is an identifier of a profile.

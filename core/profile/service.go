@@ -35,6 +35,7 @@ type Service struct {
 	ids      *memory                    // identifier key → part: true for ever, unless erased
 	hints    *lru.Cache[string, string] // part key → profile id: a guess that a read profile confirms
 	derives  Fold                       // nil: nothing
+	gate     GateOptions
 }
 
 // NewService returns a service over db, whose collections (Specs, and the event
