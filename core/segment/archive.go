@@ -36,14 +36,18 @@ func (s *Service) Archive(ctx context.Context, ws, id string, expectedVersion *i
 	return out, fail(err)
 }
 
-// Restore puts an archived segment to use again. Its condition is checked anew, for
-// what it refers to may have gone, and its job looks at everybody. Restoring one
-// that is in use does nothing.
+// Restore puts an archived segment to use again, or one that is stalled. Its
+// condition is checked anew, for what it refers to may have gone, and its job looks
+// at everybody. Restoring one that is in use does nothing.
 func (s *Service) Restore(ctx context.Context, ws, id string, expectedVersion *int64) (*Outcome, error) {
 	var warnings []condition.Warning
 	job, err := s.redefine(ctx, ws, id, func(rev int64) ([]store.Op, error) {
 		voc, seg, err := s.subject(ctx, ws, id, expectedVersion)
-		if err != nil || seg.Status != Archived {
+		if err != nil {
+			return nil, err
+		}
+		stalled, err := s.Stalled(ctx, ws, seg)
+		if err != nil || seg.Status != Archived && !stalled {
 			return nil, err
 		}
 		seg.Status, seg.Since, seg.UpdatedAt = Building, rev, millis(s.clock.Now())

@@ -12,7 +12,8 @@
 // the compiled definitions (Set) finds; only those are asked again. Answers say when
 // they can next change by themselves, and the sweep asks them again then. A new
 // definition is BUILDING, beside the members as they were, until its backfill has
-// looked at everybody.
+// looked at everybody; it is stalled when that failed or was cancelled, and Restore
+// begins another.
 //
 // Definitions have a revision. A unit of work checks that it is still the one that it
 // derived from, and publish, the one way to change what a definition says, moves it:
