@@ -2488,6 +2488,11 @@ type Segment implements Node {
   usedBy: [Node!]! @data(category: NONE)
   """The job that finds, or found, the members of the present definition; the old ones stay until it has."""
   backfill: Job @data(category: NONE)
+  """
+  Whether it is BUILDING and nobody builds it, since its job failed or was cancelled. The old members stay;
+  restoreSegment starts another job.
+  """
+  stalled: Boolean! @data(category: NONE)
   """What its conditions were, the latest first."""
   versions(first: Int, after: Cursor, last: Int, before: Cursor): SegmentVersionConnection! @data(category: NONE)
   """Where segmentMembershipChanged continues from this very state, with no gap."""
@@ -3071,7 +3076,7 @@ extend type Mutation {
   updateSegment(input: UpdateSegmentInput!): UpdateSegmentPayload! @can(action: DESIGN) @data(category: NONE)
   """Puts a segment away; it can be restored. Refused while something uses it."""
   archiveSegment(input: ArchiveSegmentInput!): ArchiveSegmentPayload! @can(action: DESIGN) @data(category: NONE)
-  """Takes a segment into use again."""
+  """Takes a segment into use again that was archived; of one that is stalled, tries once more to find the members."""
   restoreSegment(input: RestoreSegmentInput!): RestoreSegmentPayload! @can(action: DESIGN) @data(category: NONE)
   """Makes an empty list, which is a static segment."""
   createStaticSegment(input: CreateStaticSegmentInput!): CreateStaticSegmentPayload! @can(action: DESIGN) @data(category: NONE)
@@ -4663,6 +4668,8 @@ func (ec *executionContext) childFields_Segment(ctx context.Context, field graph
 		return ec.fieldContext_Segment_usedBy(ctx, field)
 	case "backfill":
 		return ec.fieldContext_Segment_backfill(ctx, field)
+	case "stalled":
+		return ec.fieldContext_Segment_stalled(ctx, field)
 	case "versions":
 		return ec.fieldContext_Segment_versions(ctx, field)
 	case "cursor":

@@ -183,6 +183,11 @@ func (r segmentFields) Backfill(ctx context.Context, s *segment.Segment) (*work.
 	return r.job(ctx, s.Backfill)
 }
 
+// Stalled answers Segment.stalled.
+func (r segmentFields) Stalled(ctx context.Context, s *segment.Segment) (bool, error) {
+	return r.Segments.Stalled(ctx, workspace(ctx), s)
+}
+
 // job returns a job by its id, nil for "".
 func (r *Resolver) job(ctx context.Context, id string) (*work.Job, error) {
 	if id == "" {
