@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"modernc.org/libc"
+	"modernc.org/libc/sys/types"
 	lib "modernc.org/sqlite/lib"
 )
 
@@ -31,4 +32,17 @@ var reservePages = sync.OnceFunc(func() {
 	if lib.Xsqlite3_config(tls, lib.SQLITE_CONFIG_PAGECACHE, args) != lib.SQLITE_OK {
 		libc.Xfree(tls, block)
 	}
+	keepRegions(tls)
 })
+
+// keepRegions holds one piece of each size for ever. The general allocator cuts
+// regions of 64 KB into pieces of one size, up to 16 KB, and gives a region back to
+// the system with its last piece. SQLite takes a piece of a few KB for a moment each
+// time that it shares a full page of a tree out among its neighbours, which costs
+// four system calls when no other piece of that size is in use.
+func keepRegions(tls *libc.TLS) {
+	const largest = 16 << 10
+	for size := 16; size <= largest; size *= 2 {
+		libc.Xmalloc(tls, types.Size_t(size))
+	}
+}
