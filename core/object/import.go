@@ -20,7 +20,7 @@ type Format string
 
 // The formats.
 const (
-	NDJSON Format = "NDJSON" // an item a line: {"externalId", "fields", "links"}
+	NDJSON Format = "NDJSON" // an item a line: {"externalId", "fields", "links"}, see jsonItem
 	CSV    Format = "CSV"    // RFC 4180, the first record is the header
 )
 

@@ -77,7 +77,7 @@ func TestImportNDJSONGoesOnAfterAStop(t *testing.T) {
 	defineOrders(t, f)
 	var b strings.Builder
 	for i := range 1700 {
-		fmt.Fprintf(&b, `{"externalId":"o%d","fields":{"n":%d,"note":%q},"links":{"buyer":[{"namespace":"email","value":"p%d@example.com"}],"shop":[{"externalId":"s1"}]}}`+"\n", i, i, strings.Repeat("x", 900), i)
+		fmt.Fprintf(&b, `{"externalId":"o%d","fields":{"n":%d,"note":%q},"links":[{"relation":"buyer","to":[{"identifier":{"namespace":"email","value":"p%d@example.com"}}]},{"relation":"shop","to":[{"externalId":"s1"}]}]}`+"\n", i, i, strings.Repeat("x", 900), i)
 		if i%500 == 0 {
 			b.WriteString("\n{\"externalId\":\"bad\",\"surprise\":1}\n")
 		}

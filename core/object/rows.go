@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"io"
 	"strings"
@@ -68,50 +67,6 @@ func (n *ndjsonRows) next() (row, error) {
 		}
 		return out, nil
 	}
-}
-
-// jsonItem is how an item is written.
-type jsonItem struct {
-	ExternalID string                `json:"externalId"`
-	Fields     json.RawMessage       `json:"fields"`
-	Links      map[string][]jsonLink `json:"links"`
-}
-
-type jsonLink struct {
-	Namespace  string `json:"namespace"`
-	Value      string `json:"value"`
-	ProfileID  string `json:"profileId"`
-	ExternalID string `json:"externalId"`
-}
-
-func decodeItem(text []byte) (Item, *core.Error) {
-	var in jsonItem
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&in); err != nil || d.More() {
-		return Item{}, invalid("LINE_SYNTAX", `a line is an object {"externalId": text, "fields": object, "links": {relation: [{"namespace", "value"} or {"profileId"} or {"externalId"}]}}`).Wrap(err)
-	}
-	it := Item{ExternalID: in.ExternalID}
-	if len(in.Fields) > 0 && string(in.Fields) != "null" {
-		it.Fields = bytes.Clone(in.Fields)
-	}
-	for relation, links := range in.Links {
-		if it.Links == nil {
-			it.Links = map[string][]Link{}
-		}
-		out := make([]Link, len(links))
-		for i, l := range links {
-			out[i] = Link{Namespace: l.Namespace, Value: l.Value}
-			switch {
-			case l.ProfileID != "":
-				out[i] = Link{Namespace: ProfileNamespace, Value: l.ProfileID}
-			case l.ExternalID != "":
-				out[i] = Link{Value: l.ExternalID}
-			}
-		}
-		it.Links[relation] = out
-	}
-	return it, nil
 }
 
 // csvRows reads a CSV file whose first record is its header.
