@@ -30,37 +30,41 @@ func wantedBy(needs *condition.Needs, whole bool) wanted {
 	return w
 }
 
-// read decodes what is wanted of a stored profile. Of one that is not wanted whole,
-// the registers have paths and values alone.
-func (w *wanted) read(raw bson.Raw) (*profile.Profile, error) {
+// read decodes what is wanted of a stored profile into p, whose memory it takes again.
+// Of one that is not wanted whole, the registers have paths and values alone, which
+// are those of raw.
+func (w *wanted) read(raw bson.Raw, p *profile.Profile) error {
 	if w.whole {
-		return profile.Profiles.Decode(raw)
+		full, err := profile.Profiles.Decode(raw)
+		if err == nil {
+			*p = *full
+		}
+		return err
 	}
-	p := &profile.Profile{Meta: store.Meta{ID: rawKey(raw)}}
+	*p = profile.Profile{Meta: store.Meta{ID: rawKey(raw)}, Traits: p.Traits[:0]}
 	for it := event.Elements(raw); it.Next(); {
 		switch string(it.Key()) {
 		case "k":
 			p.Bucket, _ = it.Value().AsInt64OK()
 		case "traits":
 			if len(w.traits) > 0 {
-				p.Traits = w.registers(it.Value().Value)
+				p.Traits = w.registers(it.Value().Value, p.Traits)
 			}
 		case "consents":
 			if w.consents { // few have any, and each is read
 				full, err := profile.Profiles.Decode(raw)
 				if err != nil {
-					return nil, err
+					return err
 				}
 				p.Consents = full.Consents
 			}
 		}
 	}
-	return p, nil
+	return nil
 }
 
-// registers reads the registers that are wanted, in their order.
-func (w *wanted) registers(array []byte) []profile.Trait {
-	out := make([]profile.Trait, 0, len(w.traits))
+// registers appends the registers that are wanted, in their order.
+func (w *wanted) registers(array []byte, out []profile.Trait) []profile.Trait {
 	for it := event.Elements(array); it.Next(); {
 		for f := event.Elements(it.Value().Value); f.Next(); {
 			key := f.Key()

@@ -34,8 +34,8 @@ func TestLeanProfilesAnswerLikeWholeOnes(t *testing.T) {
 		require.NoError(t, err)
 		path := rapid.SampledFrom(paths).Draw(t, "path")
 		w := wantedBy(&condition.Needs{Traits: []string{path}, Zone: rapid.Bool().Draw(t, "zone")}, false)
-		lean, err := w.read(raw)
-		require.NoError(t, err)
+		lean := &profile.Profile{Traits: []profile.Trait{{Path: "of another"}}}
+		require.NoError(t, w.read(raw, lean))
 		require.Equal(t, whole.ProfileID(), lean.ProfileID())
 		want, wok := factsOf(whole, nil, nil).Trait(path)
 		got, ok := factsOf(lean, nil, nil).Trait(path)

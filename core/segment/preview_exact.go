@@ -120,7 +120,7 @@ func (q *question) everybody(ctx context.Context, segmentID string) (*tally, err
 
 // walk asks the question of a range of people.
 func (q *question) walk(ctx context.Context, r keyRange, segmentID string) (*tally, error) {
-	t := &tally{}
+	t, p := &tally{}, &profile.Profile{}
 	people := openProfiles(ctx, q.s.db, q.ws, r)
 	var behaviours, members *keyStream
 	if q.reads {
@@ -150,7 +150,7 @@ func (q *question) walk(ctx context.Context, r keyRange, segmentID string) (*tal
 				return nil, err
 			}
 		}
-		p, in, err := q.matches(ctx, people.doc(), b)
+		in, err := q.matches(ctx, people.doc(), b, p)
 		if err != nil {
 			return nil, err
 		}

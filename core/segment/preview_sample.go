@@ -110,12 +110,13 @@ func (q *question) page(ctx context.Context, people []bson.Raw, segmentID string
 			return err
 		}
 	}
+	p := &profile.Profile{}
 	for i, raw := range people {
 		b, err := decodeBehaviour(behaviours[i])
 		if err != nil {
 			return err
 		}
-		p, in, err := q.matches(ctx, raw, b)
+		in, err := q.matches(ctx, raw, b, p)
 		if err != nil {
 			return err
 		}

@@ -176,16 +176,15 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// matches asks the question of a person.
-func (q *question) matches(ctx context.Context, raw bson.Raw, b *Behaviour) (*profile.Profile, bool, error) {
-	p, err := q.wanted.read(raw)
-	if err != nil {
-		return nil, false, err
+// matches asks the question of a person, whose profile it reads into p.
+func (q *question) matches(ctx context.Context, raw bson.Raw, b *Behaviour, p *profile.Profile) (bool, error) {
+	if err := q.wanted.read(raw, p); err != nil {
+		return false, err
 	}
 	f, err := q.facts(ctx, p, b)
 	if err != nil {
-		return nil, false, err
+		return false, err
 	}
 	in := q.program.Evaluate(f, q.now).Value
-	return p, in, f.fault
+	return in, f.fault
 }
