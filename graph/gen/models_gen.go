@@ -590,7 +590,8 @@ type ObjectFieldInput struct {
 // Which records to import: exactly one of these. A column of a table is "externalId", the key of a field, or
 // "link.", a relation, a dot and a namespace ("link.owner.email").
 type ObjectImportContent struct {
-	// A record a line: {"externalId", "fields", "links"}.
+	// A record a line, {"externalId", "fields", "links"}, as upsertObjects takes it; links may also be written
+	// {relation: [target, …]}, and an identifier among the targets {"namespace", "value"}.
 	Ndjson *string `json:"ndjson,omitempty"`
 	// A table.
 	CSV *CSVInput `json:"csv,omitempty"`

@@ -1861,7 +1861,10 @@ Which records to import: exactly one of these. A column of a table is "externalI
 "link.", a relation, a dot and a namespace ("link.owner.email").
 """
 input ObjectImportContent @oneOf {
-  """A record a line: {"externalId", "fields", "links"}."""
+  """
+  A record a line, {"externalId", "fields", "links"}, as upsertObjects takes it; links may also be written
+  {relation: [target, …]}, and an identifier among the targets {"namespace", "value"}.
+  """
   ndjson: String
   """A table."""
   csv: CsvInput
