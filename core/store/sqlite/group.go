@@ -42,6 +42,7 @@ func (w *writer) group(group []*request) {
 		w.finish(r, r.err)
 	}
 	w.tidy()
+	w.s.ahead.note(group)
 }
 
 // prepare looks at what other processes did since the last group.

@@ -11,10 +11,10 @@ import (
 // Every commit makes readers drop their pages and every read takes new ones. Out of
 // the general allocator that costs a fifth of the time of the hot path, and a page
 // of 4 KB takes 8 KB there; so the pages of all connections of the process come out
-// of one block. It has room for the cache of one writer and of the readers around
-// it; what is beyond comes from the allocator, as without the block.
+// of one block. It has room for the caches of one writer and of the readers around
+// it, those that read ahead too; what is beyond comes from the allocator, as without the block.
 const (
-	pageSlots = 20_000
+	pageSlots = 23_000
 	slotBytes = 4096 + 512 // a page and what SQLite keeps beside it
 )
 

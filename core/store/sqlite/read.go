@@ -36,6 +36,7 @@ func (s *Store) Get(ctx context.Context, spec *store.Spec, ids []string) ([]bson
 		}
 		return nil
 	}
+	defer s.aheadOfGet(ctx, l, ids)()
 	if len(ids) == 1 {
 		err = s.pool.with(ctx, get) // one statement is a transaction by itself
 	} else if len(ids) > 1 {

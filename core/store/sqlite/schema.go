@@ -37,6 +37,7 @@ type layout struct {
 	multi   []*index
 
 	insert, current, remove, versionOf, get string
+	spots                                   []spot
 }
 
 type field struct{ path, col string }
@@ -180,6 +181,7 @@ func (l *layout) statements() {
 	l.remove = fmt.Sprintf("DELETE FROM %s WHERE w = ? AND id = ? AND v = ?", l.table)
 	l.versionOf = fmt.Sprintf("SELECT v FROM %s WHERE w = ? AND id = ?", l.table)
 	l.get = fmt.Sprintf("SELECT v, doc FROM %s WHERE w = ? AND id = ?", l.table)
+	l.spots = l.spotsOf()
 }
 
 // update writes the SQL that replaces a document and the columns of the mask only,

@@ -54,6 +54,7 @@ type Store struct {
 
 	watch watchers
 	check *checkpointer
+	ahead *ahead
 
 	batches, groups, logged atomic.Int64
 }
@@ -87,6 +88,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{path: path, clock: o.Clock, queue: make(chan *request, queueLength), stopped: make(chan struct{})}
 	s.names.Store(&map[string]int64{})
 	s.pool = newPool(max(4, runtime.GOMAXPROCS(0)), s.openReader)
+	s.ahead = s.newAhead()
 	pragmas := []string{writerCache}
 	if o.MaxPages > 0 {
 		pragmas = append(pragmas, fmt.Sprintf("max_page_count=%d", o.MaxPages))
@@ -195,6 +197,7 @@ func (s *Store) Commit(ctx context.Context, b store.Batch) (store.Token, error) 
 	if err := r.encode(s.catalog.Load()); err != nil {
 		return "", fmt.Errorf("sqlite: commit: %w", err)
 	}
+	s.aheadOfCommit(ctx, r)
 	if err := s.send(ctx, r); err != nil {
 		return "", err
 	}
@@ -258,6 +261,7 @@ func (s *Store) Close(context.Context) error {
 	<-s.stopped
 	s.watch.close()
 	s.pool.close()
+	s.ahead.pool.close()
 	s.check.close()
 	return nil
 }
