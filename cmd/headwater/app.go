@@ -11,6 +11,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
+	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/segment"
@@ -25,6 +26,7 @@ import (
 type app struct {
 	e        *env
 	store    store.Store
+	ring     *keyring.Ring
 	metrics  *telemetry.Metrics
 	runner   *work.Runner
 	jobs     *work.Jobs
@@ -38,10 +40,23 @@ type app struct {
 	end func() // ends the background work that begin started; nil: it did not
 }
 
+// start opens the store and wires the services over it.
+func (f storeFlags) start(e *env) (*app, error) {
+	s, err := f.open(e)
+	if err != nil {
+		return nil, err
+	}
+	ring, err := f.ring(e, s)
+	if err != nil {
+		return nil, errors.Join(err, s.Close(context.WithoutCancel(e.ctx)))
+	}
+	return newApp(e, s, ring), nil
+}
+
 // newApp wires the services. Nothing runs in the background but the pipeline's
 // lanes until work is called.
-func newApp(e *env, s store.Store) *app {
-	a := &app{e: e, store: s, metrics: telemetry.NewMetrics(buildVersion())}
+func newApp(e *env, s store.Store, ring *keyring.Ring) *app {
+	a := &app{e: e, store: s, ring: ring, metrics: telemetry.NewMetrics(buildVersion())}
 	a.runner = work.New(work.Options{Store: s, Clock: e.clock, Logger: e.log})
 	a.jobs = work.NewJobs(a.runner)
 	a.access = access.New(access.Options{Store: s, Clock: e.clock, Logger: e.log, Jobs: a.jobs, Specs: specs()})

@@ -69,6 +69,6 @@ func (c *restoreCmd) Run(e *env) (err error) {
 	if err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
-	fmt.Fprintln(e.out, "restored; start the server on this store as usual")
+	fmt.Fprintln(e.out, "restored; the secrets in it open with the master key of the server that wrote the backup: give this one the same before you start it (DIR/master.key, or --master-key FILE)")
 	return nil
 }

@@ -43,16 +43,15 @@ func (c *demoCmd) Run(e *env) (err error) {
 	if c.PrintConfig {
 		return printConfig(e.out, e.parsed)
 	}
-	s, err := storeFlags{Data: c.Data}.open(e)
-	if err != nil {
-		return err
-	}
 	// What fills the workspace may fail after the server has begun to listen: it is
 	// stopped then.
 	inner, stop := *e, context.CancelFunc(nil)
 	inner.ctx, stop = context.WithCancel(e.ctx)
 	defer stop()
-	a := newApp(&inner, s)
+	a, err := storeFlags{Data: c.Data}.start(&inner)
+	if err != nil {
+		return err
+	}
 	defer func() { err = errors.Join(err, a.close()) }()
 	keys, err := c.find(a)
 	if err != nil {

@@ -16,11 +16,10 @@ func (c *serveCmd) Run(e *env) (err error) {
 	if c.PrintConfig {
 		return printConfig(e.out, e.parsed)
 	}
-	s, err := c.open(e)
+	a, err := c.start(e)
 	if err != nil {
 		return err
 	}
-	a := newApp(e, s)
 	defer func() { err = errors.Join(err, a.close()) }()
 	return a.serve(c.httpFlags, func(url string) {
 		fmt.Fprintf(e.out, "Headwater %s listening on %s\n", buildVersion(), url)

@@ -10,6 +10,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
+	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/segment"
@@ -26,13 +27,37 @@ const databaseFile = "headwater.db"
 type storeFlags struct {
 	Data  string `help:"Folder of the embedded store; made when missing." type:"path" xor:"store" placeholder:"DIR"`
 	Mongo string `help:"Connection string of a MongoDB replica set, instead of --data." xor:"store" placeholder:"URI"`
+
+	MasterKey string `help:"File with the key that seals the store's secrets: 32 bytes in base64. Without it DIR/master.key is made; on MongoDB the key is then kept in the store itself." type:"path" placeholder:"FILE"`
+}
+
+// masterFile is the master key within --data, when no other is named.
+const masterFile = "master.key"
+
+// ring returns the secrets of the store.
+func (f storeFlags) ring(e *env, s store.Store) (*keyring.Ring, error) {
+	var m keyring.Master
+	var err error
+	switch {
+	case f.MasterKey != "":
+		m, err = keyring.LoadMaster(f.MasterKey)
+	case f.Data != "":
+		m, err = keyring.EnsureMaster(filepath.Join(f.Data, masterFile))
+	default:
+		e.log.Warn("the secrets are sealed with a key that lies in the same store: whoever reads the store can open them; name a file with --master-key")
+		m, err = keyring.StoredMaster(e.ctx, s, e.clock)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return keyring.New(s, e.clock, m), nil
 }
 
 // specs are all collections of the server. Deletion, backup and, later, erasure
 // walk them, so a new package is added here and nowhere else.
 func specs() []*store.Spec {
 	all := store.Specs()
-	for _, s := range [][]*store.Spec{access.Specs(), work.Specs(), event.Specs(), object.Specs(), profile.Specs(), segment.Specs(), ingest.Specs()} {
+	for _, s := range [][]*store.Spec{keyring.Specs(), access.Specs(), work.Specs(), event.Specs(), object.Specs(), profile.Specs(), segment.Specs(), ingest.Specs()} {
 		all = append(all, s...)
 	}
 	return all

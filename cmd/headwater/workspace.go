@@ -21,11 +21,10 @@ type workspaceCmd struct {
 
 // operate runs f with the services over a store, as the operator.
 func (f storeFlags) operate(e *env, do func(ctx context.Context, a *app) error) (err error) {
-	s, err := f.open(e)
+	a, err := f.start(e)
 	if err != nil {
 		return err
 	}
-	a := newApp(e, s)
 	defer func() { err = errors.Join(err, a.close()) }()
 	return do(core.WithActor(e.ctx, access.Operator("cli")), a)
 }

@@ -44,6 +44,7 @@ var Plan = []Floor{
 	{Path: "core/store/storetest", Level: 14, For: []string{"core/store/mongo/wiretest/..."}},
 	{Path: "core/store/mongo/wiretest/...", Level: 16, Tests: true},
 
+	{Path: "core/keyring", Level: 18},
 	{Path: "core/audit", Level: 20},
 	{Path: "core/work", Level: 20},
 	{Path: "core/staging", Level: 25},
@@ -83,6 +84,7 @@ var Plan = []Floor{
 	{Path: "cmd/...", Level: 400},
 
 	{Path: "internal/floors", Level: 0, For: []string{}},
+	{Path: "internal/deps", Level: 0, For: []string{}},
 	{Path: "e2e", Level: 500, Tests: true},
 }
 
