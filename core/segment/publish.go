@@ -9,6 +9,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/work"
 )
 
 // maxPublishes bounds how often a publication is tried again because another, or a
@@ -63,19 +64,9 @@ func (s *Service) publishBy(ctx context.Context, ws string, change func(rev int6
 	return 0, fmt.Errorf("segment: publish: %w", store.ErrConflict)
 }
 
-// commit writes operations as one batch; while the store cannot say whether it did,
-// the batch is repeated with its id.
+// commit writes operations as one batch.
 func (s *Service) commit(ctx context.Context, ops []store.Op) error {
-	b := store.Batch{ID: core.NewID(core.PrefixBatch, s.clock.Now()), Ops: ops}
-	for try := 0; ; try++ {
-		_, err := s.db.Commit(ctx, b)
-		if !errors.Is(err, store.ErrUnavailable) || try == 4 {
-			return err
-		}
-		if (core.SystemClock{}).Sleep(ctx, 50*time.Millisecond<<try) != nil {
-			return err
-		}
-	}
+	return work.Commit(ctx, s.db, ops...)
 }
 
 // conflictOn reports whether err is a lost race about a document of a collection.
