@@ -29,6 +29,12 @@ const (
 	WithheldUnclassified = "UNCLASSIFIED" // nobody has said what it holds
 )
 
+// Withheld is something that is hidden, whole or in part, and why.
+type Withheld struct {
+	Path   string // where it stands: "traits.email", "identifiers.phone", "eventCount"
+	Reason string // one of the Withheld constants
+}
+
 // Decision is an answer of the policy. The zero Decision denies.
 type Decision struct {
 	Effect   Effect

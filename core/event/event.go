@@ -33,6 +33,9 @@ const (
 	NameAliased         = "Aliased"
 	NameProfileMerged   = "Profile Merged"
 	NameProfileUnmerged = "Profile Unmerged"
+	// Properties of the next two: purposes (none are all), reason.
+	NameProcessingRestricted = "Processing Restricted"
+	NameProcessingResumed    = "Processing Resumed"
 )
 
 // The limits of Segment's protocol, in bytes unless said otherwise.
@@ -74,6 +77,9 @@ type Event struct {
 	// Integrations says, in the client's words, where the event may go.
 	Integrations bson.Raw `bson:"integrations,omitempty"`
 	Sum          []byte   `bson:"sum"` // 16 bytes: see Input.Sum
+	// Withheld is what is hidden of an event that a gate gave: paths as
+	// "properties.total", "context", "userId", sorted.
+	Withheld []core.Withheld `bson:"-"`
 }
 
 // Events is the log.

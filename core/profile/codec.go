@@ -34,6 +34,9 @@ func (p *Profile) MarshalBSON() ([]byte, error) {
 	if len(p.Consents) > 0 {
 		b = appendArray(b, "consents", p.Consents, appendConsent)
 	}
+	if len(p.Restrictions) > 0 {
+		b = appendArray(b, "restrictions", p.Restrictions, appendRestriction)
+	}
 	if len(p.Separations) > 0 {
 		b = appendStrings(b, "separations", p.Separations)
 	}
@@ -44,6 +47,9 @@ func (p *Profile) MarshalBSON() ([]byte, error) {
 	b = bc.AppendInt64Element(b, "mergedSeq", p.MergedSeq)
 	b = bc.AppendInt64Element(b, "events", p.Events)
 	b = bc.AppendInt64Element(b, "k", p.Bucket)
+	if p.Restricted != 0 {
+		b = bc.AppendInt64Element(b, "restricted", p.Restricted)
+	}
 	b = appendTime(b, "firstSeenAt", p.FirstSeenAt)
 	b = appendTime(b, "lastSeenAt", p.LastSeenAt)
 	b = appendTime(b, "createdAt", p.CreatedAt)
@@ -87,6 +93,19 @@ func appendConsent(b []byte, c *Consent) []byte {
 	b = appendTime(b, "t", c.At)
 	b = bc.AppendStringElement(b, "e", c.Event)
 	return bc.AppendInt64Element(b, "q", c.Seq)
+}
+
+func appendRestriction(b []byte, r *Restriction) []byte {
+	if r.Purpose != "" {
+		b = bc.AppendStringElement(b, "u", r.Purpose)
+	}
+	b = appendStrings(b, "p", r.Parts)
+	if r.On {
+		b = bc.AppendBooleanElement(b, "o", true)
+	}
+	b = appendTime(b, "t", r.At)
+	b = bc.AppendStringElement(b, "e", r.Event)
+	return bc.AppendInt64Element(b, "q", r.Seq)
 }
 
 func appendTime(b []byte, key string, t time.Time) []byte {
@@ -146,6 +165,10 @@ func (p *Profile) UnmarshalBSON(data []byte) error {
 			p.Traits = decodeArray(&d, v, at, d.trait)
 		case "consents":
 			p.Consents = decodeArray(&d, v, at, d.consent)
+		case "restrictions":
+			p.Restrictions = decodeArray(&d, v, at, d.restriction)
+		case "restricted":
+			p.Restricted = d.int(v)
 		case "separations":
 			p.Separations = d.strings(v, at)
 		case "proposals":
@@ -265,6 +288,25 @@ func (d *decoder) consent(doc []byte, base int, c *Consent) {
 			c.Event = d.str(v, at)
 		case "q":
 			c.Seq = d.int(v)
+		}
+	})
+}
+
+func (d *decoder) restriction(doc []byte, base int, r *Restriction) {
+	d.each(doc, base, func(key string, v bc.Value, at int) {
+		switch key {
+		case "u":
+			r.Purpose = d.str(v, at)
+		case "p":
+			r.Parts = d.strings(v, at)
+		case "o":
+			r.On, _ = v.BooleanOK()
+		case "t":
+			r.At = d.time(v)
+		case "e":
+			r.Event = d.str(v, at)
+		case "q":
+			r.Seq = d.int(v)
 		}
 	})
 }

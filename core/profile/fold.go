@@ -20,17 +20,19 @@ type fact struct {
 	Part        string     `bson:"part"`
 	Seq         int64      `bson:"seq"`
 	Type        event.Type `bson:"type"`
+	Name        string     `bson:"name"`
 	Timestamp   time.Time  `bson:"timestamp"`
 	CommittedAt time.Time  `bson:"committedAt"`
 	Source      string     `bson:"source"`
+	Properties  bson.Raw   `bson:"properties"`
 	Traits      bson.Raw   `bson:"traits"`
 	Context     bson.Raw   `bson:"context"`
 }
 
 func factOf(e *event.Event) *fact {
 	return &fact{
-		Meta: e.Meta, Part: e.Part, Seq: e.Seq, Type: e.Type, Timestamp: e.Timestamp,
-		CommittedAt: e.CommittedAt, Source: e.Source, Traits: e.Traits, Context: e.Context,
+		Meta: e.Meta, Part: e.Part, Seq: e.Seq, Type: e.Type, Name: e.Name, Timestamp: e.Timestamp,
+		CommittedAt: e.CommittedAt, Source: e.Source, Properties: e.Properties, Traits: e.Traits, Context: e.Context,
 	}
 }
 
@@ -64,6 +66,11 @@ func (p *Profile) apply(f *fact, r *rules, cover []string) {
 				}
 			}
 			p.Traits = put(p.Traits, t)
+		})
+	}
+	if f.restricts() {
+		f.restrictions(func(purpose string, on bool) {
+			p.restrict(Restriction{Purpose: purpose, Parts: cover, On: on, At: f.Timestamp, Event: id, Seq: f.Seq})
 		})
 	}
 	preferences(f.Context, func(purpose, status string) {
@@ -118,6 +125,7 @@ func join(winner, loser *Profile, m *Merge) *Profile {
 	slices.SortFunc(p.Identifiers, compareHeld)
 	p.Traits = joinTraits(winner.Traits, loser.Traits)
 	p.Consents = joinConsents(winner.Consents, loser.Consents)
+	p.joinRestrictions(loser)
 	p.Separations = union(winner.Separations, loser.Separations)
 	p.Proposals = union(winner.Proposals, loser.Proposals)
 	p.Seq, p.MergedSeq = m.Seq, m.Seq

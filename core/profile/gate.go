@@ -170,10 +170,7 @@ func (g *Gate) Admits(_ context.Context, p *Profile) (bool, string) {
 }
 
 // Withheld is something of a person that is hidden, and why.
-type Withheld struct {
-	Path   string // "traits.email", "identifiers.phone", "consents", "firstSeenAt"
-	Reason string // one of core.Withheld*
-}
+type Withheld = core.Withheld
 
 // Show returns the person as the actor may see them: a copy, never the argument,
 // unless everything may be seen. Nil when the person is not admitted.

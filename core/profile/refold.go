@@ -154,8 +154,11 @@ func (s *Service) refold(ctx context.Context, ws string, g group, ledger []*Merg
 	return p, nil
 }
 
-// cover returns what a consent event covers, nil for any other event.
+// cover returns what an event of consent or restriction covers, nil for any other event.
 func (g group) cover(f *fact) []string {
+	if f.restricts() {
+		return g.coverage(f.Part, f.Seq)
+	}
 	if len(f.Context) == 0 {
 		return nil
 	}
