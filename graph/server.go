@@ -72,7 +72,7 @@ func New(opt Options) *Server {
 		}),
 		Limits:     opt.Limits,
 		Trusted:    opt.Trusted,
-		Introspect: func(ctx context.Context) bool { return access.Can(core.ActorFrom(ctx), access.Read) },
+		Introspect: func(ctx context.Context) bool { return access.Can(ctx, access.Read) },
 		Each:       root.Each,
 		Observe:    opt.Observe,
 		Logger:     opt.Logger,

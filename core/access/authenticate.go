@@ -18,7 +18,7 @@ import (
 const freshness = time.Second
 
 // Authenticate returns the actor that a secret stands for, acting for purpose (""
-// means the key's default). The error is UNAUTHENTICATED with the reason
+// means the key's default, else DefaultPurpose). The error is UNAUTHENTICATED with the reason
 // MISSING_KEY, UNKNOWN_KEY, KEY_REVOKED, KEY_EXPIRED or WORKSPACE_DELETED, or
 // FORBIDDEN with the reason PURPOSE_NOT_ALLOWED.
 func (s *Service) Authenticate(ctx context.Context, secret, purpose string) (*core.Actor, error) {
@@ -28,7 +28,8 @@ func (s *Service) Authenticate(ctx context.Context, secret, purpose string) (*co
 	if !wellFormed(secret) {
 		return nil, errMalformed
 	}
-	e, err := s.lookup(ctx, hashSecret(secret))
+	hash := hashSecret(secret)
+	e, err := s.lookup(ctx, hash)
 	if err != nil {
 		return nil, err
 	}
@@ -41,17 +42,33 @@ func (s *Service) Authenticate(ctx context.Context, secret, purpose string) (*co
 		return nil, err
 	}
 	if purpose == "" {
-		purpose = k.Purpose
+		purpose = k.defaultPurpose()
 	}
-	if purpose != "" && len(k.Purposes) > 0 && !slices.Contains(k.Purposes, purpose) {
-		return nil, core.Errorf(core.Forbidden, "PURPOSE_NOT_ALLOWED", "this key may not be used for that purpose; name one of those that it allows, or none")
+	if len(k.Purposes) > 0 && !slices.Contains(k.Purposes, purpose) {
+		return nil, core.Errorf(core.Forbidden, "PURPOSE_NOT_ALLOWED", "this key may not be used for that purpose; name one of those that it allows in X-Purpose, or none")
 	}
 	s.usage.touch(k, now)
 	s.quotas.set(k.KeyID, k.Quota, now)
-	return &core.Actor{
+	a := &core.Actor{
 		Workspace: k.Workspace, ID: k.KeyID, Name: k.Name, Roles: k.Roles, Source: k.Source,
 		Purposes: k.Purposes, Purpose: purpose, Scopes: k.Scopes,
-	}, nil
+	}
+	if p := s.Policy(); p != nil {
+		a.Decider = &credential{s: s, policy: p, hash: hash, purpose: purpose}
+	}
+	return a, nil
+}
+
+// defaultPurpose is the purpose of a request that names none: the key's own, else
+// DefaultPurpose where the key may be used for it, else the first that it may.
+func (k *Key) defaultPurpose() string {
+	switch {
+	case k.Purpose != "":
+		return k.Purpose
+	case len(k.Purposes) > 0 && !slices.Contains(k.Purposes, DefaultPurpose):
+		return k.Purposes[0]
+	}
+	return DefaultPurpose
 }
 
 // entry is what is known of a key; both nil when there is none.

@@ -1,10 +1,10 @@
 // Package access says who may come in and what for: workspaces, keys, roles.
 //
 // A request carries a secret, "hw_w_3fK9…". Authenticate turns it into a
-// core.Actor for one purpose; services then ask Require or Allow whether that
-// actor may do what it wants. Until roles get their full meaning there are four
-// permissions: owner and admin have all of them, a write key only ingests, every
-// other role only reads.
+// core.Actor for one purpose, with a Decider that asks the policy anew each time;
+// services then ask Require or Allow whether that actor may do what it wants, and
+// ViewOf what it may read. The policy itself is behind a port: what roles mean is
+// written in rules that a workspace may change.
 //
 // # Secrets
 //

@@ -2,6 +2,7 @@ package access
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
@@ -88,7 +89,7 @@ func (k *NewKey) check(now time.Time) error {
 	}
 	for _, r := range k.Roles {
 		if hints[r] == 0 {
-			return invalid("roles", "UNKNOWN_ROLE", "the roles are owner, admin, marketer, analyst, compliance, developer and write")
+			return invalid("roles", "UNKNOWN_ROLE", "the roles are %s, and those that the policy defines", strings.Join(Roles, ", "))
 		}
 	}
 	write := slices.Contains(k.Roles, Write)
@@ -102,7 +103,7 @@ func (k *NewKey) check(now time.Time) error {
 	}
 	for _, s := range k.Scopes {
 		if !slices.Contains(Permissions, Permission(s)) {
-			return invalid("scopes", "UNKNOWN_SCOPE", "the scopes are read, ingest, design, change and manage")
+			return invalid("scopes", "UNKNOWN_SCOPE", "the scopes are the permissions: %s", permissionList())
 		}
 	}
 	for _, p := range append(slices.Clone(k.Purposes), k.Purpose) {

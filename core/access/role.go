@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/headwater-cdp/headwater/core"
 )
@@ -13,30 +14,58 @@ const (
 	Admin      = "admin"
 	Marketer   = "marketer"
 	Analyst    = "analyst"
+	Support    = "support"
 	Compliance = "compliance"
 	Developer  = "developer"
-	Write      = "write" // a write key: it only ingests, and has no other role
+	Connector  = "connector" // another system, through a connector
+	Write      = "write"     // a write key: it only ingests, and has no other role
 )
 
 // hints is the letter that a secret of the role carries.
 var hints = map[string]byte{
-	Owner: 'o', Admin: 'a', Marketer: 'm', Analyst: 'n', Compliance: 'c', Developer: 'd', Write: 'w',
+	Owner: 'o', Admin: 'a', Marketer: 'm', Analyst: 'n', Support: 's', Compliance: 'c', Developer: 'd', Connector: 'k', Write: 'w',
 }
+
+// Roles lists the built-in roles.
+var Roles = []string{Owner, Admin, Marketer, Analyst, Support, Compliance, Developer, Connector, Write}
 
 // Permission is something an actor may do.
 type Permission string
 
 // The permissions.
 const (
-	Read   Permission = "read"   // see what is in the workspace
-	Ingest Permission = "ingest" // send events
-	Design Permission = "design" // make and change segments, lists, object types and records
-	Change Permission = "change" // change everything else: data and definitions
-	Manage Permission = "manage" // keys, the workspace itself
+	Read    Permission = "read"    // see what is in the workspace
+	Ingest  Permission = "ingest"  // send events
+	Design  Permission = "design"  // make and change segments, lists, object types and records
+	Change  Permission = "change"  // change everything else: data and definitions
+	Manage  Permission = "manage"  // keys, members, the workspace itself
+	Govern  Permission = "govern"  // purposes, consent settings, policy, documents, privacy requests, holds, retention
+	Audit   Permission = "audit"   // read the audit log
+	Consent Permission = "consent" // record consents and suppressions for people
 )
 
 // Permissions lists them all; a key's scopes are some of them.
-var Permissions = []Permission{Read, Ingest, Design, Change, Manage}
+var Permissions = []Permission{Read, Ingest, Design, Change, Manage, Govern, Audit, Consent}
+
+func permissionList() string {
+	names := make([]string, len(Permissions))
+	for i, p := range Permissions {
+		names[i] = string(p)
+	}
+	return strings.Join(names, ", ")
+}
+
+// builtIn is what the roles may do where no policy says otherwise; owner and admin
+// may do everything.
+var builtIn = map[string][]Permission{
+	Marketer:   {Read, Design},
+	Analyst:    {Read},
+	Support:    {Read, Consent},
+	Compliance: {Read, Audit, Govern, Consent},
+	Developer:  {Read, Ingest, Design},
+	Connector:  {Read, Ingest},
+	Write:      {Ingest},
+}
 
 // Operator is whoever runs the server, acting through the command line or through
 // a part of the server, in no workspace and in each: "system:" and the name.
@@ -51,51 +80,35 @@ func System(workspace, name string) *core.Actor {
 	return a
 }
 
-// Can reports whether the actor may do p; nobody (nil) may do nothing.
-func Can(a *core.Actor, p Permission) bool {
-	return a != nil && inScope(a, p) && inRole(a, p)
+// Can reports whether the actor of ctx may do p; nobody may do nothing.
+func Can(ctx context.Context, p Permission) bool { return Allow(ctx, p) == nil }
+
+func inRole(roles []string, p Permission) bool {
+	return slices.ContainsFunc(roles, func(role string) bool {
+		return role == Owner || role == Admin || slices.Contains(builtIn[role], p)
+	})
 }
 
-func inScope(a *core.Actor, p Permission) bool {
-	return len(a.Scopes) == 0 || slices.Contains(a.Scopes, string(p))
-}
-
-func inRole(a *core.Actor, p Permission) bool {
-	for _, role := range a.Roles {
-		switch role {
-		case Owner, Admin:
-			return true
-		case Write:
-			if p == Ingest {
-				return true
-			}
-		case Marketer:
-			if p == Read || p == Design {
-				return true
-			}
-		case Analyst, Compliance, Developer:
-			if p == Read {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// Require returns the actor of ctx when it may do p. Else the error is
+// Require returns the actor of ctx when it may do p now. Else the error is
 // UNAUTHENTICATED (reason MISSING_KEY) when there is none, FORBIDDEN with the
-// reason SCOPE (its key is narrower than its roles) or ROLE.
+// reason ROLE, PURPOSE (another purpose would allow it) or SCOPE (its key is
+// narrower than its roles), or what its Decider says.
 func Require(ctx context.Context, p Permission) (*core.Actor, error) {
 	a := core.ActorFrom(ctx)
-	switch {
-	case a == nil:
-		return nil, errMissingKey
-	case !inRole(a, p):
-		return nil, core.Errorf(core.Forbidden, "ROLE", "the roles of this key do not allow to %s; use a key whose role does", p)
-	case !inScope(a, p):
-		return nil, core.Errorf(core.Forbidden, "SCOPE", "the scopes of this key do not allow to %s; use a key without scopes, or with this one", p)
+	v, err := ViewOf(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return a, nil
+	d := v.Permits(string(p))
+	switch {
+	case d.Allowed():
+		return a, nil
+	case d.Rule == scopeRule:
+		return nil, core.Errorf(core.Forbidden, "SCOPE", "the scopes of this key do not allow to %s; use a key without scopes, or with this one", p)
+	case d.Withheld == core.WithheldPurpose:
+		return nil, core.Errorf(core.Forbidden, "PURPOSE", "the purpose of this request does not allow to %s; name another one in X-Purpose", p)
+	}
+	return nil, core.Errorf(core.Forbidden, "ROLE", "the roles of this key do not allow to %s; use a key whose role does", p)
 }
 
 // Allow is Require for those who do not need the actor.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
@@ -41,6 +42,7 @@ type Service struct {
 	live   *live
 	usage  *usage
 	quotas *quotas
+	policy atomic.Pointer[policyBox]
 }
 
 // New returns the service and registers the deletion of workspaces with

@@ -145,7 +145,7 @@ type CorrectQuarantinedEventPayload struct {
 type CreateKeyInput struct {
 	// A name to know it by.
 	Name string `json:"name"`
-	// owner, admin, marketer, analyst, compliance, developer or write.
+	// owner, admin, marketer, analyst, support, compliance, developer, connector or write, or a role of the policy's.
 	Roles []string `json:"roles"`
 	// The source of a write key.
 	Source *string `json:"source,omitempty"`
@@ -153,7 +153,7 @@ type CreateKeyInput struct {
 	Purposes []string `json:"purposes,omitempty"`
 	// The purpose of a request that names none.
 	Purpose *string `json:"purpose,omitempty"`
-	// Permissions to narrow it to: read, ingest, design, change, manage.
+	// Permissions to narrow it to: read, ingest, design, change, manage, govern, audit, consent.
 	Scopes []string `json:"scopes,omitempty"`
 	// When it stops working; never when left out.
 	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
@@ -1255,8 +1255,14 @@ const (
 	ActionDesign Action = "DESIGN"
 	// Change everything else: data and definitions.
 	ActionChange Action = "CHANGE"
-	// Manage keys and the workspace itself.
+	// Manage keys, members and the workspace itself.
 	ActionManage Action = "MANAGE"
+	// Govern what data is used for: purposes, consent settings, the policy, documents, privacy requests, holds, retention.
+	ActionGovern Action = "GOVERN"
+	// Read the audit log.
+	ActionAudit Action = "AUDIT"
+	// Record consents and suppressions for people.
+	ActionConsent Action = "CONSENT"
 )
 
 var AllAction = []Action{
@@ -1266,11 +1272,14 @@ var AllAction = []Action{
 	ActionDesign,
 	ActionChange,
 	ActionManage,
+	ActionGovern,
+	ActionAudit,
+	ActionConsent,
 }
 
 func (e Action) IsValid() bool {
 	switch e {
-	case ActionSignIn, ActionRead, ActionIngest, ActionDesign, ActionChange, ActionManage:
+	case ActionSignIn, ActionRead, ActionIngest, ActionDesign, ActionChange, ActionManage, ActionGovern, ActionAudit, ActionConsent:
 		return true
 	}
 	return false

@@ -284,8 +284,14 @@ enum Action {
   DESIGN
   """Change everything else: data and definitions."""
   CHANGE
-  """Manage keys and the workspace itself."""
+  """Manage keys, members and the workspace itself."""
   MANAGE
+  """Govern what data is used for: purposes, consent settings, the policy, documents, privacy requests, holds, retention."""
+  GOVERN
+  """Read the audit log."""
+  AUDIT
+  """Record consents and suppressions for people."""
+  CONSENT
 }
 
 """The categories of personal data."""
@@ -388,9 +394,9 @@ type Viewer {
   purposes: [String!]! @data(category: NONE)
   """The purpose of this request."""
   purpose: String @data(category: NONE)
-  """Whether the key may do something: read, ingest, design, change or manage."""
+  """Whether the key may do something now: read, ingest, design, change, manage, govern, audit or consent."""
   can(
-    """read, ingest, design, change or manage."""
+    """read, ingest, design, change, manage, govern, audit or consent."""
     action: String!
     """A kind of thing, such as profile or key; all kinds are alike for now."""
     resource: String!
@@ -3338,7 +3344,7 @@ type UpdateSourcePayload {
 input CreateKeyInput {
   """A name to know it by."""
   name: String!
-  """owner, admin, marketer, analyst, compliance, developer or write."""
+  """owner, admin, marketer, analyst, support, compliance, developer, connector or write, or a role of the policy's."""
   roles: [String!]!
   """The source of a write key."""
   source: ID
@@ -3346,7 +3352,7 @@ input CreateKeyInput {
   purposes: [String!]
   """The purpose of a request that names none."""
   purpose: String
-  """Permissions to narrow it to: read, ingest, design, change, manage."""
+  """Permissions to narrow it to: read, ingest, design, change, manage, govern, audit, consent."""
   scopes: [String!]
   """When it stops working; never when left out."""
   expiresAt: DateTime

@@ -59,6 +59,7 @@ func each(ctx context.Context, err error) error {
 // permissions are what the actions of the schema need; SIGN_IN needs none.
 var permissions = map[gen.Action]access.Permission{
 	gen.ActionRead: access.Read, gen.ActionIngest: access.Ingest, gen.ActionDesign: access.Design, gen.ActionChange: access.Change, gen.ActionManage: access.Manage,
+	gen.ActionGovern: access.Govern, gen.ActionAudit: access.Audit, gen.ActionConsent: access.Consent,
 }
 
 // Can is the directive @can: it refuses early what the services would refuse.

@@ -39,7 +39,7 @@ func (r query) Node(ctx context.Context, id string) (view.Node, error) {
 		}
 		return found[0], nil
 	case core.PrefixKey:
-		if !access.Can(core.ActorFrom(ctx), access.Manage) {
+		if !access.Can(ctx, access.Manage) {
 			return nil, nil
 		}
 		return node(r.Access.Key(ctx, "", id))
@@ -70,6 +70,6 @@ func (r viewerFields) Purpose(_ context.Context, a *core.Actor) (*string, error)
 }
 
 // Can answers Viewer.can.
-func (r viewerFields) Can(_ context.Context, a *core.Actor, action, _ string) (bool, error) {
-	return access.Can(a, access.Permission(action)), nil
+func (r viewerFields) Can(ctx context.Context, _ *core.Actor, action, _ string) (bool, error) {
+	return access.Can(ctx, access.Permission(action)), nil
 }

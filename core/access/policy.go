@@ -1,0 +1,143 @@
+package access
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/headwater-cdp/headwater/core"
+)
+
+// DefaultPurpose is what a request is made for when neither it nor its credential
+// names a purpose.
+const DefaultPurpose = "operations"
+
+// Policy says what roles may do. policies implements it.
+type Policy interface {
+	// View returns everything that the rules of a workspace say of somebody who has
+	// the roles, under a purpose ("" is DefaultPurpose). It is cheap to ask, and never
+	// older than a second. The view is shared: nobody changes it. Where the rules
+	// cannot be read there is an error and no view.
+	View(ctx context.Context, workspace string, roles []string, purpose string) (*core.View, error)
+}
+
+// policyBox holds the policy: an atomic.Pointer holds no interface.
+type policyBox struct{ Policy }
+
+// SetPolicy gives the service its policy. Until then an actor may do what the
+// built-in permissions of its roles say, and read no personal data.
+func (s *Service) SetPolicy(p Policy) { s.policy.Store(&policyBox{p}) }
+
+// Policy returns what SetPolicy was given, or nil.
+func (s *Service) Policy() Policy {
+	if b := s.policy.Load(); b != nil {
+		return b.Policy
+	}
+	return nil
+}
+
+// IsSystem reports whether a is a part of the server: it decides for itself what it
+// does with data.
+func IsSystem(a *core.Actor) bool {
+	return a != nil && a.Decider == nil && strings.HasPrefix(a.ID, "system:")
+}
+
+// ViewOf returns what the actor of ctx may do and read now. A part of the server
+// may do everything; nobody is UNAUTHENTICATED (reason MISSING_KEY); an actor who
+// has no Decider and is no part of the server may do what the built-in permissions
+// of its roles say, and read no personal data.
+func ViewOf(ctx context.Context) (*core.View, error) {
+	a := core.ActorFrom(ctx)
+	switch {
+	case a == nil:
+		return nil, errMissingKey
+	case a.Decider != nil:
+		return a.Decider.View(ctx)
+	case IsSystem(a):
+		return everything, nil
+	}
+	return bare(a), nil
+}
+
+// everything is the view of a part of the server.
+var everything = func() *core.View {
+	v := &core.View{Data: map[core.Category]core.Decision{}, Permissions: map[string]core.Decision{}}
+	for _, c := range core.Categories {
+		v.Data[c] = core.Decision{Effect: core.Allow, Rule: "the server itself"}
+	}
+	for _, p := range Permissions {
+		v.Permissions[string(p)] = core.Decision{Effect: core.Allow, Rule: "the server itself"}
+	}
+	return v
+}()
+
+// bare is the view of an actor whom no policy knows.
+func bare(a *core.Actor) *core.View {
+	v := &core.View{Purpose: a.Purpose, Permissions: map[string]core.Decision{}}
+	for _, p := range Permissions {
+		if inRole(a.Roles, p) {
+			v.Permissions[string(p)] = core.Decision{Effect: core.Allow, Rule: "built in"}
+		}
+	}
+	return scoped(v, a.Scopes)
+}
+
+// scopeRule is the rule of what a key's scopes leave out.
+const scopeRule = "the scopes of the key"
+
+// scoped returns the view narrowed to what the scopes of a key leave: without the
+// scope of reading, no data.
+func scoped(v *core.View, scopes []string) *core.View {
+	if len(scopes) == 0 {
+		return v
+	}
+	n := &core.View{Revision: v.Revision, Purpose: v.Purpose, Permissions: make(map[string]core.Decision, len(v.Permissions))}
+	for p, d := range v.Permissions {
+		if d.Allowed() && !slices.Contains(scopes, p) {
+			d = core.Decision{Effect: core.Deny, Withheld: core.WithheldRole, Rule: scopeRule}
+		}
+		n.Permissions[p] = d
+	}
+	if slices.Contains(scopes, string(Read)) {
+		n.Data = v.Data
+	}
+	return n
+}
+
+// credential is the Decider of a key: it asks for the key and for the rules each
+// time, both of which are cached and fresh.
+type credential struct {
+	s       *Service
+	policy  Policy
+	hash    string
+	purpose string
+	last    atomic.Pointer[narrowed]
+}
+
+// narrowed is a view that scoped made, with what it was made of.
+type narrowed struct{ from, view *core.View }
+
+// View implements core.Decider.
+func (c *credential) View(ctx context.Context) (*core.View, error) {
+	e, err := c.s.lookup(ctx, c.hash)
+	if err != nil {
+		return nil, err
+	}
+	if e.key == nil {
+		return nil, errUnknownKey
+	}
+	if err := e.key.state(e.workspace, c.s.clock.Now()); err != nil {
+		return nil, err
+	}
+	v, err := c.policy.View(ctx, e.key.Workspace, e.key.Roles, c.purpose)
+	if err != nil || len(e.key.Scopes) == 0 {
+		return v, err
+	}
+	if last := c.last.Load(); last != nil && last.from == v {
+		return last.view, nil
+	}
+	n := scoped(v, e.key.Scopes)
+	c.last.Store(&narrowed{v, n})
+	return n, nil
+}
