@@ -15,7 +15,7 @@ func person(f *fixture, i int) *event.Input {
 	return f.in(event.Identify, user(fmt.Sprintf("user-%06d", i)), anon(fmt.Sprintf("5f3c1a9e-77aa-4b1e-9c1d-%012d", i)), traits(bson.D{
 		{Key: "email", Value: fmt.Sprintf("person%06d@example.com", i)}, {Key: "firstName", Value: "Ana"}, {Key: "lastName", Value: "Popescu"},
 		{Key: "plan", Value: "premium"}, {Key: "age", Value: int64(41)}, {Key: "address", Value: bson.D{{Key: "city", Value: "Cluj-Napoca"}, {Key: "country", Value: "RO"}}},
-	}), consent("marketing", true))
+	}), consentSaid("marketing", true))
 }
 
 // BenchmarkUnit measures resolving and folding a tracked event and encoding its

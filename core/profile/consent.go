@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/headwater-cdp/headwater/core/consent"
 )
 
 // The statuses of a consent that events give today: a category preference that is
@@ -137,4 +139,31 @@ func without(list, remove []string) []string {
 		}
 	}
 	return out
+}
+
+// Words returns what the person said that holds at an instant, for each purpose and
+// channel that anything was said about the strictest over the profile's parts, sorted
+// by purpose and channel: what consent.Register.Decide decides by.
+func (p *Profile) Words(now time.Time) []consent.Word {
+	list := p.ConsentStatus()
+	out := make([]consent.Word, 0, len(list))
+	for _, c := range list {
+		out = append(out, consent.Word{Purpose: c.Purpose, Channel: c.Channel, Status: c.Status, At: c.At, Entry: consent.EntryID(c.Event)})
+	}
+	return out
+}
+
+// Jurisdiction returns the country where the person is, by the first of the given
+// paths of traits that holds a country's code; "" when none does.
+func (p *Profile) Jurisdiction(r *consent.Register) string {
+	for _, path := range r.CountryTraits() {
+		if i, ok := find(p.Traits, TraitPath(path)); ok {
+			if text, ok := p.Traits[i].Value.StringValueOK(); ok {
+				if code := consent.Country(text); code != "" {
+					return code
+				}
+			}
+		}
+	}
+	return ""
 }

@@ -20,13 +20,13 @@ func status(p *Profile, purpose string) string {
 
 func TestLatestConsentHolds(t *testing.T) {
 	f := newFixture(t)
-	f.send(f.in(event.Page, user("u"), minute(10), consent("ads", true, "mail", false, "junk", "yes")))
-	f.send(f.in(event.Page, user("u"), minute(5), consent("ads", false)))
+	f.send(f.in(event.Page, user("u"), minute(10), consentSaid("ads", true, "mail", false, "junk", "yes")))
+	f.send(f.in(event.Page, user("u"), minute(5), consentSaid("ads", false)))
 	p := f.must(UserID, "u")
 	require.Equal(t, Granted, status(p, "ads"), "an older word that comes late changes nothing")
 	require.Equal(t, Withdrawn, status(p, "mail"))
 	require.Equal(t, "UNKNOWN", status(p, "junk"))
-	f.send(f.in(event.Page, user("u"), minute(10), consent("ads", false), msg("a tie")))
+	f.send(f.in(event.Page, user("u"), minute(10), consentSaid("ads", false), msg("a tie")))
 	require.Equal(t, Withdrawn, status(f.must(UserID, "u"), "ads"), "of two at one time the stricter holds")
 	f.exact()
 }
@@ -34,12 +34,12 @@ func TestLatestConsentHolds(t *testing.T) {
 func TestConsentAcrossAMerge(t *testing.T) {
 	f := newFixture(t)
 	ana, ben := f.two()
-	f.send(f.in(event.Page, user("ana"), minute(20), consent("ads", true)))
-	f.send(f.in(event.Page, user("ben"), minute(10), consent("ads", false)))
+	f.send(f.in(event.Page, user("ana"), minute(20), consentSaid("ads", true)))
+	f.send(f.in(event.Page, user("ben"), minute(10), consentSaid("ads", false)))
 	m := f.merge(ana, ben)
 	p := f.must(UserID, "ana")
 	require.Equal(t, Withdrawn, status(p, "ads"), "WITHDRAWN over GRANTED, although it is older")
-	f.send(f.in(event.Page, user("ana"), minute(30), consent("ads", true)))
+	f.send(f.in(event.Page, user("ana"), minute(30), consentSaid("ads", true)))
 	p = f.must(UserID, "ana")
 	require.Equal(t, Granted, status(p, "ads"), "later consent covers the whole profile")
 	require.Len(t, p.Consents, 1)
@@ -53,11 +53,11 @@ func TestConsentAcrossAMerge(t *testing.T) {
 func TestConsentBeforeAMergeCoversOnlyWhatTheProfileHadThen(t *testing.T) {
 	f := newFixture(t)
 	ana, ben := f.two()
-	f.send(f.in(event.Page, user("ana"), minute(20), consent("ads", false)))
+	f.send(f.in(event.Page, user("ana"), minute(20), consentSaid("ads", false)))
 	f.send(f.in(event.Identify, user("cat")))
 	cat := f.must(UserID, "cat")
 	m1 := f.merge(ana, ben)
-	f.send(f.in(event.Page, user("ben"), minute(30), consent("mail", true)))
+	f.send(f.in(event.Page, user("ben"), minute(30), consentSaid("mail", true)))
 	f.merge(cat, ana)
 	f.exact()
 	f.unmerge(m1) // ana was cat's by then: ben leaves alone

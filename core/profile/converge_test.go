@@ -38,7 +38,7 @@ func (s spec) input(f *fixture) *event.Input {
 		traits(d)(in)
 	}
 	if s.ads != 0 {
-		consent("ads", s.ads > 0)(in)
+		consentSaid("ads", s.ads > 0)(in)
 	}
 	return in
 }

@@ -83,7 +83,7 @@ func traits(d bson.D) edit { return func(in *event.Input) { in.Traits = doc(d) }
 func email(v string) edit  { return traits(bson.D{{Key: "email", Value: v}}) }
 func ctxDoc(d bson.D) edit { return func(in *event.Input) { in.Context = doc(d) } }
 
-func consent(pairs ...any) edit {
+func consentSaid(pairs ...any) edit {
 	prefs := bson.D{}
 	for i := 0; i < len(pairs); i += 2 {
 		prefs = append(prefs, bson.E{Key: pairs[i].(string), Value: pairs[i+1]})

@@ -308,11 +308,11 @@ func TestAsOfRemembersEveryInstant(t *testing.T) {
 		f.tick()
 	}
 	remember()
-	f.send(f.in(event.Track, user("ana"), consent("ads", true)))
+	f.send(f.in(event.Track, user("ana"), consentSaid("ads", true)))
 	remember()
 	m := f.merge(ana, ben)
 	remember()
-	f.send(f.in(event.Identify, user("ben"), minute(-500), consent("ads", false)))
+	f.send(f.in(event.Identify, user("ben"), minute(-500), consentSaid("ads", false)))
 	remember()
 	f.send(f.in(event.Identify, user("ana"), email("late@x.io"), minute(-50)))
 	remember()

@@ -133,7 +133,7 @@ func TestUnmergeCatchesUp(t *testing.T) {
 	first, err := f.s.part(f.ctx, f.s.newUnit(ws, r), m, nil)
 	require.NoError(t, err)
 	for i := range 200 { // deeper than one reading of a part's latest
-		f.send(f.in(event.Identify, user("ana"), minute(-i), consent("ads", i%2 == 0)))
+		f.send(f.in(event.Identify, user("ana"), minute(-i), consentSaid("ads", i%2 == 0)))
 	}
 	f.send(f.in(event.Identify, user("ben"), email("new@x.io"), minute(-900)))
 	u := f.s.newUnit(ws, r)

@@ -16,7 +16,7 @@ import (
 // history is some people with everything that can happen to them.
 func (f *fixture) history() {
 	ana, ben := f.two()
-	f.send(f.in(event.Identify, user("ben"), email("ana@x.io"), consent("ads", true)))
+	f.send(f.in(event.Identify, user("ben"), email("ana@x.io"), consentSaid("ads", true)))
 	f.unmerge(f.merge(ana, ben))
 	f.send(f.in(event.Identify, user("cat")), f.in(event.Page, anon("x")))
 	f.tick()

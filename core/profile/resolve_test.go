@@ -297,7 +297,7 @@ func TestTimesAreKeptInMillisecondsSoThatARefoldAgrees(t *testing.T) {
 	f := newFixture(t)
 	f.clock.Advance(1234567 * time.Nanosecond)
 	local := time.FixedZone("somewhere", 3*3600)
-	f.send(f.in(event.Identify, user("u"), email("a@x.io"), at(epoch.Add(987654321*time.Nanosecond).In(local)), consent("ads", true)))
+	f.send(f.in(event.Identify, user("u"), email("a@x.io"), at(epoch.Add(987654321*time.Nanosecond).In(local)), consentSaid("ads", true)))
 	f.exact()
 }
 

@@ -95,7 +95,7 @@ func TestPathsOfOddKeys(t *testing.T) {
 func TestChangedSince(t *testing.T) {
 	f := newFixture(t)
 	f.send(f.in(event.Identify, user("u"), email("a@x.io")))
-	f.send(f.in(event.Track, user("u"), consent("ads", true)))
+	f.send(f.in(event.Track, user("u"), consentSaid("ads", true)))
 	f.send(f.in(event.Identify, user("u"), traits(bson.D{{Key: "plan", Value: "pro"}})))
 	p := f.must(UserID, "u")
 	require.Equal(t, []string{"consents.ads", "events", "identifiers", "traits.email", "traits.plan"}, p.ChangedSince(0))
@@ -185,7 +185,7 @@ func encode(regs []Trait) string {
 func TestProfileSurvivesItsCodec(t *testing.T) {
 	f := newFixture(t)
 	ana, ben := f.two()
-	f.send(f.in(event.Identify, user("ben"), email("ana@x.io"), consent("ads", true)))
+	f.send(f.in(event.Identify, user("ben"), email("ana@x.io"), consentSaid("ads", true)))
 	f.unmerge(f.merge(ana, ben))
 	for _, p := range f.profiles() {
 		raw, err := bson.Marshal(p)

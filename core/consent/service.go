@@ -1,0 +1,108 @@
+package consent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/store"
+)
+
+// registerAge is how long a process may work by a register that another process has
+// changed.
+const registerAge = 500 * time.Millisecond
+
+// Options are what a Service works with.
+type Options struct {
+	Store store.Store
+	Clock core.Clock
+}
+
+// Service keeps the register of each workspace and the ledger of consents. It is safe
+// for concurrent use.
+type Service struct {
+	Options
+	cache sync.Map // workspace → *cached
+}
+
+type cached struct {
+	register *Register
+	doc      *registerDoc // version 0: nothing is stored
+	readAt   time.Time    // of the process's own clock
+}
+
+// NewService returns a service over a store whose collections (Specs) are declared.
+func NewService(o Options) *Service { return &Service{Options: o} }
+
+// Register returns the workspace's register: what this process changed at once, what
+// another changed within a second.
+func (s *Service) Register(ctx context.Context, ws string) (*Register, error) {
+	if v, ok := s.cache.Load(ws); ok {
+		if c := v.(*cached); time.Since(c.readAt) < registerAge {
+			return c.register, nil
+		}
+	}
+	c, err := s.read(ctx, ws)
+	if err != nil {
+		return nil, storeError("read the purposes", err)
+	}
+	return c.register, nil
+}
+
+// read reads the register from the store. Of two reads at once, the cache keeps the
+// one with the later revision.
+func (s *Service) read(ctx context.Context, ws string) (*cached, error) {
+	at := time.Now()
+	doc, err := registers.Get(ctx, s.Store, registerKey(ws))
+	if err != nil {
+		return nil, err
+	}
+	if doc == nil {
+		doc = &registerDoc{Meta: store.Meta{ID: registerKey(ws)}}
+	}
+	c := &cached{register: doc.compile(), doc: doc, readAt: at}
+	for {
+		old, ok := s.cache.Load(ws)
+		if !ok {
+			if _, taken := s.cache.LoadOrStore(ws, c); !taken {
+				return c, nil
+			}
+			continue
+		}
+		if o := old.(*cached); o.doc.V > c.doc.V || o.doc.V == c.doc.V && o.readAt.After(c.readAt) {
+			return o, nil
+		}
+		if s.cache.CompareAndSwap(ws, old, c) {
+			return c, nil
+		}
+	}
+}
+
+func (d *registerDoc) compile() *Register {
+	r := newRegister(d.Purposes, d.Settings)
+	r.Revision, r.At = d.V, d.At
+	return r
+}
+
+// storeError turns what the store says into the domain's error; nil stays nil.
+func storeError(op string, err error) error {
+	var e *core.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &e):
+		return e
+	case errors.Is(err, store.ErrConflict):
+		return errBusy.Wrap(err)
+	case errors.Is(err, store.ErrUnavailable):
+		return core.Errorf(core.Unavailable, "STORE", "the store cannot answer now; try again").Wrap(err)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return core.AsError(err)
+	}
+	return core.Errorf(core.Internal, "INTERNAL", "internal error").Wrap(fmt.Errorf("%s: %w", op, err))
+}
+
+var errBusy = core.Errorf(core.Unavailable, "BUSY", "this changes too often just now; try again")
