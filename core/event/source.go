@@ -28,6 +28,9 @@ var sourceKinds = []SourceKind{SourceHTTP, SourceGraphQL, SourceImport, SourceCo
 // MaxSourceName is the length of a source's name, in bytes.
 const MaxSourceName = 200
 
+// MaxSourcePurposes is how many purposes a source may name.
+const MaxSourcePurposes = 100
+
 // Source is where events come from: a website, an import, Headwater itself.
 type Source struct {
 	store.Meta `bson:",inline"` // key: workspace/src_…
@@ -35,6 +38,9 @@ type Source struct {
 	Kind       SourceKind       `bson:"kind"`
 	Priority   int64            `bson:"priority"` // a trait that ranks sources takes the highest
 	CreatedAt  time.Time        `bson:"createdAt"`
+	// Purposes are what its data may be used for, the purposes below each among them;
+	// none are all.
+	Purposes []string `bson:"purposes,omitempty"`
 }
 
 // SourceID returns the source's id without its workspace.
@@ -48,6 +54,7 @@ type SourceInput struct {
 	Name     string
 	Kind     SourceKind
 	Priority int64
+	Purposes []string // keys of the purpose register; none are all
 	// IdempotencyKey makes CreateSource with the same key return the same source.
 	IdempotencyKey string
 }
@@ -69,8 +76,14 @@ func newSource(ws, id string, in SourceInput, at time.Time) (*Source, error) {
 	if !slices.Contains(sourceKinds, in.Kind) {
 		return nil, invalid("KIND", "the kind of a source is one of %s", joined(sourceKinds)).At("kind")
 	}
+	purposes := slices.Clone(in.Purposes)
+	slices.Sort(purposes)
+	if purposes = slices.Compact(purposes); len(purposes) > MaxSourcePurposes || slices.Contains(purposes, "") {
+		return nil, invalid("PURPOSES", "a source has at most %d purposes, each a key of the purpose register", MaxSourcePurposes).At("purposes")
+	}
 	return &Source{
-		Meta: store.Meta{ID: store.Key(ws, id)}, Name: in.Name, Kind: in.Kind, Priority: in.Priority, CreatedAt: at.UTC().Truncate(time.Millisecond),
+		Meta: store.Meta{ID: store.Key(ws, id)}, Name: in.Name, Kind: in.Kind, Priority: in.Priority,
+		CreatedAt: at.UTC().Truncate(time.Millisecond), Purposes: purposes,
 	}, nil
 }
 
@@ -177,12 +190,32 @@ func (s *Service) SourcePriorities(ctx context.Context, ws string) (map[string]i
 	return out, nil
 }
 
+// SourcePurposes returns what the data of each source may be used for, of those
+// sources that name purposes.
+func (s *Service) SourcePurposes(ctx context.Context, ws string) (map[string][]string, error) {
+	byID, err := s.sourcesOf(ctx, ws)
+	if err != nil {
+		return nil, outward(err)
+	}
+	var out map[string][]string
+	for id, src := range byID {
+		if len(src.Purposes) > 0 {
+			if out == nil {
+				out = map[string][]string{}
+			}
+			out[id] = src.Purposes
+		}
+	}
+	return out, nil
+}
+
 // SourceUpdate changes a source; nil leaves a field as it is.
 type SourceUpdate struct {
 	ID              string
 	ExpectedVersion *int64
 	Name            *string
 	Priority        *int64
+	Purposes        *[]string // none are all
 }
 
 // UpdateSource changes a source. An update that changes nothing keeps the version.
@@ -199,21 +232,24 @@ func (s *Service) UpdateSource(ctx context.Context, ws string, u SourceUpdate) (
 		if u.ExpectedVersion != nil && *u.ExpectedVersion != src.V {
 			return staleVersion("the source", src.V, *u.ExpectedVersion)
 		}
-		in := SourceInput{Name: src.Name, Kind: src.Kind, Priority: src.Priority}
+		in := SourceInput{Name: src.Name, Kind: src.Kind, Priority: src.Priority, Purposes: src.Purposes}
 		if u.Name != nil {
 			in.Name = *u.Name
 		}
 		if u.Priority != nil {
 			in.Priority = *u.Priority
 		}
+		if u.Purposes != nil {
+			in.Purposes = *u.Purposes
+		}
 		checked, err := newSource(ws, u.ID, in, src.CreatedAt)
 		if err != nil {
 			return err
 		}
-		if changed = src.Name != checked.Name || src.Priority != checked.Priority; !changed {
+		if changed = src.Name != checked.Name || src.Priority != checked.Priority || !slices.Equal(src.Purposes, checked.Purposes); !changed {
 			return nil
 		}
-		src.Name, src.Priority = checked.Name, checked.Priority
+		src.Name, src.Priority, src.Purposes = checked.Name, checked.Priority, checked.Purposes
 		return s.commit(ctx, Sources.Replace(src))
 	})
 	if err != nil {

@@ -28,7 +28,7 @@ func (s *Service) CountTimeline(ctx context.Context, p *Profile, f TimelineFilte
 	var total int64
 	for _, part := range p.Parts {
 		q := f.query(p.Workspace(), part)
-		if len(f.Names) == 0 && p.V != 0 {
+		if len(f.Names) == 0 && f.keep == nil && p.V != 0 {
 			n, err := event.Events.Count(ctx, s.db, q)
 			if err != nil {
 				return 0, storeError("count timeline", err)
@@ -67,6 +67,6 @@ func (f TimelineFilter) query(ws, part string) store.Query {
 // version; whatever was committed after its latest change came later.
 func (p *Profile) keeper(f TimelineFilter) func(*event.Event) bool {
 	return func(e *event.Event) bool {
-		return (len(f.Names) == 0 || slices.Contains(f.Names, e.Name)) && (p.V != 0 || !e.CommittedAt.After(p.UpdatedAt))
+		return (f.keep == nil || f.keep(e)) && (len(f.Names) == 0 || slices.Contains(f.Names, e.Name)) && (p.V != 0 || !e.CommittedAt.After(p.UpdatedAt))
 	}
 }

@@ -2,12 +2,13 @@ package profile
 
 import (
 	"context"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
 )
 
@@ -24,8 +25,8 @@ type Membership interface {
 
 // Seen is what an answer shows, for the audit: names and ids, never values.
 type Seen struct {
-	Resource string   // "profile", "event", …
-	Fields   []string // data categories and paths that were shown
+	Resource string   // "profile", "event", "merge"
+	Fields   []string // paths that were asked for where that is known
 	Profiles []string // prof_… whose data it is
 	Count    int      // of people, where they are not listed
 	Decision core.Effect
@@ -37,6 +38,9 @@ type Seen struct {
 type GateOptions struct {
 	// View returns what the actor of ctx may see now: access.ViewOf.
 	View func(context.Context) (*core.View, error)
+	// Purposes returns the register of a workspace's purposes: consent.Service.Register.
+	// Nil is the built-in register.
+	Purposes func(ctx context.Context, ws string) (*consent.Register, error)
 	// Events keeps the registry of fields and the sources' purposes.
 	Events *event.Service
 	// Pseudonyms returns the workspace's pseudonymiser: keyring.Pseudonymise.
@@ -46,6 +50,8 @@ type GateOptions struct {
 	// Note tells the audit what is shown; an error means that it must not be. Nil: nobody
 	// is told.
 	Note func(context.Context, Seen) error
+	// Lookup tells the audit which identifier somebody asked for. Nil: nobody is told.
+	Lookup func(ctx context.Context, namespace, value string)
 }
 
 // SetGate makes the service answer through a gate. It is called before the first
@@ -56,34 +62,89 @@ func (s *Service) SetGate(o GateOptions) { s.gate = o }
 // answer, or for one event of a stream, and not kept: the next one asks anew. It is
 // safe for concurrent use.
 type Gate struct {
-	ctx     context.Context // of the answer: categories are read as they are needed
-	svc     *Service
-	ws      string
-	actor   *core.Actor
-	view    *core.View
-	open    bool // everything of everybody: a part of the system
-	now     time.Time
-	pseudo  func(kind, value string) string
-	sources map[string]*event.Source
+	ctx      context.Context // of the answer: categories are read as they are needed
+	svc      *Service
+	ws       string
+	actor    *core.Actor
+	view     *core.View
+	open     bool // everything of everybody: a part of the system
+	clear    bool // every category may be read in clear, whatever its source
+	now      time.Time
+	register *consent.Register
+	purpose  *consent.Purpose
+	chain    []string        // of the purpose: itself, its parent, …
+	foreign  map[string]bool // sources whose data may not be used for the purpose
+	pseudo   func(kind, value string) string
+
+	mu     sync.Mutex
+	owners map[string]map[string]core.Category
 }
 
 // Gate returns what the actor of ctx may see of a workspace's people now. A part of
-// the system sees everything.
+// the system sees everything; an actor of another workspace sees nothing.
 func (s *Service) Gate(ctx context.Context, ws string) (*Gate, error) {
-	g := &Gate{ctx: ctx, svc: s, ws: ws, actor: core.ActorFrom(ctx), now: s.clock.Now()}
+	g := &Gate{ctx: ctx, svc: s, ws: ws, actor: core.ActorFrom(ctx)}
 	if isSystem(g.actor) {
-		g.open = true
+		g.open, g.clear = true, true
 		return g, nil
 	}
-	if s.gate.View == nil {
-		return g, nil
+	g.now = s.clock.Now()
+	if s.gate.View == nil || g.actor == nil || g.actor.Workspace != ws {
+		return g, nil // without a view: nothing
 	}
 	var err error
 	if g.view, err = s.gate.View(ctx); err != nil {
 		return nil, err
 	}
+	if g.register, err = s.purposes(ctx, ws); err != nil {
+		return nil, err
+	}
+	g.purpose, g.chain = g.register.Purpose(g.view.Purpose), g.register.Chain(g.view.Purpose)
+	if err := g.limitSources(ctx); err != nil {
+		return nil, err
+	}
+	g.clear = len(g.foreign) == 0
+	for _, c := range core.Categories {
+		d := g.view.Reads(c)
+		g.clear = g.clear && d.Allowed()
+		if d.Effect == core.Mask && d.Form == core.Pseudonym && g.pseudo == nil && s.gate.Pseudonyms != nil {
+			if g.pseudo, err = s.gate.Pseudonyms(ctx, ws); err != nil {
+				return nil, err
+			}
+		}
+	}
 	return g, nil
 }
+
+func (s *Service) purposes(ctx context.Context, ws string) (*consent.Register, error) {
+	if s.gate.Purposes == nil {
+		return consent.DefaultRegister(), nil
+	}
+	return s.gate.Purposes(ctx, ws)
+}
+
+// limitSources finds the sources that did not collect for the purpose. For
+// compliance everything is seen that there is.
+func (g *Gate) limitSources(ctx context.Context) error {
+	if g.svc.gate.Events == nil || g.compliance() {
+		return nil
+	}
+	limited, err := g.svc.gate.Events.SourcePurposes(ctx, g.ws)
+	if err != nil {
+		return err
+	}
+	for id, purposes := range limited {
+		if !slices.ContainsFunc(g.chain, func(p string) bool { return slices.Contains(purposes, p) }) {
+			if g.foreign == nil {
+				g.foreign = map[string]bool{}
+			}
+			g.foreign[id] = true
+		}
+	}
+	return nil
+}
+
+func (g *Gate) compliance() bool { return slices.Contains(g.chain, consent.Compliance) }
 
 // isSystem reports whether an actor is a part of the system: it came by no door.
 func isSystem(a *core.Actor) bool {
@@ -102,101 +163,101 @@ func (g *Gate) Purpose() string {
 // be looked at.
 func (g *Gate) Open() bool { return g.open }
 
+// Clear reports whether every category of data may be read in clear, whatever source
+// it came from: Show and Event give what they are given. Not everybody need be
+// admitted.
+func (g *Gate) Clear() bool { return g.clear }
+
 // Category returns the decision on reading data of a category.
 func (g *Gate) Category(c core.Category) core.Decision {
 	if g.open {
 		return core.Decision{Effect: core.Allow}
 	}
-	d := g.view.Reads(c)
-	if c == core.Unclassified || c == "" {
-		if d.Effect != core.Allow {
-			d.Withheld = core.WithheldUnclassified
-		}
-	}
-	return d
+	return g.view.Reads(c)
 }
 
 // Data returns the decision on reading a field: of the traits (event.OwnerTrait), of
 // an event's properties (event.OwnerOf its name) or of a record ("object:" and its
 // type's key). A field that is not registered is UNCLASSIFIED.
 func (g *Gate) Data(owner, path string) core.Decision {
-	if g.open {
+	if g.clear {
 		return core.Decision{Effect: core.Allow}
 	}
-	return g.Category(g.category(owner, path))
+	return g.Category(g.CategoryOf(owner, path))
 }
 
-func (g *Gate) category(owner, path string) core.Category {
-	if g.svc.gate.Events == nil {
-		return core.Unclassified
+// CategoryOf returns the category of a field; UNCLASSIFIED when the registry does
+// not know it, or cannot be read.
+func (g *Gate) CategoryOf(owner, path string) core.Category {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	known, ok := g.owners[owner]
+	if !ok {
+		if g.owners == nil {
+			g.owners = map[string]map[string]core.Category{}
+		}
+		if g.svc.gate.Events != nil {
+			known, _ = g.svc.gate.Events.Categories(g.ctx, g.ws, owner) // unread: nothing is registered
+		}
+		g.owners[owner] = known
 	}
-	all, err := g.svc.gate.Events.Categories(g.ctx, g.ws, owner)
-	if err != nil {
-		return core.Unclassified
-	}
-	if c, ok := all[path]; ok {
+	if c, ok := known[path]; ok && c != "" {
 		return c
 	}
 	return core.Unclassified
+}
+
+// IdentifierCategory returns the category of the identifiers of a namespace: an
+// address or a number that people are reached by is CONTACT.
+func IdentifierCategory(namespace string) core.Category {
+	switch namespace {
+	case Email, Phone:
+		return core.Contact
+	}
+	return core.IdentifierID
 }
 
 // Usable returns nil when a field may be asked about: filtered, sorted, counted,
 // aggregated, completed or subscribed to. Else it is FORBIDDEN, reason
 // PROTECTED_FIELD; the message names the path.
 func (g *Gate) Usable(owner, path string) error {
-	if g.Data(owner, path).Allowed() {
+	if g.open {
 		return nil
 	}
-	return core.Errorf(core.Forbidden, "PROTECTED_FIELD",
-		"%s may not be asked about: this key may not read it in clear for this purpose", strings.ToValidUTF8(path, "\ufffd"))
+	if g.clear || g.Category(g.CategoryOf(owner, path)).Allowed() {
+		return nil
+	}
+	return protected(strings.ToValidUTF8(path, "\ufffd"))
 }
 
-// UsableCategory is Usable for what has a category and no path of its own.
+// UsableCategory is Usable for what has a category and no path of its own; what
+// names it: "consents".
 func (g *Gate) UsableCategory(c core.Category, what string) error {
 	if g.Category(c).Allowed() {
 		return nil
 	}
+	return protected(what)
+}
+
+func protected(what string) *core.Error {
 	return core.Errorf(core.Forbidden, "PROTECTED_FIELD",
-		"%s may not be asked about: this key may not read %s data in clear for this purpose", what, c)
+		"%s may not be asked about: this key may not read it in clear for this purpose", what)
 }
 
-// Admits reports whether a person may be seen at all, and if not, why: one of
-// core.Withheld*.
-func (g *Gate) Admits(_ context.Context, p *Profile) (bool, string) {
-	if p == nil {
-		return false, core.WithheldRole
-	}
-	return g.open || g.view != nil, ""
+// LookUp returns nil when people may be looked up by identifiers of a namespace: who
+// may not read them in clear could guess them.
+func (g *Gate) LookUp(namespace string) error {
+	return g.UsableCategory(IdentifierCategory(namespace), "this namespace of identifiers")
 }
 
-// Withheld is something of a person that is hidden, and why.
-type Withheld = core.Withheld
-
-// Show returns the person as the actor may see them: a copy, never the argument,
-// unless everything may be seen. Nil when the person is not admitted.
-func (g *Gate) Show(ctx context.Context, p *Profile) *Profile {
-	if ok, _ := g.Admits(ctx, p); !ok {
+// note tells the audit that people were shown.
+func (g *Gate) note(ctx context.Context, resource string, ids ...string) error {
+	if g.svc.gate.Note == nil || len(ids) == 0 {
 		return nil
 	}
-	return p
-}
-
-// Event returns the event as the actor may see it; nil when not at all.
-func (g *Gate) Event(e *event.Event) *event.Event { return e }
-
-// MaskValue returns what stands for a value. kind is what pseudonyms are of: a
-// namespace of identifiers, or a category.
-func (g *Gate) MaskValue(d core.Decision, kind string, v bson.RawValue) bson.RawValue {
-	if d.Allowed() {
-		return v
+	effect := core.Allow
+	if !g.clear {
+		effect = core.Mask
 	}
-	return null
-}
-
-// MaskText is MaskValue for text; "" where nothing may be shown.
-func (g *Gate) MaskText(d core.Decision, kind, s string) string {
-	if d.Allowed() {
-		return s
-	}
-	return ""
+	return g.svc.gate.Note(ctx, Seen{Resource: resource, Profiles: ids, Count: len(ids), Decision: effect})
 }

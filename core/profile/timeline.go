@@ -13,9 +13,10 @@ import (
 
 // TimelineFilter chooses events of a profile.
 type TimelineFilter struct {
-	Names []string   // none: all
-	From  *time.Time // event time, inclusive
-	To    *time.Time // event time, exclusive
+	Names []string                // none: all
+	From  *time.Time              // event time, inclusive
+	To    *time.Time              // event time, exclusive
+	keep  func(*event.Event) bool // what a gate lets through; nil: everything
 }
 
 // Timeline returns a window of a profile's events, the latest first: a merge of
