@@ -33,6 +33,9 @@ func (g *Gate) Look(ctx context.Context, p *Profile) *Profile {
 	return g.mask(p)
 }
 
+// Withheld is something of a person that is hidden, and why.
+type Withheld = core.Withheld
+
 // What of a person is behaviour, consent and free text, as Withheld names it.
 var (
 	behaviourPaths = []string{"eventCount", "events", "explain", "firstSeenAt", "lastSeenAt", "segments"}
