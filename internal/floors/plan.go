@@ -31,6 +31,9 @@ var Plan = []Floor{
 	// How the process tells of itself: it knows nothing of the project.
 	{Path: "internal/telemetry", Level: 5, Only: []string{}},
 
+	// It shares nothing with what writes the audit log but the form of what it reads.
+	{Path: "internal/auditverify", Level: 5, Only: []string{}},
+
 	{Path: "core/condition", Level: 10},
 	// What a condition means, said a second time: for tests only.
 	{Path: "core/condition/conditiontest", Level: 12, For: []string{}},
@@ -45,7 +48,8 @@ var Plan = []Floor{
 	{Path: "core/store/mongo/wiretest/...", Level: 16, Tests: true},
 
 	{Path: "core/keyring", Level: 18},
-	{Path: "core/audit", Level: 20},
+	// It signs with the keyring and is put in order by leased work.
+	{Path: "core/audit", Level: 22},
 	{Path: "core/work", Level: 20},
 	{Path: "core/staging", Level: 25},
 	{Path: "core/access", Level: 30},

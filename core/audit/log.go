@@ -1,0 +1,190 @@
+package audit
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/keyring"
+	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/work"
+)
+
+// Keys gives pseudonyms and signs; *keyring.Ring implements it.
+type Keys interface {
+	Pseudonymise(ctx context.Context, ws string) (func(kind, value string) string, error)
+	Signer(ctx context.Context, ws, name string) (note.Signer, error)
+	VerifierKeys(ctx context.Context, ws, name string) ([]keyring.VerifierKey, error)
+	Rotate(ctx context.Context, ws, name string) (keyring.VerifierKey, error)
+}
+
+// keyName is the name of the signing keys of the log in the keyring.
+const keyName = "audit"
+
+// Options make a Log. Store and Keys are required.
+type Options struct {
+	Store  store.Store
+	Keys   Keys
+	Clock  core.Clock // core.SystemClock
+	Logger *slog.Logger
+	// Runner runs the sequencers. Nil where entries are only written: another process
+	// puts them in order.
+	Runner *work.Runner
+	// Workspaces lists all workspaces, for what waits there since a process died.
+	Workspaces func(ctx context.Context) ([]string, error)
+	// Resolve returns the profile ids that an identifier has or had, so that entries of
+	// the person are found by it. Nil: only what was asked for by the identifier itself.
+	Resolve func(ctx context.Context, ws string, s Subject) ([]string, error)
+	// Lease is how long a sequencer that died keeps others waiting; 10 s.
+	Lease time.Duration
+	// Gather is how long the sequencer lets entries come together; 200 ms.
+	Gather time.Duration
+	// Linger is how long a sequencer without work keeps its lease; 2 s.
+	Linger time.Duration
+}
+
+// Log is the audit log of all workspaces of a store. It is safe for concurrent use.
+type Log struct {
+	o     Options
+	group group
+	seq   sequencers
+
+	mu     sync.RWMutex
+	pseudo map[string]func(kind, value string) string // by workspace; they never change
+}
+
+// New makes a log, and registers its sequencer with the runner.
+func New(o Options) *Log {
+	if o.Clock == nil {
+		o.Clock = core.SystemClock{}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Lease == 0 {
+		o.Lease = 10 * time.Second
+	}
+	if o.Gather == 0 {
+		o.Gather = 200 * time.Millisecond
+	}
+	if o.Linger == 0 {
+		o.Linger = 2 * time.Second
+	}
+	l := &Log{o: o, pseudo: map[string]func(kind, value string) string{}}
+	l.group.commit = l.commitGroup
+	l.seq = sequencers{running: map[string]chan struct{}{}, wanted: map[string]bool{}, signal: make(chan struct{}, 1)}
+	if o.Runner != nil {
+		o.Runner.Handle(taskKind, work.Kind{
+			Handler: work.HandlerFunc(l.handle), Concurrency: 64, Lease: o.Lease, Attempts: -1,
+			Backoff: work.Backoff{Base: 250 * time.Millisecond, Max: 5 * time.Second},
+		})
+	}
+	return l
+}
+
+// SetResolve sets Options.Resolve, which the packages above this one have.
+func (l *Log) SetResolve(f func(ctx context.Context, ws string, s Subject) ([]string, error)) {
+	l.o.Resolve = f
+}
+
+// pseudonyms returns the function that makes a workspace's pseudonyms.
+func (l *Log) pseudonyms(ctx context.Context, ws string) (func(kind, value string) string, error) {
+	l.mu.RLock()
+	f, ok := l.pseudo[ws]
+	l.mu.RUnlock()
+	if ok {
+		return f, nil
+	}
+	f, err := l.o.Keys.Pseudonymise(ctx, ws)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	l.pseudo[ws] = f
+	l.mu.Unlock()
+	return f, nil
+}
+
+// Write writes an entry. It is durable when Write returns; without one the error is
+// UNAVAILABLE (AUDIT_UNAVAILABLE).
+func (l *Log) Write(ctx context.Context, e Entry) error {
+	if err := e.fill(ctx, l.o.Clock.Now()); err != nil {
+		return err
+	}
+	it, err := l.encode(ctx, &e, nil)
+	if err != nil {
+		return unavailable(err)
+	}
+	return unavailable(l.group.write(ctx, e.Workspace, it))
+}
+
+// WriteAll is Write for many entries at once.
+func (l *Log) WriteAll(ctx context.Context, entries []Entry) error {
+	w := newWrite()
+	now := l.o.Clock.Now()
+	for i := range entries {
+		e := &entries[i]
+		if err := e.fill(ctx, now); err != nil {
+			return err
+		}
+		it, err := l.encode(ctx, e, nil)
+		if err != nil {
+			return unavailable(err)
+		}
+		w.items = append(w.items, owned{e.Workspace, it})
+	}
+	return unavailable(l.group.join(ctx, w))
+}
+
+// maxOpSubjects is how many subjects the entry of a change may have: they are part of
+// the batch of the change.
+const maxOpSubjects = 100_000
+
+// Op returns the operation that writes an entry in the batch of the change that it
+// tells of: either both happen or neither.
+func (l *Log) Op(ctx context.Context, e Entry) (store.Op, error) {
+	if err := e.fill(ctx, l.o.Clock.Now()); err != nil {
+		return store.Op{}, err
+	}
+	if len(e.Subjects) > maxOpSubjects {
+		return store.Op{}, core.Errorf(core.Invalid, "AUDIT_ENTRY", "an entry in the batch of a change may have %d subjects; cut the change into parts", maxOpSubjects)
+	}
+	it, err := l.encode(ctx, &e, nil)
+	if err != nil {
+		return store.Op{}, unavailable(err)
+	}
+	return l.pendingOp(e.Workspace, []item{it}), nil
+}
+
+// encode makes an entry what is stored of it. sets are the hashes of chunks that are
+// stored already; then the entry's subjects are in them.
+func (l *Log) encode(ctx context.Context, e *Entry, stored []string) (item, error) {
+	psn, err := l.pseudonyms(ctx, e.Workspace)
+	if err != nil {
+		return item{}, err
+	}
+	e.SubjectCount = max(e.SubjectCount, len(e.Subjects))
+	var it item
+	hashes := stored
+	subjects := make([]string, len(e.Subjects))
+	for i, id := range e.Subjects {
+		subjects[i] = psn(KindProfile, id)
+	}
+	if len(subjects) > maxInline {
+		for from := 0; from < len(subjects); from += chunkSize {
+			data := chunk(subjects[from:min(from+chunkSize, len(subjects))])
+			it.Sets, hashes = append(it.Sets, data), append(hashes, chunkHash(data))
+		}
+		subjects = nil
+	}
+	var asked []string
+	for _, s := range e.Identifiers[:min(len(e.Identifiers), maxAsked)] {
+		asked = append(asked, psn(s.Namespace, s.Value))
+	}
+	it.Body = appendBody(make([]byte, 0, 512), e, subjects, hashes, asked)
+	return it, nil
+}

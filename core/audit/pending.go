@@ -1,0 +1,153 @@
+package audit
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/work"
+)
+
+// group lets concurrent writers share a batch: while one batch is on its way to the
+// disk, the entries that come gather for the next. Nobody waits for a timer.
+type group struct {
+	commit func([]owned) error
+
+	mu      sync.Mutex
+	waiting []*write
+	busy    bool
+}
+
+// owned is an item and its workspace.
+type owned struct {
+	ws   string
+	item item
+}
+
+// write is one caller's part of a batch.
+type write struct {
+	items []owned
+	done  chan error
+}
+
+var writes = sync.Pool{New: func() any { return &write{done: make(chan error, 1)} }}
+
+func newWrite() *write {
+	w := writes.Get().(*write)
+	w.items = w.items[:0]
+	return w
+}
+
+func (g *group) write(ctx context.Context, ws string, it item) error {
+	w := newWrite()
+	w.items = append(w.items, owned{ws, it})
+	return g.join(ctx, w)
+}
+
+// join waits until what the caller has is durable. When ctx ends before, nobody knows
+// whether it is.
+func (g *group) join(ctx context.Context, w *write) error {
+	g.mu.Lock()
+	g.waiting = append(g.waiting, w)
+	first := !g.busy
+	g.busy = true
+	g.mu.Unlock()
+	if first {
+		go g.run()
+	}
+	select {
+	case err := <-w.done:
+		writes.Put(w)
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// The bounds of one shared batch.
+const (
+	groupEntries = 2000
+	groupBytes   = 2 << 20
+)
+
+// run commits what waits until nothing does.
+func (g *group) run() {
+	var all []owned
+	for {
+		g.mu.Lock()
+		n, entries, bytes := 0, 0, 0
+		for n < len(g.waiting) && entries < groupEntries && bytes < groupBytes {
+			for _, o := range g.waiting[n].items {
+				bytes += len(o.item.Body)
+				for _, s := range o.item.Sets {
+					bytes += len(s)
+				}
+			}
+			entries += len(g.waiting[n].items)
+			n++
+		}
+		batch := g.waiting[:n:n]
+		g.waiting = g.waiting[n:]
+		if n == 0 {
+			g.busy, g.waiting = false, nil
+			g.mu.Unlock()
+			return
+		}
+		g.mu.Unlock()
+		all = all[:0]
+		for _, w := range batch {
+			all = append(all, w.items...)
+		}
+		err := g.commit(all)
+		for _, w := range batch {
+			w.done <- err
+		}
+	}
+}
+
+// A pending document holds at most so much.
+const (
+	pendingEntries = blockEntries
+	pendingBytes   = 1 << 20
+)
+
+// commitGroup writes the items as few documents, all or none of them.
+func (l *Log) commitGroup(all []owned) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*store.MaxTime)
+	defer cancel()
+	byWorkspace := map[string][]item{}
+	var order []string
+	for _, o := range all {
+		if _, ok := byWorkspace[o.ws]; !ok {
+			order = append(order, o.ws)
+		}
+		byWorkspace[o.ws] = append(byWorkspace[o.ws], o.item)
+	}
+	var ops []store.Op
+	for _, ws := range order {
+		items := byWorkspace[ws]
+		for from := 0; from < len(items); {
+			to, bytes := from, 0
+			for to < len(items) && to-from < pendingEntries && (to == from || bytes+len(items[to].Body) < pendingBytes) {
+				bytes += len(items[to].Body)
+				to++
+			}
+			ops = append(ops, l.pendingOp(ws, items[from:to]))
+			from = to
+		}
+	}
+	if err := work.Commit(ctx, l.o.Store, ops...); err != nil {
+		return err
+	}
+	for _, ws := range order {
+		l.kick(ws)
+	}
+	return nil
+}
+
+func (l *Log) pendingOp(ws string, items []item) store.Op {
+	id := core.NewID("p", time.Now())[len("p_"):]
+	return pendings.Insert(&pendingDoc{Meta: store.Meta{ID: store.Key(ws, id)}, Entries: items})
+}

@@ -1,0 +1,260 @@
+package audit
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/work"
+)
+
+// taskKind is the kind of the sequencers' tasks: one in a workspace, while there is
+// something to do.
+const (
+	taskKind = "audit.sequence"
+	taskName = "log"
+)
+
+// sweepEvery is how often a process looks for what others left behind.
+const sweepEvery = 30 * time.Second
+
+// sequencers are those that run in this process.
+type sequencers struct {
+	mu      sync.Mutex
+	running map[string]chan struct{} // by workspace; its channel wakes it
+	wanted  map[string]bool          // workspaces that may need a task
+	signal  chan struct{}            // that wanted has some
+}
+
+// kick says that something is pending in a workspace.
+func (l *Log) kick(ws string) {
+	l.seq.mu.Lock()
+	defer l.seq.mu.Unlock()
+	if wake, ok := l.seq.running[ws]; ok {
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
+		return
+	}
+	l.seq.wanted[ws] = true
+	select {
+	case l.seq.signal <- struct{}{}:
+	default:
+	}
+}
+
+// Run keeps the log going until ctx ends: it hears of entries that any process wrote,
+// and sees to it that somebody puts them in order. Options.Runner must run beside it.
+func (l *Log) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { l.follow(ctx) })
+	wg.Go(func() {
+		for {
+			l.sweep(ctx)
+			if (core.SystemClock{}).Sleep(ctx, sweepEvery) != nil {
+				return
+			}
+		}
+	})
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-l.seq.signal:
+		}
+		l.seq.mu.Lock()
+		wanted := l.seq.wanted
+		l.seq.wanted = map[string]bool{}
+		l.seq.mu.Unlock()
+		for ws := range wanted {
+			if err := l.ensure(ctx, ws); err != nil && ctx.Err() == nil {
+				l.o.Logger.Warn("audit: ensure a sequencer", "error", err.Error())
+			}
+		}
+		_ = core.SystemClock{}.Sleep(ctx, 20*time.Millisecond) // a burst costs one look
+	}
+}
+
+// ensure makes the task of a workspace's sequencer where there is none. Whoever has it
+// hears of what is pending as we do.
+func (l *Log) ensure(ctx context.Context, ws string) error {
+	t, err := work.Find(ctx, l.o.Store, ws, taskKind, taskName)
+	if err != nil || t != nil && t.LeaseUntil.After(l.o.Clock.Now()) {
+		return err
+	}
+	if t == nil {
+		err = work.Ensure(ctx, l.o.Store, work.Item{Kind: taskKind, Workspace: ws, Name: taskName, DueAt: l.o.Clock.Now()})
+	}
+	if l.o.Runner != nil {
+		l.o.Runner.Wake()
+	}
+	return err
+}
+
+// follow hears of pending entries of other processes.
+func (l *Log) follow(ctx context.Context) {
+	for ctx.Err() == nil {
+		if err := l.followOnce(ctx); err != nil && ctx.Err() == nil {
+			l.o.Logger.Warn("audit: watch pending entries", "error", err.Error())
+			_ = core.SystemClock{}.Sleep(ctx, 200*time.Millisecond)
+		}
+	}
+}
+
+func (l *Log) followOnce(ctx context.Context) error {
+	token, err := l.o.Store.Now(ctx)
+	if err != nil {
+		return err
+	}
+	stream, err := l.o.Store.Watch(ctx, token, pendings.Spec)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = stream.Close() }()
+	for {
+		c, err := stream.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if c.Kind == store.Inserted {
+			l.kick(store.WorkspaceOf(c.Key))
+		}
+	}
+}
+
+// sweep looks for what waits since a process died, and for what is past its retention.
+func (l *Log) sweep(ctx context.Context) {
+	if l.o.Workspaces == nil {
+		return
+	}
+	all, err := l.o.Workspaces(ctx)
+	for _, ws := range all {
+		if err != nil {
+			break
+		}
+		if err = l.bury(ctx, ws); err != nil {
+			break
+		}
+		var waiting []*pendingDoc
+		if waiting, err = pendings.Find(ctx, l.o.Store, store.Query{Workspace: ws}, 1); err != nil {
+			break
+		}
+		due := false
+		if len(waiting) == 0 {
+			_, due, err = l.due(ctx, ws)
+		}
+		if len(waiting) > 0 || due {
+			l.kick(ws)
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		l.o.Logger.Warn("audit: sweep", "error", err.Error())
+	}
+}
+
+// handle runs the sequencer of a workspace while it has something to do.
+func (l *Log) handle(ctx context.Context, lease *work.Lease) error {
+	ws := lease.Task().Workspace
+	wake := make(chan struct{}, 1)
+	l.seq.mu.Lock()
+	l.seq.running[ws] = wake
+	l.seq.mu.Unlock()
+	defer func() {
+		l.seq.mu.Lock()
+		delete(l.seq.running, ws)
+		l.seq.mu.Unlock()
+		select {
+		case <-wake: // somebody wrote while we were leaving
+			l.kick(ws)
+		default:
+		}
+	}()
+	s := &sequencer{log: l, ws: ws, commit: lease.Progress}
+	var expired time.Time
+	for {
+		n, more, err := s.step(ctx)
+		if err == nil && (n == 0 || time.Since(expired) > time.Hour) {
+			expired, err = time.Now(), s.expire(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		if more {
+			continue
+		}
+		wait := l.o.Gather
+		if n == 0 {
+			wait = l.o.Linger
+		}
+		timer := time.NewTimer(wait)
+		var left, stop bool
+		if n > 0 {
+			select {
+			case <-timer.C:
+			case <-lease.Stopping():
+				stop = true
+			case <-ctx.Done():
+				stop = true
+			}
+		} else {
+			select {
+			case <-wake:
+			case <-timer.C:
+				left = true
+			case <-lease.Stopping():
+				stop = true
+			case <-ctx.Done():
+				stop = true
+			}
+		}
+		timer.Stop()
+		switch {
+		case left:
+			return lease.Complete(ctx)
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case stop:
+			// What was written until now goes into the log on the way out.
+			for more := true; more && err == nil; {
+				_, more, err = s.step(ctx)
+			}
+			if err != nil {
+				return err
+			}
+			return work.ErrStopping
+		}
+	}
+}
+
+// Settle puts everything that is pending in a workspace into its log now, and returns
+// when it is there: for a command that runs alone. Beside a sequencer that has the
+// lease it waits for that one.
+func (l *Log) Settle(ctx context.Context, ws string) error {
+	for {
+		waiting, err := pendings.Find(ctx, l.o.Store, store.Query{Workspace: ws}, 1)
+		if err != nil || len(waiting) == 0 {
+			return storeFault(err)
+		}
+		task, err := work.Find(ctx, l.o.Store, ws, taskKind, taskName)
+		if err != nil {
+			return storeFault(err)
+		}
+		if task == nil || task.LeaseUntil.Before(l.o.Clock.Now()) {
+			// Two who append at once meet at the head: one of them loses and reads anew.
+			s := &sequencer{log: l, ws: ws, commit: func(ctx context.Context, ops ...store.Op) error {
+				return work.Commit(ctx, l.o.Store, ops...)
+			}}
+			if _, _, err := s.step(ctx); err != nil && !conflict(err) {
+				return storeFault(err)
+			}
+			continue
+		}
+		if err := (core.SystemClock{}).Sleep(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
