@@ -35,6 +35,9 @@ type Options struct {
 	Trusted map[string]string
 	// Origins are the web origins that may open websockets besides the server's own.
 	Origins []string
+	// Trails begins the trail of each answer instead of Services.Audit; who measures what
+	// the log costs has one that writes nothing.
+	Trails engine.Auditor
 	// KeepAlive is how often a silent stream is proved alive; 15 s.
 	KeepAlive time.Duration
 	// Playground serves GraphiQL.
@@ -64,6 +67,14 @@ func New(opt Options) *Server {
 	if opt.Observe == nil {
 		opt.Observe = func(context.Context, Observation) {}
 	}
+	if opt.Trails == nil {
+		if opt.Audit == nil {
+			panic("graph: nothing is shown without an audit log") // a programmer's mistake
+		}
+		opt.Trails = func(ctx context.Context, action, resource string) (context.Context, engine.Trail) {
+			return opt.Audit.Begin(ctx, action, resource)
+		}
+	}
 	root := resolver.New(opt.Services)
 	e := engine.New(engine.Options{
 		Schema: gen.NewExecutableSchema(gen.Config{
@@ -74,6 +85,7 @@ func New(opt Options) *Server {
 		Trusted:    opt.Trusted,
 		Introspect: func(ctx context.Context) bool { return access.Can(ctx, access.Read) },
 		Each:       root.Each,
+		Audit:      opt.Trails,
 		Observe:    opt.Observe,
 		Logger:     opt.Logger,
 	})

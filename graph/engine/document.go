@@ -17,6 +17,7 @@ import (
 type document struct {
 	*ast.QueryDocument
 	constants map[string]any // see numbers
+	told      map[*ast.OperationDefinition]*told
 }
 
 // The reasons of GraphQL's own errors, the words that other servers use.
@@ -54,7 +55,10 @@ func (e *Engine) compile(text string) (*document, []error) {
 		}
 		return nil, errs
 	}
-	doc := &document{QueryDocument: parsed, constants: exact.lift()}
+	doc := &document{QueryDocument: parsed, constants: exact.lift(), told: map[*ast.OperationDefinition]*told{}}
+	for _, op := range parsed.Operations {
+		doc.told[op] = tell(op)
+	}
 	e.documents.Add(text, doc)
 	return doc, nil
 }

@@ -26,6 +26,8 @@ type Options struct {
 	// Each is called for every answer of an operation, once for each event of a
 	// subscription, and returns the context that its fields are resolved in.
 	Each func(ctx context.Context) context.Context
+	// Audit begins the trail of every answer: none goes out before it is closed.
+	Audit Auditor
 	// Observe is told of every operation that ended, and of every refused request.
 	Observe func(ctx context.Context, o Observation)
 	Logger  *slog.Logger
@@ -62,8 +64,6 @@ func New(opt Options) *Engine {
 	e.persisted, _ = lru.New[string, string](keptPersisted)
 	e.exec.SetErrorPresenter(e.present)
 	e.exec.SetRecoverFunc(e.recovered)
-	e.exec.AroundResponses(func(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
-		return next(opt.Each(ctx))
-	})
+	e.exec.AroundResponses(e.audited)
 	return e
 }

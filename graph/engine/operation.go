@@ -11,6 +11,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/audit"
 )
 
 // Operation is a request that may run.
@@ -20,6 +21,8 @@ type Operation struct {
 	engine  *Engine
 	context *graphql.OperationContext
 	start   time.Time
+	told    *told
+	relay   *relay
 }
 
 // Prepare checks a request. The errors are presented; none of them was caused by
@@ -31,6 +34,7 @@ func (e *Engine) Prepare(ctx context.Context, r *Request) (op *Operation, list g
 			op, list = nil, e.Refuse(ctx, e.recovered(ctx, p))
 		}
 		if list != nil {
+			e.denied(ctx, "prepare", "", list)
 			e.opt.Observe(ctx, Observation{Duration: time.Since(start), Code: codeOf(list)})
 		}
 	}()
@@ -60,7 +64,7 @@ func (e *Engine) Prepare(ctx context.Context, r *Request) (op *Operation, list g
 	}
 	e.remember(r, text)
 	maps.Copy(vars, doc.constants)
-	return &Operation{Kind: def.Operation, Cost: cost, engine: e, start: start, context: &graphql.OperationContext{
+	return &Operation{Kind: def.Operation, Cost: cost, engine: e, start: start, told: doc.told[def], relay: &relay{}, context: &graphql.OperationContext{
 		RawQuery: text, OperationName: r.OperationName, Variables: vars, Doc: doc.QueryDocument, Operation: def,
 		DisableIntrospection:   !introspect,
 		RecoverFunc:            e.recovered,
@@ -104,6 +108,7 @@ func (o *Operation) Run(ctx context.Context, send func(*graphql.Response) error)
 	}
 	end := &streamEnd{}
 	ctx = context.WithValue(ctx, endKey{}, end)
+	ctx = audit.WithWitness(context.WithValue(ctx, operationKey{}, o), o.relay)
 	responses, ctx := o.engine.exec.DispatchOperation(ctx, o.context)
 	var code core.Code
 	defer func() {
@@ -130,6 +135,9 @@ func (o *Operation) Run(ctx context.Context, send func(*graphql.Response) error)
 			code = codeOf(answer.Errors)
 		}
 		if o.Kind == ast.Subscription && answer.Data == nil && len(answer.Errors) > 0 {
+			if !o.relay.began {
+				o.engine.denied(ctx, o.told.action, o.told.resource, answer.Errors)
+			}
 			return answer.Errors // it never began
 		}
 		if err := send(answer); err != nil {

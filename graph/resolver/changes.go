@@ -152,7 +152,7 @@ func (r changeFields) Profile(ctx context.Context, c *view.ProfileChange) (*prof
 	if c.Profile != nil {
 		scopeOf(ctx).place(c.Profile, c.Cursor)
 	}
-	return c.Profile, nil
+	return shown(ctx, c.Profile, nil)
 }
 
 // JobChanged answers Subscription.jobChanged.

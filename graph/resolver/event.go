@@ -20,6 +20,9 @@ func (r query) Events(ctx context.Context, first *int, after *string, last *int,
 	}
 	ws := workspace(ctx)
 	page, err := r.Resolver.Events.List(ctx, ws, w)
+	if err == nil {
+		err = seenEvents(ctx, page.Items...)
+	}
 	if err != nil {
 		return nil, err
 	}

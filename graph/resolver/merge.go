@@ -32,6 +32,9 @@ func (r mutation) MergeProfiles(ctx context.Context, in gen.MergeProfilesInput) 
 	if errs, err := problems(err); err != nil || errs != nil {
 		return &gen.MergeProfilesPayload{UserErrors: errs}, err
 	}
+	if err := seen(ctx, done.Profile); err != nil {
+		return nil, err
+	}
 	out := &gen.MergeProfilesPayload{Profile: done.Profile}
 	if !value(in.DryRun) {
 		out.Merge = done.Merge
@@ -45,6 +48,9 @@ func (r mutation) UnmergeProfiles(ctx context.Context, in gen.UnmergeProfilesInp
 	if errs, err := problems(err); err != nil || errs != nil {
 		return &gen.UnmergeProfilesPayload{UserErrors: errs}, err
 	}
+	if err := seen(ctx, done.Profiles...); err != nil {
+		return nil, err
+	}
 	return &gen.UnmergeProfilesPayload{Merge: done.Merge, Profiles: done.Profiles}, nil
 }
 
@@ -52,7 +58,10 @@ func (r mutation) UnmergeProfiles(ctx context.Context, in gen.UnmergeProfilesInp
 func (r mutation) DecideMergeProposal(ctx context.Context, in gen.DecideMergeProposalInput) (*gen.DecideMergeProposalPayload, error) {
 	done, err := r.Profiles.DecideProposal(ctx, workspace(ctx), in.ID, in.Decision == gen.MergeDecisionAccept)
 	if errs, err := problems(err); err != nil || errs != nil {
-		return &gen.DecideMergeProposalPayload{UserErrors: errs}, err
+		if err := seen(ctx, done.Profile); err != nil {
+		return nil, err
+	}
+	return &gen.DecideMergeProposalPayload{UserErrors: errs}, err
 	}
 	return &gen.DecideMergeProposalPayload{Proposal: done.Proposal, Merge: done.Merge, Profile: done.Profile}, nil
 }

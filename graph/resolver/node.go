@@ -15,9 +15,14 @@ func (r query) Node(ctx context.Context, id string) (view.Node, error) {
 	ws := workspace(ctx)
 	switch core.IDPrefix(id) {
 	case core.PrefixProfile:
-		return node(r.Resolver.Profiles.Get(ctx, ws, id))
+		p, err := r.Resolver.Profiles.Get(ctx, ws, id)
+		return node(shown(ctx, p, err))
 	case core.PrefixEvent:
-		return node(r.Resolver.Events.Get(ctx, ws, id))
+		e, err := r.Resolver.Events.Get(ctx, ws, id)
+		if err == nil {
+			err = seenEvents(ctx, e)
+		}
+		return node(e, err)
 	case core.PrefixMerge:
 		return node(r.Resolver.Profiles.GetMerge(ctx, ws, id))
 	case core.PrefixProposal:

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/segment"
@@ -18,6 +19,14 @@ import (
 
 // Profile answers Query.profile.
 func (r query) Profile(ctx context.Context, id *string, identifier *event.Identifier, asOf *time.Time) (*profile.Profile, error) {
+	if identifier != nil {
+		audit.Lookup(ctx, identifier.Namespace, identifier.Value)
+	}
+	p, err := r.find(ctx, id, identifier, asOf)
+	return shown(ctx, p, err)
+}
+
+func (r query) find(ctx context.Context, id *string, identifier *event.Identifier, asOf *time.Time) (*profile.Profile, error) {
 	ws := workspace(ctx)
 	switch {
 	case (id == nil) == (identifier == nil):
@@ -47,12 +56,18 @@ func (r query) Profiles(ctx context.Context, where *view.Condition, segmentID *s
 	}
 	if in.Where == nil && in.SegmentID == "" && !in.Descending {
 		page, err := r.Resolver.Profiles.List(ctx, ws, w)
+		if err == nil {
+			err = seen(ctx, page.Items...)
+		}
 		if err != nil {
 			return nil, err
 		}
 		return view.NewConnection(page, func(ctx context.Context) (int64, error) { return r.Resolver.Profiles.Count(ctx, ws) }), nil
 	}
 	found, err := r.Resolver.Segments.People(ctx, ws, in, w)
+	if err == nil {
+		err = seen(ctx, found.Page.Items...)
+	}
 	if err != nil {
 		return nil, each(ctx, err)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/object"
@@ -18,6 +19,7 @@ import (
 // Services are what the fields are answered from.
 type Services struct {
 	Access   *access.Service
+	Audit    *audit.Log
 	Jobs     *work.Jobs
 	Events   *event.Service
 	Profiles *profile.Service

@@ -42,6 +42,9 @@ func (r *Resolver) Each(ctx context.Context) context.Context {
 	s := &scope{cursors: map[*profile.Profile]string{}}
 	s.profiles = dataloadgen.NewLoader(func(ctx context.Context, ids []string) ([]*profile.Profile, []error) {
 		found, err := r.Profiles.GetMany(ctx, ws, ids)
+		if err == nil {
+			err = seen(ctx, found...)
+		}
 		if err != nil {
 			return nil, []error{err}
 		}

@@ -3,6 +3,7 @@ package resolver
 import (
 	"context"
 
+	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/condition"
 	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/work"
@@ -72,6 +73,9 @@ func (r *Resolver) preview(ctx context.Context, p *segment.Preview, seg *segment
 		out.Entering, out.Leaving = view.NewCount(*p.Entering), view.NewCount(*p.Leaving)
 	}
 	people, err := r.Profiles.GetMany(ctx, workspace(ctx), p.Sample)
+	if err == nil {
+		err = seen(ctx, people...)
+	}
 	for _, one := range people {
 		if one != nil {
 			out.Sample = append(out.Sample, one)
@@ -87,6 +91,9 @@ func (r query) ExplainMembership(ctx context.Context, segmentID, profileID strin
 
 func (r *Resolver) explain(ctx context.Context, segmentID, profileID string) (*gen.Explanation, error) {
 	e, err := r.Segments.Explain(ctx, workspace(ctx), segmentID, profileID)
+	if err == nil {
+		err = audit.Note(ctx, audit.Seen{Resource: segmentID, Profiles: []string{profileID}})
+	}
 	if err != nil {
 		return nil, each(ctx, err)
 	}
