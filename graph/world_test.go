@@ -19,8 +19,10 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
+	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/segment"
@@ -115,7 +117,7 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	w := &world{t: t, db: &counting{Store: embedded}, log: &lockedBuffer{}}
 	logger := slog.New(slog.NewTextHandler(w.log, nil))
 	specs := store.Specs()
-	for _, more := range [][]*store.Spec{access.Specs(), work.Specs(), event.Specs(), profile.Specs(), ingest.Specs(), object.Specs(), segment.Specs()} {
+	for _, more := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), work.Specs(), event.Specs(), profile.Specs(), ingest.Specs(), object.Specs(), segment.Specs()} {
 		specs = append(specs, more...)
 	}
 	require.NoError(t, w.db.Declare(ctx, specs...))
@@ -123,7 +125,10 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	clock := core.SystemClock{}
 	runner := work.New(work.Options{Store: w.db, Logger: logger})
 	jobs := work.NewJobs(runner)
+	master, err := keyring.NewMaster(bytes.Repeat([]byte{1}, 32))
+	require.NoError(t, err)
 	s := graph.Services{Jobs: jobs, Store: w.db, Clock: clock}
+	s.Audit = audit.New(audit.Options{Store: w.db, Keys: keyring.New(w.db, clock, master), Runner: runner, Logger: logger, Gather: 5 * time.Millisecond})
 	s.Access = access.New(access.Options{Store: w.db, Jobs: jobs, Specs: specs, Settle: time.Millisecond, Logger: logger})
 	s.Events = event.NewService(w.db, clock)
 	s.Profiles = profile.NewService(w.db, clock)
@@ -148,6 +153,7 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	var running sync.WaitGroup
 	running.Go(func() { _ = s.Access.Run(run) })
 	running.Go(func() { _ = runner.Run(run) })
+	running.Go(func() { _ = s.Audit.Run(run) })
 
 	op := core.WithActor(ctx, access.Operator("test"))
 	made, err := s.Access.CreateWorkspace(op, "Test", func(ws, source string) []store.Op {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/keyring"
@@ -31,6 +32,7 @@ type app struct {
 	runner   *work.Runner
 	jobs     *work.Jobs
 	access   *access.Service
+	audit    *audit.Log
 	events   *event.Service
 	profiles *profile.Service
 	objects  *object.Service
@@ -60,6 +62,9 @@ func newApp(e *env, s store.Store, ring *keyring.Ring) *app {
 	a.runner = work.New(work.Options{Store: s, Clock: e.clock, Logger: e.log})
 	a.jobs = work.NewJobs(a.runner)
 	a.access = access.New(access.Options{Store: s, Clock: e.clock, Logger: e.log, Jobs: a.jobs, Specs: specs()})
+	a.audit = audit.New(audit.Options{
+		Store: s, Keys: ring, Clock: e.clock, Logger: e.log, Runner: a.runner, Workspaces: a.workspaceIDs, Resolve: a.profilesOf,
+	})
 	a.events = event.NewService(s, e.clock)
 	a.profiles = profile.NewService(s, e.clock)
 	a.pipeline = ingest.New(ingest.Options{
@@ -114,7 +119,7 @@ func (a *app) warm(ctx context.Context) error {
 // returned function waits for it.
 func (a *app) work(ctx context.Context, also ...func(context.Context) error) (wait func()) {
 	var wg sync.WaitGroup
-	for _, run := range append(also, a.runner.Run, a.access.Run) {
+	for _, run := range append(also, a.runner.Run, a.access.Run, a.audit.Run) {
 		wg.Go(func() {
 			if err := run(ctx); err != nil && ctx.Err() == nil {
 				a.e.log.Error("background work ended", "error", err.Error())
@@ -186,7 +191,7 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 
 	g := graph.New(graph.Options{
 		Services: graph.Services{
-			Store: a.store, Hub: hub, Access: a.access, Jobs: a.jobs, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
+			Store: a.store, Hub: hub, Access: a.access, Audit: a.audit, Jobs: a.jobs, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
 			Ingest: a.pipeline, Clock: a.e.clock,
 		},
 		Trusted: trusted, Origins: f.CorsOrigin, Playground: !f.NoGraphiql, Logger: a.e.log,
@@ -195,7 +200,7 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 		},
 	})
 	o := httpd.Options{
-		Access: a.access, Events: a.pipeline, Segments: a.segments, GraphQL: g.Handler(), Ready: a.store.Ping, CORSOrigins: f.CorsOrigin,
+		Access: a.access, Audit: a.audit, Events: a.pipeline, Segments: a.segments, GraphQL: g.Handler(), Ready: a.store.Ping, CORSOrigins: f.CorsOrigin,
 		Observe: a.metrics.Request, Tracing: f.OtlpEndpoint != "", Clock: a.e.clock, Logger: a.e.log,
 	}
 	if !f.NoGraphiql {

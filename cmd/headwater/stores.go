@@ -8,6 +8,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
@@ -58,7 +59,7 @@ func (f storeFlags) ring(e *env, s store.Store) (*keyring.Ring, error) {
 // walk them, so a new package is added here and nowhere else.
 func specs() []*store.Spec {
 	all := store.Specs()
-	for _, s := range [][]*store.Spec{keyring.Specs(), access.Specs(), work.Specs(), event.Specs(), consent.Specs(), object.Specs(), profile.Specs(), segment.Specs(), ingest.Specs()} {
+	for _, s := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), work.Specs(), event.Specs(), consent.Specs(), object.Specs(), profile.Specs(), segment.Specs(), ingest.Specs()} {
 		all = append(all, s...)
 	}
 	return all

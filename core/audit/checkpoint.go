@@ -214,7 +214,7 @@ func (l *Log) Link(ctx context.Context, ws string, identifiers []Subject, profil
 	var ops []store.Op
 	seen := map[string]bool{}
 	for _, s := range identifiers {
-		key := store.Key(ws, psn(s.Namespace, s.Value))
+		key := store.Key(ws, s.pseudonym(psn))
 		if seen[key] {
 			continue
 		}

@@ -106,7 +106,7 @@ func (l *Log) who(ctx context.Context, ws string, f Filter) ([]string, error) {
 	if f.Subject == nil {
 		return out, nil
 	}
-	mark := psn(f.Subject.Namespace, f.Subject.Value)
+	mark := f.Subject.pseudonym(psn)
 	mine := []string{mark}
 	d, err := links.Get(ctx, l.o.Store, store.Key(ws, mark))
 	if err != nil {

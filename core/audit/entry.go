@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
@@ -33,6 +34,12 @@ type Entry struct {
 
 // Subject is an identifier of a person.
 type Subject struct{ Namespace, Value string }
+
+// pseudonym returns the identifier's. Spaces around it and capital letters make no
+// difference: who asks later need not write it as it was written then.
+func (s Subject) pseudonym(psn func(kind, value string) string) string {
+	return psn(s.Namespace, strings.ToLower(strings.TrimSpace(s.Value)))
+}
 
 // KindProfile is the kind of the pseudonyms of profile ids; those of identifiers have
 // the namespace as their kind.

@@ -99,7 +99,8 @@ func (l *Log) pseudonyms(ctx context.Context, ws string) (func(kind, value strin
 	if ok {
 		return f, nil
 	}
-	f, err := l.o.Keys.Pseudonymise(ctx, ws)
+	// Not as the actor: it is no read of theirs.
+	f, err := l.o.Keys.Pseudonymise(core.WithActor(ctx, nil), ws)
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +184,7 @@ func (l *Log) encode(ctx context.Context, e *Entry, stored []string) (item, erro
 	}
 	var asked []string
 	for _, s := range e.Identifiers[:min(len(e.Identifiers), maxAsked)] {
-		asked = append(asked, psn(s.Namespace, s.Value))
+		asked = append(asked, s.pseudonym(psn))
 	}
 	it.Body = appendBody(make([]byte, 0, 512), e, subjects, hashes, asked)
 	return it, nil

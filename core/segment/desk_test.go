@@ -35,7 +35,7 @@ type office struct {
 
 func newOffice(t testing.TB, change ...func(*Options)) *office {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(core.WithActor(context.Background(), &core.Actor{ID: "system:test"}))
 	db, err := sqlite.Open(ctx, sqlite.Options{Path: filepath.Join(t.TempDir(), "headwater.db")})
 	require.NoError(t, err)
 	specs := []*store.Spec{store.Counters.Spec, store.Claims.Spec}

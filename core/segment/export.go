@@ -14,6 +14,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/profile"
 )
@@ -71,11 +72,14 @@ func (s *Service) Export(ctx context.Context, ws string, in ExportInput, write f
 			return n, fail(err)
 		}
 		var people []*profile.Profile
+		ids := make([]string, len(members))
+		for i, m := range members {
+			ids[i] = m.Profile
+		}
+		if err := audit.Note(ctx, audit.Seen{Resource: in.SegmentID, Fields: x.fields, Profiles: ids}); err != nil {
+			return n, err
+		}
 		if x.reads {
-			ids := make([]string, len(members))
-			for i, m := range members {
-				ids[i] = m.Profile
-			}
 			if people, err = s.profiles.GetMany(ctx, ws, ids); err != nil {
 				return n, fail(err)
 			}

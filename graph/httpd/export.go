@@ -9,6 +9,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/segment"
 )
 
@@ -93,7 +94,18 @@ func (s *Server) exportTo(r *http.Request, id string, write func(kind, name stri
 	if err != nil {
 		return err
 	}
-	ctx := core.WithActor(r.Context(), actor)
+	ctx, trail := s.o.Audit.Begin(core.WithActor(r.Context(), actor), "export.segment", "")
+	err = s.stream(ctx, r, id, trail, write)
+	return errors.Join(err, trail.Close(ctx, err))
+}
+
+// together is how many bytes of an export go out at once: each time the audit log
+// writes down first whom they are about.
+const together = 256 << 10
+
+// stream reads the parameters and writes the members, each part when the log knows of
+// those in it.
+func (s *Server) stream(ctx context.Context, r *http.Request, id string, trail *audit.Trail, write func(kind, name string, part []byte) error) error {
 	if err := access.Allow(ctx, access.Read); err != nil {
 		return err
 	}
@@ -112,12 +124,27 @@ func (s *Server) exportTo(r *http.Request, id string, write func(kind, name stri
 	for _, list := range asked["fields"] {
 		in.Fields = append(in.Fields, strings.Split(list, ",")...)
 	}
-	_, err = s.o.Segments.Export(ctx, actor.Workspace, in, func(part []byte) error {
+	var held []byte
+	send := func() error {
+		if err := trail.Flush(ctx); err != nil {
+			return err
+		}
+		err := write(form.kind, id+"."+name, held)
+		held = held[:0]
+		return err
+	}
+	_, err := s.o.Segments.Export(ctx, core.ActorFrom(ctx).Workspace, in, func(part []byte) error {
 		if cause := context.Cause(ctx); cause != nil {
 			return cause
 		}
-		return write(form.kind, id+"."+name, part)
+		if held = append(held, part...); len(held) < together {
+			return nil
+		}
+		return send()
 	})
+	if err == nil && len(held) > 0 {
+		err = send()
+	}
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		return cause // the key was revoked, or the client has gone
 	}

@@ -21,8 +21,10 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
+	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/store"
@@ -37,6 +39,7 @@ type edge struct {
 	db       store.Store
 	access   *access.Service
 	segments *segment.Service
+	audit    *audit.Log
 	between  func() // called between two parts of an export
 	made     *access.Created
 	ctx      context.Context // the operator's
@@ -50,7 +53,7 @@ func newEdge(t *testing.T) *edge {
 	db, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(t.TempDir(), "test.db")})
 	require.NoError(t, err)
 	e.db = db
-	for _, specs := range [][]*store.Spec{store.Specs(), access.Specs(), event.Specs(), profile.Specs(), ingest.Specs(), work.Specs(), segment.Specs()} {
+	for _, specs := range [][]*store.Spec{store.Specs(), keyring.Specs(), audit.Specs(), access.Specs(), event.Specs(), profile.Specs(), ingest.Specs(), work.Specs(), segment.Specs()} {
 		require.NoError(t, db.Declare(t.Context(), specs...))
 	}
 	clock := core.SystemClock{}
@@ -64,8 +67,11 @@ func newEdge(t *testing.T) *edge {
 	profiles.SetFold(e.segments)
 	e.made, err = e.access.CreateWorkspace(e.ctx, "test")
 	require.NoError(t, err)
+	master, err := keyring.NewMaster(bytes.Repeat([]byte{1}, 32))
+	require.NoError(t, err)
+	e.audit = audit.New(audit.Options{Store: db, Keys: keyring.New(db, clock, master)})
 	s := httptest.NewServer(New(Options{
-		Access: e.access, Events: pipeline, Segments: pausing{e},
+		Access: e.access, Audit: e.audit, Events: pipeline, Segments: pausing{e},
 		GraphQL:     http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a bug") }),
 		GraphiQL:    http.NotFoundHandler(),
 		Ready:       func(context.Context) error { return e.notReady },

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/event"
 )
 
@@ -29,7 +30,8 @@ type Gate interface {
 type Options struct {
 	Access      Gate
 	Events      event.Committer
-	Segments    Exporter // nil: nothing to export
+	Segments    Exporter   // nil: nothing to export
+	Audit       *audit.Log // required with Segments
 	GraphQL     http.Handler
 	GraphiQL    http.Handler                // at /; nil: nothing there
 	Metrics     http.Handler                // at /metrics; nil: not served
