@@ -99,8 +99,8 @@ func (s *Server) exportTo(r *http.Request, id string, write func(kind, name stri
 	return errors.Join(err, trail.Close(ctx, err))
 }
 
-// together is how many bytes of an export go out at once: each time the audit log
-// writes down first whom they are about.
+// together is how many bytes of an export go out at once, after its first page: each
+// time the audit log writes down first whom they are about.
 const together = 256 << 10
 
 // stream reads the parameters and writes the members, each part when the log knows of
@@ -125,6 +125,7 @@ func (s *Server) stream(ctx context.Context, r *http.Request, id string, trail *
 		in.Fields = append(in.Fields, strings.Split(list, ",")...)
 	}
 	var held []byte
+	began := false
 	send := func() error {
 		if err := trail.Flush(ctx); err != nil {
 			return err
@@ -137,9 +138,10 @@ func (s *Server) stream(ctx context.Context, r *http.Request, id string, trail *
 		if cause := context.Cause(ctx); cause != nil {
 			return cause
 		}
-		if held = append(held, part...); len(held) < together {
+		if held = append(held, part...); began && len(held) < together {
 			return nil
 		}
+		began = true
 		return send()
 	})
 	if err == nil && len(held) > 0 {
