@@ -23,9 +23,22 @@ type Spec struct {
 	// Data gives the category of each path that may hold personal data; "*" is
 	// the whole document.
 	Data map[string]core.Category
+	// Reach says how erasure finds a person's documents where Subject does not.
+	Reach Reach
 	// Indexes serve the queries. Every collection can also be read by key.
 	Indexes []Index
 }
+
+// Reach says how the documents of one person are found in a collection.
+type Reach string
+
+// The ways. A collection with Data and without a Subject names one of the last three.
+const (
+	ReachSubject Reach = ""       // Subject holds part ids and is "_id", the key's last or first element, or the first field of an index
+	ReachFinder  Reach = "finder" // core/privacy knows how: the collection names people otherwise
+	ReachSearch  Reach = "search" // small: it is read whole, and what names the person is found by its values
+	ReachNobody  Reach = "nobody" // what it holds is about no data subject, or must outlive one
+)
 
 // Index is an ordered list of fields. In a collection that is not global the
 // engine puts the workspace before them. A document without a value for each of
