@@ -95,6 +95,7 @@ func hooks(m *telemetry.Metrics) ingest.Hooks {
 			m.Unit(u.Events, u.Commit)
 			for status, n := range map[event.Status]int{
 				event.Accepted: u.Accepted, event.Duplicate: u.Duplicates, event.Quarantined: u.Quarantined, event.Rejected: u.Rejected,
+				event.Dropped: u.Dropped,
 			} {
 				if n > 0 {
 					m.Events(string(status), n)

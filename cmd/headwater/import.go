@@ -58,6 +58,9 @@ func (c *importCmd) Run(e *env) error {
 		}
 		fmt.Fprintf(e.out, "%d rows: %d accepted, %d were there already, %d quarantined, %d rejected\n",
 			n.Rows, n.Accepted, n.Duplicates, n.Quarantined, n.Rejected)
+		if n.Dropped > 0 {
+			fmt.Fprintf(e.out, "%d rows name people who were erased since, and were dropped\n", n.Dropped)
+		}
 		return nil
 	})
 }

@@ -16,6 +16,7 @@ const (
 	Duplicate   Status = "DUPLICATE"   // on disk before, the same payload
 	Quarantined Status = "QUARANTINED" // kept aside with its reason; can be corrected and replayed
 	Rejected    Status = "REJECTED"    // not kept: another payload under the same message id
+	Dropped     Status = "DROPPED"     // not kept: it is older than the erasure of the person whom it names
 )
 
 // Result is what became of one event.

@@ -86,6 +86,7 @@ type Event struct {
 var Events = store.Declare[Event](store.Spec{
 	Name:    "events",
 	Subject: "part",
+	Reach:   store.ReachFinder, // deleted together with what is added to the residuals
 	Data: map[string]core.Category{
 		"*": core.Unclassified, // properties, traits and context are classified by the registry
 	},

@@ -61,6 +61,7 @@ func (q *QuarantineItem) QuarantineID() string { return store.Rest(q.ID) }
 var Quarantine = store.Declare[QuarantineItem](store.Spec{
 	Name:    "quarantine",
 	Subject: "ids",
+	Reach:   store.ReachFinder, // ids name people as they were sent
 	Data: map[string]core.Category{
 		"raw":        core.Unclassified,
 		"correction": core.Unclassified,

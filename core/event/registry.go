@@ -62,7 +62,10 @@ const ByDefault = "DEFAULT"
 
 // Fields is the catalogue of everything that events have held. It keeps samples
 // only of fields whose category holds nothing personal.
-var Fields = store.Declare[FieldSet](store.Spec{Name: "fields"})
+var Fields = store.Declare[FieldSet](store.Spec{
+	Name: "fields", Reach: store.ReachFinder, // a sample may turn out to be somebody's
+	Data: map[string]core.Category{"fields.samples": core.Unclassified},
+})
 
 // FieldDefinition is a field with its owner.
 type FieldDefinition struct {

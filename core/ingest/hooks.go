@@ -10,8 +10,9 @@ import (
 // Unit is what became of one unit of work, for metrics.
 type Unit struct {
 	Workspace                                   string
-	Events                                      int // Accepted + Duplicates + Quarantined + Rejected
+	Events                                      int // Accepted + Duplicates + Quarantined + Rejected + Dropped
 	Accepted, Duplicates, Quarantined, Rejected int
+	Dropped                                     int
 	Ops                                         int           // operations in its batch
 	Commit                                      time.Duration // how long the store took
 }
@@ -26,6 +27,8 @@ func (s *Unit) count(status event.Status) {
 		s.Quarantined++
 	case event.Rejected:
 		s.Rejected++
+	case event.Dropped:
+		s.Dropped++
 	}
 }
 

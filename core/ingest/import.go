@@ -68,6 +68,7 @@ type ImportCounts struct {
 	Duplicates  int64 `bson:"duplicates"`
 	Quarantined int64 `bson:"quarantined"`
 	Rejected    int64 `bson:"rejected"`
+	Dropped     int64 `bson:"dropped"` // older than the erasure of whom they name
 	Bytes       int64 `bson:"bytes"`
 }
 
@@ -83,6 +84,8 @@ func (c *ImportCounts) add(results []event.Result) {
 			c.Quarantined++
 		case event.Rejected:
 			c.Rejected++
+		case event.Dropped:
+			c.Dropped++
 		}
 	}
 }

@@ -22,6 +22,7 @@ type item struct {
 	size      int                   // roughly what it holds, in bytes
 	line      int64                 // in the file that it comes from; 0: none
 	bad       *core.Error           // why it cannot be applied, found out while trying
+	erased    *core.Error           // why it is dropped: it names somebody who was erased after it happened
 	replay    *event.QuarantineItem // where it comes from, when it was kept aside before
 	over      *core.Error           // why that is no longer to be replayed
 }

@@ -106,6 +106,8 @@ func (u *unit) replayed() {
 		switch r := &u.results[i]; r.Status {
 		case event.Accepted, event.Duplicate:
 			u.ops = append(u.ops, it.replay.ReplayedOp(it.call.ctx, r.EventID, u.at))
+		case event.Dropped:
+			u.ops = append(u.ops, event.Quarantine.Delete(it.replay))
 		default:
 			u.ops = append(u.ops, it.replay.FailedOp(it.call.ctx, r.Err, u.at))
 		}

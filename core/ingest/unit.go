@@ -32,6 +32,10 @@ type unit struct {
 	at        time.Time
 }
 
+// DroppedCounter counts the events ("events") that were older than the erasure of whom
+// they name.
+const DroppedCounter = "privacy/dropped"
+
 // errCulprits says that some items cannot be applied and were marked: build again,
 // for others may have been taken for repetitions of them.
 var errCulprits = errors.New("ingest: an event cannot be applied")
@@ -65,7 +69,7 @@ func (u *unit) sort(ctx context.Context) (aside []int, err error) {
 	keyOf := make([]string, len(u.items))
 	place := make(map[string]int, len(u.items))
 	for i, it := range u.items {
-		if it.over != nil || it.refusal() != nil {
+		if it.over != nil || it.erased != nil || it.refusal() != nil {
 			continue
 		}
 		key := event.Key(u.workspace, it.in.MessageID)
@@ -75,6 +79,12 @@ func (u *unit) sort(ctx context.Context) (aside []int, err error) {
 			keys = append(keys, key)
 		}
 	}
+	var dropped int64
+	defer func() {
+		if dropped > 0 {
+			u.ops = append(u.ops, store.AddTo(u.workspace, DroppedCounter, int(u.at.UnixNano()%store.Lanes), map[string]int64{"events": dropped}))
+		}
+	}()
 	sums := make([][]byte, len(keys)) // of the event that has the key
 	if u.look {
 		known, err := event.Events.GetMany(ctx, u.p.Store, keys)
@@ -92,6 +102,11 @@ func (u *unit) sort(ctx context.Context) (aside []int, err error) {
 		r.MessageID = it.in.MessageID
 		if it.over != nil {
 			r.Status, r.Err = event.Rejected, it.over
+			continue
+		}
+		if it.erased != nil {
+			r.Status, r.Err = event.Dropped, it.erased
+			dropped++
 			continue
 		}
 		if r.Err = it.refusal(); r.Err == nil {
@@ -148,7 +163,11 @@ func (u *unit) apply(ctx context.Context) error {
 		it := u.items[n]
 		e, err := u.people.Apply(it.in, it.source, it.at)
 		if err != nil {
-			it.bad, culprits = asRefusal(err), true
+			if refused := asRefusal(err); refused.Reason == profile.ReasonErased {
+				it.erased, culprits = refused, true
+			} else {
+				it.bad, culprits = refused, true
+			}
 			continue
 		}
 		parts[i] = e.Part

@@ -36,6 +36,7 @@ var Records = store.Declare[Record](store.Spec{
 	// Links hold identifiers and profile ids of people; Values and Tokens hold what
 	// the fields do, each categorised by its type.
 	Subject: "links",
+	Reach:   store.ReachFinder, // links name people by type and relation
 	Data: map[string]core.Category{
 		"externalId": core.IdentifierID,
 		"values":     core.Unclassified,

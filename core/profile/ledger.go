@@ -101,7 +101,7 @@ var (
 		Data: map[string]core.Category{"_id": core.None},
 	})
 	Merges = store.Declare[Merge](store.Spec{
-		Name: "merges", Subject: "parts",
+		Name: "merges", Subject: "parts", Reach: store.ReachFinder, // they stay, without their words
 		Data:    map[string]core.Category{"reason": core.FreeText},
 		Indexes: []store.Index{store.On("parts[]", "-at")},
 	})
@@ -122,7 +122,7 @@ var (
 func Specs() []*store.Spec {
 	return []*store.Spec{
 		Profiles.Spec, Identifiers.Spec, Parts.Spec, Merges.Spec,
-		Proposals.Spec, Separations.Spec, Settings.Spec,
+		Proposals.Spec, Separations.Spec, Settings.Spec, Erasures.Spec,
 	}
 }
 

@@ -35,6 +35,11 @@ func (u *Unit) load(ctx context.Context, keys, parts []string) error {
 				again = true
 			}
 		}
+		if again {
+			if err := u.free(ctx, keys, missing); err != nil {
+				return err
+			}
+		}
 		if !again {
 			return nil
 		}
@@ -42,11 +47,42 @@ func (u *Unit) load(ctx context.Context, keys, parts []string) error {
 	return core.Errorf(core.Internal, "INTERNAL", "internal error").Wrap(fmt.Errorf("profile: an identifier belongs to a part that does not exist"))
 }
 
+// free takes identifiers out of the hands of erased parts whose documents the sweep
+// has not come to: they are nobody's, and who takes one writes over its document.
+func (u *Unit) free(ctx context.Context, keys, missing []string) error {
+	marks, err := Erasures.GetMany(ctx, u.s.db, keysOf(u.ws, missing))
+	if err != nil {
+		return err
+	}
+	erased := map[string]bool{}
+	for i, m := range marks {
+		erased[missing[i]] = m != nil
+	}
+	for chunk := range slices.Chunk(keys, maxGet) {
+		docs, err := Identifiers.GetMany(ctx, u.s.db, chunk)
+		if err != nil {
+			return err
+		}
+		for i, doc := range docs {
+			if doc != nil && erased[doc.Part] {
+				if u.freed == nil {
+					u.freed = map[string]*Identifier{}
+				}
+				u.freed[chunk[i]] = doc
+			}
+		}
+	}
+	return nil
+}
+
 // lookup fills in the parts of the identifiers, from memory or from the store, and
 // returns the parts.
 func (u *Unit) lookup(ctx context.Context, keys []string) ([]string, error) {
 	var parts, ask []string
 	for _, key := range keys {
+		if u.freed[key] != nil {
+			continue
+		}
 		if part, ok := u.s.ids.Get(key); ok {
 			u.ids[key] = part
 			parts = append(parts, part)
@@ -54,6 +90,7 @@ func (u *Unit) lookup(ctx context.Context, keys []string) ([]string, error) {
 			ask = append(ask, key)
 		}
 	}
+	u.looked = u.looked || len(ask) > 0
 	for chunk := range slices.Chunk(ask, maxGet) {
 		docs, err := Identifiers.GetMany(ctx, u.s.db, chunk)
 		if err != nil {
@@ -119,6 +156,14 @@ func (u *Unit) loadProfiles(ctx context.Context, parts []string) (missing []stri
 		if stuck != "" && attempt >= 2 && u.profile(stuck) == nil {
 			// Twice the part's document named a profile that is not there: the derived
 			// documents were thrown away, or are being rebuilt. Fold it.
+			erased, err := Erasures.Get(ctx, u.s.db, store.Key(u.ws, stuck))
+			if err != nil {
+				return nil, err
+			}
+			if erased != nil { // or they are being swept
+				missing = append(missing, stuck)
+				continue
+			}
 			p, err := u.s.refoldPart(ctx, u.ws, stuck, nil)
 			if err != nil {
 				return nil, err

@@ -104,7 +104,10 @@ func (u *Unit) Ops() []store.Op {
 		}
 	}
 	for _, id := range u.newIDs {
-		ops = append(ops, Identifiers.Insert(id))
+		if doc := u.freed[id.ID]; doc != nil {
+			id.V = doc.V
+		}
+		ops = append(ops, Identifiers.Put(id))
 	}
 	for _, part := range slices.Sorted(maps.Keys(u.newParts)) {
 		ops = append(ops, Parts.Insert(&Part{Meta: store.Meta{ID: store.Key(u.ws, part)}, Profile: u.partOf[part]}))

@@ -52,6 +52,9 @@ func (s *Service) DecideProposal(ctx context.Context, ws, id string, accept bool
 		if !accept {
 			return s.close(ctx, ws, pr, Rejected)
 		}
+		if err := s.goneAny(ctx, ws, pr.Parts, "id"); err != nil {
+			return err
+		}
 		u, w, l, err := s.pair(ctx, ws, pr.Parts[0], pr.Parts[1])
 		if err != nil {
 			if core.AsError(err).Reason == "SAME_PROFILE" {

@@ -89,10 +89,18 @@ func (s *Service) Refold(ctx context.Context, ws string, parts []string, asOf *t
 
 // AsOf returns the profile that an id belonged to at an instant of commit time, as
 // it was then: merges made since are not seen, merges undone since are. Nil before
-// its first event.
+// its first event. The id of an erased person is NOT_FOUND, reason ERASED, for every
+// instant.
 func (s *Service) AsOf(ctx context.Context, ws, id string, at time.Time) (*Profile, error) {
 	if !isPart(id) {
 		return nil, nil
+	}
+	// An id that was marked and is not swept yet must not be folded once more.
+	if err := s.gone(ctx, ws, id); err != nil {
+		now, rerr := s.GetMany(ctx, ws, []string{id})
+		if rerr != nil || now[0] == nil {
+			return nil, err
+		}
 	}
 	p, err := s.refoldPart(ctx, ws, id, &at)
 	if err != nil {

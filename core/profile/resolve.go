@@ -22,6 +22,9 @@ const unset = -1
 //
 //   - NO_IDENTIFIER: nothing in it names anybody;
 //   - PROFILE_TOO_LARGE: the profile would outgrow its bounds.
+//
+// CONFLICT with ReasonErased is about an event that is to be dropped: it happened
+// before somebody whom it names was erased.
 func (u *Unit) Apply(in *event.Input, source string, receivedAt time.Time) (*event.Event, error) {
 	n := u.named[in]
 	if n == nil {
@@ -32,18 +35,29 @@ func (u *Unit) Apply(in *event.Input, source string, receivedAt time.Time) (*eve
 		return nil, core.Errorf(core.Invalid, "NO_IDENTIFIER",
 			"no usable identifier: give a userId or anonymousId that names one person, within its length and not on the blocklist")
 	}
+	erased, err := u.olderThanErasure(in, ids)
+	if err != nil {
+		return nil, err
+	}
+	again := !erased.IsZero() && u.fresh(ids)
 	u.undo = u.undo[:0]
 	applied := len(u.applied)
 	e := u.newEvent(in, source, receivedAt)
 	e.Identifiers = ids
 	p, part := u.resolve(ids, store.Rest(e.ID), in.Type == event.Alias)
 	e.Part = part
-	if err := u.fold(p, e); err != nil {
+	err = u.fold(p, e)
+	if err == nil && again {
+		u.record(e)
+		err = u.withdraw(part, erased)
+	} else if err == nil {
+		u.record(e)
+	}
+	if err != nil {
 		u.rollback()
 		u.applied = u.applied[:applied]
 		return nil, err
 	}
-	u.record(e)
 	return e, nil
 }
 

@@ -35,6 +35,8 @@ type Service struct {
 	ids      *memory                    // identifier key → part: true for ever, unless erased
 	hints    *lru.Cache[string, string] // part key → profile id: a guess that a read profile confirms
 	derives  Fold                       // nil: nothing
+	tombs    Tombstones                 // nil: nobody was erased
+	erasedAt sync.Map                   // workspace → time.Time of the latest erasure, as last read
 	gate     GateOptions
 }
 
@@ -46,11 +48,14 @@ func NewService(db store.Store, clock core.Clock) *Service {
 }
 
 // Get returns the profile with an id, or nil. The id of a profile that was merged
-// into another finds that other.
+// into another finds that other; one of an erased person is NOT_FOUND, reason ERASED.
 func (s *Service) Get(ctx context.Context, ws, id string) (*Profile, error) {
 	out, err := s.GetMany(ctx, ws, []string{id})
 	if err != nil {
 		return nil, err
+	}
+	if out[0] == nil {
+		return nil, s.gone(ctx, ws, id)
 	}
 	return out[0], nil
 }

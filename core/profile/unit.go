@@ -41,6 +41,12 @@ type Unit struct {
 	events   []*event.Event // system events
 	undo     []func()       // takes back what the current event changed
 
+	freed      map[string]*Identifier // documents of identifiers whose part was erased, by key
+	looked     bool                   // identifiers were read from the store
+	erased     map[string]time.Time   // identifier key → when who held it was erased
+	suppressed []string               // purposes that a new profile of an erased person is out of
+	erases     bool                   // see Erases
+
 	applied []*event.Event    // every event applied, while there is a Fold
 	owners  map[string]string // see OwnerBefore
 }
@@ -86,6 +92,9 @@ func (s *Service) Begin(ctx context.Context, ws string, inputs []*event.Input, p
 	}
 	if err := u.wait(ctx, keys); err != nil {
 		return nil, storeError("read profiles", err)
+	}
+	if err := u.remember(ctx); err != nil {
+		return nil, storeError("read tombstones", err)
 	}
 	if err := u.loadParts(ctx, u.mergeable()); err != nil {
 		return nil, storeError("read parts", err)

@@ -52,6 +52,9 @@ func (s *Service) Unmerge(ctx context.Context, ws string, in UnmergeInput) (Unme
 		case m.UndoneAt != nil:
 			return core.Errorf(core.Conflict, "ALREADY_UNDONE", "this merge was undone already").At("mergeId")
 		}
+		if err := s.goneAny(ctx, ws, m.Parts, "mergeId"); err != nil {
+			return err
+		}
 		u := s.newUnit(ws, r)
 		if prior, err = s.part(ctx, u, m, prior); err != nil {
 			return err

@@ -97,7 +97,7 @@ const (
 type Change struct {
 	store.Meta `bson:",inline"` // key: workspace/seg_…/chg_…
 	Segment    string           `bson:"segment"`
-	Profile    string           `bson:"profile"`
+	Profile    string           `bson:"profile"` // "" of somebody who was erased
 	Change     ChangeKind       `bson:"change"`
 	At         time.Time        `bson:"at"`
 	Cause      Cause            `bson:"cause"`
@@ -108,13 +108,13 @@ type Change struct {
 // folded from the events and them.
 var (
 	Segments = store.Declare[Segment](store.Spec{
-		Name: "segments",
+		Name: "segments", Reach: store.ReachNobody, // what members of the workspace wrote
 		Data: map[string]core.Category{"name": core.None, "description": core.None, "where": core.Unclassified},
 	})
 	Epochs = store.Declare[Epoch](store.Spec{Name: "segment_epochs"})
 
 	Memberships = store.Declare[Membership](store.Spec{
-		Name: "memberships", Derived: true, Subject: "profile",
+		Name: "memberships", Derived: true, Subject: "profile", Reach: store.ReachFinder, // by way of behaviours
 		Data: map[string]core.Category{"segment": core.Inferred},
 	})
 	Changes = store.Declare[Change](store.Spec{
@@ -123,13 +123,14 @@ var (
 		Indexes: []store.Index{store.On("profile", "-at").WithFewTies()},
 	})
 	Behaviours = store.Declare[Behaviour](store.Spec{
-		Name: "behaviours", Derived: true, Subject: "_id",
+		Name: "behaviours", Derived: true, Subject: "_id", Reach: store.ReachFinder, // with its memberships
 		Data:    map[string]core.Category{"*": core.Behaviour},
 		Indexes: []store.Index{store.On("shard", "due").WithFewTies()},
 	})
 	Months = store.Declare[Month](store.Spec{
 		Name: "behaviour_months", Derived: true, Subject: "part",
-		Data: map[string]core.Category{"*": core.Behaviour},
+		Data:    map[string]core.Category{"*": core.Behaviour},
+		Indexes: []store.Index{store.On("part").WithFewTies()},
 	})
 )
 

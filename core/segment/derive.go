@@ -170,6 +170,10 @@ func (d *derivation) collect(l *look) {
 	if l.After != nil || l.stored == nil {
 		return
 	}
+	if d.u.Erases() {
+		d.out.end(l.stored, CauseErasure)
+		return
+	}
 	heir := d.u.ProfileOf(l.ID)
 	if d.lost[heir] == nil {
 		d.lost[heir] = map[string]int64{}

@@ -30,7 +30,11 @@ type Mark struct {
 }
 
 // Marks holds the marks of a file until its list is done.
-var Marks = store.Declare[Mark](store.Spec{Name: "segment_marks", Subject: "profile"})
+var Marks = store.Declare[Mark](store.Spec{
+	Name: "segment_marks", Subject: "profile",
+	Data:    map[string]core.Category{"profile": core.Inferred},
+	Indexes: []store.Index{store.On("profile").WithFewTies()},
+})
 
 func (s *Service) files() staging.Files { return Files.In(s.db, s.clock) }
 

@@ -115,6 +115,9 @@ func (o *outcome) tell(profileID, segmentID string, kind ChangeKind, why Cause) 
 	} else {
 		o.left++
 	}
+	if why == CauseErasure {
+		profileID = "" // it was somebody, and nobody's to find
+	}
 	var version int64
 	if c := o.set.byID[segmentID]; c != nil {
 		version = c.def.Version

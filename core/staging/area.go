@@ -42,7 +42,9 @@ type Chunk struct {
 // Declare returns the area with its collection, whose Spec the package lists among
 // its own.
 func Declare(a Area) *Area {
-	a.Chunks = store.Declare[Chunk](store.Spec{Name: a.Name, Data: map[string]core.Category{"data": a.Data}})
+	a.Chunks = store.Declare[Chunk](store.Spec{
+		Name: a.Name, Data: map[string]core.Category{"data": a.Data}, Reach: store.ReachFinder,
+	})
 	return &a
 }
 

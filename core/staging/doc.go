@@ -30,7 +30,7 @@
 //
 // # Personal data
 //
-// A staged file holds whatever was uploaded, by no subject: erasure cannot look into
-// it, which is why it is kept for days only. Its area is a collection like any
+// A staged file holds whatever was uploaded, by no subject: erasure reads it through
+// and overwrites the lines that name the person (Redact). It is kept for days only. Its area is a collection like any
 // other, and goes with its workspace, into a backup and out of it.
 package staging

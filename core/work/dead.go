@@ -25,6 +25,8 @@ type DeadTask struct {
 // Dead is the collection of dead tasks.
 var Dead = store.Declare[DeadTask](store.Spec{
 	Name:    "work_dead",
+	Reach:   store.ReachSearch,
+	Data:    map[string]core.Category{"payload": core.Unclassified},
 	Indexes: []store.Index{store.On("-at"), store.On("kind", "-at")},
 })
 

@@ -60,7 +60,11 @@ type JobActor struct {
 
 // JobDocs is the collection of jobs.
 var JobDocs = store.Declare[Job](store.Spec{
-	Name: "jobs",
+	Name:  "jobs",
+	Reach: store.ReachFinder, // searched; what a job was given and made goes, the job stays
+	Data: map[string]core.Category{
+		"input": core.Unclassified, "position": core.Unclassified, "result": core.Unclassified, "error": core.Unclassified,
+	},
 	Indexes: []store.Index{
 		store.On("-createdAt"),
 		store.On("kind", "-createdAt"),

@@ -105,11 +105,15 @@ func (w *writer) tidy() {
 	w.restart = w.log + retryAfter
 }
 
-// Scrub overwrites what was deleted: it moves the whole write-ahead log into the
+// Scrub implements store.Scrubber: it moves the whole write-ahead log into the
 // file and empties it, so that bytes of deleted and replaced documents are in
 // neither. It waits for readers of older states, a Snapshot among them, until ctx
-// ends. The change log holds keys, never values, for store.Retention.
-func (s *Store) Scrub(ctx context.Context) error {
+// ends. The change log holds keys, never values, for store.Retention; the given keys
+// are taken out of it.
+func (s *Store) Scrub(ctx context.Context, keys ...string) error {
+	if err := s.redact(ctx, keys); err != nil {
+		return err
+	}
 	// Not under s.mu: a commit would wait for a Close that waits for this.
 	s.check.mu.Lock()
 	defer s.check.mu.Unlock()
