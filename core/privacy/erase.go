@@ -2,10 +2,13 @@ package privacy
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
 )
 
@@ -15,8 +18,8 @@ type EraseInput struct {
 	Identifier     *event.Identifier
 	Reason         string    // why, in words; never a personal value
 	ReceivedAt     time.Time // of the request; zero: now
-	RequestID      string    // a request of this type that was entered before; "" makes one
-	IdempotencyKey string
+	RequestID      string    // dsr_… of an erasure that was entered before; "" makes one
+	IdempotencyKey string    // the same key again returns the same request
 	DryRun         bool
 }
 
@@ -37,14 +40,312 @@ type Erased struct {
 	Job     *work.Job
 }
 
-// Hold forbids to erase a person.
-type Hold struct{}
+// EraseKind is the kind of the job that sweeps.
+const EraseKind = "privacy.erase"
+
+// The targets of an erasure's tasks that are not destinations.
+const (
+	targetHere  = "headwater"  // documents
+	targetFiles = "files"      // what lies about in the engine's files
+	targetHold  = "legal hold" // it waits
+)
+
+type eraseJob struct {
+	Request string `bson:"request"`
+}
+
+// target is whom a call is about.
+type target struct {
+	profile *profile.Profile // nil: nobody is known under the identifier
+	named   []event.Identifier
+}
+
+func (t *target) parts() []string {
+	if t.profile == nil {
+		return nil
+	}
+	return t.profile.Parts
+}
+
+func (t *target) identifiers() []event.Identifier {
+	out := slices.Clone(t.named)
+	if t.profile != nil {
+		for _, h := range t.profile.Identifiers {
+			if id := (event.Identifier{Namespace: h.Namespace, Value: h.Value}); !slices.Contains(out, id) {
+				out = append(out, id)
+			}
+		}
+	}
+	return out
+}
+
+func (s *Service) target(ctx context.Context, ws, id string, identifier *event.Identifier) (*target, error) {
+	if (id == "") == (identifier == nil) {
+		return nil, core.Errorf(core.Invalid, "SUBJECT", "name the person by either a profile's id or an identifier").At("profileId")
+	}
+	t := &target{}
+	var err error
+	if identifier == nil {
+		t.profile, err = s.o.Profiles.Get(ctx, ws, id)
+		if err == nil && t.profile == nil {
+			err = core.Errorf(core.NotFound, "PROFILE", "there is no profile with this id").At("profileId")
+		}
+		return t, err
+	}
+	n, ok, err := s.o.Profiles.Normalise(ctx, ws, *identifier)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, core.Errorf(core.Invalid, "IDENTIFIER", "this can be nobody's identifier: give a known namespace and a value that is not on its blocklist").At("identifier")
+	}
+	t.named = []event.Identifier{n}
+	t.profile, err = s.o.Profiles.ByIdentifier(ctx, ws, n)
+	return t, err
+}
 
 // Erase erases a person. When it returns, nobody reads the person any more; the job
 // does the rest. A person under a legal hold is not erased: the request is stored,
-// RECEIVED, and begins when the last hold is lifted.
+// RECEIVED, and begins when the last hold is lifted. An identifier that nobody has is
+// kept out from now on, and looked for where data of nobody known lies.
 //
-// Errors: FORBIDDEN; INVALID (SUBJECT); NOT_FOUND (PROFILE, ERASED).
+// Errors: FORBIDDEN; INVALID (SUBJECT, IDENTIFIER, REASON); NOT_FOUND (PROFILE, ERASED,
+// REQUEST); CONFLICT (REQUEST_BEGUN).
 func (s *Service) Erase(ctx context.Context, ws string, in EraseInput) (*Erased, error) {
-	return nil, core.Errorf(core.Unavailable, "NOT_YET", "erasure is being built")
+	if err := s.allow(ctx); err != nil {
+		return nil, err
+	}
+	if len(in.Reason) > maxReason {
+		return nil, core.Errorf(core.Invalid, "REASON", "a reason has at most %d bytes", maxReason).At("reason")
+	}
+	if in.DryRun {
+		t, err := s.target(ctx, ws, in.ProfileID, in.Identifier)
+		if err != nil {
+			return nil, outward(err)
+		}
+		plan, err := s.plan(ctx, ws, t)
+		return &Erased{Plan: plan}, outward(err)
+	}
+	r, err := s.entered(ctx, ws, in)
+	if err != nil || r.V > 0 && in.RequestID == "" {
+		if err != nil {
+			return nil, outward(err)
+		}
+		return s.began(ctx, r)
+	}
+	var out *Erased
+	err = s.retry(ctx, func() error {
+		t, err := s.target(ctx, ws, in.ProfileID, in.Identifier)
+		if err != nil {
+			return err
+		}
+		holds, err := s.holdsOn(ctx, ws, t.parts(), t.identifiers())
+		if err != nil {
+			return err
+		}
+		next := *r
+		if err := s.name(ctx, &next, t); err != nil {
+			return err
+		}
+		if len(holds) > 0 {
+			out, err = s.park(ctx, &next, t, holds)
+		} else {
+			out, err = s.mark(ctx, &next, t)
+		}
+		return err
+	})
+	return out, err
+}
+
+// entered returns the request of an input: one that was entered before, or a new one.
+func (s *Service) entered(ctx context.Context, ws string, in EraseInput) (*Request, error) {
+	now := millis(s.o.Clock.Now())
+	if in.RequestID != "" {
+		r, err := Requests.Get(ctx, s.o.Store, store.Key(ws, in.RequestID))
+		switch {
+		case err != nil:
+			return nil, err
+		case r == nil || r.Type != Erasure:
+			return nil, core.Errorf(core.NotFound, "REQUEST", "there is no erasure request with this id").At("requestId")
+		case r.Status != Received:
+			return nil, core.Errorf(core.Conflict, "REQUEST_BEGUN", "the request is %s already", r.Status).At("requestId")
+		}
+		return r, nil
+	}
+	id := core.NewID(core.PrefixPrivacy, now)
+	if in.IdempotencyKey != "" {
+		id = core.HashID(core.PrefixPrivacy, ws, "erasure", in.IdempotencyKey)
+		r, err := Requests.Get(ctx, s.o.Store, store.Key(ws, id))
+		if r != nil || err != nil {
+			return r, err
+		}
+	}
+	if in.ReceivedAt.IsZero() {
+		in.ReceivedAt = now
+	}
+	if in.ReceivedAt.After(now.Add(time.Minute)) {
+		return nil, core.Errorf(core.Invalid, "RECEIVED_AT", "a request was received in the past").At("receivedAt")
+	}
+	return &Request{
+		Meta: store.Meta{ID: store.Key(ws, id)}, Type: Erasure, Status: Received, ReceivedAt: millis(in.ReceivedAt),
+		DueAt: DueAt(in.ReceivedAt), Reason: in.Reason, RequestedBy: actorID(ctx), IdempotencyKey: in.IdempotencyKey,
+	}, nil
+}
+
+// DueAt returns by when a request must be answered: one month after its receipt.
+func DueAt(receivedAt time.Time) time.Time { return millis(receivedAt).AddDate(0, 1, 0) }
+
+// name writes into a request whose it is, without a value.
+func (s *Service) name(ctx context.Context, r *Request, t *target) error {
+	kind, value := "profile", ""
+	if t.profile != nil {
+		value, r.Profile = t.profile.ProfileID(), t.profile.ProfileID()
+	} else {
+		kind, value = t.named[0].Namespace, t.named[0].Value
+	}
+	var err error
+	r.Subject, err = s.o.Keys.Pseudonym(ctx, r.Workspace(), kind, value)
+	return err
+}
+
+// park stores a request that a legal hold keeps waiting.
+func (s *Service) park(ctx context.Context, r *Request, t *target, holds []*Hold) (*Erased, error) {
+	ws, now := r.Workspace(), millis(s.o.Clock.Now())
+	r.Tasks = nil
+	for _, h := range holds {
+		r.Tasks = append(r.Tasks, Task{Target: targetHold, Status: work.Queued, Evidence: h.HoldID(), At: &now})
+	}
+	sealed, err := s.subjectOp(ctx, ws, r.RequestID(), t.parts(), t.identifiers())
+	if err != nil {
+		return nil, err
+	}
+	if err := s.commit(ctx, ws, "erasure.park", r.RequestID(), r.Reason, t.parts(), Requests.Put(r), sealed); err != nil {
+		return nil, err
+	}
+	r.V++
+	return &Erased{Request: r}, nil
+}
+
+// begin begins an erasure that was parked.
+func (s *Service) begin(ctx context.Context, r *Request) (*Erased, error) {
+	var out *Erased
+	err := s.retry(ctx, func() error {
+		fresh, err := Requests.Get(ctx, s.o.Store, r.ID)
+		if err != nil || fresh == nil || fresh.Status != Received {
+			return err
+		}
+		ws := fresh.Workspace()
+		subject, _, err := s.subjectOf(ctx, ws, fresh.RequestID())
+		if err != nil || subject == nil {
+			return err
+		}
+		t := &target{named: subject.Identifiers}
+		if fresh.Profile != "" {
+			if t.profile, err = s.o.Profiles.Get(ctx, ws, fresh.Profile); err != nil && core.CodeOf(err) != core.NotFound {
+				return err
+			}
+		}
+		holds, err := s.holdsOn(ctx, ws, t.parts(), t.identifiers())
+		if err != nil {
+			return err
+		}
+		if len(holds) > 0 {
+			out, err = s.park(ctx, fresh, t, holds)
+			return err
+		}
+		fresh.Tasks = nil
+		out, err = s.mark(ctx, fresh, t)
+		return err
+	})
+	return out, err
+}
+
+// began returns a request that was made before, with its job.
+func (s *Service) began(ctx context.Context, r *Request) (*Erased, error) {
+	out := &Erased{Request: r}
+	if r.Job == "" {
+		return out, nil
+	}
+	var err error
+	out.Job, err = s.o.Jobs.Get(ctx, r.Workspace(), r.Job)
+	return out, outward(err)
+}
+
+// mark commits the mark of an erasure, with its job.
+func (s *Service) mark(ctx context.Context, r *Request, t *target) (*Erased, error) {
+	ws, at := r.Workspace(), millis(s.o.Clock.Now())
+	var e *profile.Erasing
+	ids, parts := t.identifiers(), t.parts()
+	var ops []store.Op
+	if t.profile != nil {
+		var err error
+		if e, err = s.o.Profiles.BeginErasure(ctx, ws, t.profile.ProfileID(), r.RequestID(), at); err != nil {
+			return nil, err
+		}
+		t = &target{profile: e.Profile, named: t.named}
+		ids, parts, ops = t.identifiers(), e.Parts, e.Ops
+	}
+	out, err := s.commitMark(ctx, r, ids, parts, e, ops, at)
+	if e != nil {
+		e.Settle(err == nil)
+	}
+	return out, err
+}
+
+// perMark is how many tombstones the mark itself carries; more are written before.
+const perMark = 150
+
+func (s *Service) commitMark(ctx context.Context, r *Request, ids []event.Identifier, parts []string, e *profile.Erasing, ops []store.Op, at time.Time) (*Erased, error) {
+	ws := r.Workspace()
+	for some := range slices.Chunk(ids[min(len(ids), perMark):], perMark) {
+		before, err := s.tombstoneOps(ctx, ws, r.RequestID(), some, at)
+		if err != nil {
+			return nil, err
+		}
+		if err := work.Commit(ctx, s.o.Store, before...); err != nil {
+			return nil, err
+		}
+	}
+	if e != nil {
+		for some := range slices.Chunk(e.Beyond(), perMark) {
+			if err := s.markBefore(ctx, ws, r.RequestID(), some, at); err != nil {
+				return nil, err
+			}
+		}
+	}
+	tombs, err := s.tombstoneOps(ctx, ws, r.RequestID(), ids[:min(len(ids), perMark)], at)
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := s.subjectOp(ctx, ws, r.RequestID(), parts, ids)
+	if err != nil {
+		return nil, err
+	}
+	trail, err := s.audited(ctx, ws, "erasure.begin", r.RequestID(), r.Reason, parts)
+	if err != nil {
+		return nil, err
+	}
+	r.Status, r.ErasedAt = InProgress, &at
+	r.Tasks = append(r.Tasks, Task{Target: targetHere, Status: work.Queued, At: &at})
+	ops = slices.Concat(ops, tombs, trail, []store.Op{sealed, Requests.Put(r)})
+	job, err := s.o.Jobs.Start(ctx, EraseKind, ws, eraseJob{r.RequestID()}, r.RequestID(), ops...)
+	if err != nil {
+		return nil, err
+	}
+	r.V++
+	return &Erased{Request: r, Job: job}, nil
+}
+
+func (s *Service) markBefore(ctx context.Context, ws, request string, parts []string, at time.Time) error {
+	var ops []store.Op
+	for _, part := range parts {
+		m, err := s.o.Profiles.ErasureOf(ctx, ws, part)
+		if err != nil {
+			return err
+		}
+		if m == nil {
+			ops = append(ops, profile.Erasures.Insert(profile.NewErased(ws, part, request, at)))
+		}
+	}
+	return work.Commit(ctx, s.o.Store, ops...)
 }

@@ -7,10 +7,11 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/event"
-	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
 )
@@ -24,7 +25,13 @@ type Keys interface {
 	Signer(ctx context.Context, workspace, name string) (note.Signer, error)
 }
 
-// Options are what a Service is made of. All but Destinations and Logger are required.
+// Trail is what the audit log is told of a step: who acts is in the context.
+type Trail struct {
+	Workspace, Action, Resource, Reason string
+	Subjects                            []string // prof_…
+}
+
+// Options are what a Service is made of. Those without a remark are required.
 type Options struct {
 	Store    store.Store
 	Clock    core.Clock
@@ -32,13 +39,19 @@ type Options struct {
 	Events   *event.Service
 	Profiles *profile.Service
 	Objects  *object.Service
-	Ingest   *ingest.Pipeline
+	Segments *segment.Service
 	Jobs     *work.Jobs
 	Runner   *work.Runner
 	Specs    []*store.Spec // of the whole server: what an erasure sweeps
 	Logger   *slog.Logger  // default slog.Default()
+	// Audit returns the operation that tells of a step in the audit log, to be committed
+	// with it; nil: nobody is told.
+	Audit func(ctx context.Context, t Trail) (store.Op, error)
 	// Destinations returns where data of a workspace's people was handed to; nil: nowhere.
 	Destinations func(ctx context.Context, workspace string) ([]Destination, error)
+	// Suppressed returns the purposes that a new profile of an erased person is out of;
+	// nil: marketing and personalisation.
+	Suppressed func(ctx context.Context, workspace string) ([]string, error)
 }
 
 // Service answers requests of data subjects. It is safe for concurrent use.
@@ -46,13 +59,53 @@ type Service struct {
 	o Options
 }
 
-// New returns the service, which handles its jobs and tasks with the runner.
+// New returns the service, which handles its jobs and tasks with the runner and is
+// what profiles ask for tombstones.
 func New(o Options) *Service {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	return &Service{o: o}
+	s := &Service{o: o}
+	o.Profiles.SetTombstones(s)
+	o.Jobs.Handle(EraseKind, work.JobHandlerFunc(s.runErase), 2)
+	o.Runner.Handle(finishKind, work.Kind{Handler: work.HandlerFunc(s.finish), Concurrency: 2, Attempts: -1})
+	return s
 }
 
 // Specs lists the package's collections.
-func Specs() []*store.Spec { return []*store.Spec{Requests.Spec} }
+func Specs() []*store.Spec {
+	return []*store.Spec{Requests.Spec, Tombstones.Spec, subjects.Spec, residuals.Spec, Holds.Spec}
+}
+
+// govern is the permission to answer requests.
+const govern access.Permission = "govern"
+
+func (s *Service) allow(ctx context.Context) error { return access.Allow(ctx, govern) }
+
+func actorID(ctx context.Context) string {
+	if a := core.ActorFrom(ctx); a != nil {
+		return a.ID
+	}
+	return ""
+}
+
+// audited returns the operations that tell the audit log of a step.
+func (s *Service) audited(ctx context.Context, ws, action, resource, reason string, parts []string) ([]store.Op, error) {
+	if s.o.Audit == nil {
+		return nil, nil
+	}
+	op, err := s.o.Audit(ctx, Trail{Workspace: ws, Action: action, Resource: resource, Reason: reason, Subjects: parts})
+	if err != nil {
+		return nil, err
+	}
+	return []store.Op{op}, nil
+}
+
+// Request returns a request, or nil.
+func (s *Service) Request(ctx context.Context, ws, id string) (*Request, error) {
+	if err := s.allow(ctx); err != nil {
+		return nil, err
+	}
+	r, err := Requests.Get(ctx, s.o.Store, store.Key(ws, id))
+	return r, outward(err)
+}

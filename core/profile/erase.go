@@ -222,3 +222,6 @@ func (s *Service) Normalise(ctx context.Context, ws string, id event.Identifier)
 	n, ok := r.normalise(id.Namespace, id.Value)
 	return n, ok, nil
 }
+
+// ReasonOfErased stands for why an erased person was merged with somebody.
+const ReasonOfErased = "(erased)"

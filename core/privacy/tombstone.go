@@ -1,0 +1,111 @@
+package privacy
+
+import (
+	"context"
+	"encoding/hex"
+	"time"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/store"
+)
+
+// Tombstone remembers that whoever held an identifier was erased. Its key is a hash of
+// the identifier under a secret of the workspace: it tells nothing to whoever does not
+// know the identifier and the secret.
+type Tombstone struct {
+	store.Meta `bson:",inline"` // key: workspace/hex of the hash, or workspace/latest
+	ErasedAt   time.Time        `bson:"erasedAt"`
+	Request    string           `bson:"request,omitempty"` // dsr_…
+}
+
+// Tombstones outlive the people whom they keep out.
+var Tombstones = store.Declare[Tombstone](store.Spec{
+	Name: "tombstones", Reach: store.ReachNobody,
+	Data: map[string]core.Category{"_id": core.None},
+})
+
+const (
+	tombstoneSecret = "tombstones"
+	latest          = "latest" // no hash: of the latest erasure
+)
+
+var _ profile.Tombstones = (*Service)(nil)
+
+func (s *Service) tombstoneKeys(ctx context.Context, ws string, ids []event.Identifier) ([]string, error) {
+	keys := make([]string, len(ids))
+	for i, id := range ids {
+		mac, err := s.o.Keys.MAC(ctx, ws, tombstoneSecret, []byte(id.Namespace+"\x1f"+id.Value))
+		if err != nil {
+			return nil, err
+		}
+		keys[i] = store.Key(ws, hex.EncodeToString(mac))
+	}
+	return keys, nil
+}
+
+// Latest implements profile.Tombstones.
+func (s *Service) Latest(ctx context.Context, ws string) (time.Time, error) {
+	t, err := Tombstones.Get(ctx, s.o.Store, store.Key(ws, latest))
+	if t == nil || err != nil {
+		return time.Time{}, err
+	}
+	return t.ErasedAt, nil
+}
+
+// Erased implements profile.Tombstones.
+func (s *Service) Erased(ctx context.Context, ws string, ids []event.Identifier) ([]time.Time, error) {
+	keys, err := s.tombstoneKeys(ctx, ws, ids)
+	if err != nil {
+		return nil, err
+	}
+	docs, err := Tombstones.GetMany(ctx, s.o.Store, keys)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]time.Time, len(ids))
+	for i, d := range docs {
+		if d != nil {
+			out[i] = d.ErasedAt
+		}
+	}
+	return out, nil
+}
+
+// Suppressed implements profile.Tombstones.
+func (s *Service) Suppressed(ctx context.Context, ws string) ([]string, error) {
+	if s.o.Suppressed == nil {
+		return []string{"marketing", "personalisation"}, nil
+	}
+	return s.o.Suppressed(ctx, ws)
+}
+
+// tombstoneOps returns the operations that keep identifiers out from at on.
+func (s *Service) tombstoneOps(ctx context.Context, ws, request string, ids []event.Identifier, at time.Time) ([]store.Op, error) {
+	keys, err := s.tombstoneKeys(ctx, ws, ids)
+	if err != nil {
+		return nil, err
+	}
+	return s.raise(ctx, append(keys, store.Key(ws, latest)), request, at)
+}
+
+// raise returns the operations after which the tombstones with the keys say at, or
+// later.
+func (s *Service) raise(ctx context.Context, keys []string, request string, at time.Time) ([]store.Op, error) {
+	docs, err := Tombstones.GetMany(ctx, s.o.Store, keys)
+	if err != nil {
+		return nil, err
+	}
+	var ops []store.Op
+	for i, d := range docs {
+		if d == nil {
+			d = &Tombstone{Meta: store.Meta{ID: keys[i]}}
+		}
+		if d.ErasedAt.Before(at) {
+			d.ErasedAt, d.Request = at, request
+			ops = append(ops, Tombstones.Put(d))
+		}
+	}
+	return ops, nil
+}
