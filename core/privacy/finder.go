@@ -309,4 +309,3 @@ func (s *Service) staged(spec *store.Spec) found {
 		return some.count, err
 	}}
 }
-

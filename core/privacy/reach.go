@@ -286,4 +286,6 @@ func (n *names) inText(text string) bool {
 	return false
 }
 
-func pause(races int) time.Duration { return min(time.Duration(races)*time.Millisecond, 100*time.Millisecond) }
+func pause(races int) time.Duration {
+	return min(time.Duration(races)*time.Millisecond, 100*time.Millisecond)
+}

@@ -889,6 +889,8 @@ enum IngestStatus {
   QUARANTINED
   """It is not kept: there is another payload under the same messageId."""
   REJECTED
+  """It is not kept: it is older than the erasure of the person whom it names."""
+  DROPPED
 }
 
 """Why an event is not in the log."""
