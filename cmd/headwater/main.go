@@ -37,6 +37,7 @@ type cli struct {
 	Rebuild   rebuildCmd   `cmd:"" help:"Refold what is derived from the event log, or check that it equals."`
 	Backup    backupCmd    `cmd:"" help:"Write a consistent backup while the store is in use."`
 	Restore   restoreCmd   `cmd:"" help:"Restore a backup into an empty store."`
+	Audit     auditCmd     `cmd:"" help:"Export, verify and sign for audit logs."`
 	Bench     benchCmd     `cmd:"" help:"Measure, one JSON object a line."`
 	Schema    schemaCmd    `cmd:"" help:"Print the GraphQL schema."`
 	Health    healthCmd    `cmd:"" help:"Ask a running server whether it is ready."`

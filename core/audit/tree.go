@@ -46,9 +46,10 @@ func loadTree(ctx context.Context, r store.Reader, ws string, size int64) (*tree
 		if d == nil {
 			d = &tileDoc{Meta: store.Meta{ID: ids[i]}}
 		}
-		if len(d.Hashes) != width*tlog.HashSize {
+		if len(d.Hashes) < width*tlog.HashSize {
 			return nil, fmt.Errorf("audit: tile %d of level %d has %d hashes, not %d", n/tileWidth, i, len(d.Hashes)/tlog.HashSize, width)
 		}
+		d.Hashes = d.Hashes[: width*tlog.HashSize : width*tlog.HashSize] // the log may be longer by now
 		t.edge = append(t.edge, d)
 		n >>= tileHeight
 	}

@@ -47,13 +47,9 @@ func (l *Log) eachBlock(ctx context.Context, ws string, c *criteria, low, high i
 	if low >= high || c.who != nil && len(c.who) == 0 {
 		return nil
 	}
-	// The first block may begin before low.
-	first, err := blocks.Find(ctx, l.o.Store, store.Query{Workspace: ws, Where: []store.Cond{store.Lte("_id", blockKey(ws, low))}, Order: []string{"-_id"}}, 1)
+	low, err := blockAt(ctx, l.o.Store, ws, low)
 	if err != nil {
 		return err
-	}
-	if len(first) > 0 {
-		low = first[0].First
 	}
 	seen := map[int64]bool{}
 	var walks []*blockWalk
@@ -73,6 +69,17 @@ func (l *Log) eachBlock(ctx context.Context, ws string, c *criteria, low, high i
 			return err
 		}
 	}
+}
+
+// blockAt returns where the block begins that an index is in.
+func blockAt(ctx context.Context, r store.Reader, ws string, index int64) (int64, error) {
+	found, err := blocks.Find(ctx, r, store.Query{Workspace: ws, Where: []store.Cond{
+		store.Gte("_id", blockKey(ws, 0)), store.Lte("_id", blockKey(ws, index)),
+	}, Order: []string{"-_id"}}, 1)
+	if err != nil || len(found) == 0 {
+		return index, err
+	}
+	return found[0].First, nil
 }
 
 // indexes returns the equalities whose indexes together find every match: one, but for
