@@ -15,6 +15,9 @@ type Actor struct {
 	Reason    string   // why, as the caller says it: a ticket's number, "break-glass: …"
 	// Limits narrow whose data a role may see; see Limits.
 	Limits Limits
+	// BreakGlass lifts, for this one request, the limits and what people's consent
+	// hides; who may do so said why in Reason, and it is written down.
+	BreakGlass bool
 	// Decider tells what the actor may do as of now. Whoever comes in from outside has
 	// one; an actor without one is a part of the system or may not read data at all.
 	Decider Decider
@@ -22,8 +25,8 @@ type Actor struct {
 
 // Limits narrow the people whom an actor may see. The zero Limits narrow nothing.
 type Limits struct {
-	Segments []string // seg_…: only members of one of these
-	Owners   []string // only people whose owner trait is one of these
+	Segments []string `bson:"segments,omitempty"` // seg_…: only members of one of these
+	Owners   []string `bson:"owners,omitempty"`   // only people whose owner trait is one of these
 }
 
 // None reports whether nothing is narrowed.

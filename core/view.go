@@ -27,6 +27,7 @@ const (
 	WithheldPurpose      = "PURPOSE"      // the purpose of the request does not allow it
 	WithheldConsent      = "CONSENT"      // the person has not agreed
 	WithheldUnclassified = "UNCLASSIFIED" // nobody has said what it holds
+	WithheldReason       = "REASON"       // the request does not say why it reads this
 )
 
 // Withheld is something that is hidden, whole or in part, and why.

@@ -3,32 +3,62 @@ package access
 import (
 	"context"
 	"slices"
-	"strconv"
-	"sync"
 	"time"
 
-	lru "github.com/hashicorp/golang-lru/v2"
-	"golang.org/x/sync/singleflight"
-
 	"github.com/headwater-cdp/headwater/core"
-	"github.com/headwater-cdp/headwater/core/store"
 )
 
-// freshness is how long what was read of a key is believed, whatever happens.
+// freshness is how long what was read of a key or a member is believed, whatever
+// happens.
 const freshness = time.Second
 
-// Authenticate returns the actor that a secret stands for, acting for purpose (""
-// means the key's default, else DefaultPurpose). The error is UNAUTHENTICATED with the reason
-// MISSING_KEY, UNKNOWN_KEY, KEY_REVOKED, KEY_EXPIRED or WORKSPACE_DELETED, or
-// FORBIDDEN with the reason PURPOSE_NOT_ALLOWED.
+// Call is what a request says of who makes it, and why.
+type Call struct {
+	Secret    string // a key, or a bearer token of an issuer
+	Purpose   string // "" for the credential's own
+	Reason    string // why: at most MaxReason bytes; "break-glass: …" asks for more than usual
+	Workspace string // ws_…: needed by a member of several
+	// Stream marks a call that opens something long, such as a websocket: it cannot
+	// break the glass.
+	Stream bool
+	// Guest lets in somebody whose token is good but who is no member here, to accept
+	// an invitation and do nothing else.
+	Guest bool
+}
+
+// Authenticate is Admit for a call that names neither reason nor workspace.
 func (s *Service) Authenticate(ctx context.Context, secret, purpose string) (*core.Actor, error) {
-	if secret == "" {
+	return s.Admit(ctx, Call{Secret: secret, Purpose: purpose})
+}
+
+// Admit returns the actor that a call comes from, acting for the purpose that it
+// names ("" means the credential's default, else DefaultPurpose). The error is
+//   - UNAUTHENTICATED: of a key MISSING_KEY, UNKNOWN_KEY, KEY_REVOKED, KEY_EXPIRED or
+//     WORKSPACE_DELETED; of a bearer token BEARER_INVALID, BEARER_EXPIRED,
+//     BEARER_NOT_YET_VALID, BEARER_ISSUER, BEARER_AUDIENCE, NOT_A_MEMBER or
+//     MEMBER_SUSPENDED;
+//   - INVALID: PURPOSE_UNKNOWN, REASON_TEXT or WORKSPACE_REQUIRED;
+//   - FORBIDDEN: PURPOSE_NOT_ALLOWED, REASON_REQUIRED, OTHER_WORKSPACE or BREAK_GLASS;
+//   - UNAVAILABLE: ISSUER_UNAVAILABLE, for which nobody is to blame but the issuer.
+func (s *Service) Admit(ctx context.Context, call Call) (*core.Actor, error) {
+	reason, err := cleanReason(call.Reason)
+	if err != nil {
+		return nil, err
+	}
+	call.Reason = reason
+	switch {
+	case call.Secret == "":
 		return nil, errMissingKey
+	case wellFormed(call.Secret):
+		return s.admitKey(ctx, call)
+	case looksLikeToken(call.Secret):
+		return s.admitMember(ctx, call)
 	}
-	if !wellFormed(secret) {
-		return nil, errMalformed
-	}
-	hash := hashSecret(secret)
+	return nil, errMalformed
+}
+
+func (s *Service) admitKey(ctx context.Context, call Call) (*core.Actor, error) {
+	hash := hashSecret(call.Secret)
 	e, err := s.lookup(ctx, hash)
 	if err != nil {
 		return nil, err
@@ -41,108 +71,106 @@ func (s *Service) Authenticate(ctx context.Context, secret, purpose string) (*co
 	if err := k.state(e.workspace, now); err != nil {
 		return nil, err
 	}
-	if purpose == "" {
-		purpose = k.defaultPurpose()
+	if call.Workspace != "" && call.Workspace != k.Workspace {
+		return nil, errOtherWorkspace
 	}
-	if len(k.Purposes) > 0 && !slices.Contains(k.Purposes, purpose) {
-		return nil, core.Errorf(core.Forbidden, "PURPOSE_NOT_ALLOWED", "this key may not be used for that purpose; name one of those that it allows in X-Purpose, or none")
-	}
-	s.usage.touch(k, now)
-	s.quotas.set(k.KeyID, k.Quota, now)
 	a := &core.Actor{
 		Workspace: k.Workspace, ID: k.KeyID, Name: k.Name, Roles: k.Roles, Source: k.Source,
-		Purposes: k.Purposes, Purpose: purpose, Scopes: k.Scopes,
+		Purposes: k.Purposes, Purpose: call.Purpose, Scopes: k.Scopes,
 	}
-	if p := s.Policy(); p != nil {
-		a.Decider = &credential{s: s, policy: p, hash: hash, purpose: purpose}
+	c := &credential{s: s, now: func(ctx context.Context) (standing, error) { return s.keyNow(ctx, hash) }}
+	if err := s.equip(ctx, a, c, call, k.standing(e.workspace), k.Purpose); err != nil {
+		return nil, err
 	}
+	s.usage.touch(k.Workspace, k.KeyID, now)
+	s.quotas.set(k.KeyID, k.Quota, now)
 	return a, nil
 }
 
-// defaultPurpose is the purpose of a request that names none: the key's own, else
-// DefaultPurpose where the key may be used for it, else the first that it may.
-func (k *Key) defaultPurpose() string {
+// equip gives the actor what is alike for keys and members: purpose, reason, limits
+// and the Decider.
+func (s *Service) equip(ctx context.Context, a *core.Actor, c *credential, call Call, st standing, own string) error {
+	if a.Purpose == "" {
+		a.Purpose = defaultPurpose(own, a.Purposes)
+	}
+	if len(a.Purposes) > 0 && !slices.Contains(a.Purposes, a.Purpose) {
+		return core.Errorf(core.Forbidden, "PURPOSE_NOT_ALLOWED", "this credential may not be used for that purpose; name one of those that it allows in X-Purpose, or none")
+	}
+	if err := s.knownPurpose(ctx, a.Workspace, a.Purpose); err != nil {
+		return err
+	}
+	a.Reason, a.Limits = call.Reason, st.limits()
+	if err := s.reasoned(ctx, a, call, st); err != nil {
+		return err
+	}
+	c.purpose, c.reason, c.limits = a.Purpose, a.Reason, st.limits()
+	a.Decider = c
+	return nil
+}
+
+// defaultPurpose is the purpose of a request that names none: the credential's own,
+// else DefaultPurpose where it may be used for that, else the first that it may.
+func defaultPurpose(own string, allowed []string) string {
 	switch {
-	case k.Purpose != "":
-		return k.Purpose
-	case len(k.Purposes) > 0 && !slices.Contains(k.Purposes, DefaultPurpose):
-		return k.Purposes[0]
+	case own != "":
+		return own
+	case len(allowed) > 0 && !slices.Contains(allowed, DefaultPurpose):
+		return allowed[0]
 	}
 	return DefaultPurpose
+}
+
+// SetPurposes tells the service which purposes a workspace has. Until then any word
+// is taken for one.
+func (s *Service) SetPurposes(known func(ctx context.Context, workspace, purpose string) (bool, error)) {
+	s.purposes.Store(&known)
+}
+
+// knownPurpose refuses a purpose that the workspace does not have: INVALID, reason
+// PURPOSE_UNKNOWN.
+func (s *Service) knownPurpose(ctx context.Context, workspace, purpose string) error {
+	known := s.purposes.Load()
+	if known == nil || purpose == DefaultPurpose {
+		return nil
+	}
+	switch ok, err := (*known)(ctx, workspace, purpose); {
+	case err != nil:
+		return err
+	case !ok:
+		return core.Errorf(core.Invalid, "PURPOSE_UNKNOWN", "this workspace has no such purpose; name one of its register in X-Purpose, or none")
+	}
+	return nil
 }
 
 // entry is what is known of a key; both nil when there is none.
 type entry struct {
 	key       *Key
 	workspace *Workspace
-	read      time.Time
 }
 
-// cache keeps entries by the hash of the secret. A drop outdates also the reads
-// that are on their way: their generation is not the current one.
-type cache struct {
-	flight singleflight.Group
-	mu     sync.Mutex
-	gen    uint64
-	lru    *lru.Cache[string, entry]
-}
-
-func newCache(size int) *cache {
-	l, err := lru.New[string, entry](size)
-	if err != nil {
-		panic(err) // the size is not positive
-	}
-	return &cache{lru: l}
-}
-
-func (c *cache) drop() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.gen++
-	c.lru.Purge()
-}
-
-func (c *cache) get(hash string) (entry, uint64, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e, ok := c.lru.Get(hash)
-	return e, c.gen, ok && time.Since(e.read) < freshness
-}
-
-func (c *cache) put(hash string, gen uint64, e entry) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if gen == c.gen {
-		c.lru.Add(hash, e)
-	}
-}
-
-// lookup returns the entry, read anew when it is not fresh. Those who ask at once
-// share one read, which does not end with the first one's request.
+// lookup returns the entry of a key, by the hash of its secret.
 func (s *Service) lookup(ctx context.Context, hash string) (entry, error) {
-	e, gen, ok := s.cache.get(hash)
-	if ok {
-		return e, nil
-	}
-	read := s.cache.flight.DoChan(hash+strconv.FormatUint(gen, 10), func() (any, error) {
-		rctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), store.MaxTime)
-		defer cancel()
-		e := entry{read: time.Now()}
-		var err error
-		if e.key, err = Keys.Get(rctx, s.store, hash); err != nil || e.key == nil {
-			return e, err
+	return s.cache.get(ctx, hash, func(ctx context.Context) (e entry, keep bool, err error) {
+		if e.key, err = Keys.Get(ctx, s.store, hash); err != nil || e.key == nil {
+			return e, false, err
 		}
-		if e.workspace, err = Workspaces.Get(rctx, s.store, e.key.Workspace); err != nil {
-			return e, err
-		}
-		s.cache.put(hash, gen, e)
-		return e, nil
+		e.workspace, err = Workspaces.Get(ctx, s.store, e.key.Workspace)
+		return e, err == nil, err
 	})
-	select {
-	case r := <-read:
-		e, _ := r.Val.(entry)
-		return e, r.Err
-	case <-ctx.Done():
-		return entry{}, ctx.Err()
+}
+
+// keyNow returns how a key stands as of now.
+func (s *Service) keyNow(ctx context.Context, hash string) (standing, error) {
+	e, err := s.lookup(ctx, hash)
+	switch {
+	case err != nil:
+		return standing{}, err
+	case e.key == nil:
+		return standing{}, errUnknownKey
 	}
+	return e.key.standing(e.workspace), e.key.state(e.workspace, s.clock.Now())
+}
+
+func (k *Key) standing(w *Workspace) standing {
+	return standing{workspace: w, roles: k.Roles, scopes: k.Scopes, own: k.Limits}
 }

@@ -157,6 +157,9 @@ func (s *Service) runDeletion(ctx context.Context, run *work.JobRun) error {
 	if err := d.keys(ctx); err != nil {
 		return err
 	}
+	if err := d.logins(ctx); err != nil {
+		return err
+	}
 	release, err := s.releaseName(ctx, w.Name)
 	if err != nil {
 		return err
@@ -258,6 +261,23 @@ func (d *deletion) keys(ctx context.Context) error {
 		ops := make([]store.Op, len(keys))
 		for i, k := range keys {
 			ops[i] = Keys.Delete(k)
+		}
+		if err := d.step(ctx, ops...); err != nil && !conflict(err) {
+			return err
+		}
+	}
+}
+
+// logins removes the logins of the members that the workspace had.
+func (d *deletion) logins(ctx context.Context) error {
+	for {
+		found, err := Logins.Find(ctx, d.store, store.Query{Where: []store.Cond{store.Eq("ws", d.workspace)}}, 100)
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		ops := make([]store.Op, len(found))
+		for i, l := range found {
+			ops[i] = Logins.Delete(l)
 		}
 		if err := d.step(ctx, ops...); err != nil && !conflict(err) {
 			return err

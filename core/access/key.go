@@ -11,26 +11,28 @@ import (
 
 // Key is a credential. Its document's key is the SHA-256 of its secret, in hex.
 type Key struct {
-	store.Meta  `bson:",inline"`
-	KeyID       string    `bson:"key"` // key_…
-	Workspace   string    `bson:"ws"`
-	Name        string    `bson:"name"`
-	Roles       []string  `bson:"roles"`
-	Source      string    `bson:"source,omitempty"`   // of a write key: where its events come from
-	Purposes    []string  `bson:"purposes,omitempty"` // what it may be used for; empty means all
-	Purpose     string    `bson:"purpose,omitempty"`  // of a request that names none
-	Scopes      []string  `bson:"scopes,omitempty"`   // permissions; empty means all that the roles have
-	Prefix      string    `bson:"prefix"`             // the first characters of the secret
-	Quota       Quota     `bson:"quota"`
-	CreatedAt   time.Time `bson:"createdAt"`
-	CreatedBy   string    `bson:"createdBy"`
-	ExpiresAt   time.Time `bson:"expiresAt,omitempty"`
-	RevokedAt   time.Time `bson:"revokedAt,omitempty"`
-	RevokedBy   string    `bson:"revokedBy,omitempty"`
-	RotatedAt   time.Time `bson:"rotatedAt,omitempty"`
-	RotatedTo   string    `bson:"rotatedTo,omitempty"`   // the key that replaces it; it ends at ExpiresAt
-	RotatedFrom string    `bson:"rotatedFrom,omitempty"` // the key that it replaces
-	LastUsedAt  time.Time `bson:"-"`                     // coarse; filled in by Keys and Key
+	store.Meta `bson:",inline"`
+	KeyID      string   `bson:"key"` // key_…
+	Workspace  string   `bson:"ws"`
+	Name       string   `bson:"name"`
+	Roles      []string `bson:"roles"`
+	Source     string   `bson:"source,omitempty"`   // of a write key: where its events come from
+	Purposes   []string `bson:"purposes,omitempty"` // what it may be used for; empty means all
+	Purpose    string   `bson:"purpose,omitempty"`  // of a request that names none
+	Scopes     []string `bson:"scopes,omitempty"`   // permissions; empty means all that the roles have
+	Prefix     string   `bson:"prefix"`             // the first characters of the secret
+	Quota      Quota    `bson:"quota"`
+	// Limits narrow whose data it may see.
+	Limits      core.Limits `bson:"limits"`
+	CreatedAt   time.Time   `bson:"createdAt"`
+	CreatedBy   string      `bson:"createdBy"`
+	ExpiresAt   time.Time   `bson:"expiresAt,omitempty"`
+	RevokedAt   time.Time   `bson:"revokedAt,omitempty"`
+	RevokedBy   string      `bson:"revokedBy,omitempty"`
+	RotatedAt   time.Time   `bson:"rotatedAt,omitempty"`
+	RotatedTo   string      `bson:"rotatedTo,omitempty"`   // the key that replaces it; it ends at ExpiresAt
+	RotatedFrom string      `bson:"rotatedFrom,omitempty"` // the key that it replaces
+	LastUsedAt  time.Time   `bson:"-"`                     // coarse; filled in by Keys and Key
 }
 
 // Quota limits the events that a key may send to one process. The zero Quota is
@@ -64,6 +66,7 @@ type NewKey struct {
 	Scopes    []string
 	ExpiresAt time.Time // zero means never
 	Quota     Quota
+	Limits    core.Limits
 	// IdempotencyKey makes a second call a CONFLICT (reason KEY_EXISTS): a secret
 	// is shown once only.
 	IdempotencyKey string
@@ -120,6 +123,9 @@ func (k *NewKey) check(now time.Time) error {
 	if !k.ExpiresAt.IsZero() && !k.ExpiresAt.After(now) {
 		return invalid("expiresAt", "IN_THE_PAST", "a key expires in the future or never")
 	}
+	if err := checkLimits(k.Limits); err != nil {
+		return err
+	}
 	if k.Quota.PerSecond < 0 || k.Quota.Burst < 0 {
 		return invalid("eventsPerSecond", "QUOTA", "a quota is not negative; 0 is no limit")
 	}
@@ -132,7 +138,7 @@ func (k *NewKey) issue(now time.Time, by string) Issued {
 	return Issued{Secret: secret, Key: &Key{
 		Meta:  store.Meta{ID: hashSecret(secret)},
 		KeyID: core.NewID(core.PrefixKey, now), Workspace: k.Workspace, Name: k.Name, Roles: k.Roles, Source: k.Source,
-		Purposes: k.Purposes, Purpose: k.Purpose, Scopes: k.Scopes, Prefix: secret[:shownLength], Quota: k.Quota,
+		Purposes: k.Purposes, Purpose: k.Purpose, Scopes: k.Scopes, Prefix: secret[:shownLength], Quota: k.Quota, Limits: k.Limits,
 		CreatedAt: now.UTC().Truncate(time.Millisecond), CreatedBy: by, ExpiresAt: k.ExpiresAt,
 	}}
 }

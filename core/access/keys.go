@@ -24,8 +24,16 @@ func (s *Service) CreateKey(ctx context.Context, k NewKey) (*Issued, error) {
 	if err := k.check(now); err != nil {
 		return nil, err
 	}
-	if err := within(a, k.Roles, k.Scopes, k.Purposes); err != nil {
+	if err := within(a, k.Roles, k.Scopes, k.Purposes, k.Limits); err != nil {
 		return nil, err
+	}
+	for _, p := range append(slices.Clone(k.Purposes), k.Purpose) {
+		if p == "" {
+			continue
+		}
+		if err := s.knownPurpose(ctx, ws, p); err != nil {
+			return nil, core.AsError(err).At("purposes")
+		}
 	}
 	w, err := s.active(ctx, ws)
 	if err != nil {
@@ -50,8 +58,8 @@ func (s *Service) CreateKey(ctx context.Context, k NewKey) (*Issued, error) {
 }
 
 // within refuses what the actor could not do itself: a role of owner by another,
-// or wider scopes or purposes than its own.
-func within(a *core.Actor, roles, scopes, purposes []string) error {
+// or wider scopes, purposes or limits than its own.
+func within(a *core.Actor, roles, scopes, purposes []string, limits core.Limits) error {
 	narrower := func(own, asked []string) bool {
 		if len(own) == 0 {
 			return true
@@ -63,6 +71,8 @@ func within(a *core.Actor, roles, scopes, purposes []string) error {
 		return core.Errorf(core.Forbidden, "ESCALATION", "only an owner may give or take the role of owner").At("roles")
 	case !narrower(a.Scopes, scopes):
 		return core.Errorf(core.Forbidden, "ESCALATION", "a key with scopes may only manage keys with the same scopes or fewer").At("scopes")
+	case !inLimits(a.Limits, limits):
+		return core.Errorf(core.Forbidden, "ESCALATION", "who is limited to some people may only manage credentials with the same limits or narrower ones").At("limits")
 	case !narrower(a.Purposes, purposes):
 		return core.Errorf(core.Forbidden, "ESCALATION", "a key with purposes may only manage keys with the same purposes or fewer").At("purposes")
 	}
@@ -87,7 +97,7 @@ func (s *Service) RotateKey(ctx context.Context, workspace, id string, grace tim
 		}
 		next := NewKey{
 			Workspace: old.Workspace, Name: old.Name, Roles: old.Roles, Source: old.Source, Purposes: old.Purposes,
-			Purpose: old.Purpose, Scopes: old.Scopes, Quota: old.Quota,
+			Purpose: old.Purpose, Scopes: old.Scopes, Quota: old.Quota, Limits: old.Limits,
 		}
 		if !old.ExpiresAt.IsZero() {
 			next.ExpiresAt = now.Add(old.ExpiresAt.Sub(old.CreatedAt))
@@ -139,7 +149,7 @@ func (s *Service) changeKey(ctx context.Context, workspace, id string, f func(k 
 		if k == nil {
 			return core.Errorf(core.NotFound, "KEY", "this workspace has no such key").At("id")
 		}
-		if err := within(a, k.Roles, k.Scopes, k.Purposes); err != nil {
+		if err := within(a, k.Roles, k.Scopes, k.Purposes, k.Limits); err != nil {
 			return err
 		}
 		ops, err := f(k, a, s.clock.Now().Truncate(time.Millisecond))

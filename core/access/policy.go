@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync/atomic"
 
 	"github.com/headwater-cdp/headwater/core"
 )
@@ -103,41 +102,4 @@ func scoped(v *core.View, scopes []string) *core.View {
 		n.Data = v.Data
 	}
 	return n
-}
-
-// credential is the Decider of a key: it asks for the key and for the rules each
-// time, both of which are cached and fresh.
-type credential struct {
-	s       *Service
-	policy  Policy
-	hash    string
-	purpose string
-	last    atomic.Pointer[narrowed]
-}
-
-// narrowed is a view that scoped made, with what it was made of.
-type narrowed struct{ from, view *core.View }
-
-// View implements core.Decider.
-func (c *credential) View(ctx context.Context) (*core.View, error) {
-	e, err := c.s.lookup(ctx, c.hash)
-	if err != nil {
-		return nil, err
-	}
-	if e.key == nil {
-		return nil, errUnknownKey
-	}
-	if err := e.key.state(e.workspace, c.s.clock.Now()); err != nil {
-		return nil, err
-	}
-	v, err := c.policy.View(ctx, e.key.Workspace, e.key.Roles, c.purpose)
-	if err != nil || len(e.key.Scopes) == 0 {
-		return v, err
-	}
-	if last := c.last.Load(); last != nil && last.from == v {
-		return last.view, nil
-	}
-	n := scoped(v, e.key.Scopes)
-	c.last.Store(&narrowed{v, n})
-	return n, nil
 }

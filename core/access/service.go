@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/audit"
+	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
 )
@@ -25,24 +27,36 @@ type Options struct {
 	// Settle is how long after a workspace was marked a deletion goes on looking
 	// for documents that requests in flight were still writing; 10 s.
 	Settle time.Duration
-	// CacheSize is how many keys are kept in memory; 10,000.
+	// Ring seals what members are called. Nil where there are no members.
+	Ring *keyring.Ring
+	// Audit writes down what is done here. Nil in tests only.
+	Audit *audit.Log
+	// Alert, if set, is told of what somebody should look at. It must not wait.
+	Alert func(ctx context.Context, a Alert)
+	// CacheSize is how many keys, and how many members, are kept in memory; 10,000.
 	CacheSize int
 }
 
 // Service answers who may come in, and manages workspaces and keys. What it is
 // asked to do, it does for the actor of the context.
 type Service struct {
-	store  store.Store
-	clock  core.Clock
-	log    *slog.Logger
-	jobs   *work.Jobs
-	specs  []*store.Spec
-	settle time.Duration
-	cache  *cache
-	live   *live
-	usage  *usage
-	quotas *quotas
-	policy atomic.Pointer[policyBox]
+	store    store.Store
+	clock    core.Clock
+	log      *slog.Logger
+	jobs     *work.Jobs
+	specs    []*store.Spec
+	settle   time.Duration
+	cache    *cache[entry]
+	people   *cache[[]seat]
+	live     *live
+	usage    *usage
+	quotas   *quotas
+	policy   atomic.Pointer[policyBox]
+	ring     *keyring.Ring
+	audit    *audit.Log
+	alert    func(ctx context.Context, a Alert)
+	oidc     atomic.Pointer[OIDC]
+	purposes atomic.Pointer[func(ctx context.Context, workspace, purpose string) (bool, error)]
 }
 
 // New returns the service and registers the deletion of workspaces with
@@ -62,7 +76,8 @@ func New(opt Options) *Service {
 	}
 	s := &Service{
 		store: opt.Store, clock: opt.Clock, log: opt.Logger, jobs: opt.Jobs, specs: opt.Specs, settle: opt.Settle,
-		cache: newCache(opt.CacheSize), live: newLive(), usage: newUsage(), quotas: newQuotas(opt.CacheSize),
+		ring: opt.Ring, audit: opt.Audit, alert: opt.Alert,
+		cache: newCache[entry](opt.CacheSize), people: newCache[[]seat](opt.CacheSize), live: newLive(), usage: newUsage(), quotas: newQuotas(opt.CacheSize),
 	}
 	if s.jobs != nil {
 		s.jobs.Handle(DeleteKind, work.JobHandlerFunc(s.runDeletion), 1)
@@ -105,7 +120,7 @@ func (s *Service) followOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	stream, err := s.store.Watch(ctx, token, Keys.Spec, Workspaces.Spec)
+	stream, err := s.store.Watch(ctx, token, Keys.Spec, Workspaces.Spec, Members.Spec)
 	if err != nil {
 		return err
 	}
@@ -121,6 +136,7 @@ func (s *Service) followOnce(ctx context.Context) error {
 // changed forgets what is cached and ends the live streams of keys that ended.
 func (s *Service) changed(ctx context.Context) {
 	s.cache.drop()
+	s.people.drop()
 	s.recheck(ctx)
 }
 

@@ -9,8 +9,8 @@ import (
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
-// Usage says when a key was last used. It is not in the key's own document, so
-// that using a key does not look like changing it. Its key is workspace/key_….
+// Usage says when a key or a member was last seen. It is not in the key's own document, so
+// that using a key does not look like changing it. Its key is workspace/key_… or workspace/mem_….
 type Usage struct {
 	store.Meta `bson:",inline"`
 	LastUsedAt time.Time `bson:"lastUsedAt"`
@@ -37,8 +37,8 @@ func newUsage() *usage {
 
 // touch notes a use, at most once a minute for each key. It never waits for the
 // store.
-func (u *usage) touch(k *Key, now time.Time) {
-	id := store.Key(k.Workspace, k.KeyID)
+func (u *usage) touch(workspace, credential string, now time.Time) {
+	id := store.Key(workspace, credential)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if at, ok := u.noted[id]; ok && now.Sub(at) < usageEvery || len(u.pending) >= usagePending {

@@ -31,6 +31,7 @@ type Workspace struct {
 	CreatedBy  string    `bson:"createdBy"`
 	DeletingAt time.Time `bson:"deletingAt,omitempty"`
 	DeletedAt  time.Time `bson:"deletedAt,omitempty"`
+	Access     Settings  `bson:"access"`
 }
 
 // Workspaces is the collection of workspaces.
@@ -41,7 +42,7 @@ var Workspaces = store.Declare[Workspace](store.Spec{
 
 // Specs lists the collections of the package. It also uses store.Claims.
 func Specs() []*store.Spec {
-	return []*store.Spec{Workspaces.Spec, Keys.Spec, Usages.Spec}
+	return []*store.Spec{Workspaces.Spec, Keys.Spec, Usages.Spec, Members.Spec, Logins.Spec}
 }
 
 // MaxName is how many characters a name may have.
