@@ -12,6 +12,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/store/sqlite"
 	"github.com/headwater-cdp/headwater/core/work"
+	"github.com/headwater-cdp/headwater/internal/auditverify"
 )
 
 // copyStore restores a backup of a store as another.
@@ -24,4 +25,9 @@ func copyStore(t *testing.T, db store.Store, path string) {
 	require.NoError(t, err)
 	require.NoError(t, store.Restore(t.Context(), to, specs, &file, nil))
 	require.NoError(t, to.Close(context.Background()))
+}
+
+func optionsWith(t *testing.T, p *process, saved string) auditverify.Options {
+	t.Helper()
+	return auditverify.Options{Keys: []string{vkey(t, p)}, Checkpoint: []byte(saved)}
 }

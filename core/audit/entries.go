@@ -217,18 +217,27 @@ func (l *Log) Entry(ctx context.Context, ws, id string) (*Record, error) {
 	return out, err
 }
 
-// Count returns how many entries match, and false when nobody knows without looking at
-// more than a page would.
-func (l *Log) Count(ctx context.Context, ws string, f Filter) (int64, bool, error) {
+// Count returns how many entries match. With a filter it looks at every one that the
+// filter may mean.
+func (l *Log) Count(ctx context.Context, ws string, f Filter) (int64, error) {
 	c, err := l.criteria(ctx, ws, f)
-	if err != nil {
-		return 0, false, err
+	if err != nil || f.empty() {
+		return max(c.size(), 0), err
 	}
-	if f.empty() {
-		return c.to - c.from, true, nil
+	var n int64
+	err = l.each(ctx, ws, c, c.from, c.to, true, func(*Record) (bool, error) {
+		n++
+		return true, nil
+	})
+	return n, err
+}
+
+// size is how many entries lie between the bounds.
+func (c *criteria) size() int64 {
+	if c == nil {
+		return 0
 	}
-	found, cut, err := l.look(ctx, ws, c, c.from, c.to, lookLimit, false)
-	return int64(len(found)), !cut && len(found) < lookLimit, err
+	return c.to - c.from
 }
 
 // look collects at most limit matches in [low, high), the newest first or, backward, the

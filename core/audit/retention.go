@@ -12,11 +12,11 @@ import (
 // due returns before when the bodies of a workspace's entries are to be dropped, and
 // whether there are some.
 func (l *Log) due(ctx context.Context, ws string) (time.Time, bool, error) {
-	months, err := l.Retention(ctx, ws)
-	if err != nil || months == 0 {
+	kept, err := l.Retention(ctx, ws)
+	if err != nil || kept.Months == 0 {
 		return time.Time{}, false, err
 	}
-	before := l.o.Clock.Now().UTC().AddDate(0, -months, 0)
+	before := l.o.Clock.Now().UTC().AddDate(0, -kept.Months, 0)
 	old, err := oldBlocks(ctx, l.o.Store, ws, before, 1)
 	return before, len(old) > 0, err
 }

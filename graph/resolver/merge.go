@@ -59,9 +59,9 @@ func (r mutation) DecideMergeProposal(ctx context.Context, in gen.DecideMergePro
 	done, err := r.Profiles.DecideProposal(ctx, workspace(ctx), in.ID, in.Decision == gen.MergeDecisionAccept)
 	if errs, err := problems(err); err != nil || errs != nil {
 		if err := seen(ctx, done.Profile); err != nil {
-		return nil, err
-	}
-	return &gen.DecideMergeProposalPayload{UserErrors: errs}, err
+			return nil, err
+		}
+		return &gen.DecideMergeProposalPayload{UserErrors: errs}, err
 	}
 	return &gen.DecideMergeProposalPayload{Proposal: done.Proposal, Merge: done.Merge, Profile: done.Profile}, nil
 }

@@ -48,6 +48,11 @@ func (r query) Node(ctx context.Context, id string) (view.Node, error) {
 			return nil, nil
 		}
 		return node(r.Access.Key(ctx, "", id))
+	case core.PrefixAudit:
+		if access.Allow(ctx, access.Audit) != nil {
+			return nil, nil
+		}
+		return node(r.Resolver.Audit.Entry(ctx, ws, id))
 	case core.PrefixWorkspace:
 		if id != ws {
 			return nil, nil

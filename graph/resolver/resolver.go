@@ -40,6 +40,9 @@ var _ gen.ResolverRoot = (*Resolver)(nil)
 func New(s Services) *Resolver { return &Resolver{s} }
 
 type (
+	auditFields        struct{ *Resolver }
+	checkpointFields   struct{ *Resolver }
+	auditKeyFields     struct{ *Resolver }
 	query              struct{ *Resolver }
 	mutation           struct{ *Resolver }
 	subscription       struct{ *Resolver }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/segment"
@@ -44,6 +45,12 @@ type JobConnection = Connection[work.Job]
 
 // JobEdge is an item of such a page.
 type JobEdge = Edge[work.Job]
+
+// AuditEntryConnection is a page of the audit log.
+type AuditEntryConnection = Connection[audit.Record]
+
+// AuditEntryEdge is an item of such a page.
+type AuditEntryEdge = Edge[audit.Record]
 
 // KeyConnection is a page of keys.
 type KeyConnection = Connection[access.Key]
