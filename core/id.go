@@ -45,6 +45,7 @@ const (
 	PrefixPrivacy     = "dsr"  // of a data subject's request
 	PrefixHold        = "hold" // of a legal hold
 	PrefixRetention   = "ret"  // of a retention rule
+	PrefixProcessing  = "rpa"  // of a version of the record of processing activities
 )
 
 // crockford is the ULID alphabet (https://github.com/ulid/spec): base 32 without

@@ -58,6 +58,7 @@ type Request struct {
 	ErasedAt       *time.Time       `bson:"erasedAt,omitempty"`    // of the mark
 	CompletedAt    *time.Time       `bson:"completedAt,omitempty"` // of the end
 	Receipt        *ErasureReceipt  `bson:"receipt,omitempty"`
+	Handling       *Handling        `bson:"handling,omitempty"` // of requests that a Desk handles
 	IdempotencyKey string           `bson:"idempotencyKey,omitempty"`
 }
 
