@@ -11,10 +11,10 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/staging"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
 )
@@ -183,7 +183,7 @@ func (d *Desk) personal() []*store.Spec {
 // outside says why a collection is not looked into: files as they were uploaded are no
 // data by person, are kept for days only, and hold other people's data.
 func outside(s *store.Spec) string {
-	if c, only := s.Data["data"]; only && len(s.Data) == 1 && s.Subject == "" && c != core.None {
+	if staging.IsArea(s) {
 		return "files as they were uploaded or made, deleted within days"
 	}
 	return ""

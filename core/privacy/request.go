@@ -123,8 +123,7 @@ type Desk struct{ o DeskOptions }
 const (
 	JobAnswer      = "privacy.answer" // does what a verified request asks for
 	taskTell       = "privacy.tell"   // tells the destinations
-	targetHere     = "headwater"
-	targetSubject  = "the person" // is to be told
+	targetSubject  = "the person"     // is to be told
 	nameHandled    = "Privacy Request Updated"
 	nameCorrected  = "Profile Rectified"
 	useDownload    = "download"

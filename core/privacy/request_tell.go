@@ -12,8 +12,8 @@ import (
 	"github.com/headwater-cdp/headwater/core/work"
 )
 
-// askAgain is when a destination that said nothing else is asked again.
-const askAgain = time.Minute
+// askLater is when a destination that said nothing else is asked again.
+const askLater = time.Minute
 
 func (d *Desk) destinations(ctx context.Context, ws string) ([]Destination, error) {
 	if d.o.Destinations == nil {
@@ -108,14 +108,14 @@ func (d *Desk) tellOne(ctx context.Context, n Notice, task *Task, list []Destina
 		}
 		if err != nil {
 			task.Evidence = core.AsError(err).Reason
-			return askAgain, err
+			return askLater, err
 		}
 		now := d.now()
 		task.Status, task.Ref, task.Evidence, task.At = a.Status, a.Ref, a.Evidence, &now
 		if a.After > 0 {
 			return a.After, nil
 		}
-		return askAgain, nil
+		return askLater, nil
 	}
 	now := d.now()
 	task.Status, task.Evidence, task.At = work.Failed, "the destination is gone", &now
