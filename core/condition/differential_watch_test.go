@@ -54,7 +54,7 @@ func (w *watched) Member(id string) (time.Time, bool) {
 	return w.Facts.Member(id)
 }
 
-func (w *watched) ConsentStatus(purpose, channel string) string {
+func (w *watched) ConsentStatus(purpose, channel string, now time.Time) (string, time.Time) {
 	w.note(slices.Contains(w.needs.Consents, purpose), "consent to "+purpose)
-	return w.Facts.ConsentStatus(purpose, channel)
+	return w.Facts.ConsentStatus(purpose, channel, now)
 }

@@ -1,6 +1,8 @@
 package condition
 
 import (
+	"time"
+
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
@@ -162,9 +164,20 @@ func (k *compiler) segment(n *Node, p *part) error {
 func (k *compiler) consent(n *Node, p *part) error {
 	q := *n.Consent
 	k.needs.Consents = append(k.needs.Consents, q.Purpose)
-	p.eval = func(c call) (bool, int64) { return c.facts.ConsentStatus(q.Purpose, q.Channel) == q.Status, never }
+	k.needs.Clock = true // a consent may expire
+	p.eval = func(c call) (bool, int64) {
+		status, until := c.facts.ConsentStatus(q.Purpose, q.Channel, time.UnixMilli(c.now))
+		if until.IsZero() {
+			return status == q.Status, never
+		}
+		return status == q.Status, milli(until)
+	}
 	p.decide = func(c call) any {
-		return map[string]any{"status": c.facts.ConsentStatus(q.Purpose, q.Channel)}
+		status, until := c.facts.ConsentStatus(q.Purpose, q.Channel, time.UnixMilli(c.now))
+		if until.IsZero() {
+			return map[string]any{"status": status}
+		}
+		return map[string]any{"status": status, "until": stamp(milli(until))}
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ type known struct {
 	records  []bson.Raw
 	members  map[string]time.Time
 	consents map[string]string
+	expires  map[string]time.Time // of consents
 	record   bson.Raw
 	asked    int
 }
@@ -31,11 +32,17 @@ func (k *known) Member(id string) (time.Time, bool) {
 	return t, ok
 }
 
-func (k *known) ConsentStatus(purpose, channel string) string {
-	if s, ok := k.consents[purpose+"/"+channel]; ok {
-		return s
+func (k *known) ConsentStatus(purpose, channel string, now time.Time) (string, time.Time) {
+	s, ok := k.consents[purpose+"/"+channel]
+	switch until := k.expires[purpose+"/"+channel]; {
+	case !ok:
+		return "UNKNOWN", time.Time{}
+	case until.IsZero():
+		return s, time.Time{}
+	case now.Before(until):
+		return s, until
 	}
-	return "UNKNOWN"
+	return "EXPIRED", time.Time{}
 }
 
 func (k *known) Trait(path string) (bson.RawValue, bool) {

@@ -25,8 +25,9 @@ type Facts interface {
 	Records(objectType, relation string) []bson.Raw
 	// Member tells whether, and since when, the profile is in a segment or list.
 	Member(segmentID string) (since time.Time, in bool)
-	// ConsentStatus returns GRANTED, WITHDRAWN, … or UNKNOWN.
-	ConsentStatus(purpose, channel string) string
+	// ConsentStatus returns GRANTED, WITHDRAWN, … or UNKNOWN as it is at an instant, and
+	// when it changes by itself after that; zero: never.
+	ConsentStatus(purpose, channel string, now time.Time) (status string, until time.Time)
 	// Record is the record that Field nodes speak of; nil for a profile.
 	Record() bson.Raw
 }

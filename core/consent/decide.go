@@ -82,6 +82,13 @@ func (r *Register) refusal(words []Word, p *Purpose, own *Word, channel string, 
 	if own != nil && No(own.Status) {
 		return own
 	}
+	if p.SaleOrSharing {
+		// A recorded yes to this very purpose is later than the signals before it.
+		if w := holds(words, GPC, "", now); w != nil && No(w.Status) &&
+			(own == nil || own.Status != Granted || !own.Recorded || !own.At.After(w.At)) {
+			return w
+		}
+	}
 	for _, key := range r.chains[p.Key][1:] {
 		if w := holds(words, key, channel, now); w != nil && No(w.Status) {
 			return w
@@ -108,12 +115,21 @@ func holds(words []Word, purpose, channel string, now time.Time) *Word {
 	if w == nil || all != nil && No(all.Status) && !all.At.Before(w.At) {
 		w = all
 	}
-	if w == nil || w.ExpiresAt.IsZero() || now.Before(w.ExpiresAt) || w.Status != Granted && w.Status != Pending {
-		return w
+	if w == nil {
+		return nil
 	}
-	over := *w
-	over.Status, over.ExpiresAt = Expired, time.Time{}
-	return &over
+	then := w.Then(now)
+	return &then
+}
+
+// Status returns the status of a purpose on a channel ("": on every one) at an instant,
+// and when that changes by itself; zero: never.
+func Status(words []Word, purpose, channel string, now time.Time) (status string, until time.Time) {
+	w := holds(words, purpose, channel, now)
+	if w == nil {
+		return Unknown, time.Time{}
+	}
+	return w.Status, w.ExpiresAt
 }
 
 // stricter chooses between two words on the same thing, should a caller give several.

@@ -81,6 +81,7 @@ const (
 	Support         = "support"
 	Analytics       = "analytics"
 	Marketing       = "marketing"
+	Advertising     = "advertising"
 	Personalisation = "personalisation"
 	Compliance      = "compliance"
 	Security        = "security"
@@ -92,7 +93,8 @@ func Builtin() []Purpose {
 		{Key: Operations, Name: "Operations", LegalBasis: BasisContract, Description: "What is needed to do for people what they asked for."},
 		{Key: Support, Name: "Support", Parent: Operations, LegalBasis: BasisContract, Description: "Answering people's questions and complaints."},
 		{Key: Analytics, Name: "Analytics", LegalBasis: BasisLegitimateInterests, Description: "Learning from figures how the business goes."},
-		{Key: Marketing, Name: "Marketing", LegalBasis: BasisConsent, ConsentRequired: true, SaleOrSharing: true, Description: "Telling people of offers and news."},
+		{Key: Marketing, Name: "Marketing", LegalBasis: BasisConsent, ConsentRequired: true, Description: "Telling people of offers and news."},
+		{Key: Advertising, Name: "Advertising", Parent: Marketing, LegalBasis: BasisConsent, ConsentRequired: true, SaleOrSharing: true, Description: "Showing people elsewhere what suits what they did here."},
 		{Key: Personalisation, Name: "Personalisation", Parent: Marketing, LegalBasis: BasisConsent, ConsentRequired: true, Description: "Choosing what people see by what they did."},
 		{Key: Compliance, Name: "Compliance", LegalBasis: BasisLegalObligation, Description: "Answering people's requests and proving what was done."},
 		{Key: Security, Name: "Security", LegalBasis: BasisLegitimateInterests, Description: "Keeping people's data and the service safe."},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
@@ -15,10 +16,15 @@ import (
 // changed.
 const registerAge = 500 * time.Millisecond
 
-// Options are what a Service works with.
+// Options are what a Service works with. Without People, Committer and Tokens it
+// serves the register alone.
 type Options struct {
-	Store store.Store
-	Clock core.Clock
+	Store     store.Store
+	Clock     core.Clock
+	People    People
+	Committer event.Committer
+	Tokens    Tokens
+	Audit     Auditor // nil: nothing is audited
 }
 
 // Service keeps the register of each workspace and the ledger of consents. It is safe
@@ -106,3 +112,6 @@ func storeError(op string, err error) error {
 }
 
 var errBusy = core.Errorf(core.Unavailable, "BUSY", "this changes too often just now; try again")
+
+// now is the present in whole milliseconds, as the store keeps times.
+func (s *Service) now() time.Time { return s.Clock.Now().UTC().Truncate(time.Millisecond) }

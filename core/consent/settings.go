@@ -1,9 +1,13 @@
 package consent
 
 import (
+	"context"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/headwater-cdp/headwater/core"
 )
 
 // Settings are what a workspace says about where people are and which rule holds
@@ -68,4 +72,55 @@ func Country(text string) string {
 		return ""
 	}
 	return text
+}
+
+func (s *Settings) same(o *Settings) bool {
+	return s.Default == o.Default && slices.Equal(s.CountryTraits, o.CountryTraits) && slices.Equal(s.Jurisdictions, o.Jurisdictions)
+}
+
+// SetSettings replaces the workspace's rules of jurisdictions. Without paths of traits
+// or a default rule those of a new workspace hold.
+func (s *Service) SetSettings(ctx context.Context, ws string, next Settings, edit Edit) (Settings, error) {
+	if len(next.CountryTraits) > 10 {
+		return Settings{}, core.Errorf(core.Invalid, "TOO_MANY", "name at most 10 traits").At("countryTraits")
+	}
+	for i, path := range next.CountryTraits {
+		if path == "" || len(path) > 200 {
+			return Settings{}, core.Errorf(core.Invalid, "TRAIT", "name the path of a trait, at most 200 bytes").At("countryTraits", strconv.Itoa(i))
+		}
+	}
+	if next.Default != "" && next.Default != OptIn && next.Default != OptOut {
+		return Settings{}, core.Errorf(core.Invalid, "JURISDICTION_RULE", "the rule is OPT_IN or OPT_OUT").At("default")
+	}
+	if len(next.Jurisdictions) > maxJurisdictions {
+		return Settings{}, core.Errorf(core.Invalid, "TOO_MANY", "a workspace has at most %d rules", maxJurisdictions).At("jurisdictions")
+	}
+	r, err := s.change(ctx, ws, Trace{Action: "consent.settings", Resource: "consentSettings", Decision: core.Allow}, edit.DryRun, func(r *Register, doc *registerDoc) *core.Error {
+		if have := doc.Settings.Version; edit.ExpectedVersion != nil && *edit.ExpectedVersion != have {
+			return core.Errorf(core.Conflict, "VERSION_CONFLICT", "the settings have version %d, not %d; read them and try again", have, *edit.ExpectedVersion).At("expectedVersion")
+		}
+		for i, j := range next.Jurisdictions {
+			at := []string{"jurisdictions", strconv.Itoa(i)}
+			if e := checkRule(j.Country, j.Rule); e != nil {
+				return e.At(at...)
+			}
+			if j.Purpose != "" && r.Purpose(j.Purpose) == nil {
+				return errNoPurpose("purpose").At(at...)
+			}
+			if slices.ContainsFunc(next.Jurisdictions[:i], func(o Jurisdiction) bool { return o.Country == j.Country && o.Purpose == j.Purpose }) {
+				return core.Errorf(core.Invalid, "JURISDICTION_TWICE", "there is one rule for a country and purpose").At(at...)
+			}
+		}
+		if doc.Settings.same(&next) {
+			return nil
+		}
+		was := doc.Settings.Version
+		doc.Settings = next.clone()
+		doc.Settings.Version = was + 1
+		return nil
+	})
+	if err != nil {
+		return Settings{}, err
+	}
+	return r.Settings(), nil
 }

@@ -57,6 +57,17 @@ type Word struct {
 	Confirmed bool      // the person confirmed it (double opt-in)
 }
 
+// Then returns the word as it is at an instant: once its time is over, EXPIRED.
+func (w Word) Then(now time.Time) Word {
+	switch {
+	case w.Status != Granted && w.Status != Pending:
+		w.ExpiresAt = time.Time{}
+	case !w.ExpiresAt.IsZero() && !now.Before(w.ExpiresAt):
+		w.Status, w.ExpiresAt = Expired, time.Time{}
+	}
+	return w
+}
+
 // Verdict is the answer to "may this person's data be used for this?".
 type Verdict struct {
 	Allowed bool
@@ -87,8 +98,14 @@ func EntryID(event string) string {
 	return core.PrefixConsent + "_" + rest
 }
 
-// EventID returns the id of the event that an entry of the ledger (con_…) is.
+// PreferenceID returns the id of the entry that the preference about a purpose is,
+// which came with an event (evt_…): "con_…" and the purpose after a dot.
+func PreferenceID(event, purpose string) string { return EntryID(event) + "." + purpose }
+
+// EventID returns the id of the event that an entry of the ledger (con_…) is, or came
+// with.
 func EventID(entry string) string {
 	_, rest, _ := strings.Cut(entry, "_")
+	rest, _, _ = strings.Cut(rest, ".")
 	return core.PrefixEvent + "_" + rest
 }

@@ -315,8 +315,10 @@ func (recordFacts) Trait(string) (bson.RawValue, bool)           { return bson.R
 func (recordFacts) Ledgers(string) []*condition.Ledger           { return nil }
 func (recordFacts) Records(string, string) []bson.Raw            { return nil }
 func (recordFacts) Member(string) (since time.Time, member bool) { return time.Time{}, false }
-func (recordFacts) ConsentStatus(string, string) string          { return "UNKNOWN" }
-func (f recordFacts) Record() bson.Raw                           { return f.doc }
+func (recordFacts) ConsentStatus(string, string, time.Time) (string, time.Time) {
+	return "UNKNOWN", time.Time{}
+}
+func (f recordFacts) Record() bson.Raw { return f.doc }
 
 // fieldsOnly refuses a condition that asks for more than the record's own fields,
 // and fields that the type does not have.

@@ -88,9 +88,21 @@ func appendConsent(b []byte, c *Consent) []byte {
 	if c.Channel != "" {
 		b = bc.AppendStringElement(b, "c", c.Channel)
 	}
+	if c.Recorded {
+		b = bc.AppendBooleanElement(b, "r", true)
+	}
 	b = appendStrings(b, "p", c.Parts)
 	b = bc.AppendStringElement(b, "s", c.Status)
 	b = appendTime(b, "t", c.At)
+	if !c.ExpiresAt.IsZero() {
+		b = appendTime(b, "x", c.ExpiresAt)
+	}
+	if !c.FirstYes.IsZero() {
+		b = appendTime(b, "g", c.FirstYes)
+	}
+	if c.Confirmed {
+		b = bc.AppendBooleanElement(b, "k", true)
+	}
 	b = bc.AppendStringElement(b, "e", c.Event)
 	return bc.AppendInt64Element(b, "q", c.Seq)
 }
@@ -278,6 +290,14 @@ func (d *decoder) consent(doc []byte, base int, c *Consent) {
 			c.Purpose = d.str(v, at)
 		case "c":
 			c.Channel = d.str(v, at)
+		case "r":
+			c.Recorded, _ = v.BooleanOK()
+		case "x":
+			c.ExpiresAt = d.time(v)
+		case "g":
+			c.FirstYes = d.time(v)
+		case "k":
+			c.Confirmed, _ = v.BooleanOK()
 		case "p":
 			c.Parts = d.strings(v, at)
 		case "s":

@@ -1,60 +1,96 @@
 package profile
 
 import (
+	"cmp"
 	"slices"
 	"strings"
-	"time"
-
-	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/headwater-cdp/headwater/core/consent"
+	"github.com/headwater-cdp/headwater/core/event"
 )
-
-// The statuses of a consent that events give today: a category preference that is
-// true grants, one that is false withdraws.
-const (
-	Granted   = "GRANTED"
-	Withdrawn = "WITHDRAWN"
-)
-
-// strictness orders the statuses; where parts of a profile disagree, the strictest
-// holds. A status that is not listed counts as UNKNOWN, the least strict.
-var strictness = map[string]int{
-	Withdrawn: 5, "DENIED": 4, "EXPIRED": 3, "PENDING": 2, Granted: 1,
-}
 
 // over reports whether c holds for a part that both cover: the later event does, of
-// two at one time the stricter, then the greater event id.
+// two at one time a no, then the greater event id.
 func (c *Consent) over(o *Consent) bool {
 	if d := c.At.Compare(o.At); d != 0 {
 		return d > 0
 	}
-	if d := strictness[c.Status] - strictness[o.Status]; d != 0 {
-		return d > 0
+	if a, b := weight(c.Status), weight(o.Status); a != b {
+		return a > b
 	}
 	return c.Event > o.Event
 }
 
-func compareConsents(a, b Consent) int {
-	if d := strings.Compare(a.Purpose, b.Purpose); d != 0 {
-		return d
+// weight is the strictness of a status for two words of one time: whether a no is a
+// withdrawal depends on other words, and must not choose between them.
+func weight(status string) int {
+	if consent.No(status) {
+		return consent.Strictness(consent.Withdrawn)
 	}
-	if d := strings.Compare(a.Channel, b.Channel); d != 0 {
-		return d
-	}
-	return strings.Compare(a.Event, b.Event)
+	return consent.Strictness(status)
 }
 
-// putConsent adds a word on consent to the registers and returns them. The slices
-// of parts that it is given are not changed.
+// compareConsents is the order of a profile's registers.
+func compareConsents(a, b Consent) int {
+	return cmp.Or(
+		strings.Compare(a.Purpose, b.Purpose), strings.Compare(a.Channel, b.Channel), compareBool(a.Recorded, b.Recorded),
+		strings.Compare(a.Event, b.Event), a.FirstYes.Compare(b.FirstYes),
+	)
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+// sameThing reports whether two registers are about the same thing, so that a part is
+// in one of them only.
+func (c *Consent) sameThing(o *Consent) bool {
+	return c.Purpose == o.Purpose && c.Channel == o.Channel && c.Recorded == o.Recorded
+}
+
+// with returns what a part holds for which both c and o were said: the later word and
+// the first yes, whichever of them came first.
+func (c *Consent) with(o *Consent) Consent {
+	out := *o
+	if c.over(o) {
+		out = *c
+	}
+	out.FirstYes = earlier(c.FirstYes, o.FirstYes)
+	return out.told()
+}
+
+// told says of a no whether it took a yes back. A no that was recorded as a withdrawal
+// is one: to withdraw is what the person asked for.
+func (c Consent) told() Consent {
+	if c.Status == consent.Denied && !c.FirstYes.IsZero() && !c.FirstYes.After(c.At) {
+		c.Status = consent.Withdrawn
+	}
+	return c
+}
+
+// putConsent adds a word on consent to the registers and returns them. What a part
+// holds does not depend on the order in which words come. The slices of parts that it
+// is given are not changed.
 func putConsent(regs []Consent, c Consent) []Consent {
-	kept := regs[:0]
+	if c.Status == consent.Granted && c.FirstYes.IsZero() {
+		c.FirstYes = c.At
+	}
+	c = c.told()
+	kept, rest := make([]Consent, 0, len(regs)+1), c.Parts
+	var joined []Consent
 	for _, r := range regs {
-		if r.Purpose == c.Purpose && r.Channel == c.Channel {
-			if c.over(&r) {
-				r.Parts = without(r.Parts, c.Parts)
-			} else {
-				c.Parts = without(c.Parts, r.Parts)
+		if r.sameThing(&c) {
+			if both := within(r.Parts, c.Parts); len(both) > 0 {
+				j := c.with(&r)
+				j.Parts = both
+				joined = append(joined, j)
+				rest, r.Parts = without(rest, both), without(r.Parts, both)
 			}
 			if len(r.Parts) == 0 {
 				continue
@@ -62,72 +98,51 @@ func putConsent(regs []Consent, c Consent) []Consent {
 		}
 		kept = append(kept, r)
 	}
-	clear(regs[len(kept):])
-	if len(c.Parts) == 0 {
-		return kept
+	if c.Parts = rest; len(rest) > 0 {
+		joined = append(joined, c)
 	}
-	i, _ := slices.BinarySearchFunc(kept, c, compareConsents)
-	return slices.Insert(kept, i, c)
+	for _, j := range joined {
+		kept = addConsent(kept, j)
+	}
+	return kept
+}
+
+// addConsent puts a register in its place, or its parts into the register that says the
+// same.
+func addConsent(regs []Consent, c Consent) []Consent {
+	i, found := slices.BinarySearchFunc(regs, c, compareConsents)
+	if found {
+		regs[i].Parts = union(regs[i].Parts, c.Parts)
+		return regs
+	}
+	return slices.Insert(regs, i, c)
 }
 
 // joinConsents returns the registers of two profiles, which have no part in
 // common.
 func joinConsents(a, b []Consent) []Consent {
-	out := append(slices.Clone(a), b...)
-	slices.SortFunc(out, compareConsents)
-	return out
-}
-
-// preferences calls f with each category preference in an event's context.
-func preferences(context bson.Raw, f func(purpose, status string)) {
-	if len(context) == 0 {
-		return
-	}
-	prefs, ok := context.Lookup("consent", "categoryPreferences").DocumentOK()
-	if !ok {
-		return
-	}
-	elems, err := prefs.Elements()
-	if err != nil {
-		return
-	}
-	for _, e := range elems {
-		if granted, ok := e.Value().BooleanOK(); ok && e.Key() != "" && len(e.Key()) <= 200 {
-			status := Withdrawn
-			if granted {
-				status = Granted
-			}
-			f(e.Key(), status)
-		}
-	}
-}
-
-// ConsentStatus is what holds for a whole profile.
-type ConsentStatus struct {
-	Purpose string
-	Channel string // "" is every channel
-	Status  string
-	At      time.Time // event time of the word that holds
-	Event   string    // evt_…
-}
-
-// ConsentStatus returns, for each purpose and channel that anything was said
-// about, the strictest status over the profile's parts: WITHDRAWN over GRANTED
-// over UNKNOWN. Of two equally strict the later is named.
-func (p *Profile) ConsentStatus() []ConsentStatus {
-	var out []ConsentStatus
-	for _, c := range p.Consents {
-		s := ConsentStatus{Purpose: c.Purpose, Channel: c.Channel, Status: c.Status, At: c.At, Event: c.Event}
-		if n := len(out) - 1; n >= 0 && out[n].Purpose == c.Purpose && out[n].Channel == c.Channel {
-			d := strictness[s.Status] - strictness[out[n].Status]
-			if d > 0 || d == 0 && s.At.After(out[n].At) {
-				out[n] = s
-			}
-			continue
-		}
-		out = append(out, s)
+	out := slices.Clone(a)
+	for _, c := range b {
+		out = addConsent(out, c)
 	}
 	return out
+}
+
+// sayings calls f with each word on consent that an event says. Where the event is
+// about one word that was recorded, that is the only one.
+func (f *fact) sayings(say func(Consent)) {
+	if len(f.Context) == 0 {
+		return
+	}
+	if f.Type == event.System {
+		if w, ok := consent.Recorded(f.Context); ok {
+			say(Consent{
+				Purpose: w.Purpose, Channel: w.Channel, Status: w.Status, ExpiresAt: w.ExpiresAt, Recorded: true, Confirmed: w.Confirmed,
+			})
+		}
+		return
+	}
+	consent.Preferences(f.Context, func(purpose, status string) { say(Consent{Purpose: purpose, Status: status}) })
 }
 
 // without returns the elements of a sorted list that are not in another.
@@ -141,29 +156,13 @@ func without(list, remove []string) []string {
 	return out
 }
 
-// Words returns what the person said that holds at an instant, for each purpose and
-// channel that anything was said about the strictest over the profile's parts, sorted
-// by purpose and channel: what consent.Register.Decide decides by.
-func (p *Profile) Words(now time.Time) []consent.Word {
-	list := p.ConsentStatus()
-	out := make([]consent.Word, 0, len(list))
-	for _, c := range list {
-		out = append(out, consent.Word{Purpose: c.Purpose, Channel: c.Channel, Status: c.Status, At: c.At, Entry: consent.EntryID(c.Event)})
-	}
-	return out
-}
-
-// Jurisdiction returns the country where the person is, by the first of the given
-// paths of traits that holds a country's code; "" when none does.
-func (p *Profile) Jurisdiction(r *consent.Register) string {
-	for _, path := range r.CountryTraits() {
-		if i, ok := find(p.Traits, TraitPath(path)); ok {
-			if text, ok := p.Traits[i].Value.StringValueOK(); ok {
-				if code := consent.Country(text); code != "" {
-					return code
-				}
-			}
+// within returns the elements of a sorted list that are in another as well.
+func within(list, other []string) []string {
+	var out []string
+	for _, s := range list {
+		if _, found := slices.BinarySearch(other, s); found {
+			out = append(out, s)
 		}
 	}
-	return ""
+	return out
 }

@@ -5,12 +5,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
 )
 
 // status returns what holds for a purpose, "UNKNOWN" when nothing was said.
 func status(p *Profile, purpose string) string {
-	for _, c := range p.ConsentStatus() {
+	for _, c := range p.Words(epoch) {
 		if c.Purpose == purpose {
 			return c.Status
 		}
@@ -23,11 +24,11 @@ func TestLatestConsentHolds(t *testing.T) {
 	f.send(f.in(event.Page, user("u"), minute(10), consentSaid("ads", true, "mail", false, "junk", "yes")))
 	f.send(f.in(event.Page, user("u"), minute(5), consentSaid("ads", false)))
 	p := f.must(UserID, "u")
-	require.Equal(t, Granted, status(p, "ads"), "an older word that comes late changes nothing")
-	require.Equal(t, Withdrawn, status(p, "mail"))
+	require.Equal(t, consent.Granted, status(p, "ads"), "an older word that comes late changes nothing")
+	require.Equal(t, consent.Denied, status(p, "mail"), "a first no takes nothing back")
 	require.Equal(t, "UNKNOWN", status(p, "junk"))
 	f.send(f.in(event.Page, user("u"), minute(10), consentSaid("ads", false), msg("a tie")))
-	require.Equal(t, Withdrawn, status(f.must(UserID, "u"), "ads"), "of two at one time the stricter holds")
+	require.Equal(t, consent.Withdrawn, status(f.must(UserID, "u"), "ads"), "of two at one time the stricter holds")
 	f.exact()
 }
 
@@ -38,15 +39,15 @@ func TestConsentAcrossAMerge(t *testing.T) {
 	f.send(f.in(event.Page, user("ben"), minute(10), consentSaid("ads", false)))
 	m := f.merge(ana, ben)
 	p := f.must(UserID, "ana")
-	require.Equal(t, Withdrawn, status(p, "ads"), "WITHDRAWN over GRANTED, although it is older")
+	require.Equal(t, consent.Denied, status(p, "ads"), "a no over GRANTED, although it is older")
 	f.send(f.in(event.Page, user("ana"), minute(30), consentSaid("ads", true)))
 	p = f.must(UserID, "ana")
-	require.Equal(t, Granted, status(p, "ads"), "later consent covers the whole profile")
-	require.Len(t, p.Consents, 1)
+	require.Equal(t, consent.Granted, status(p, "ads"), "later consent covers the whole profile")
+	require.Len(t, p.Words(epoch), 1)
 	f.exact()
 	f.unmerge(m)
-	require.Equal(t, Granted, status(f.must(UserID, "ana"), "ads"))
-	require.Equal(t, Withdrawn, status(f.must(UserID, "ben"), "ads"), "what ana said no longer covers ben")
+	require.Equal(t, consent.Granted, status(f.must(UserID, "ana"), "ads"))
+	require.Equal(t, consent.Denied, status(f.must(UserID, "ben"), "ads"), "what ana said no longer covers ben")
 	f.exact()
 }
 
@@ -61,9 +62,9 @@ func TestConsentBeforeAMergeCoversOnlyWhatTheProfileHadThen(t *testing.T) {
 	f.merge(cat, ana)
 	f.exact()
 	f.unmerge(m1) // ana was cat's by then: ben leaves alone
-	require.Equal(t, Granted, status(f.must(UserID, "ben"), "mail"))
+	require.Equal(t, consent.Granted, status(f.must(UserID, "ben"), "mail"))
 	require.Equal(t, "UNKNOWN", status(f.must(UserID, "ben"), "ads"))
-	require.Equal(t, Withdrawn, status(f.must(UserID, "ana"), "ads"))
+	require.Equal(t, consent.Denied, status(f.must(UserID, "ana"), "ads"))
 	require.Equal(t, "UNKNOWN", status(f.must(UserID, "ana"), "mail"))
 	f.exact()
 }

@@ -73,10 +73,9 @@ func (p *Profile) apply(f *fact, r *rules, cover []string) {
 			p.restrict(Restriction{Purpose: purpose, Parts: cover, On: on, At: f.Timestamp, Event: id, Seq: f.Seq})
 		})
 	}
-	preferences(f.Context, func(purpose, status string) {
-		p.Consents = putConsent(p.Consents, Consent{
-			Purpose: purpose, Parts: cover, Status: status, At: f.Timestamp, Event: id, Seq: f.Seq,
-		})
+	f.sayings(func(c Consent) {
+		c.Parts, c.At, c.Event, c.Seq = cover, f.Timestamp, id, f.Seq
+		p.Consents = putConsent(p.Consents, c)
 	})
 }
 

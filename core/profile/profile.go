@@ -65,16 +65,21 @@ const (
 )
 
 // Consent is the latest word on a purpose and channel for the parts that it
-// covers: those that its profile had when it was committed. What holds for the
-// profile is the strictest over its parts (ConsentStatus).
+// covers: those that its profile had when it was committed. What was recorded and
+// what came as a preference are registers of their own. What holds for the profile
+// is the strictest over its parts (Words).
 type Consent struct {
-	Purpose string    `bson:"u"`
-	Channel string    `bson:"c,omitempty"` // "" is every channel
-	Parts   []string  `bson:"p"`           // sorted; a part is in one register per purpose and channel
-	Status  string    `bson:"s"`
-	At      time.Time `bson:"t"` // event time
-	Event   string    `bson:"e"`
-	Seq     int64     `bson:"q"`
+	Purpose   string    `bson:"u"`
+	Channel   string    `bson:"c,omitempty"` // "" is every channel
+	Recorded  bool      `bson:"r,omitempty"` // recorded with evidence; else a preference that came with an event
+	Parts     []string  `bson:"p"`           // sorted; a part is in one register per purpose, channel and Recorded
+	Status    string    `bson:"s"`           // as it was said: EXPIRED comes of ExpiresAt
+	At        time.Time `bson:"t"`           // event time
+	ExpiresAt time.Time `bson:"x,omitempty"` // zero: never
+	FirstYes  time.Time `bson:"g,omitempty"` // event time of the first yes of these parts; zero: none
+	Confirmed bool      `bson:"k,omitempty"` // the person confirmed it
+	Event     string    `bson:"e"`
+	Seq       int64     `bson:"q"`
 }
 
 // Profiles holds the fold of each person's events.

@@ -170,7 +170,7 @@ func (g group) cover(f *fact) []string {
 	if len(f.Context) == 0 {
 		return nil
 	}
-	if _, err := f.Context.LookupErr("consent"); err != nil {
+	if _, err := f.Context.LookupErr("consent"); err != nil && !event.Flag(f.Context, "gpc") {
 		return nil
 	}
 	return g.coverage(f.Part, f.Seq)

@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/headwater-cdp/headwater/core/condition"
+	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/profile"
 )
@@ -164,32 +165,17 @@ func (f *facts) Member(segmentID string) (time.Time, bool) {
 }
 
 // ConsentStatus implements condition.Facts.
-func (f *facts) ConsentStatus(purpose, channel string) string {
-	return consentStatus(f.profile, purpose, channel)
+func (f *facts) ConsentStatus(purpose, channel string, now time.Time) (string, time.Time) {
+	return consentStatus(f.profile, purpose, channel, now)
 }
 
-// statusUnknown is the status of a purpose that nothing was said about.
-const statusUnknown = "UNKNOWN"
-
-// consentStatus returns what holds for a purpose on a channel: what was said of
-// the channel itself, else what was said of every channel.
-func consentStatus(p *profile.Profile, purpose, channel string) string {
+// consentStatus returns what holds for a purpose on a channel at an instant, and when
+// that changes by itself.
+func consentStatus(p *profile.Profile, purpose, channel string, now time.Time) (string, time.Time) {
 	if p == nil || !slices.ContainsFunc(p.Consents, func(c profile.Consent) bool { return c.Purpose == purpose }) {
-		return statusUnknown
+		return consent.Unknown, time.Time{}
 	}
-	every := statusUnknown
-	for _, c := range p.ConsentStatus() {
-		if c.Purpose != purpose {
-			continue
-		}
-		if c.Channel == channel {
-			return c.Status
-		}
-		if c.Channel == "" {
-			every = c.Status
-		}
-	}
-	return every
+	return consent.Status(p.Words(now), purpose, channel, now)
 }
 
 // Record implements condition.Facts.

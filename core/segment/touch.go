@@ -2,7 +2,9 @@ package segment
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -139,18 +141,7 @@ func (t *Set) touchConsents(c *profile.Change, moved bool, out touched) {
 	if moved {
 		why = byMerge
 	}
-	status := func(p *profile.Profile) map[string]string {
-		m := map[string]string{}
-		if p != nil {
-			for _, s := range p.ConsentStatus() {
-				if t.purposes[s.Purpose] != nil {
-					m[s.Purpose] += s.Channel + "\x00" + s.Status + "\x00"
-				}
-			}
-		}
-		return m
-	}
-	old, now := status(c.Before), status(c.After)
+	old, now := t.said(before), t.said(after)
 	for purpose, s := range old {
 		if now[purpose] != s {
 			out.add(t.purposes[purpose], why)
@@ -161,6 +152,32 @@ func (t *Set) touchConsents(c *profile.Change, moved bool, out touched) {
 			out.add(t.purposes[purpose], why)
 		}
 	}
+}
+
+// said returns, for each purpose that segments ask about, what decides on its status
+// at any instant.
+func (t *Set) said(regs []profile.Consent) map[string]string {
+	out := map[string]string{}
+	for len(regs) > 0 {
+		purpose, n, ordered := regs[0].Purpose, 0, false
+		for n < len(regs) && regs[n].Purpose == purpose {
+			ordered = ordered || regs[n].Channel != "" || regs[n].Recorded
+			n++
+		}
+		if t.purposes[purpose] != nil {
+			var b []byte
+			for i := range regs[:n] {
+				c := &regs[i]
+				b = fmt.Appendf(b, "%s|%t|%s|%d|%q|", c.Channel, c.Recorded, c.Status, c.ExpiresAt.UnixMilli(), c.Parts)
+				if ordered { // which of them holds depends on their times
+					b = strconv.AppendInt(b, c.At.UnixMilli(), 10)
+				}
+			}
+			out[purpose] = string(b)
+		}
+		regs = regs[n:]
+	}
+	return out
 }
 
 // sameIdentifiers reports whether both are found by the same links of records.

@@ -103,12 +103,12 @@ func (w *world) history(s *state, p *profile.Profile) *conditiontest.History {
 		}
 	}
 	slices.SortStableFunc(h.Events, func(a, b conditiontest.Event) int { return a.Arrived.Compare(b.Arrived) })
-	for _, c := range p.ConsentStatus() { // what is said of every channel holds where nothing is said of one
+	for _, c := range p.Words(w.clock.Now()) { // what is said of every channel holds where nothing is said of one
 		if c.Channel == "" {
 			h.Consents[[2]string{c.Purpose, "EMAIL"}] = c.Status
 		}
 	}
-	for _, c := range p.ConsentStatus() {
+	for _, c := range p.Words(w.clock.Now()) {
 		h.Consents[[2]string{c.Purpose, c.Channel}] = c.Status
 	}
 	for _, key := range []string{"timezone", "timeZone", "time_zone"} {

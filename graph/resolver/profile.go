@@ -128,12 +128,12 @@ func (r profileFields) Events(ctx context.Context, p *profile.Profile, first *in
 // Consents answers Profile.consents.
 func (r profileFields) Consents(_ context.Context, p *profile.Profile) ([]*gen.Consent, error) {
 	out := []*gen.Consent{}
-	for _, c := range p.ConsentStatus() {
+	for _, c := range p.Words(r.Clock.Now()) {
 		status := gen.ConsentStatus(c.Status)
 		if !status.IsValid() {
 			status = gen.ConsentStatusUnknown
 		}
-		one := &gen.Consent{Purpose: c.Purpose, Status: status, At: c.At, EntryID: c.Event}
+		one := &gen.Consent{Purpose: c.Purpose, Status: status, At: c.At, EntryID: c.Entry}
 		if ch := gen.Channel(c.Channel); ch.IsValid() {
 			one.Channel = &ch
 		}

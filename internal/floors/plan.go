@@ -54,7 +54,7 @@ var Plan = []Floor{
 	{Path: "core/staging", Level: 25},
 	{Path: "core/access", Level: 30},
 	{Path: "core/event", Level: 40},
-	{Path: "core/consent", Level: 50},
+	{Path: "core/consent", Level: 50, InTests: []string{"core/profile", "core/ingest"}},
 	{Path: "core/object", Level: 60},
 	{Path: "core/object/objecttest", Level: 62, For: []string{"core/store/mongo/wiretest/..."}},
 	{Path: "core/profile", Level: 70},

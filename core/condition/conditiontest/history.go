@@ -75,8 +75,8 @@ type facts struct {
 func (f *facts) ProfileID() string                      { return f.h.ProfileID }
 func (f *facts) Location() *time.Location               { return f.h.Location }
 func (f *facts) Ledgers(key string) []*condition.Ledger { return f.ledgers[key] }
-func (f *facts) ConsentStatus(purpose, channel string) string {
-	return f.h.consent(purpose, channel)
+func (f *facts) ConsentStatus(purpose, channel string, _ time.Time) (string, time.Time) {
+	return f.h.consent(purpose, channel), time.Time{}
 }
 func (f *facts) Member(id string) (time.Time, bool) { return f.h.member(id) }
 func (f *facts) Record() bson.Raw                   { return f.h.Field }

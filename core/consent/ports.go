@@ -1,0 +1,80 @@
+package consent
+
+import (
+	"context"
+	"time"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/store"
+)
+
+// People finds those whose consent it is. core/profile implements it.
+type People interface {
+	// Subject returns the person with a profile's id as they are now, read from the
+	// store; nil when there is none.
+	Subject(ctx context.Context, ws, profile string) (*Subject, error)
+	// SubjectAsOf is Subject at an instant of commit time.
+	SubjectAsOf(ctx context.Context, ws, profile string, at time.Time) (*Subject, error)
+	// SubjectBy returns the person who holds an identifier, with Part being the part
+	// that the identifier belongs to; nil when nobody does.
+	SubjectBy(ctx context.Context, ws string, id event.Identifier) (*Subject, error)
+}
+
+// Subject is one person.
+type Subject struct {
+	ID        string                             // prof_…, the profile that the person has now
+	Part      string                             // the part that was asked for: what is said is stored under it
+	Parts     []string                           // all of them
+	Version   int64                              // of the stored profile; 0 as of an instant
+	UpdatedAt time.Time                          // commit time of the latest event
+	Words     func(now time.Time) []Word         // as Profile.Words
+	Country   func(*Register) string             // as Profile.Jurisdiction
+	Latest    func(purpose string) time.Time     // when the latest recorded word about a purpose was said; zero: none
+	Holds     func(entry string) (status string) // the status of a recorded entry that is in force for any part; "": none is
+	Check     store.Op                           // demands that nothing was committed about the person since
+}
+
+// Tokens signs what a person confirms with. keyring.Ring implements it.
+type Tokens interface {
+	Sign(ctx context.Context, ws, use string, claims any, expires time.Time) (string, error)
+	Verify(ctx context.Context, ws, use, token string, claims any, now time.Time) error
+}
+
+// Trace is what the audit log is told of a decision or a change. It holds no personal
+// value but the identifiers that core/audit makes pseudonyms of.
+type Trace struct {
+	Workspace  string
+	Action     string // "consent.record"
+	Resource   string // the entry, receipt or purpose
+	Profiles   []string
+	Identifier *event.Identifier
+	Purpose    string
+	Decision   core.Effect
+	Details    map[string]string
+}
+
+// Auditor makes an entry of the audit log to be committed with what it tells of.
+type Auditor interface {
+	AuditOp(ctx context.Context, t Trace) (store.Op, error)
+}
+
+// audited returns the operation of a trace in front of others.
+func (s *Service) audited(ctx context.Context, t Trace, ops ...store.Op) ([]store.Op, error) {
+	if s.Audit == nil {
+		return ops, nil
+	}
+	op, err := s.Audit.AuditOp(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	return append([]store.Op{op}, ops...), nil
+}
+
+// actor names who acts.
+func actor(ctx context.Context) string {
+	if a := core.ActorFrom(ctx); a != nil {
+		return a.ID
+	}
+	return "system"
+}

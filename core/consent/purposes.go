@@ -1,0 +1,222 @@
+package consent
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/work"
+)
+
+// Edit says on what condition the register is changed, and whether at all.
+type Edit struct {
+	ExpectedVersion *int64 // of the purpose, or of the settings, as the caller saw it
+	DryRun          bool   // only check, and tell how it would be
+}
+
+// The bounds of a register.
+const (
+	maxPurposes      = 200
+	maxJurisdictions = 1000
+	maxText          = 1000 // bytes of a name or description
+	maxRetention     = 100 * 366 * 24 * time.Hour
+)
+
+var purposeKey = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,99}$`)
+
+// CreatePurpose adds a purpose. A key that there is already is a CONFLICT, unless the
+// purpose is the very same: then the call is a repetition, and succeeds.
+func (s *Service) CreatePurpose(ctx context.Context, ws string, p Purpose, edit Edit) (*Purpose, error) {
+	if !purposeKey.MatchString(p.Key) || p.Key == GPC {
+		return nil, core.Errorf(core.Invalid, "PURPOSE_KEY", "a purpose's key is a letter and up to 99 letters, digits, _, . and -; %q is taken by a signal", GPC).At("key")
+	}
+	return s.changePurpose(ctx, ws, p.Key, "purpose.create", edit, func(old *Purpose) (Purpose, *core.Error) {
+		if old != nil && !old.same(&p) {
+			return p, core.Errorf(core.Conflict, "PURPOSE_EXISTS", "there is a purpose with this key; change that one").At("key")
+		}
+		return p, nil
+	})
+}
+
+// UpdatePurpose replaces what f makes of a purpose. It may not change the key.
+func (s *Service) UpdatePurpose(ctx context.Context, ws, key string, edit Edit, f func(*Purpose)) (*Purpose, error) {
+	return s.changePurpose(ctx, ws, key, "purpose.update", edit, func(old *Purpose) (Purpose, *core.Error) {
+		if old == nil {
+			return Purpose{}, errNoPurpose("key")
+		}
+		p := old.clone()
+		f(&p)
+		p.Key = key
+		return p, nil
+	})
+}
+
+// ArchivePurpose ends a purpose, or with archive false brings it back: what an
+// archived one was for may not be done any more, and what people said is kept.
+func (s *Service) ArchivePurpose(ctx context.Context, ws, key string, archive bool, edit Edit) (*Purpose, error) {
+	return s.changePurpose(ctx, ws, key, "purpose.archive", edit, func(old *Purpose) (Purpose, *core.Error) {
+		switch {
+		case old == nil:
+			return Purpose{}, errNoPurpose("key")
+		case archive && (key == Operations || key == Compliance):
+			return Purpose{}, core.Errorf(core.Invalid, "PURPOSE_NEEDED", "nothing works without the purpose %s; archive another", key).At("key")
+		}
+		p := old.clone()
+		p.Archived = archive
+		return p, nil
+	})
+}
+
+func errNoPurpose(path string) *core.Error {
+	return core.Errorf(core.NotFound, "PURPOSE", "there is no purpose with this key").At(path)
+}
+
+func (s *Service) changePurpose(ctx context.Context, ws, key, action string, edit Edit, f func(old *Purpose) (Purpose, *core.Error)) (*Purpose, error) {
+	r, err := s.change(ctx, ws, Trace{Action: action, Resource: key, Purpose: key, Decision: core.Allow}, edit.DryRun, func(r *Register, doc *registerDoc) *core.Error {
+		old := r.Purpose(key)
+		if have := version(old); edit.ExpectedVersion != nil && *edit.ExpectedVersion != have {
+			return core.Errorf(core.Conflict, "VERSION_CONFLICT", "the purpose has version %d, not %d; read it and try again", have, *edit.ExpectedVersion).At("expectedVersion")
+		}
+		p, e := f(old)
+		if e != nil {
+			return e
+		}
+		if old != nil && old.same(&p) {
+			return nil
+		}
+		if e := p.check(r); e != nil {
+			return e
+		}
+		p.Version = version(old) + 1
+		doc.Purposes = slices.Clone(doc.Purposes)
+		if i := slices.IndexFunc(doc.Purposes, func(o Purpose) bool { return o.Key == key }); i >= 0 {
+			doc.Purposes[i] = p
+		} else {
+			doc.Purposes = append(doc.Purposes, p)
+		}
+		if len(doc.Purposes) > maxPurposes {
+			return core.Errorf(core.Invalid, "TOO_MANY_PURPOSES", "a workspace has at most %d purposes", maxPurposes)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r.Purpose(key), nil
+}
+
+func version(p *Purpose) int64 {
+	if p == nil {
+		return 0
+	}
+	return p.Version
+}
+
+// check refuses a purpose that cannot be.
+func (p *Purpose) check(r *Register) *core.Error {
+	switch {
+	case strings.TrimSpace(p.Name) == "" || len(p.Name) > maxText:
+		return core.Errorf(core.Invalid, "PURPOSE_NAME", "give the purpose a name of at most %d bytes", maxText).At("name")
+	case len(p.Description) > maxText:
+		return core.Errorf(core.Invalid, "PURPOSE_DESCRIPTION", "a description has at most %d bytes", maxText).At("description")
+	case !slices.Contains(Bases(), p.LegalBasis):
+		return core.Errorf(core.Invalid, "LEGAL_BASIS", "the legal basis is one of %s", strings.Join(Bases(), ", ")).At("legalBasis")
+	case p.LegalBasis == BasisConsent && !p.ConsentRequired:
+		return core.Errorf(core.Invalid, "CONSENT_NEEDED", "what rests on consent requires it").At("consentRequired")
+	case (p.EvidenceRequired || p.DoubleOptIn) && !p.ConsentRequired:
+		return core.Errorf(core.Invalid, "CONSENT_NEEDED", "evidence and double opt-in are of purposes that require consent").At("consentRequired")
+	case p.Retention < 0 || p.Retention > maxRetention:
+		return core.Errorf(core.Invalid, "RETENTION", "data is kept for up to 100 years").At("retention")
+	}
+	for country, rule := range p.Jurisdictions {
+		if e := checkRule(country, rule); e != nil {
+			return e.At("jurisdictions", country)
+		}
+	}
+	if p.Parent == "" {
+		return nil
+	}
+	if r.Purpose(p.Parent) == nil {
+		return core.Errorf(core.Invalid, "PARENT_UNKNOWN", "there is no purpose with the parent's key").At("parent")
+	}
+	if p.Parent == p.Key || slices.Contains(r.Chain(p.Parent), p.Key) {
+		return core.Errorf(core.Invalid, "PARENT_CYCLE", "a purpose cannot be among its own ancestors").At("parent")
+	}
+	return nil
+}
+
+func checkRule(country, rule string) *core.Error {
+	switch {
+	case Country(country) != country || country == "":
+		return core.Errorf(core.Invalid, "COUNTRY", "a country is a code such as DE, with a region US-CA")
+	case rule != OptIn && rule != OptOut:
+		return core.Errorf(core.Invalid, "JURISDICTION_RULE", "the rule is OPT_IN or OPT_OUT")
+	}
+	return nil
+}
+
+// change writes what f makes of the register, its history and its entry in the audit
+// log in one batch. A register that f leaves as it is keeps its revision.
+func (s *Service) change(ctx context.Context, ws string, t Trace, dryRun bool, f func(*Register, *registerDoc) *core.Error) (*Register, error) {
+	for range 50 {
+		old, err := s.read(ctx, ws)
+		if err != nil {
+			return nil, storeError("read the purposes", err)
+		}
+		doc := *old.doc
+		if e := f(old.register, &doc); e != nil {
+			return nil, e
+		}
+		if doc.sameAs(old.doc) {
+			return old.register, nil
+		}
+		doc.At, doc.By, doc.Revision = s.now(), actor(ctx), old.doc.V+1
+		if !doc.At.After(old.doc.At) {
+			doc.At = old.doc.At.Add(time.Millisecond) // the clock of another process is ahead
+		}
+		if dryRun {
+			return newRegister(doc.Purposes, doc.Settings), nil
+		}
+		past := doc
+		past.Meta = store.Meta{ID: historyKey(ws, doc.Revision)}
+		t.Workspace = ws
+		ops, err := s.audited(ctx, t, registers.Put(&doc), history.Insert(&past))
+		if err != nil {
+			return nil, err
+		}
+		err = work.Commit(ctx, s.Store, ops...)
+		if errors.Is(err, store.ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return nil, storeError("write the purposes", err)
+		}
+		c, err := s.read(ctx, ws)
+		if err != nil {
+			return nil, storeError("read the purposes", err)
+		}
+		return c.register, nil
+	}
+	return nil, errBusy
+}
+
+func (d *registerDoc) sameAs(o *registerDoc) bool {
+	return slices.EqualFunc(d.Purposes, o.Purposes, func(a, b Purpose) bool { return a.Version == b.Version && a.same(&b) }) &&
+		d.Settings.same(&o.Settings)
+}
+
+// registerAt returns the register as it was at an instant.
+func (s *Service) registerAt(ctx context.Context, ws string, at time.Time) (*Register, error) {
+	found, err := history.Find(ctx, s.Store, store.Query{Workspace: ws, Where: []store.Cond{store.Lte("at", at)}, Order: []string{"-at"}}, 1)
+	if err != nil || len(found) == 0 {
+		return DefaultRegister(), err
+	}
+	r := newRegister(found[0].Purposes, found[0].Settings)
+	r.Revision, r.At = found[0].Revision, found[0].At
+	return r, nil
+}

@@ -1,0 +1,229 @@
+package consent
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/event"
+)
+
+// WithdrawInput takes consent back. One of ProfileID and Identifier says whose.
+type WithdrawInput struct {
+	ProfileID      string
+	Identifier     *event.Identifier
+	Purpose        string // "" is every purpose that can be objected to
+	Channel        string // "" is every channel
+	Evidence       *Evidence
+	IdempotencyKey string
+	DryRun         bool
+}
+
+// Withdrawal is what was taken back.
+type Withdrawal struct {
+	ProfileID string
+	Entries   []*Entry // one for each purpose
+}
+
+// Withdraw takes consent back. When it returns, nothing that is decided afterwards says
+// yes, unless the person agrees anew: the word is written under every part that the
+// person has, so that taking merges apart brings no yes back, and it is looked at
+// afterwards whether it holds. It needs no evidence and no reason.
+func (s *Service) Withdraw(ctx context.Context, ws string, in WithdrawInput) (*Withdrawal, error) {
+	c, err := s.read(ctx, ws)
+	if err != nil {
+		return nil, storeError("read the purposes", err)
+	}
+	r := c.register
+	var decoded bson.D
+	if e := checkChannel(in.Channel); e != nil {
+		return nil, e
+	}
+	if in.Purpose != "" {
+		switch p := r.Purpose(in.Purpose); {
+		case p == nil:
+			return nil, errNoPurpose("purpose")
+		case !p.Objectionable():
+			return nil, core.Errorf(core.Invalid, "OBJECTION_DOES_NOT_APPLY", "the legal basis of this purpose knows no withdrawal").At("purpose")
+		}
+	}
+	if len(in.IdempotencyKey) > 200 {
+		return nil, core.Errorf(core.Invalid, "IDEMPOTENCY_KEY", "an idempotency key has at most 200 bytes").At("idempotencyKey")
+	}
+	if in.Evidence != nil {
+		var fault *core.Error
+		if decoded, fault = in.Evidence.check(); fault != nil {
+			return nil, fault.At("evidence")
+		}
+	}
+	who, err := s.find(ctx, ws, in.ProfileID, in.Identifier, !in.DryRun)
+	if err != nil {
+		return nil, err
+	}
+	w := &withdrawing{s: s, ws: ws, in: in, decoded: decoded, record: messageID("withdraw", in.IdempotencyKey, s.now()), done: map[string]bool{}}
+	w.purposes = []string{in.Purpose}
+	if in.Purpose == "" {
+		w.purposes = r.objectionable(who, s.now())
+	}
+	if in.DryRun {
+		return w.planned(ctx, who), nil
+	}
+	return w.run(ctx, who)
+}
+
+// objectionable lists the purposes that a withdrawal of everything is about: those of
+// the register that can be objected to, and what else the person spoke of.
+func (r *Register) objectionable(who *Subject, now time.Time) []string {
+	var out []string
+	for _, key := range r.keys {
+		if r.purposes[key].Objectionable() {
+			out = append(out, key)
+		}
+	}
+	if who.Words == nil {
+		return out
+	}
+	for _, w := range who.Words(now) {
+		if r.purposes[w.Purpose] == nil && w.Purpose != GPC && !slices.Contains(out, w.Purpose) {
+			out = append(out, w.Purpose)
+		}
+	}
+	return out
+}
+
+// withdrawing is one withdrawal under way.
+type withdrawing struct {
+	s        *Service
+	ws       string
+	in       WithdrawInput
+	decoded  bson.D
+	record   string
+	purposes []string
+	done     map[string]bool // parts under which it is written
+	entries  []string
+	round    int
+}
+
+func (w *withdrawing) planned(ctx context.Context, who *Subject) *Withdrawal {
+	out := &Withdrawal{ProfileID: who.ID}
+	for _, purpose := range w.purposes {
+		out.Entries = append(out.Entries, &Entry{Purpose: purpose, Channel: w.in.Channel, Status: Withdrawn, At: w.s.now(), RecordedAt: w.s.now(), Actor: actor(ctx)})
+	}
+	return out
+}
+
+// run writes until every part has the word and the word holds: merges may bring parts
+// and other words while it writes.
+func (w *withdrawing) run(ctx context.Context, who *Subject) (*Withdrawal, error) {
+	id := who.Part
+	for range 50 {
+		todo := slices.DeleteFunc(slices.Clone(who.Parts), func(part string) bool { return w.done[part] })
+		if len(todo) == 0 {
+			if w.holds(who) {
+				return w.finish(ctx, who)
+			}
+			clear(w.done) // a yes whose time is later came in between
+			todo = who.Parts
+		}
+		// The part that was asked for first: its entries are those that are shown.
+		slices.SortStableFunc(todo, func(a, b string) int {
+			switch {
+			case a == b:
+				return 0
+			case a == id:
+				return -1
+			case b == id:
+				return 1
+			}
+			return 0
+		})
+		if err := w.write(ctx, who, todo); err != nil {
+			return nil, err
+		}
+		var err error
+		if who, err = w.s.subject(ctx, w.ws, id); err != nil {
+			return nil, err
+		}
+	}
+	return nil, errBusy
+}
+
+// holds reports whether nothing recorded about the purposes is a yes any more.
+func (w *withdrawing) holds(who *Subject) bool {
+	now := w.s.now()
+	words := who.Words(now)
+	for _, purpose := range w.purposes {
+		channels := []string{w.in.Channel}
+		if w.in.Channel == "" {
+			channels = append(channels, Channels()...)
+		}
+		for _, channel := range channels {
+			if status, _ := Status(words, purpose, channel, now); !No(status) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// write commits the word about each purpose under each part.
+func (w *withdrawing) write(ctx context.Context, who *Subject, parts []string) error {
+	w.round++
+	var events []event.SystemEvent
+	for _, part := range parts {
+		for _, purpose := range w.purposes {
+			events = append(events, event.SystemEvent{ProfileID: part, Input: w.event(ctx, who, part, purpose)})
+		}
+	}
+	for chunk := range slices.Chunk(events, event.MaxSystemEvents) {
+		ops, err := w.s.audited(ctx, Trace{
+			Workspace: w.ws, Action: "consent.withdraw", Resource: "profile", Profiles: []string{who.ID}, Identifier: w.in.Identifier,
+			Purpose: w.in.Purpose, Decision: core.Allow, Details: map[string]string{"channel": w.in.Channel, "entries": strconv.Itoa(len(chunk))},
+		})
+		if err != nil {
+			return err
+		}
+		results, err := w.s.Committer.CommitAll(ctx, w.ws, chunk, ops...)
+		if err != nil {
+			return storeError("withdraw consent", err)
+		}
+		for i, out := range results {
+			if out.Status == event.Rejected {
+				return core.Errorf(core.Conflict, "IDEMPOTENCY_KEY_USED", "this idempotency key was used for something else; take another").At("idempotencyKey")
+			}
+			if len(w.entries) < len(w.purposes) {
+				w.entries = append(w.entries, EntryID(out.EventID))
+			}
+			w.done[chunk[i].ProfileID] = true
+		}
+	}
+	return nil
+}
+
+func (w *withdrawing) event(ctx context.Context, who *Subject, part, purpose string) event.Input {
+	say := Saying{Purpose: purpose, Channel: w.in.Channel, Status: Withdrawn}
+	props := bson.D{{Key: "purpose", Value: purpose}, {Key: "status", Value: Withdrawn}, {Key: "actor", Value: actor(ctx)}, {Key: "record", Value: w.record + ":" + strconv.Itoa(w.round)}}
+	if say.Channel != "" {
+		props = append(props, bson.E{Key: "channel", Value: say.Channel})
+	}
+	if w.in.Evidence != nil {
+		props = append(props, bson.E{Key: "evidence", Value: w.in.Evidence.document(w.decoded)})
+	}
+	said := bson.D{{Key: "purpose", Value: w.in.Purpose}, {Key: "channel", Value: w.in.Channel}}
+	if w.in.Evidence != nil {
+		said = append(said, bson.E{Key: "evidence", Value: w.in.Evidence.document(nil)})
+	}
+	return event.Input{
+		MessageID: "consent:" + core.HashID("withdraw", w.record, part, purpose, strconv.Itoa(w.round)), Name: NameRecorded,
+		Timestamp: w.s.after(who, purpose), Properties: document(props), Context: say.Context(), Sum: sumOf(said),
+	}
+}
+
+func (w *withdrawing) finish(ctx context.Context, who *Subject) (*Withdrawal, error) {
+	entries, err := w.s.load(ctx, w.ws, w.entries)
+	return &Withdrawal{ProfileID: who.ID, Entries: entries}, storeError("read the ledger", err)
+}
