@@ -1,6 +1,7 @@
 package consent
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -83,7 +84,32 @@ func plain(s gpp.Section) bson.M {
 	}
 	delete(fields, "SectionID")
 	delete(fields, "Value")
+	for _, segment := range fields {
+		if m, ok := segment.(map[string]any); ok {
+			legible(m)
+		}
+	}
 	return fields
+}
+
+// legible makes numbers of the lists of bytes in a segment.
+func legible(m map[string]any) {
+	for key, v := range m {
+		if f, ok := v.(float64); ok {
+			m[key] = int64(f)
+		}
+		text, ok := v.(string)
+		if !ok {
+			continue
+		}
+		if raw, err := base64.StdEncoding.DecodeString(text); err == nil {
+			list := make([]int64, len(raw))
+			for i, b := range raw {
+				list[i] = int64(b)
+			}
+			m[key] = list
+		}
+	}
 }
 
 // numbers lists those from 1 to n that are set.
