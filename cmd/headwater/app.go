@@ -10,6 +10,7 @@ import (
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/audit"
+	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/keyring"
@@ -33,6 +34,7 @@ type app struct {
 	jobs     *work.Jobs
 	access   *access.Service
 	audit    *audit.Log
+	consent  *consent.Service
 	events   *event.Service
 	profiles *profile.Service
 	objects  *object.Service
@@ -69,6 +71,9 @@ func newApp(e *env, s store.Store, ring *keyring.Ring) *app {
 	a.profiles = profile.NewService(s, e.clock)
 	a.pipeline = ingest.New(ingest.Options{
 		Store: s, Clock: e.clock, Events: a.events, Profiles: a.profiles, Log: e.log, Hooks: hooks(a.metrics),
+	})
+	a.consent = consent.NewService(consent.Options{
+		Store: s, Clock: e.clock, People: a.profiles.ConsentPeople(), Committer: a.pipeline, Tokens: ring, Audit: a.audit,
 	})
 	a.objects = object.NewService(object.Options{
 		Store: s, Clock: e.clock, Committer: a.pipeline, People: a.profiles, Events: a.events, Jobs: a.jobs, Logger: e.log,
@@ -192,7 +197,7 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 
 	g := graph.New(graph.Options{
 		Services: graph.Services{
-			Store: a.store, Hub: hub, Access: a.access, Audit: a.audit, Jobs: a.jobs, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
+			Store: a.store, Hub: hub, Access: a.access, Audit: a.audit, Jobs: a.jobs, Consent: a.consent, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
 			Ingest: a.pipeline, Clock: a.e.clock,
 		},
 		Trusted: trusted, Origins: f.CorsOrigin, Playground: !f.NoGraphiql, Logger: a.e.log,

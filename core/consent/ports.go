@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/store"
 )
@@ -55,8 +56,9 @@ type Trace struct {
 }
 
 // Auditor makes an entry of the audit log to be committed with what it tells of.
+// audit.Log implements it.
 type Auditor interface {
-	AuditOp(ctx context.Context, t Trace) (store.Op, error)
+	Op(ctx context.Context, e audit.Entry) (store.Op, error)
 }
 
 // audited returns the operation of a trace in front of others.
@@ -64,7 +66,22 @@ func (s *Service) audited(ctx context.Context, t Trace, ops ...store.Op) ([]stor
 	if s.Audit == nil {
 		return ops, nil
 	}
-	op, err := s.Audit.AuditOp(ctx, t)
+	e := audit.Entry{
+		Workspace: t.Workspace, Action: t.Action, Resource: t.Resource, Subjects: t.Profiles, Decision: t.Decision,
+		Details: map[string]string{},
+	}
+	for key, v := range t.Details {
+		if v != "" {
+			e.Details[key] = v
+		}
+	}
+	if t.Purpose != "" {
+		e.Details["purpose"] = t.Purpose // the entry's own is that of the request
+	}
+	if t.Identifier != nil {
+		e.Identifiers = []audit.Subject{{Namespace: t.Identifier.Namespace, Value: t.Identifier.Value}}
+	}
+	op, err := s.Audit.Op(ctx, e)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
@@ -34,7 +35,7 @@ type process struct {
 	virtual  *core.VirtualClock
 	profiles *profile.Service
 	pipeline *ingest.Pipeline
-	traces   []consent.Trace
+	traces   []audit.Entry
 	n        int
 }
 
@@ -69,11 +70,11 @@ func openAt(t *testing.T, path string, clock core.Clock) *process {
 	return p
 }
 
-// AuditOp notes what the audit log would be told; its operation writes something of its
-// own, as an entry does.
-func (p *process) AuditOp(_ context.Context, t consent.Trace) (store.Op, error) {
-	p.traces = append(p.traces, t)
-	return store.AddTo(ws, "audit", 0, map[string]int64{t.Action: 1}), nil
+// Op notes what the audit log would be told; its operation writes something of its own,
+// as an entry does.
+func (p *process) Op(_ context.Context, e audit.Entry) (store.Op, error) {
+	p.traces = append(p.traces, e)
+	return store.AddTo(ws, "audit", 0, map[string]int64{"n": 1}), nil
 }
 
 func (p *process) reason(err error, code core.Code, reason string, path ...string) {

@@ -75,3 +75,7 @@ func (p *Profile) subject(part string) *consent.Subject {
 		},
 	}
 }
+
+// Gated reports whether people's data leaves through a gate that asks the policy:
+// whether SetGate was called.
+func (s *Service) Gated() bool { return s.gate.View != nil }

@@ -23,6 +23,12 @@ func (r query) Node(ctx context.Context, id string) (view.Node, error) {
 			err = seenEvents(ctx, e)
 		}
 		return node(e, err)
+	case core.PrefixConsent:
+		e, err := r.Consent.Entry(ctx, ws, id)
+		if err == nil && e != nil {
+			err = r.asksConsent(ctx, ws, e.Part)
+		}
+		return node(e, err)
 	case core.PrefixMerge:
 		return node(r.Resolver.Profiles.GetMerge(ctx, ws, id))
 	case core.PrefixProposal:

@@ -6,6 +6,7 @@ import (
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/audit"
+	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/object"
@@ -21,6 +22,7 @@ type Services struct {
 	Access   *access.Service
 	Audit    *audit.Log
 	Jobs     *work.Jobs
+	Consent  *consent.Service
 	Events   *event.Service
 	Profiles *profile.Service
 	Objects  *object.Service
@@ -72,6 +74,8 @@ type (
 	objectFields       struct{ *Resolver }
 	relationFields     struct{ *Resolver }
 	recordFields       struct{ *Resolver }
+	purposeFields      struct{ *Resolver }
+	consentFields      struct{ *Resolver }
 )
 
 // Query implements gen.ResolverRoot.
@@ -160,6 +164,12 @@ func (r *Resolver) ObjectRelation() gen.ObjectRelationResolver { return relation
 
 // Record implements gen.ResolverRoot.
 func (r *Resolver) Record() gen.RecordResolver { return recordFields{r} }
+
+// Purpose implements gen.ResolverRoot.
+func (r *Resolver) Purpose() gen.PurposeResolver { return purposeFields{r} }
+
+// ConsentEntry implements gen.ResolverRoot.
+func (r *Resolver) ConsentEntry() gen.ConsentEntryResolver { return consentFields{r} }
 
 // workspace returns the workspace of the actor; a directive has seen to it that
 // there is one.

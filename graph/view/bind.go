@@ -5,6 +5,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/audit"
+	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/segment"
@@ -91,3 +92,9 @@ type ProfileChange struct {
 	Cause   segment.Cause
 	At      time.Time
 }
+
+// ConsentEntryConnection is a page of the ledger of consent.
+type ConsentEntryConnection = Connection[consent.Entry]
+
+// ConsentEntryEdge is an item of such a page.
+type ConsentEntryEdge = Edge[consent.Entry]

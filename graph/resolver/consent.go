@@ -1,0 +1,158 @@
+package resolver
+
+import (
+	"context"
+	"time"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/audit"
+	"github.com/headwater-cdp/headwater/core/consent"
+	"github.com/headwater-cdp/headwater/graph/gen"
+	"github.com/headwater-cdp/headwater/graph/scalar"
+	"github.com/headwater-cdp/headwater/graph/view"
+)
+
+// ConsentLedger answers Query.consentLedger.
+func (r query) ConsentLedger(ctx context.Context, profileID string, first *int, after *string, last *int, before *string) (*view.ConsentEntryConnection, error) {
+	w, err := window(first, after, last, before)
+	if err != nil {
+		return nil, err
+	}
+	ws := workspace(ctx)
+	if err := r.asksConsent(ctx, ws, profileID); err != nil {
+		return nil, err
+	}
+	page, err := r.Consent.Ledger(ctx, ws, profileID, w)
+	if err != nil {
+		return nil, err
+	}
+	return view.NewConnection(page, func(ctx context.Context) (int64, error) { return r.Consent.CountLedger(ctx, ws, profileID) }), nil
+}
+
+// ConsentDecision answers Query.consentDecision.
+func (r query) ConsentDecision(ctx context.Context, profileID, purpose string, channel *gen.Channel, asOf *time.Time) (*consent.Decision, error) {
+	ws := workspace(ctx)
+	if err := r.asksConsent(ctx, ws, profileID); err != nil {
+		return nil, err
+	}
+	return r.Consent.Decide(ctx, ws, consent.Question{ProfileID: profileID, Purpose: purpose, Channel: string(value(channel)), AsOf: asOf})
+}
+
+// asksConsent refuses questions about the consent of somebody whom the actor may not
+// know of, and tells the audit log of the others. That the person has not agreed to the
+// purpose of the request is no reason to refuse: it is what is asked.
+func (r *Resolver) asksConsent(ctx context.Context, ws, profileID string) error {
+	if r.Profiles.Gated() {
+		gate, err := r.Profiles.Gate(ctx, ws)
+		if err != nil {
+			return err
+		}
+		if !gate.Category(core.Consent).Allowed() {
+			return core.Errorf(core.Forbidden, "PROTECTED_FIELD", "this key may not read what people agreed to, for the purpose of this request")
+		}
+		p, err := r.Profiles.Get(ctx, ws, profileID)
+		if err != nil {
+			return err
+		}
+		if ok, why := gate.Admits(ctx, p); !ok && why != core.WithheldConsent {
+			return core.Errorf(core.NotFound, "PROFILE", "there is no profile with this id").At("profileId")
+		}
+	}
+	return audit.Note(ctx, audit.Seen{Fields: []string{"consents"}, Profiles: []string{profileID}})
+}
+
+// Channel answers ConsentEntry.channel.
+func (r consentFields) Channel(_ context.Context, e *consent.Entry) (*gen.Channel, error) {
+	if c := gen.Channel(e.Channel); c.IsValid() {
+		return &c, nil
+	}
+	return nil, nil
+}
+
+// Status answers ConsentEntry.status.
+func (r consentFields) Status(_ context.Context, e *consent.Entry) (gen.ConsentStatus, error) {
+	if s := gen.ConsentStatus(e.Status); s.IsValid() {
+		return s, nil
+	}
+	return gen.ConsentStatusUnknown, nil
+}
+
+// ExpiresAt answers ConsentEntry.expiresAt.
+func (r consentFields) ExpiresAt(_ context.Context, e *consent.Entry) (*time.Time, error) {
+	if e.ExpiresAt.IsZero() {
+		return nil, nil
+	}
+	return &e.ExpiresAt, nil
+}
+
+// Evidence answers ConsentEntry.evidence.
+func (r consentFields) Evidence(_ context.Context, e *consent.Entry) (scalar.JSON, error) {
+	if len(e.Evidence) == 0 {
+		return scalar.JSON("{}"), nil
+	}
+	return document(e.Evidence)
+}
+
+// RecordConsent answers Mutation.recordConsent.
+func (r mutation) RecordConsent(ctx context.Context, in gen.RecordConsentInput) (*gen.RecordConsentPayload, error) {
+	ws := workspace(ctx)
+	made, err := r.Consent.Record(ctx, ws, consent.RecordInput{
+		ProfileID: value(in.ProfileID), Identifier: in.Identifier, Purpose: in.Purpose, Channel: string(value(in.Channel)),
+		Status: string(in.Status), At: in.At, ExpiresAt: in.ExpiresAt, Evidence: evidenceOf(in.Evidence),
+		IdempotencyKey: value(in.IdempotencyKey), DryRun: value(in.DryRun),
+	})
+	out := &gen.RecordConsentPayload{}
+	if out.UserErrors, err = problems(err); err != nil || out.UserErrors != nil {
+		return out, err
+	}
+	out.Entry, out.ProfileID, out.ConfirmationToken = made.Entry, text(made.ProfileID), text(made.Token)
+	if made.Token != "" {
+		out.ConfirmBefore = &made.TokenUntil
+	}
+	return out, told(ctx, made.ProfileID)
+}
+
+// ConfirmConsent answers Mutation.confirmConsent.
+func (r mutation) ConfirmConsent(ctx context.Context, in gen.ConfirmConsentInput) (*gen.ConfirmConsentPayload, error) {
+	made, err := r.Consent.Confirm(ctx, workspace(ctx), in.Token)
+	out := &gen.ConfirmConsentPayload{}
+	if out.UserErrors, err = problems(err); err != nil || out.UserErrors != nil {
+		return out, err
+	}
+	out.Entry = made.Entry
+	return out, told(ctx, made.ProfileID)
+}
+
+// WithdrawConsent answers Mutation.withdrawConsent.
+func (r mutation) WithdrawConsent(ctx context.Context, in gen.WithdrawConsentInput) (*gen.WithdrawConsentPayload, error) {
+	done, err := r.Consent.Withdraw(ctx, workspace(ctx), consent.WithdrawInput{
+		ProfileID: value(in.ProfileID), Identifier: in.Identifier, Purpose: value(in.Purpose), Channel: string(value(in.Channel)),
+		Evidence: evidenceOf(in.Evidence), IdempotencyKey: value(in.IdempotencyKey), DryRun: value(in.DryRun),
+	})
+	out := &gen.WithdrawConsentPayload{Entries: []*consent.Entry{}}
+	if out.UserErrors, err = problems(err); err != nil || out.UserErrors != nil {
+		return out, err
+	}
+	out.ProfileID = text(done.ProfileID)
+	if !value(in.DryRun) {
+		out.Entries = done.Entries
+	}
+	return out, told(ctx, done.ProfileID)
+}
+
+// told tells the audit log whose word an answer shows.
+func told(ctx context.Context, profileID string) error {
+	if profileID == "" {
+		return nil
+	}
+	return audit.Note(ctx, audit.Seen{Fields: []string{"consents"}, Profiles: []string{profileID}})
+}
+
+func evidenceOf(in *gen.ConsentEvidenceInput) *consent.Evidence {
+	if in == nil {
+		return nil
+	}
+	return &consent.Evidence{
+		NoticeHash: in.NoticeHash, Locale: in.Locale, Surface: in.Surface, Method: in.Method, Raw: value(in.Raw), RawFormat: value(in.RawFormat),
+	}
+}
