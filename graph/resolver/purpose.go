@@ -145,3 +145,8 @@ func (r mutation) SetConsentSettings(ctx context.Context, in gen.SetConsentSetti
 	out.UserErrors, err = problems(err)
 	return out, err
 }
+
+// LegalBasis answers Purpose.legalBasis.
+func (r purposeFields) LegalBasis(_ context.Context, p *consent.Purpose) (gen.LegalBasis, error) {
+	return gen.LegalBasis(p.LegalBasis), nil
+}
