@@ -114,10 +114,11 @@ var changing = []struct {
 	form *regexp.Regexp
 	name string
 }{
-	{regexp.MustCompile(`\b(prof|evt|mrg|prop|job|key|src|qua|req|ws|msg|imp|seg)_[0-9A-Z]{10,26}\b`), "$1"},
+	{regexp.MustCompile(`\b(prof|evt|mrg|prop|job|key|src|qua|req|ws|msg|imp|seg|con|rcp)_[0-9A-Z]{10,26}\b`), "$1"},
 	{regexp.MustCompile(`"(20[2-9][0-9]-[01][0-9]-[0-3][0-9]T[0-9:.]+Z)"`), "TIME"},
 	{regexp.MustCompile(`(Cursor|cursor)": "([A-Za-z0-9_.-]{8,})"`), "CURSOR"},
 	{regexp.MustCompile(`"hw_[A-Za-z0-9_]+"`), "SECRET"},
+	{regexp.MustCompile(`"ws_[0-9]+\.[A-Za-z0-9_-]{40,}"`), `"TOKEN"`},
 	{regexp.MustCompile(`\b(rec_[a-z_]+)\.[0-9A-Z]{26}\b`), "$1.HASH"},
 }
 
@@ -138,6 +139,7 @@ func normal(t *testing.T, body []byte) []byte {
 	text = changing[2].form.ReplaceAllString(text, `$1": "CURSOR"`)
 	text = changing[3].form.ReplaceAllString(text, `"SECRET"`)
 	text = changing[4].form.ReplaceAllString(text, changing[4].name)
+	text = changing[5].form.ReplaceAllString(text, changing[5].name)
 	return []byte(text + "\n")
 }
 

@@ -1970,10 +1970,6 @@ func (ec *executionContext) unmarshalInputRecordConsentInput(ctx context.Context
 		asMap[k] = v
 	}
 
-	if _, present := asMap["status"]; !present {
-		asMap["status"] = "GRANTED"
-	}
-
 	fieldsInOrder := [...]string{"profileId", "identifier", "purpose", "channel", "status", "at", "expiresAt", "evidence", "idempotencyKey", "dryRun"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
@@ -2011,7 +2007,7 @@ func (ec *executionContext) unmarshalInputRecordConsentInput(ctx context.Context
 			it.Channel = data
 		case "status":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("status"))
-			data, err := ec.unmarshalNConsentStatus2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐConsentStatus(ctx, v)
+			data, err := ec.unmarshalOConsentStatus2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐConsentStatus(ctx, v)
 			if err != nil {
 				return it, err
 			}

@@ -2783,6 +2783,22 @@ func (ec *executionContext) marshalOChannel2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋ
 	return v
 }
 
+func (ec *executionContext) unmarshalOConsentStatus2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐConsentStatus(ctx context.Context, v any) (*ConsentStatus, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(ConsentStatus)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOConsentStatus2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐConsentStatus(ctx context.Context, sel ast.SelectionSet, v *ConsentStatus) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
 func (ec *executionContext) marshalOIdentifier2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋprofileᚐHeld(ctx context.Context, sel ast.SelectionSet, v *profile.Held) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null

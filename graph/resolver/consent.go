@@ -98,7 +98,7 @@ func (r mutation) RecordConsent(ctx context.Context, in gen.RecordConsentInput) 
 	ws := workspace(ctx)
 	made, err := r.Consent.Record(ctx, ws, consent.RecordInput{
 		ProfileID: value(in.ProfileID), Identifier: in.Identifier, Purpose: in.Purpose, Channel: string(value(in.Channel)),
-		Status: string(in.Status), At: in.At, ExpiresAt: in.ExpiresAt, Evidence: evidenceOf(in.Evidence),
+		Status: string(value(in.Status)), At: in.At, ExpiresAt: in.ExpiresAt, Evidence: evidenceOf(in.Evidence),
 		IdempotencyKey: value(in.IdempotencyKey), DryRun: value(in.DryRun),
 	})
 	out := &gen.RecordConsentPayload{}
