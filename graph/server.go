@@ -12,6 +12,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/graph/engine"
 	"github.com/headwater-cdp/headwater/graph/gen"
 	"github.com/headwater-cdp/headwater/graph/graphiql"
@@ -72,6 +73,9 @@ func New(opt Options) *Server {
 			panic("graph: nothing is shown without an audit log") // a programmer's mistake
 		}
 		opt.Trails = func(ctx context.Context, action, resource string) (context.Context, engine.Trail) {
+			if access.IsGuest(core.ActorFrom(ctx)) {
+				return ctx, untold{}
+			}
 			return opt.Audit.Begin(ctx, action, resource)
 		}
 	}
@@ -91,13 +95,26 @@ func New(opt Options) *Server {
 	})
 	s := &Server{page: http.NotFoundHandler()}
 	s.transport = transport.New(transport.Options{
-		Engine: e, Limits: opt.Limits, Authenticate: opt.Access.Authenticate, Live: opt.Access.Live,
+		Engine: e, Limits: opt.Limits, Admit: opt.Access.Admit, Live: opt.Access.Live,
 		Origins: opt.Origins, KeepAlive: opt.KeepAlive, Clock: opt.Clock, Logger: opt.Logger,
 	})
 	if opt.Playground {
 		s.page = graphiql.Handler()
 	}
 	return s
+}
+
+// untold is the trail of a guest, who has no workspace whose log could tell of them.
+// Services find no trail in the context and so show nothing of anybody; what a guest
+// does, the service writes down itself.
+type untold struct{}
+
+func (untold) Select([]string)                    {}
+func (untold) Force()                             {}
+func (untold) Asked(string, string)               {}
+func (untold) Close(context.Context, error) error { return nil }
+func (untold) Saw(context.Context, audit.Seen) error {
+	return core.Errorf(core.Forbidden, "NOT_A_MEMBER", "who is no member sees nobody")
 }
 
 // Handler serves /graphql: POST, GET, websockets and server-sent events. It

@@ -63,10 +63,13 @@ func newApp(e *env, s store.Store, ring *keyring.Ring) *app {
 	a := &app{e: e, store: s, ring: ring, metrics: telemetry.NewMetrics(buildVersion())}
 	a.runner = work.New(work.Options{Store: s, Clock: e.clock, Logger: e.log})
 	a.jobs = work.NewJobs(a.runner)
-	a.access = access.New(access.Options{Store: s, Clock: e.clock, Logger: e.log, Jobs: a.jobs, Specs: specs()})
 	a.audit = audit.New(audit.Options{
 		Store: s, Keys: ring, Clock: e.clock, Logger: e.log, Runner: a.runner, Workspaces: a.workspaceIDs, Resolve: a.profilesOf,
 	})
+	a.access = access.New(access.Options{
+		Store: s, Clock: e.clock, Logger: e.log, Jobs: a.jobs, Specs: specs(), Ring: ring, Audit: a.audit, Alert: a.alert,
+	})
+	a.knowPurposes(consent.NewService(consent.Options{Store: s, Clock: e.clock}))
 	a.events = event.NewService(s, e.clock)
 	a.profiles = profile.NewService(s, e.clock)
 	a.pipeline = ingest.New(ingest.Options{
@@ -158,6 +161,7 @@ func (a *app) close() error {
 
 // httpFlags configure the edge.
 type httpFlags struct {
+	signInFlags
 	Addr             string   `help:"Address to listen on; port 0 picks one." default:"127.0.0.1:8080"`
 	CorsOrigin       []string `help:"Origins whose pages may use /graphql, or *." placeholder:"ORIGIN"`
 	TrustedDocuments string   `help:"JSON file of hash to query text; when given, only those run." type:"existingfile" placeholder:"FILE"`
@@ -172,6 +176,9 @@ type httpFlags struct {
 // begun: no new connections, requests in flight, queued events, leased work.
 func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 	ctx := a.e.ctx
+	if err := a.signIn(f.signInFlags); err != nil {
+		return err
+	}
 	var trusted map[string]string
 	if f.TrustedDocuments != "" {
 		if trusted, err = graph.ReadTrusted(f.TrustedDocuments); err != nil {

@@ -16,6 +16,7 @@ type workspaceCmd struct {
 	Create createWorkspaceCmd `cmd:"" help:"Make a workspace; prints its id and first two keys as JSON."`
 	List   listWorkspacesCmd  `cmd:"" help:"List the workspaces, one JSON object a line."`
 	Key    workspaceKeyCmd    `cmd:"" help:"Make a key; prints it as JSON."`
+	Member memberCmd          `cmd:"" help:"Invite and list the members of a workspace."`
 	Delete deleteWorkspaceCmd `cmd:"" help:"Delete a workspace and everything in it."`
 }
 

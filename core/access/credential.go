@@ -63,7 +63,7 @@ func (c *credential) View(ctx context.Context) (*core.View, error) {
 	}
 	n := scoped(v, st.scopes)
 	if c.reason == "" {
-		n = unexplained(n, st.workspace.Access.reasonFor())
+		n = unexplained(n, st.workspace.Access.ReasonFor())
 	}
 	c.last.Store(&narrowed{v, n, st.workspace.V})
 	return n, nil

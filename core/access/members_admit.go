@@ -182,6 +182,15 @@ type guestDecider struct{ credential }
 // View implements core.Decider.
 func (g *guestDecider) View(context.Context) (*core.View, error) { return &core.View{}, nil }
 
+// IsGuest reports whether a is somebody who signed in and is no member.
+func IsGuest(a *core.Actor) bool {
+	if a == nil {
+		return false
+	}
+	_, ok := a.Decider.(*guestDecider)
+	return ok
+}
+
 // identityOf returns whom an issuer vouched for in this request, or nil.
 func identityOf(a *core.Actor) *Identity {
 	if a == nil {

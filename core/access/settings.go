@@ -43,7 +43,8 @@ func (s *Settings) limitsOf(role string) core.Limits {
 	return core.Limits{}
 }
 
-func (s *Settings) reasonFor() []core.Category {
+// ReasonFor returns the categories that are read only when a reason is given.
+func (s *Settings) ReasonFor() []core.Category {
 	if s.ReasonData == nil {
 		return DefaultReasonData
 	}

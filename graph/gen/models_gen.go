@@ -12,12 +12,9 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
-	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/condition"
-	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
-	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/segment"
@@ -25,6 +22,36 @@ import (
 	"github.com/headwater-cdp/headwater/graph/scalar"
 	"github.com/headwater-cdp/headwater/graph/view"
 )
+
+// Accepts an invitation: the request carries the token of an issuer as Authorization: Bearer.
+type AcceptInvitationInput struct {
+	// What inviteMember answered.
+	Token string `json:"token"`
+}
+
+// A membership.
+type AcceptInvitationPayload struct {
+	// The member; name its workspace in X-Workspace when you are a member of several.
+	Member *access.Member `json:"member,omitempty"`
+	// The workspace.
+	WorkspaceID *string `json:"workspaceId,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// What a workspace says about who comes in, and how.
+type AccessSettings struct {
+	// The issuers whose tokens open the workspace; empty means all that the server trusts.
+	Issuers []string `json:"issuers"`
+	// The roles that act only when a reason is given (X-Reason).
+	ReasonRoles []string `json:"reasonRoles"`
+	// The categories that are read only when a reason is given.
+	ReasonData []core.Category `json:"reasonData"`
+	// The roles whose members see only some people.
+	RoleLimits []*access.RoleLimits `json:"roleLimits"`
+	// The workspace's version, for expectedVersion.
+	Version int `json:"version"`
+}
 
 // Puts people on a list.
 type AddToListInput struct {
@@ -44,26 +71,6 @@ type AddToListPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
-// Ends a purpose, or brings one back.
-type ArchivePurposeInput struct {
-	// Which purpose.
-	Key string `json:"key"`
-	// False brings it back.
-	Archive bool `json:"archive"`
-	// The version that you saw; another is a CONFLICT.
-	ExpectedVersion *int `json:"expectedVersion,omitempty"`
-	// Only check it.
-	DryRun *bool `json:"dryRun,omitempty"`
-}
-
-// The purpose as it is now.
-type ArchivePurposePayload struct {
-	// The purpose; after a dry run as it would be.
-	Purpose *consent.Purpose `json:"purpose,omitempty"`
-	// What is wrong with the input.
-	UserErrors []*core.Error `json:"userErrors"`
-}
-
 // Puts a segment away.
 type ArchiveSegmentInput struct {
 	// The segment.
@@ -78,28 +85,6 @@ type ArchiveSegmentPayload struct {
 	Segment *segment.Segment `json:"segment,omitempty"`
 	// What is wrong with the input; IN_USE names who needs it.
 	UserErrors []*core.Error `json:"userErrors"`
-}
-
-// Narrows a list of entries; all that is given must hold.
-type AuditFilter struct {
-	// The id of who did it.
-	Actor *string `json:"actor,omitempty"`
-	// Somebody whom it concerned, by an identifier; also after their erasure.
-	Subject *event.Identifier `json:"subject,omitempty"`
-	// Somebody whom it concerned, by the profile's id; also after their erasure.
-	ProfileID *string `json:"profileId,omitempty"`
-	// What it was done for.
-	Purpose *string `json:"purpose,omitempty"`
-	// What was done.
-	Action *string `json:"action,omitempty"`
-	// Whether it was allowed.
-	Decision *core.Effect `json:"decision,omitempty"`
-	// The request that it was part of.
-	RequestID *string `json:"requestId,omitempty"`
-	// Not before.
-	From *time.Time `json:"from,omitempty"`
-	// Not after.
-	To *time.Time `json:"to,omitempty"`
 }
 
 // Cancels a job.
@@ -152,20 +137,6 @@ type CombineSegmentsPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
-// Confirms a word that is PENDING.
-type ConfirmConsentInput struct {
-	// The token of recordConsent.
-	Token string `json:"token"`
-}
-
-// The word as it stands in the ledger.
-type ConfirmConsentPayload struct {
-	// The entry of the confirmation.
-	Entry *consent.Entry `json:"entry,omitempty"`
-	// What is wrong with the input.
-	UserErrors []*core.Error `json:"userErrors"`
-}
-
 // The standing of a purpose on a channel.
 type Consent struct {
 	// The purpose.
@@ -178,34 +149,6 @@ type Consent struct {
 	At time.Time `json:"at"`
 	// The event that said so.
 	EntryID string `json:"entryId"`
-}
-
-// What shows that somebody said something.
-type ConsentEvidenceInput struct {
-	// A hash of the text that was shown.
-	NoticeHash string `json:"noticeHash"`
-	// The language of that text: "de-AT".
-	Locale string `json:"locale"`
-	// Where: "checkout".
-	Surface string `json:"surface"`
-	// How: "checkbox".
-	Method string `json:"method"`
-	// The string of a consent platform, kept as it is.
-	Raw *string `json:"raw,omitempty"`
-	// Its format: TCF, GPP or GPC.
-	RawFormat *string `json:"rawFormat,omitempty"`
-}
-
-// Which rules hold where, and how it is known where a person is.
-type ConsentSettings struct {
-	// Paths of traits that hold a country's code; the first that does wins.
-	CountryTraits []string `json:"countryTraits"`
-	// What holds where nothing else is said.
-	Default JurisdictionRule `json:"default"`
-	// The rules of countries.
-	Jurisdictions []*Jurisdiction `json:"jurisdictions"`
-	// How often the settings were changed.
-	Version int `json:"version"`
 }
 
 // Puts an event right.
@@ -246,6 +189,8 @@ type CreateKeyInput struct {
 	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
 	// Events a second, for each process; no limit when left out.
 	EventsPerSecond *float64 `json:"eventsPerSecond,omitempty"`
+	// Whose data it may see; everybody's when left out.
+	Limits *LimitsInput `json:"limits,omitempty"`
 	// A second call with the same key is a CONFLICT: a secret is shown once only.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
@@ -284,42 +229,6 @@ type CreateObjectTypeInput struct {
 type CreateObjectTypePayload struct {
 	// The type.
 	ObjectType *object.Type `json:"objectType,omitempty"`
-	// What is wrong with the input.
-	UserErrors []*core.Error `json:"userErrors"`
-}
-
-// A new purpose.
-type CreatePurposeInput struct {
-	// A letter and up to 99 letters, digits, "_", "." and "-".
-	Key string `json:"key"`
-	// Its name for people.
-	Name string `json:"name"`
-	// What it is, for people.
-	Description *string `json:"description,omitempty"`
-	// The key of the purpose above it.
-	Parent *string `json:"parent,omitempty"`
-	// What makes it lawful.
-	LegalBasis LegalBasis `json:"legalBasis"`
-	// Whether it is for people who agreed only; what rests on consent must be.
-	ConsentRequired bool `json:"consentRequired"`
-	// Whether a yes counts with evidence only.
-	EvidenceRequired bool `json:"evidenceRequired"`
-	// Whether a yes counts when the person confirmed it.
-	DoubleOptIn bool `json:"doubleOptIn"`
-	// Whether it is sale or sharing.
-	SaleOrSharing bool `json:"saleOrSharing"`
-	// How long its data is kept.
-	Retention *time.Duration `json:"retention,omitempty"`
-	// The rules of countries that hold before the workspace's own.
-	Jurisdictions []*PurposeJurisdictionInput `json:"jurisdictions,omitempty"`
-	// Only check it.
-	DryRun *bool `json:"dryRun,omitempty"`
-}
-
-// The purpose that was made.
-type CreatePurposePayload struct {
-	// The purpose; after a dry run as it would be.
-	Purpose *consent.Purpose `json:"purpose,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -598,24 +507,42 @@ type IngestPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
-// The rule of a country.
-type Jurisdiction struct {
-	// ISO 3166: "DE", or with a region "US-CA".
-	Country string `json:"country"`
-	// The key of the purpose that it is for; null for all.
+// Invites somebody.
+type InviteMemberInput struct {
+	// Their e-mail address.
+	Email string `json:"email"`
+	// What they are called; what the issuer says when left out.
+	Name *string `json:"name,omitempty"`
+	// owner, admin, marketer, analyst, support, compliance, developer or connector, or a role of the policy's.
+	Roles []string `json:"roles"`
+	// The purposes that they may act for; none means all.
+	Purposes []string `json:"purposes,omitempty"`
+	// The purpose of a request that names none.
 	Purpose *string `json:"purpose,omitempty"`
-	// What holds of those who said nothing.
-	Rule JurisdictionRule `json:"rule"`
+	// Whose data they may see; everybody's when left out.
+	Limits *LimitsInput `json:"limits,omitempty"`
+	// How long the invitation is good, at most 30 days; 7 days when left out.
+	ExpiresIn *time.Duration `json:"expiresIn,omitempty"`
+	// Whoever has the token may accept it, whatever address the issuer knows them by.
+	AnyEmail *bool `json:"anyEmail,omitempty"`
 }
 
-// The rule of a country.
-type JurisdictionInput struct {
-	// ISO 3166: "DE", or with a region "US-CA".
-	Country string `json:"country"`
-	// The key of the purpose that it is for; null for all.
-	Purpose *string `json:"purpose,omitempty"`
-	// What holds of those who said nothing.
-	Rule JurisdictionRule `json:"rule"`
+// An invitation.
+type InviteMemberPayload struct {
+	// The member to be.
+	Member *access.Member `json:"member,omitempty"`
+	// What the invited person accepts the invitation with, once. It cannot be shown again: send it to them.
+	Token *string `json:"token,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// The people whose data a role, a key or a member may see. Both lists narrow.
+type LimitsInput struct {
+	// Segments, seg_…: only members of one of them; at most 100.
+	Segments []string `json:"segments,omitempty"`
+	// Only people whose trait owner is one of these; at most 100.
+	Owners []string `json:"owners,omitempty"`
 }
 
 // Whom or what a record relates to: exactly one of these.
@@ -634,6 +561,20 @@ type ListItemInput struct {
 	ProfileID *string `json:"profileId,omitempty"`
 	// One of the person's names.
 	Identifier *event.Identifier `json:"identifier,omitempty"`
+}
+
+// Names a member.
+type MemberInput struct {
+	// The member.
+	ID string `json:"id"`
+}
+
+// A member that was changed.
+type MemberPayload struct {
+	// The member as it is now; after a removal, as it was.
+	Member *access.Member `json:"member,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // That a person is, or was, a member of a segment.
@@ -794,22 +735,6 @@ type PlanRuleInput struct {
 	Description *string `json:"description,omitempty"`
 }
 
-// The rule of a country for one purpose.
-type PurposeJurisdiction struct {
-	// ISO 3166: "DE", or with a region "US-CA".
-	Country string `json:"country"`
-	// What holds of those who said nothing.
-	Rule JurisdictionRule `json:"rule"`
-}
-
-// The rule of a country for one purpose.
-type PurposeJurisdictionInput struct {
-	// ISO 3166: "DE", or with a region "US-CA".
-	Country string `json:"country"`
-	// What holds of those who said nothing.
-	Rule JurisdictionRule `json:"rule"`
-}
-
 // Chooses among the events that were kept aside. Give reason or source, not both.
 type QuarantineFilter struct {
 	// OPEN when left out.
@@ -840,44 +765,6 @@ type RebuildProfilesInput struct {
 type RebuildProfilesPayload struct {
 	// The rebuild. Its result tells how many profiles differed from what is stored.
 	Job *work.Job `json:"job,omitempty"`
-	// What is wrong with the input.
-	UserErrors []*core.Error `json:"userErrors"`
-}
-
-// Records what a person said. Either profileId or identifier says who: an identifier that nobody holds begins a profile.
-type RecordConsentInput struct {
-	// Whose word it is.
-	ProfileID *string `json:"profileId,omitempty"`
-	// Whose word it is.
-	Identifier *event.Identifier `json:"identifier,omitempty"`
-	// The purpose's key.
-	Purpose string `json:"purpose"`
-	// The channel; null for all.
-	Channel *Channel `json:"channel,omitempty"`
-	// GRANTED, which null means, or DENIED, which null means where the evidence is a GPC signal.
-	Status *ConsentStatus `json:"status,omitempty"`
-	// When it was said; null for now.
-	At *time.Time `json:"at,omitempty"`
-	// When it expires by itself.
-	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
-	// What shows it. A GPC signal is a no.
-	Evidence *ConsentEvidenceInput `json:"evidence,omitempty"`
-	// The same key again answers with the entry of the first call.
-	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
-	// Only check it.
-	DryRun *bool `json:"dryRun,omitempty"`
-}
-
-// The word as it stands in the ledger.
-type RecordConsentPayload struct {
-	// The entry; after a dry run as it would be.
-	Entry *consent.Entry `json:"entry,omitempty"`
-	// Whose it is; null after a dry run about an identifier that nobody holds.
-	ProfileID *string `json:"profileId,omitempty"`
-	// What confirms an entry that is PENDING, once: for the person alone, in a link.
-	ConfirmationToken *string `json:"confirmationToken,omitempty"`
-	// Until when the token works.
-	ConfirmBefore *time.Time `json:"confirmBefore,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -1026,18 +913,12 @@ type RevokeKeyPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
-// Asks for a new signing key.
-type RotateAuditKeyInput struct {
-	// Why.
-	Reason *string `json:"reason,omitempty"`
-}
-
-// The new key.
-type RotateAuditKeyPayload struct {
-	// It signs from now on; the one before has signed it, in the entry that tells of it.
-	Key *keyring.VerifierKey `json:"key,omitempty"`
-	// What is wrong with the input.
-	UserErrors []*core.Error `json:"userErrors"`
+// The limits of a role.
+type RoleLimitsInput struct {
+	// The role.
+	Role string `json:"role"`
+	// Whose data it sees.
+	Limits *LimitsInput `json:"limits"`
 }
 
 // Replaces a key by a new one that may do the same.
@@ -1084,44 +965,6 @@ type SegmentPreview struct {
 	Words string `json:"words"`
 	// What may be a mistake and does not stop it: names that were never seen.
 	Warnings []*condition.Warning `json:"warnings"`
-}
-
-// States how long entries are kept.
-type SetAuditRetentionInput struct {
-	// In months, 1 to 1200; 0 is for ever. What is older is dropped within the hour.
-	Months int `json:"months"`
-	// Refuse when it was set by another meanwhile.
-	ExpectedVersion *int `json:"expectedVersion,omitempty"`
-}
-
-// What is in force.
-type SetAuditRetentionPayload struct {
-	// The retention.
-	Retention *audit.Retention `json:"retention,omitempty"`
-	// What is wrong with the input.
-	UserErrors []*core.Error `json:"userErrors"`
-}
-
-// Replaces the rules of jurisdictions.
-type SetConsentSettingsInput struct {
-	// Paths of traits that hold a country's code; none is address.country and country.
-	CountryTraits []string `json:"countryTraits,omitempty"`
-	// What holds where nothing else is said.
-	Default JurisdictionRule `json:"default"`
-	// The rules of countries.
-	Jurisdictions []*JurisdictionInput `json:"jurisdictions"`
-	// The version that you saw; another is a CONFLICT.
-	ExpectedVersion *int `json:"expectedVersion,omitempty"`
-	// Only check it.
-	DryRun *bool `json:"dryRun,omitempty"`
-}
-
-// The rules that hold from now on.
-type SetConsentSettingsPayload struct {
-	// The settings; after a dry run as they would be.
-	ConsentSettings *ConsentSettings `json:"consentSettings,omitempty"`
-	// What is wrong with the input.
-	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // Describes a field; what is left out stays.
@@ -1296,6 +1139,54 @@ type UnmergeProfilesPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Changes who comes in, and how; what is left out stays.
+type UpdateAccessSettingsInput struct {
+	// The version of the workspace that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// The issuers whose tokens open the workspace, of those that the server trusts; none means all.
+	Issuers graphql.Omittable[[]string] `json:"issuers,omitempty"`
+	// The roles that act only when a reason is given.
+	ReasonRoles graphql.Omittable[[]string] `json:"reasonRoles,omitempty"`
+	// The categories that are read only when a reason is given; SPECIAL until this is set.
+	ReasonData graphql.Omittable[[]core.Category] `json:"reasonData,omitempty"`
+	// The roles that see only some people. Nobody changes the limits of a role of their own.
+	RoleLimits graphql.Omittable[[]*RoleLimitsInput] `json:"roleLimits,omitempty"`
+}
+
+// Changed settings.
+type UpdateAccessSettingsPayload struct {
+	// The settings as they are now.
+	AccessSettings *AccessSettings `json:"accessSettings,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Changes a member; what is left out stays. Nobody changes what they may do themselves.
+type UpdateMemberInput struct {
+	// The member.
+	ID string `json:"id"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// What they are called.
+	Name graphql.Omittable[*string] `json:"name,omitempty"`
+	// Their roles.
+	Roles graphql.Omittable[[]string] `json:"roles,omitempty"`
+	// The purposes that they may act for; none means all.
+	Purposes graphql.Omittable[[]string] `json:"purposes,omitempty"`
+	// The purpose of a request that names none.
+	Purpose graphql.Omittable[*string] `json:"purpose,omitempty"`
+	// Whose data they may see; null for everybody's.
+	Limits graphql.Omittable[*LimitsInput] `json:"limits,omitempty"`
+}
+
+// A changed member.
+type UpdateMemberPayload struct {
+	// The member as it is now.
+	Member *access.Member `json:"member,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Changes a type, all of it or nothing. Renames come first, so that the rest speaks of the new keys.
 type UpdateObjectTypeInput struct {
 	// The key of the type.
@@ -1336,44 +1227,6 @@ type UpdateObjectTypePayload struct {
 	Checked int `json:"checked"`
 	// After a dry run: what is in the way.
 	Breaks []*object.Break `json:"breaks"`
-	// What is wrong with the input.
-	UserErrors []*core.Error `json:"userErrors"`
-}
-
-// Changes a purpose: what is left out stays as it is.
-type UpdatePurposeInput struct {
-	// Which purpose.
-	Key string `json:"key"`
-	// The version that you saw; another is a CONFLICT.
-	ExpectedVersion *int `json:"expectedVersion,omitempty"`
-	// Its name for people.
-	Name *string `json:"name,omitempty"`
-	// What it is, for people.
-	Description *string `json:"description,omitempty"`
-	// The key of the purpose above it; "" for none.
-	Parent *string `json:"parent,omitempty"`
-	// What makes it lawful.
-	LegalBasis *LegalBasis `json:"legalBasis,omitempty"`
-	// Whether it is for people who agreed only.
-	ConsentRequired *bool `json:"consentRequired,omitempty"`
-	// Whether a yes counts with evidence only.
-	EvidenceRequired *bool `json:"evidenceRequired,omitempty"`
-	// Whether a yes counts when the person confirmed it.
-	DoubleOptIn *bool `json:"doubleOptIn,omitempty"`
-	// Whether it is sale or sharing.
-	SaleOrSharing *bool `json:"saleOrSharing,omitempty"`
-	// How long its data is kept; PT0S where that is not said.
-	Retention *time.Duration `json:"retention,omitempty"`
-	// All rules of countries that hold before the workspace's own.
-	Jurisdictions []*PurposeJurisdictionInput `json:"jurisdictions,omitempty"`
-	// Only check it.
-	DryRun *bool `json:"dryRun,omitempty"`
-}
-
-// The purpose as it is now.
-type UpdatePurposePayload struct {
-	// The purpose; after a dry run as it would be.
-	Purpose *consent.Purpose `json:"purpose,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -1517,34 +1370,6 @@ type UpsertObjectsPayload struct {
 	// One for each record, in their order.
 	Results []*RecordResult `json:"results"`
 	// What is wrong with the input as a whole.
-	UserErrors []*core.Error `json:"userErrors"`
-}
-
-// Takes consent back. Either profileId or identifier says whose.
-type WithdrawConsentInput struct {
-	// Whose consent it is.
-	ProfileID *string `json:"profileId,omitempty"`
-	// Whose consent it is; one that nobody holds is remembered for whoever comes to hold it.
-	Identifier *event.Identifier `json:"identifier,omitempty"`
-	// The purpose's key; null for all that can be objected to.
-	Purpose *string `json:"purpose,omitempty"`
-	// The channel; null for all.
-	Channel *Channel `json:"channel,omitempty"`
-	// What shows it; none is needed.
-	Evidence *ConsentEvidenceInput `json:"evidence,omitempty"`
-	// The same key again answers with the entries of the first call.
-	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
-	// Only check it.
-	DryRun *bool `json:"dryRun,omitempty"`
-}
-
-// What was taken back: once this is answered, nothing decides otherwise until the person agrees anew.
-type WithdrawConsentPayload struct {
-	// One entry for each purpose; none after a dry run.
-	Entries []*consent.Entry `json:"entries"`
-	// Whose it is.
-	ProfileID *string `json:"profileId,omitempty"`
-	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
@@ -1912,134 +1737,6 @@ func (e ConsentStatus) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// What holds of those who said nothing.
-type JurisdictionRule string
-
-const (
-	// They have not agreed.
-	JurisdictionRuleOptIn JurisdictionRule = "OPT_IN"
-	// They may be addressed until they object.
-	JurisdictionRuleOptOut JurisdictionRule = "OPT_OUT"
-)
-
-var AllJurisdictionRule = []JurisdictionRule{
-	JurisdictionRuleOptIn,
-	JurisdictionRuleOptOut,
-}
-
-func (e JurisdictionRule) IsValid() bool {
-	switch e {
-	case JurisdictionRuleOptIn, JurisdictionRuleOptOut:
-		return true
-	}
-	return false
-}
-
-func (e JurisdictionRule) String() string {
-	return string(e)
-}
-
-func (e *JurisdictionRule) UnmarshalGQL(v any) error {
-	str, ok := v.(string)
-	if !ok {
-		return fmt.Errorf("enums must be strings")
-	}
-
-	*e = JurisdictionRule(str)
-	if !e.IsValid() {
-		return fmt.Errorf("%s is not a valid JurisdictionRule", str)
-	}
-	return nil
-}
-
-func (e JurisdictionRule) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
-}
-
-func (e *JurisdictionRule) UnmarshalJSON(b []byte) error {
-	s, err := strconv.Unquote(string(b))
-	if err != nil {
-		return err
-	}
-	return e.UnmarshalGQL(s)
-}
-
-func (e JurisdictionRule) MarshalJSON() ([]byte, error) {
-	var buf bytes.Buffer
-	e.MarshalGQL(&buf)
-	return buf.Bytes(), nil
-}
-
-// What makes the use of people's data lawful (article 6(1) GDPR).
-type LegalBasis string
-
-const (
-	// They agreed.
-	LegalBasisConsent LegalBasis = "CONSENT"
-	// It is needed for a contract with them.
-	LegalBasisContract LegalBasis = "CONTRACT"
-	// A law asks for it.
-	LegalBasisLegalObligation LegalBasis = "LEGAL_OBLIGATION"
-	// Somebody's life depends on it.
-	LegalBasisVitalInterests LegalBasis = "VITAL_INTERESTS"
-	// It is a task in the public interest.
-	LegalBasisPublicTask LegalBasis = "PUBLIC_TASK"
-	// Somebody's interest in it weighs more; the person may object.
-	LegalBasisLegitimateInterests LegalBasis = "LEGITIMATE_INTERESTS"
-)
-
-var AllLegalBasis = []LegalBasis{
-	LegalBasisConsent,
-	LegalBasisContract,
-	LegalBasisLegalObligation,
-	LegalBasisVitalInterests,
-	LegalBasisPublicTask,
-	LegalBasisLegitimateInterests,
-}
-
-func (e LegalBasis) IsValid() bool {
-	switch e {
-	case LegalBasisConsent, LegalBasisContract, LegalBasisLegalObligation, LegalBasisVitalInterests, LegalBasisPublicTask, LegalBasisLegitimateInterests:
-		return true
-	}
-	return false
-}
-
-func (e LegalBasis) String() string {
-	return string(e)
-}
-
-func (e *LegalBasis) UnmarshalGQL(v any) error {
-	str, ok := v.(string)
-	if !ok {
-		return fmt.Errorf("enums must be strings")
-	}
-
-	*e = LegalBasis(str)
-	if !e.IsValid() {
-		return fmt.Errorf("%s is not a valid LegalBasis", str)
-	}
-	return nil
-}
-
-func (e LegalBasis) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
-}
-
-func (e *LegalBasis) UnmarshalJSON(b []byte) error {
-	s, err := strconv.Unquote(string(b))
-	if err != nil {
-		return err
-	}
-	return e.UnmarshalGQL(s)
-}
-
-func (e LegalBasis) MarshalJSON() ([]byte, error) {
-	var buf bytes.Buffer
-	e.MarshalGQL(&buf)
-	return buf.Bytes(), nil
-}
-
 // What to do about a proposal.
 type MergeDecision string
 
@@ -2305,6 +2002,8 @@ const (
 	WithheldReasonConsent WithheldReason = "CONSENT"
 	// Nobody has classified it yet.
 	WithheldReasonUnclassified WithheldReason = "UNCLASSIFIED"
+	// The request does not say why it reads this: X-Reason.
+	WithheldReasonReason WithheldReason = "REASON"
 )
 
 var AllWithheldReason = []WithheldReason{
@@ -2312,11 +2011,12 @@ var AllWithheldReason = []WithheldReason{
 	WithheldReasonPurpose,
 	WithheldReasonConsent,
 	WithheldReasonUnclassified,
+	WithheldReasonReason,
 }
 
 func (e WithheldReason) IsValid() bool {
 	switch e {
-	case WithheldReasonRole, WithheldReasonPurpose, WithheldReasonConsent, WithheldReasonUnclassified:
+	case WithheldReasonRole, WithheldReasonPurpose, WithheldReasonConsent, WithheldReasonUnclassified, WithheldReasonReason:
 		return true
 	}
 	return false

@@ -21,10 +21,6 @@ func NewExecutableSchema(cfg Config) graphql.ExecutableSchema {
 type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 
 type ResolverRoot interface {
-	AuditCheckpoint() AuditCheckpointResolver
-	AuditEntry() AuditEntryResolver
-	AuditKey() AuditKeyResolver
-	ConsentEntry() ConsentEntryResolver
 	Event() EventResolver
 	ExplanationNode() ExplanationNodeResolver
 	FieldDefinition() FieldDefinitionResolver
@@ -33,6 +29,7 @@ type ResolverRoot interface {
 	Job() JobResolver
 	Key() KeyResolver
 	ListResult() ListResultResolver
+	Member() MemberResolver
 	MembershipChange() MembershipChangeResolver
 	MembershipEntry() MembershipEntryResolver
 	MergeProposal() MergeProposalResolver
@@ -43,7 +40,6 @@ type ResolverRoot interface {
 	PlanRule() PlanRuleResolver
 	Profile() ProfileResolver
 	ProfileChange() ProfileChangeResolver
-	Purpose() PurposeResolver
 	QuarantinedEvent() QuarantinedEventResolver
 	Query() QueryResolver
 	Record() RecordResolver
@@ -83,23 +79,19 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	opCtx := graphql.GetOperationContext(ctx)
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
+		ec.unmarshalInputAcceptInvitationInput,
 		ec.unmarshalInputAddToListInput,
 		ec.unmarshalInputAggregateConditionInput,
 		ec.unmarshalInputAgoInput,
-		ec.unmarshalInputArchivePurposeInput,
 		ec.unmarshalInputArchiveSegmentInput,
-		ec.unmarshalInputAuditFilter,
 		ec.unmarshalInputBucketInput,
 		ec.unmarshalInputCancelJobInput,
 		ec.unmarshalInputColumnInput,
 		ec.unmarshalInputCombineSegmentsInput,
-		ec.unmarshalInputConfirmConsentInput,
 		ec.unmarshalInputConsentConditionInput,
-		ec.unmarshalInputConsentEvidenceInput,
 		ec.unmarshalInputCorrectQuarantinedEventInput,
 		ec.unmarshalInputCreateKeyInput,
 		ec.unmarshalInputCreateObjectTypeInput,
-		ec.unmarshalInputCreatePurposeInput,
 		ec.unmarshalInputCreateSegmentInput,
 		ec.unmarshalInputCreateSourceInput,
 		ec.unmarshalInputCreateStaticSegmentInput,
@@ -117,9 +109,11 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputImportContent,
 		ec.unmarshalInputImportObjectsInput,
 		ec.unmarshalInputIngestInput,
-		ec.unmarshalInputJurisdictionInput,
+		ec.unmarshalInputInviteMemberInput,
+		ec.unmarshalInputLimitsInput,
 		ec.unmarshalInputLinkTargetInput,
 		ec.unmarshalInputListItemInput,
+		ec.unmarshalInputMemberInput,
 		ec.unmarshalInputMembershipConditionInput,
 		ec.unmarshalInputMergeProfilesInput,
 		ec.unmarshalInputMessageConditionInput,
@@ -131,11 +125,9 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputObjectRelationInput,
 		ec.unmarshalInputPlanRuleInput,
 		ec.unmarshalInputPredicateInput,
-		ec.unmarshalInputPurposeJurisdictionInput,
 		ec.unmarshalInputQuarantineFilter,
 		ec.unmarshalInputRangeInput,
 		ec.unmarshalInputRebuildProfilesInput,
-		ec.unmarshalInputRecordConsentInput,
 		ec.unmarshalInputRecordInput,
 		ec.unmarshalInputRelationLinksInput,
 		ec.unmarshalInputRelativeInput,
@@ -146,12 +138,10 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRestoreObjectInput,
 		ec.unmarshalInputRestoreSegmentInput,
 		ec.unmarshalInputRevokeKeyInput,
-		ec.unmarshalInputRotateAuditKeyInput,
+		ec.unmarshalInputRoleLimitsInput,
 		ec.unmarshalInputRotateKeyInput,
 		ec.unmarshalInputSegmentFilter,
 		ec.unmarshalInputSequenceConditionInput,
-		ec.unmarshalInputSetAuditRetentionInput,
-		ec.unmarshalInputSetConsentSettingsInput,
 		ec.unmarshalInputSetFieldDefinitionInput,
 		ec.unmarshalInputSetIdentityNamespaceInput,
 		ec.unmarshalInputSetPhoneRegionInput,
@@ -161,8 +151,9 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputStartImportInput,
 		ec.unmarshalInputTimeRangeInput,
 		ec.unmarshalInputUnmergeProfilesInput,
+		ec.unmarshalInputUpdateAccessSettingsInput,
+		ec.unmarshalInputUpdateMemberInput,
 		ec.unmarshalInputUpdateObjectTypeInput,
-		ec.unmarshalInputUpdatePurposeInput,
 		ec.unmarshalInputUpdateSegmentInput,
 		ec.unmarshalInputUpdateSourceInput,
 		ec.unmarshalInputUpdateWorkspaceInput,
@@ -170,7 +161,6 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputUpsertObjectInput,
 		ec.unmarshalInputUpsertObjectsInput,
 		ec.unmarshalInputWindowInput,
-		ec.unmarshalInputWithdrawConsentInput,
 	)
 	first := true
 
@@ -263,172 +253,6 @@ func newExecutionContext(
 }
 
 var sources = []*ast.Source{
-	{Name: "../schema/audit.graphqls", Input: `"""An entry of the audit log: one operation, who did it, to what, when and why. It holds pseudonyms of people, never who they are."""
-type AuditEntry implements Node {
-  """aud_…"""
-  id: ID! @data(category: NONE)
-  """Its place in the log, from 0."""
-  index: Int! @data(category: NONE)
-  """When it happened."""
-  at: DateTime! @data(category: NONE)
-  """The id of who did it: key_…, mem_…, system:…"""
-  actor: String! @data(category: NONE)
-  """What was done: query.profile, mutation.mergeProfiles, export.segment, audit.rotateKey."""
-  action: String! @data(category: NONE)
-  """To what: types or ids of things, separated by commas."""
-  resource: String! @data(category: NONE)
-  """The fields of people that were asked for: Profile.traits."""
-  fields: [String!]! @data(category: NONE)
-  """Pseudonyms of the people concerned; empty beyond 200, who can still be asked for."""
-  subjects: [String!]! @data(category: NONE)
-  """How many people were concerned."""
-  subjectCount: Int! @data(category: NONE)
-  """What it was done for."""
-  purpose: String! @data(category: NONE)
-  """Why, as whoever did it said: a ticket, break-glass."""
-  reason: String @data(category: NONE)
-  """Whether it was allowed, in part or not at all."""
-  decision: AccessEffect! @data(category: NONE)
-  """The request that it was part of."""
-  requestId: String! @data(category: NONE)
-  """What else there is to say, by name; never a personal value."""
-  details: JSON! @data(category: NONE)
-  """The hash of the entry in the Merkle tree, base64."""
-  leafHash: String! @data(category: NONE)
-  """The hashes that prove that the entry is in the log of a size (RFC 6962, audit path), base64."""
-  proof(
-    """The size of a checkpoint, above the entry's index."""
-    size: Int!
-  ): [String!]! @data(category: NONE)
-}
-
-"""A page of entries, the newest first."""
-type AuditEntryConnection {
-  """The entries with their cursors. A page may have few though there is more: what is rare is looked for in parts."""
-  edges: [AuditEntryEdge!]! @data(category: NONE)
-  """Where the page stands."""
-  pageInfo: PageInfo! @data(category: NONE)
-  """How many there are in all; counted when asked for, which looks at every entry that the filter may mean."""
-  totalCount: Int! @data(category: NONE)
-}
-
-"""An entry in a list."""
-type AuditEntryEdge {
-  """Its place."""
-  cursor: Cursor! @data(category: NONE)
-  """The entry."""
-  node: AuditEntry! @data(category: NONE)
-}
-
-"""Narrows a list of entries; all that is given must hold."""
-input AuditFilter {
-  """The id of who did it."""
-  actor: String
-  """Somebody whom it concerned, by an identifier; also after their erasure."""
-  subject: IdentifierInput
-  """Somebody whom it concerned, by the profile's id; also after their erasure."""
-  profileId: ID
-  """What it was done for."""
-  purpose: String
-  """What was done."""
-  action: String
-  """Whether it was allowed."""
-  decision: AccessEffect
-  """The request that it was part of."""
-  requestId: String
-  """Not before."""
-  from: DateTime
-  """Not after."""
-  to: DateTime
-}
-
-"""How long the log was and what its root was, signed. Keep one elsewhere, and nobody can cut or rewrite the log unseen."""
-type AuditCheckpoint {
-  """How many entries the log had."""
-  size: Int! @data(category: NONE)
-  """The root of its Merkle tree, base64."""
-  rootHash: String! @data(category: NONE)
-  """A signed note (golang.org/x/mod/sumdb/note) of both."""
-  signedNote: String! @data(category: NONE)
-  """The key that signed: eight hexadecimal digits."""
-  keyId: String! @data(category: NONE)
-  """When it was signed."""
-  at: DateTime! @data(category: NONE)
-  """The hashes that prove that a smaller log is the beginning of this one (RFC 6962, consistency proof), base64."""
-  consistency(
-    """The smaller size."""
-    from: Int!
-  ): [String!]! @data(category: NONE)
-}
-
-"""A public key that signs, or signed, the checkpoints of the log."""
-type AuditKey {
-  """The key in the form of golang.org/x/mod/sumdb/note."""
-  key: String! @data(category: NONE)
-  """Eight hexadecimal digits: as in checkpoints."""
-  keyId: String! @data(category: NONE)
-  """Since when it signs."""
-  from: DateTime! @data(category: NONE)
-  """Until when it signed; null: it signs now."""
-  until: DateTime @data(category: NONE)
-}
-
-"""For how long the log keeps what its entries say. Their hashes stay for ever."""
-type AuditRetention {
-  """In months; 0 is for ever."""
-  months: Int! @data(category: NONE)
-  """For expectedVersion; 0 before it was ever set."""
-  version: Int! @data(category: NONE)
-}
-
-"""Asks for a new signing key."""
-input RotateAuditKeyInput {
-  """Why."""
-  reason: String
-}
-
-"""The new key."""
-type RotateAuditKeyPayload {
-  """It signs from now on; the one before has signed it, in the entry that tells of it."""
-  key: AuditKey @data(category: NONE)
-  """What is wrong with the input."""
-  userErrors: [UserError!]! @data(category: NONE)
-}
-
-"""States how long entries are kept."""
-input SetAuditRetentionInput {
-  """In months, 1 to 1200; 0 is for ever. What is older is dropped within the hour."""
-  months: Int!
-  """Refuse when it was set by another meanwhile."""
-  expectedVersion: Int
-}
-
-"""What is in force."""
-type SetAuditRetentionPayload {
-  """The retention."""
-  retention: AuditRetention @data(category: NONE)
-  """What is wrong with the input."""
-  userErrors: [UserError!]! @data(category: NONE)
-}
-
-extend type Query {
-  """The audit log, the newest entries first. What was done in the last second may not be in it yet."""
-  auditEntries(where: AuditFilter, first: Int, after: Cursor, last: Int, before: Cursor): AuditEntryConnection! @can(action: AUDIT) @data(category: NONE)
-  """The checkpoint of a size that the log has had; of now without one."""
-  auditCheckpoint(size: Int): AuditCheckpoint! @can(action: AUDIT) @data(category: NONE)
-  """The public keys of the log, the newest first."""
-  auditKeys: [AuditKey!]! @can(action: AUDIT) @data(category: NONE)
-  """How long entries are kept."""
-  auditRetention: AuditRetention! @can(action: AUDIT) @data(category: NONE)
-}
-
-extend type Mutation {
-  """Makes a new signing key. Checkpoints of the keys before stay good."""
-  rotateAuditKey(input: RotateAuditKeyInput!): RotateAuditKeyPayload! @can(action: GOVERN) @data(category: NONE)
-  """States how long the log keeps what its entries say. There is no way to keep no log."""
-  setAuditRetention(input: SetAuditRetentionInput!): SetAuditRetentionPayload! @can(action: GOVERN) @data(category: NONE)
-}
-`, BuiltIn: false},
 	{Name: "../schema/base.graphqls", Input: `"""An instant, RFC 3339 with a zone: "2026-11-21T09:30:00Z". Answers are in UTC."""
 scalar DateTime
 
@@ -476,16 +300,6 @@ enum Action {
   AUDIT
   """Record consents and suppressions for people."""
   CONSENT
-}
-
-"""What becomes of something that is asked for."""
-enum AccessEffect {
-  """All of it."""
-  ALLOW
-  """A part of it, or pseudonyms in its place."""
-  MASK
-  """Nothing."""
-  DENY
 }
 
 """The categories of personal data."""
@@ -574,21 +388,29 @@ type UserError {
   path: [String!]! @data(category: NONE)
 }
 
-"""Who is asking."""
+"""Who is asking: a key, or a member."""
 type Viewer {
-  """The id of the key."""
+  """The id of the key or of the member; "guest" for who signed in and is no member."""
   id: ID! @data(category: NONE)
-  """The name of the key."""
+  """The name of the key; the id of the member, whose name is in member."""
   name: String! @data(category: NONE)
-  """The workspace that the key opens."""
+  """The workspace that this request is about; "none" for a guest."""
   workspaceId: ID! @data(category: NONE)
-  """The roles of the key."""
+  """The roles of the key or of the member."""
   roles: [String!]! @data(category: NONE)
-  """The purposes that the key may be used for; empty means all."""
+  """The purposes that the key or the member may act for; empty means all."""
   purposes: [String!]! @data(category: NONE)
   """The purpose of this request."""
   purpose: String @data(category: NONE)
-  """Whether the key may do something now: read, ingest, design, change, manage, govern, audit or consent."""
+  """The reason that this request gave."""
+  reason: String @data(category: NONE)
+  """Whether the glass is broken for this request: limits and people's consent hide nothing."""
+  breakGlass: Boolean! @data(category: NONE)
+  """Whose data may be seen, by the key or the member and by the roles; null for everybody's."""
+  limits: Limits @data(category: NONE)
+  """The member, when it is one who asks."""
+  member: Member @data(category: NONE)
+  """Whether the key or the member may do something now: read, ingest, design, change, manage, govern, audit or consent."""
   can(
     """read, ingest, design, change, manage, govern, audit or consent."""
     action: String!
@@ -935,404 +757,6 @@ input GeoInput {
   lon: Decimal!
   """The radius in kilometres."""
   radiusKm: Decimal!
-}
-`, BuiltIn: false},
-	{Name: "../schema/consent.graphqls", Input: `"""What makes the use of people's data lawful (article 6(1) GDPR)."""
-enum LegalBasis {
-  """They agreed."""
-  CONSENT
-  """It is needed for a contract with them."""
-  CONTRACT
-  """A law asks for it."""
-  LEGAL_OBLIGATION
-  """Somebody's life depends on it."""
-  VITAL_INTERESTS
-  """It is a task in the public interest."""
-  PUBLIC_TASK
-  """Somebody's interest in it weighs more; the person may object."""
-  LEGITIMATE_INTERESTS
-}
-
-"""What holds of those who said nothing."""
-enum JurisdictionRule {
-  """They have not agreed."""
-  OPT_IN
-  """They may be addressed until they object."""
-  OPT_OUT
-}
-
-"""Something that people's data is used for."""
-type Purpose {
-  """Its name in code: "marketing"."""
-  key: String! @data(category: NONE)
-  """Its name for people."""
-  name: String! @data(category: NONE)
-  """What it is, for people."""
-  description: String! @data(category: NONE)
-  """The key of the purpose above it: a no to that is a no to this. A yes is for the purpose that it names."""
-  parent: String @data(category: NONE)
-  """What makes it lawful."""
-  legalBasis: LegalBasis! @data(category: NONE)
-  """Whether it is for people who agreed only."""
-  consentRequired: Boolean! @data(category: NONE)
-  """Whether a yes counts with evidence only."""
-  evidenceRequired: Boolean! @data(category: NONE)
-  """Whether a yes counts when the person confirmed it."""
-  doubleOptIn: Boolean! @data(category: NONE)
-  """Whether it is sale or sharing: a Global Privacy Control signal is a no to it."""
-  saleOrSharing: Boolean! @data(category: NONE)
-  """How long its data is kept; null where that is not said."""
-  retention: Duration @data(category: NONE)
-  """The rules of countries that hold before the workspace's own."""
-  jurisdictions: [PurposeJurisdiction!]! @data(category: NONE)
-  """Whether it has ended: nothing may be done for it."""
-  archived: Boolean! @data(category: NONE)
-  """How often it was changed; 0 for one that is as it was built in."""
-  version: Int! @data(category: NONE)
-}
-
-"""The rule of a country for one purpose."""
-type PurposeJurisdiction {
-  """ISO 3166: "DE", or with a region "US-CA"."""
-  country: String! @data(category: NONE)
-  """What holds of those who said nothing."""
-  rule: JurisdictionRule! @data(category: NONE)
-}
-
-"""The rule of a country for one purpose."""
-input PurposeJurisdictionInput {
-  """ISO 3166: "DE", or with a region "US-CA"."""
-  country: String!
-  """What holds of those who said nothing."""
-  rule: JurisdictionRule!
-}
-
-"""Which rules hold where, and how it is known where a person is."""
-type ConsentSettings {
-  """Paths of traits that hold a country's code; the first that does wins."""
-  countryTraits: [String!]! @data(category: NONE)
-  """What holds where nothing else is said."""
-  default: JurisdictionRule! @data(category: NONE)
-  """The rules of countries."""
-  jurisdictions: [Jurisdiction!]! @data(category: NONE)
-  """How often the settings were changed."""
-  version: Int! @data(category: NONE)
-}
-
-"""The rule of a country."""
-type Jurisdiction {
-  """ISO 3166: "DE", or with a region "US-CA"."""
-  country: String! @data(category: NONE)
-  """The key of the purpose that it is for; null for all."""
-  purpose: String @data(category: NONE)
-  """What holds of those who said nothing."""
-  rule: JurisdictionRule! @data(category: NONE)
-}
-
-"""The rule of a country."""
-input JurisdictionInput {
-  """ISO 3166: "DE", or with a region "US-CA"."""
-  country: String!
-  """The key of the purpose that it is for; null for all."""
-  purpose: String
-  """What holds of those who said nothing."""
-  rule: JurisdictionRule!
-}
-
-"""A word in the ledger of consent. It is never changed."""
-type ConsentEntry implements Node {
-  """Its id, con_…"""
-  id: ID! @data(category: NONE)
-  """The purpose that it is about; "gpc" for a Global Privacy Control signal."""
-  purpose: String! @data(category: CONSENT)
-  """The channel; null for all."""
-  channel: Channel @data(category: CONSENT)
-  """What was said."""
-  status: ConsentStatus! @data(category: CONSENT)
-  """When it was said."""
-  at: DateTime! @data(category: CONSENT)
-  """When it was recorded."""
-  recordedAt: DateTime! @data(category: CONSENT)
-  """When it expires by itself; null for never."""
-  expiresAt: DateTime @data(category: CONSENT)
-  """Who recorded it; of a preference that came with an event its source."""
-  actor: String! @data(category: CONSENT)
-  """Whether the person confirmed it."""
-  confirmed: Boolean! @data(category: CONSENT)
-  """What was shown and how it was answered; a consent string as it was given (raw) and decoded."""
-  evidence: JSON! @data(category: CONSENT)
-}
-
-"""A page of the ledger."""
-type ConsentEntryConnection {
-  """The entries with their cursors."""
-  edges: [ConsentEntryEdge!]! @data(category: NONE)
-  """Where the page stands."""
-  pageInfo: PageInfo! @data(category: NONE)
-  """How many there are in all; counted when asked for."""
-  totalCount: Int! @data(category: NONE)
-}
-
-"""An entry in a list."""
-type ConsentEntryEdge {
-  """Its place."""
-  cursor: Cursor! @data(category: NONE)
-  """The entry."""
-  node: ConsentEntry! @data(category: NONE)
-}
-
-"""Whether a person's data may be used for a purpose, and why."""
-type ConsentDecision {
-  """Whether it may."""
-  allowed: Boolean! @data(category: CONSENT)
-  """Why, to branch on: "CONSENT_GRANTED"."""
-  reason: String! @data(category: CONSENT)
-  """The receipt that is kept of it. The same question about the same past has the same one."""
-  receiptId: ID! @data(category: NONE)
-  """The instant that it is about."""
-  asOf: DateTime! @data(category: NONE)
-  """The words that decided."""
-  entries: [ConsentEntry!]! @data(category: CONSENT)
-}
-
-"""What shows that somebody said something."""
-input ConsentEvidenceInput {
-  """A hash of the text that was shown."""
-  noticeHash: String!
-  """The language of that text: "de-AT"."""
-  locale: String!
-  """Where: "checkout"."""
-  surface: String!
-  """How: "checkbox"."""
-  method: String!
-  """The string of a consent platform, kept as it is."""
-  raw: String
-  """Its format: TCF, GPP or GPC."""
-  rawFormat: String
-}
-
-"""A new purpose."""
-input CreatePurposeInput {
-  """A letter and up to 99 letters, digits, "_", "." and "-"."""
-  key: String!
-  """Its name for people."""
-  name: String!
-  """What it is, for people."""
-  description: String
-  """The key of the purpose above it."""
-  parent: String
-  """What makes it lawful."""
-  legalBasis: LegalBasis!
-  """Whether it is for people who agreed only; what rests on consent must be."""
-  consentRequired: Boolean! = false
-  """Whether a yes counts with evidence only."""
-  evidenceRequired: Boolean! = false
-  """Whether a yes counts when the person confirmed it."""
-  doubleOptIn: Boolean! = false
-  """Whether it is sale or sharing."""
-  saleOrSharing: Boolean! = false
-  """How long its data is kept."""
-  retention: Duration
-  """The rules of countries that hold before the workspace's own."""
-  jurisdictions: [PurposeJurisdictionInput!]
-  """Only check it."""
-  dryRun: Boolean
-}
-
-"""The purpose that was made."""
-type CreatePurposePayload {
-  """The purpose; after a dry run as it would be."""
-  purpose: Purpose @data(category: NONE)
-  """What is wrong with the input."""
-  userErrors: [UserError!]! @data(category: NONE)
-}
-
-"""Changes a purpose: what is left out stays as it is."""
-input UpdatePurposeInput {
-  """Which purpose."""
-  key: String!
-  """The version that you saw; another is a CONFLICT."""
-  expectedVersion: Int
-  """Its name for people."""
-  name: String
-  """What it is, for people."""
-  description: String
-  """The key of the purpose above it; "" for none."""
-  parent: String
-  """What makes it lawful."""
-  legalBasis: LegalBasis
-  """Whether it is for people who agreed only."""
-  consentRequired: Boolean
-  """Whether a yes counts with evidence only."""
-  evidenceRequired: Boolean
-  """Whether a yes counts when the person confirmed it."""
-  doubleOptIn: Boolean
-  """Whether it is sale or sharing."""
-  saleOrSharing: Boolean
-  """How long its data is kept; PT0S where that is not said."""
-  retention: Duration
-  """All rules of countries that hold before the workspace's own."""
-  jurisdictions: [PurposeJurisdictionInput!]
-  """Only check it."""
-  dryRun: Boolean
-}
-
-"""The purpose as it is now."""
-type UpdatePurposePayload {
-  """The purpose; after a dry run as it would be."""
-  purpose: Purpose @data(category: NONE)
-  """What is wrong with the input."""
-  userErrors: [UserError!]! @data(category: NONE)
-}
-
-"""Ends a purpose, or brings one back."""
-input ArchivePurposeInput {
-  """Which purpose."""
-  key: String!
-  """False brings it back."""
-  archive: Boolean! = true
-  """The version that you saw; another is a CONFLICT."""
-  expectedVersion: Int
-  """Only check it."""
-  dryRun: Boolean
-}
-
-"""The purpose as it is now."""
-type ArchivePurposePayload {
-  """The purpose; after a dry run as it would be."""
-  purpose: Purpose @data(category: NONE)
-  """What is wrong with the input."""
-  userErrors: [UserError!]! @data(category: NONE)
-}
-
-"""Replaces the rules of jurisdictions."""
-input SetConsentSettingsInput {
-  """Paths of traits that hold a country's code; none is address.country and country."""
-  countryTraits: [String!]
-  """What holds where nothing else is said."""
-  default: JurisdictionRule! = OPT_IN
-  """The rules of countries."""
-  jurisdictions: [JurisdictionInput!]!
-  """The version that you saw; another is a CONFLICT."""
-  expectedVersion: Int
-  """Only check it."""
-  dryRun: Boolean
-}
-
-"""The rules that hold from now on."""
-type SetConsentSettingsPayload {
-  """The settings; after a dry run as they would be."""
-  consentSettings: ConsentSettings @data(category: NONE)
-  """What is wrong with the input."""
-  userErrors: [UserError!]! @data(category: NONE)
-}
-
-"""Records what a person said. Either profileId or identifier says who: an identifier that nobody holds begins a profile."""
-input RecordConsentInput {
-  """Whose word it is."""
-  profileId: ID
-  """Whose word it is."""
-  identifier: IdentifierInput
-  """The purpose's key."""
-  purpose: String!
-  """The channel; null for all."""
-  channel: Channel
-  """GRANTED, which null means, or DENIED, which null means where the evidence is a GPC signal."""
-  status: ConsentStatus
-  """When it was said; null for now."""
-  at: DateTime
-  """When it expires by itself."""
-  expiresAt: DateTime
-  """What shows it. A GPC signal is a no."""
-  evidence: ConsentEvidenceInput
-  """The same key again answers with the entry of the first call."""
-  idempotencyKey: String
-  """Only check it."""
-  dryRun: Boolean
-}
-
-"""The word as it stands in the ledger."""
-type RecordConsentPayload {
-  """The entry; after a dry run as it would be."""
-  entry: ConsentEntry @data(category: CONSENT)
-  """Whose it is; null after a dry run about an identifier that nobody holds."""
-  profileId: ID @data(category: NONE)
-  """What confirms an entry that is PENDING, once: for the person alone, in a link."""
-  confirmationToken: String @data(category: CONSENT)
-  """Until when the token works."""
-  confirmBefore: DateTime @data(category: NONE)
-  """What is wrong with the input."""
-  userErrors: [UserError!]! @data(category: NONE)
-}
-
-"""Confirms a word that is PENDING."""
-input ConfirmConsentInput {
-  """The token of recordConsent."""
-  token: String!
-}
-
-"""The word as it stands in the ledger."""
-type ConfirmConsentPayload {
-  """The entry of the confirmation."""
-  entry: ConsentEntry @data(category: CONSENT)
-  """What is wrong with the input."""
-  userErrors: [UserError!]! @data(category: NONE)
-}
-
-"""Takes consent back. Either profileId or identifier says whose."""
-input WithdrawConsentInput {
-  """Whose consent it is."""
-  profileId: ID
-  """Whose consent it is; one that nobody holds is remembered for whoever comes to hold it."""
-  identifier: IdentifierInput
-  """The purpose's key; null for all that can be objected to."""
-  purpose: String
-  """The channel; null for all."""
-  channel: Channel
-  """What shows it; none is needed."""
-  evidence: ConsentEvidenceInput
-  """The same key again answers with the entries of the first call."""
-  idempotencyKey: String
-  """Only check it."""
-  dryRun: Boolean
-}
-
-"""What was taken back: once this is answered, nothing decides otherwise until the person agrees anew."""
-type WithdrawConsentPayload {
-  """One entry for each purpose; none after a dry run."""
-  entries: [ConsentEntry!]! @data(category: CONSENT)
-  """Whose it is."""
-  profileId: ID @data(category: NONE)
-  """What is wrong with the input."""
-  userErrors: [UserError!]! @data(category: NONE)
-}
-
-extend type Query {
-  """The purposes, sorted by key; archived ones when asked for."""
-  purposes(archived: Boolean! = false): [Purpose!]! @can(action: READ) @data(category: NONE)
-  """The rules of jurisdictions."""
-  consentSettings: ConsentSettings! @can(action: READ) @data(category: NONE)
-  """What a person said, the latest first: what was recorded, and preferences where they say something new."""
-  consentLedger(profileId: ID!, first: Int, after: Cursor, last: Int, before: Cursor): ConsentEntryConnection! @can(action: READ) @data(category: CONSENT)
-  """Whether a person's data may be used for a purpose; channel null asks for any channel, asOf null for now."""
-  consentDecision(profileId: ID!, purpose: String!, channel: Channel, asOf: DateTime): ConsentDecision! @can(action: READ) @data(category: CONSENT)
-}
-
-extend type Mutation {
-  """Adds a purpose. The same again changes nothing."""
-  createPurpose(input: CreatePurposeInput!): CreatePurposePayload! @can(action: GOVERN) @data(category: NONE)
-  """Changes a purpose; it holds at once, here and within a second elsewhere."""
-  updatePurpose(input: UpdatePurposeInput!): UpdatePurposePayload! @can(action: GOVERN) @data(category: NONE)
-  """Ends a purpose, or brings one back; what people said is kept."""
-  archivePurpose(input: ArchivePurposeInput!): ArchivePurposePayload! @can(action: GOVERN) @data(category: NONE)
-  """Replaces the rules of jurisdictions."""
-  setConsentSettings(input: SetConsentSettingsInput!): SetConsentSettingsPayload! @can(action: GOVERN) @data(category: NONE)
-  """Records what a person said."""
-  recordConsent(input: RecordConsentInput!): RecordConsentPayload! @can(action: CONSENT) @data(category: CONSENT)
-  """Confirms a word that is PENDING, for the person who was sent the token."""
-  confirmConsent(input: ConfirmConsentInput!): ConfirmConsentPayload! @can(action: CONSENT) @data(category: CONSENT)
-  """Takes consent back, all of it or one purpose's."""
-  withdrawConsent(input: WithdrawConsentInput!): WithdrawConsentPayload! @can(action: CONSENT) @data(category: CONSENT)
 }
 `, BuiltIn: false},
 	{Name: "../schema/event.graphqls", Input: `"""One thing that happened. It never changes."""
@@ -1721,6 +1145,278 @@ extend type Mutation {
 extend type Subscription {
   """A job: its state now, then every change, until it ends."""
   jobChanged(id: ID!): Job! @can(action: READ) @data(category: NONE)
+}
+`, BuiltIn: false},
+	{Name: "../schema/member.graphqls", Input: `"""The people whose data a role, a key or a member may see. Both lists narrow."""
+type Limits {
+  """Segments, seg_…: only members of one of them; empty means no such limit."""
+  segments: [ID!]! @data(category: NONE)
+  """Only people whose trait owner is one of these; empty means no such limit."""
+  owners: [String!]! @data(category: NONE)
+}
+
+"""The people whose data a role, a key or a member may see. Both lists narrow."""
+input LimitsInput {
+  """Segments, seg_…: only members of one of them; at most 100."""
+  segments: [ID!]
+  """Only people whose trait owner is one of these; at most 100."""
+  owners: [String!]
+}
+
+"""Somebody who works in the workspace and signs in at an issuer."""
+type Member implements Node {
+  """mem_…"""
+  id: ID! @data(category: NONE)
+  """Where the member stands."""
+  status: MemberStatus! @data(category: NONE)
+  """The address that was invited."""
+  email: String @data(category: CONTACT)
+  """What the member is called."""
+  name: String @data(category: IDENTIFIER)
+  """What the member may do."""
+  roles: [String!]! @data(category: NONE)
+  """The purposes that the member may act for; empty means all."""
+  purposes: [String!]! @data(category: NONE)
+  """The purpose of a request that names none."""
+  purpose: String @data(category: NONE)
+  """Whose data the member may see; null for everybody's. Roles may have limits of their own."""
+  limits: Limits @data(category: NONE)
+  """Where the member signs in; null before joining."""
+  issuer: String @data(category: NONE)
+  """Who invited: key_…, mem_… or a part of the server."""
+  invitedBy: String! @data(category: NONE)
+  """When."""
+  invitedAt: DateTime! @data(category: NONE)
+  """Until when the invitation can be accepted; null when there is none open."""
+  invitationExpiresAt: DateTime @data(category: NONE)
+  """When the member joined."""
+  joinedAt: DateTime @data(category: NONE)
+  """When the member was last here, to the minute."""
+  lastSeenAt: DateTime @data(category: NONE)
+  """For expectedVersion."""
+  version: Int! @data(category: NONE)
+}
+
+"""Where a member stands."""
+enum MemberStatus {
+  """Has an invitation and has not accepted it."""
+  INVITED
+  """May come in."""
+  ACTIVE
+  """May not come in until restored."""
+  SUSPENDED
+}
+
+"""A page of members."""
+type MemberConnection {
+  """The members with their cursors."""
+  edges: [MemberEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are in all; counted when asked for."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""A member in a list."""
+type MemberEdge {
+  """Its place."""
+  cursor: Cursor! @data(category: NONE)
+  """The member."""
+  node: Member! @data(category: NONE)
+}
+
+"""What a workspace says about who comes in, and how."""
+type AccessSettings {
+  """The issuers whose tokens open the workspace; empty means all that the server trusts."""
+  issuers: [String!]! @data(category: NONE)
+  """The roles that act only when a reason is given (X-Reason)."""
+  reasonRoles: [String!]! @data(category: NONE)
+  """The categories that are read only when a reason is given."""
+  reasonData: [DataCategory!]! @data(category: NONE)
+  """The roles whose members see only some people."""
+  roleLimits: [RoleLimits!]! @data(category: NONE)
+  """The workspace's version, for expectedVersion."""
+  version: Int! @data(category: NONE)
+}
+
+"""The limits of a role. Who has several roles has the limits of all of them."""
+type RoleLimits {
+  """The role."""
+  role: String! @data(category: NONE)
+  """Whose data it sees."""
+  limits: Limits! @data(category: NONE)
+}
+
+"""The limits of a role."""
+input RoleLimitsInput {
+  """The role."""
+  role: String!
+  """Whose data it sees."""
+  limits: LimitsInput!
+}
+
+"""Invites somebody."""
+input InviteMemberInput {
+  """Their e-mail address."""
+  email: String!
+  """What they are called; what the issuer says when left out."""
+  name: String
+  """owner, admin, marketer, analyst, support, compliance, developer or connector, or a role of the policy's."""
+  roles: [String!]!
+  """The purposes that they may act for; none means all."""
+  purposes: [String!]
+  """The purpose of a request that names none."""
+  purpose: String
+  """Whose data they may see; everybody's when left out."""
+  limits: LimitsInput
+  """How long the invitation is good, at most 30 days; 7 days when left out."""
+  expiresIn: Duration
+  """Whoever has the token may accept it, whatever address the issuer knows them by."""
+  anyEmail: Boolean
+}
+
+"""An invitation."""
+type InviteMemberPayload {
+  """The member to be."""
+  member: Member @data(category: NONE)
+  """What the invited person accepts the invitation with, once. It cannot be shown again: send it to them."""
+  token: String @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Accepts an invitation: the request carries the token of an issuer as Authorization: Bearer."""
+input AcceptInvitationInput {
+  """What inviteMember answered."""
+  token: String!
+}
+
+"""A membership."""
+type AcceptInvitationPayload {
+  """The member; name its workspace in X-Workspace when you are a member of several."""
+  member: Member @data(category: NONE)
+  """The workspace."""
+  workspaceId: ID @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Changes a member; what is left out stays. Nobody changes what they may do themselves."""
+input UpdateMemberInput {
+  """The member."""
+  id: ID!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+  """What they are called."""
+  name: String
+  """Their roles."""
+  roles: [String!]
+  """The purposes that they may act for; none means all."""
+  purposes: [String!]
+  """The purpose of a request that names none."""
+  purpose: String
+  """Whose data they may see; null for everybody's."""
+  limits: LimitsInput
+}
+
+"""A changed member."""
+type UpdateMemberPayload {
+  """The member as it is now."""
+  member: Member @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Names a member."""
+input MemberInput {
+  """The member."""
+  id: ID!
+}
+
+"""A member that was changed."""
+type MemberPayload {
+  """The member as it is now; after a removal, as it was."""
+  member: Member @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Changes who comes in, and how; what is left out stays."""
+input UpdateAccessSettingsInput {
+  """The version of the workspace that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+  """The issuers whose tokens open the workspace, of those that the server trusts; none means all."""
+  issuers: [String!]
+  """The roles that act only when a reason is given."""
+  reasonRoles: [String!]
+  """The categories that are read only when a reason is given; SPECIAL until this is set."""
+  reasonData: [DataCategory!]
+  """The roles that see only some people. Nobody changes the limits of a role of their own."""
+  roleLimits: [RoleLimitsInput!]
+}
+
+"""Changed settings."""
+type UpdateAccessSettingsPayload {
+  """The settings as they are now."""
+  accessSettings: AccessSettings @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+extend type Query {
+  """The members of the workspace, those who joined or were invited first at first."""
+  members(
+    """Only those of one status."""
+    status: MemberStatus
+    """How many from the start; at most 200."""
+    first: Int
+    """Only what comes after this cursor."""
+    after: Cursor
+    """How many from the end; at most 200."""
+    last: Int
+    """Only what comes before this cursor."""
+    before: Cursor
+  ): MemberConnection! @can(action: MANAGE) @data(category: NONE)
+  """Who comes in, and how."""
+  accessSettings: AccessSettings! @can(action: MANAGE) @data(category: NONE)
+}
+
+extend type Mutation {
+  """Invites somebody to the workspace; the same address again replaces the invitation."""
+  inviteMember(
+    """Whom."""
+    input: InviteMemberInput!
+  ): InviteMemberPayload! @can(action: MANAGE) @data(category: NONE)
+  """Makes whoever signed in a member."""
+  acceptInvitation(
+    """The invitation."""
+    input: AcceptInvitationInput!
+  ): AcceptInvitationPayload! @can(action: SIGN_IN) @data(category: NONE)
+  """Changes a member; it counts at once, also for what the member has open."""
+  updateMember(
+    """The change."""
+    input: UpdateMemberInput!
+  ): UpdateMemberPayload! @can(action: MANAGE) @data(category: NONE)
+  """Shuts a member out, at once, until restoreMember."""
+  suspendMember(
+    """Whom."""
+    input: MemberInput!
+  ): MemberPayload! @can(action: MANAGE) @data(category: NONE)
+  """Lets a suspended member in again."""
+  restoreMember(
+    """Whom."""
+    input: MemberInput!
+  ): MemberPayload! @can(action: MANAGE) @data(category: NONE)
+  """Forgets a member, or withdraws an invitation. The last owner cannot be removed."""
+  removeMember(
+    """Whom."""
+    input: MemberInput!
+  ): MemberPayload! @can(action: MANAGE) @data(category: NONE)
+  """Changes who comes in, and how."""
+  updateAccessSettings(
+    """The change."""
+    input: UpdateAccessSettingsInput!
+  ): UpdateAccessSettingsPayload! @can(action: MANAGE) @data(category: NONE)
 }
 `, BuiltIn: false},
 	{Name: "../schema/merge.graphqls", Input: `"""Two profiles that were found to be one person. It can be undone."""
@@ -2782,6 +2478,8 @@ enum WithheldReason {
   CONSENT
   """Nobody has classified it yet."""
   UNCLASSIFIED
+  """The request does not say why it reads this: X-Reason."""
+  REASON
 }
 
 """A page of profiles."""
@@ -3862,6 +3560,8 @@ type Key implements Node {
   purpose: String @data(category: NONE)
   """The source of a write key."""
   source: Source @data(category: NONE)
+  """Whose data it may see; null for everybody's."""
+  limits: Limits @data(category: NONE)
   """Events a second, for each process; null for no limit."""
   eventsPerSecond: Float @data(category: NONE)
   """When it was made."""
@@ -3952,6 +3652,8 @@ input CreateKeyInput {
   expiresAt: DateTime
   """Events a second, for each process; no limit when left out."""
   eventsPerSecond: Float
+  """Whose data it may see; everybody's when left out."""
+  limits: LimitsInput
   """A second call with the same key is a CONFLICT: a secret is shown once only."""
   idempotencyKey: String
 }
@@ -4073,6 +3775,34 @@ var parsedSchema = gqlparser.MustLoadSchema(sources...)
 // Each function is generated once per unique object type, deduplicating the
 // switch statements that were previously inlined in every fieldContext_* function.
 
+func (ec *executionContext) childFields_AcceptInvitationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "member":
+		return ec.fieldContext_AcceptInvitationPayload_member(ctx, field)
+	case "workspaceId":
+		return ec.fieldContext_AcceptInvitationPayload_workspaceId(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_AcceptInvitationPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AcceptInvitationPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_AccessSettings(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "issuers":
+		return ec.fieldContext_AccessSettings_issuers(ctx, field)
+	case "reasonRoles":
+		return ec.fieldContext_AccessSettings_reasonRoles(ctx, field)
+	case "reasonData":
+		return ec.fieldContext_AccessSettings_reasonData(ctx, field)
+	case "roleLimits":
+		return ec.fieldContext_AccessSettings_roleLimits(ctx, field)
+	case "version":
+		return ec.fieldContext_AccessSettings_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AccessSettings", field.Name)
+}
+
 func (ec *executionContext) childFields_AddToListPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "segment":
@@ -4085,16 +3815,6 @@ func (ec *executionContext) childFields_AddToListPayload(ctx context.Context, fi
 	return nil, fmt.Errorf("no field named %q was found under type AddToListPayload", field.Name)
 }
 
-func (ec *executionContext) childFields_ArchivePurposePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "purpose":
-		return ec.fieldContext_ArchivePurposePayload_purpose(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_ArchivePurposePayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type ArchivePurposePayload", field.Name)
-}
-
 func (ec *executionContext) childFields_ArchiveSegmentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "segment":
@@ -4103,108 +3823,6 @@ func (ec *executionContext) childFields_ArchiveSegmentPayload(ctx context.Contex
 		return ec.fieldContext_ArchiveSegmentPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ArchiveSegmentPayload", field.Name)
-}
-
-func (ec *executionContext) childFields_AuditCheckpoint(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "size":
-		return ec.fieldContext_AuditCheckpoint_size(ctx, field)
-	case "rootHash":
-		return ec.fieldContext_AuditCheckpoint_rootHash(ctx, field)
-	case "signedNote":
-		return ec.fieldContext_AuditCheckpoint_signedNote(ctx, field)
-	case "keyId":
-		return ec.fieldContext_AuditCheckpoint_keyId(ctx, field)
-	case "at":
-		return ec.fieldContext_AuditCheckpoint_at(ctx, field)
-	case "consistency":
-		return ec.fieldContext_AuditCheckpoint_consistency(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type AuditCheckpoint", field.Name)
-}
-
-func (ec *executionContext) childFields_AuditEntry(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "id":
-		return ec.fieldContext_AuditEntry_id(ctx, field)
-	case "index":
-		return ec.fieldContext_AuditEntry_index(ctx, field)
-	case "at":
-		return ec.fieldContext_AuditEntry_at(ctx, field)
-	case "actor":
-		return ec.fieldContext_AuditEntry_actor(ctx, field)
-	case "action":
-		return ec.fieldContext_AuditEntry_action(ctx, field)
-	case "resource":
-		return ec.fieldContext_AuditEntry_resource(ctx, field)
-	case "fields":
-		return ec.fieldContext_AuditEntry_fields(ctx, field)
-	case "subjects":
-		return ec.fieldContext_AuditEntry_subjects(ctx, field)
-	case "subjectCount":
-		return ec.fieldContext_AuditEntry_subjectCount(ctx, field)
-	case "purpose":
-		return ec.fieldContext_AuditEntry_purpose(ctx, field)
-	case "reason":
-		return ec.fieldContext_AuditEntry_reason(ctx, field)
-	case "decision":
-		return ec.fieldContext_AuditEntry_decision(ctx, field)
-	case "requestId":
-		return ec.fieldContext_AuditEntry_requestId(ctx, field)
-	case "details":
-		return ec.fieldContext_AuditEntry_details(ctx, field)
-	case "leafHash":
-		return ec.fieldContext_AuditEntry_leafHash(ctx, field)
-	case "proof":
-		return ec.fieldContext_AuditEntry_proof(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type AuditEntry", field.Name)
-}
-
-func (ec *executionContext) childFields_AuditEntryConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "edges":
-		return ec.fieldContext_AuditEntryConnection_edges(ctx, field)
-	case "pageInfo":
-		return ec.fieldContext_AuditEntryConnection_pageInfo(ctx, field)
-	case "totalCount":
-		return ec.fieldContext_AuditEntryConnection_totalCount(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type AuditEntryConnection", field.Name)
-}
-
-func (ec *executionContext) childFields_AuditEntryEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "cursor":
-		return ec.fieldContext_AuditEntryEdge_cursor(ctx, field)
-	case "node":
-		return ec.fieldContext_AuditEntryEdge_node(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type AuditEntryEdge", field.Name)
-}
-
-func (ec *executionContext) childFields_AuditKey(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "key":
-		return ec.fieldContext_AuditKey_key(ctx, field)
-	case "keyId":
-		return ec.fieldContext_AuditKey_keyId(ctx, field)
-	case "from":
-		return ec.fieldContext_AuditKey_from(ctx, field)
-	case "until":
-		return ec.fieldContext_AuditKey_until(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type AuditKey", field.Name)
-}
-
-func (ec *executionContext) childFields_AuditRetention(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "months":
-		return ec.fieldContext_AuditRetention_months(ctx, field)
-	case "version":
-		return ec.fieldContext_AuditRetention_version(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type AuditRetention", field.Name)
 }
 
 func (ec *executionContext) childFields_CancelJobPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4241,16 +3859,6 @@ func (ec *executionContext) childFields_ConditionWarning(ctx context.Context, fi
 	return nil, fmt.Errorf("no field named %q was found under type ConditionWarning", field.Name)
 }
 
-func (ec *executionContext) childFields_ConfirmConsentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "entry":
-		return ec.fieldContext_ConfirmConsentPayload_entry(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_ConfirmConsentPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type ConfirmConsentPayload", field.Name)
-}
-
 func (ec *executionContext) childFields_Consent(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "purpose":
@@ -4265,84 +3873,6 @@ func (ec *executionContext) childFields_Consent(ctx context.Context, field graph
 		return ec.fieldContext_Consent_entryId(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Consent", field.Name)
-}
-
-func (ec *executionContext) childFields_ConsentDecision(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "allowed":
-		return ec.fieldContext_ConsentDecision_allowed(ctx, field)
-	case "reason":
-		return ec.fieldContext_ConsentDecision_reason(ctx, field)
-	case "receiptId":
-		return ec.fieldContext_ConsentDecision_receiptId(ctx, field)
-	case "asOf":
-		return ec.fieldContext_ConsentDecision_asOf(ctx, field)
-	case "entries":
-		return ec.fieldContext_ConsentDecision_entries(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type ConsentDecision", field.Name)
-}
-
-func (ec *executionContext) childFields_ConsentEntry(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "id":
-		return ec.fieldContext_ConsentEntry_id(ctx, field)
-	case "purpose":
-		return ec.fieldContext_ConsentEntry_purpose(ctx, field)
-	case "channel":
-		return ec.fieldContext_ConsentEntry_channel(ctx, field)
-	case "status":
-		return ec.fieldContext_ConsentEntry_status(ctx, field)
-	case "at":
-		return ec.fieldContext_ConsentEntry_at(ctx, field)
-	case "recordedAt":
-		return ec.fieldContext_ConsentEntry_recordedAt(ctx, field)
-	case "expiresAt":
-		return ec.fieldContext_ConsentEntry_expiresAt(ctx, field)
-	case "actor":
-		return ec.fieldContext_ConsentEntry_actor(ctx, field)
-	case "confirmed":
-		return ec.fieldContext_ConsentEntry_confirmed(ctx, field)
-	case "evidence":
-		return ec.fieldContext_ConsentEntry_evidence(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type ConsentEntry", field.Name)
-}
-
-func (ec *executionContext) childFields_ConsentEntryConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "edges":
-		return ec.fieldContext_ConsentEntryConnection_edges(ctx, field)
-	case "pageInfo":
-		return ec.fieldContext_ConsentEntryConnection_pageInfo(ctx, field)
-	case "totalCount":
-		return ec.fieldContext_ConsentEntryConnection_totalCount(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type ConsentEntryConnection", field.Name)
-}
-
-func (ec *executionContext) childFields_ConsentEntryEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "cursor":
-		return ec.fieldContext_ConsentEntryEdge_cursor(ctx, field)
-	case "node":
-		return ec.fieldContext_ConsentEntryEdge_node(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type ConsentEntryEdge", field.Name)
-}
-
-func (ec *executionContext) childFields_ConsentSettings(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "countryTraits":
-		return ec.fieldContext_ConsentSettings_countryTraits(ctx, field)
-	case "default":
-		return ec.fieldContext_ConsentSettings_default(ctx, field)
-	case "jurisdictions":
-		return ec.fieldContext_ConsentSettings_jurisdictions(ctx, field)
-	case "version":
-		return ec.fieldContext_ConsentSettings_version(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type ConsentSettings", field.Name)
 }
 
 func (ec *executionContext) childFields_CorrectQuarantinedEventPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4389,16 +3919,6 @@ func (ec *executionContext) childFields_CreateObjectTypePayload(ctx context.Cont
 		return ec.fieldContext_CreateObjectTypePayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CreateObjectTypePayload", field.Name)
-}
-
-func (ec *executionContext) childFields_CreatePurposePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "purpose":
-		return ec.fieldContext_CreatePurposePayload_purpose(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_CreatePurposePayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type CreatePurposePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_CreateSegmentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4749,6 +4269,18 @@ func (ec *executionContext) childFields_IngestResult(ctx context.Context, field 
 	return nil, fmt.Errorf("no field named %q was found under type IngestResult", field.Name)
 }
 
+func (ec *executionContext) childFields_InviteMemberPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "member":
+		return ec.fieldContext_InviteMemberPayload_member(ctx, field)
+	case "token":
+		return ec.fieldContext_InviteMemberPayload_token(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_InviteMemberPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type InviteMemberPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_Job(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -4797,18 +4329,6 @@ func (ec *executionContext) childFields_JobEdge(ctx context.Context, field graph
 	return nil, fmt.Errorf("no field named %q was found under type JobEdge", field.Name)
 }
 
-func (ec *executionContext) childFields_Jurisdiction(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "country":
-		return ec.fieldContext_Jurisdiction_country(ctx, field)
-	case "purpose":
-		return ec.fieldContext_Jurisdiction_purpose(ctx, field)
-	case "rule":
-		return ec.fieldContext_Jurisdiction_rule(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type Jurisdiction", field.Name)
-}
-
 func (ec *executionContext) childFields_Key(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -4827,6 +4347,8 @@ func (ec *executionContext) childFields_Key(ctx context.Context, field graphql.C
 		return ec.fieldContext_Key_purpose(ctx, field)
 	case "source":
 		return ec.fieldContext_Key_source(ctx, field)
+	case "limits":
+		return ec.fieldContext_Key_limits(ctx, field)
 	case "eventsPerSecond":
 		return ec.fieldContext_Key_eventsPerSecond(ctx, field)
 	case "createdAt":
@@ -4865,6 +4387,16 @@ func (ec *executionContext) childFields_KeyEdge(ctx context.Context, field graph
 	return nil, fmt.Errorf("no field named %q was found under type KeyEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_Limits(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "segments":
+		return ec.fieldContext_Limits_segments(ctx, field)
+	case "owners":
+		return ec.fieldContext_Limits_owners(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Limits", field.Name)
+}
+
 func (ec *executionContext) childFields_ListResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "profileId":
@@ -4873,6 +4405,74 @@ func (ec *executionContext) childFields_ListResult(ctx context.Context, field gr
 		return ec.fieldContext_ListResult_status(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ListResult", field.Name)
+}
+
+func (ec *executionContext) childFields_Member(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Member_id(ctx, field)
+	case "status":
+		return ec.fieldContext_Member_status(ctx, field)
+	case "email":
+		return ec.fieldContext_Member_email(ctx, field)
+	case "name":
+		return ec.fieldContext_Member_name(ctx, field)
+	case "roles":
+		return ec.fieldContext_Member_roles(ctx, field)
+	case "purposes":
+		return ec.fieldContext_Member_purposes(ctx, field)
+	case "purpose":
+		return ec.fieldContext_Member_purpose(ctx, field)
+	case "limits":
+		return ec.fieldContext_Member_limits(ctx, field)
+	case "issuer":
+		return ec.fieldContext_Member_issuer(ctx, field)
+	case "invitedBy":
+		return ec.fieldContext_Member_invitedBy(ctx, field)
+	case "invitedAt":
+		return ec.fieldContext_Member_invitedAt(ctx, field)
+	case "invitationExpiresAt":
+		return ec.fieldContext_Member_invitationExpiresAt(ctx, field)
+	case "joinedAt":
+		return ec.fieldContext_Member_joinedAt(ctx, field)
+	case "lastSeenAt":
+		return ec.fieldContext_Member_lastSeenAt(ctx, field)
+	case "version":
+		return ec.fieldContext_Member_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Member", field.Name)
+}
+
+func (ec *executionContext) childFields_MemberConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_MemberConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_MemberConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_MemberConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MemberConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_MemberEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_MemberEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_MemberEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MemberEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_MemberPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "member":
+		return ec.fieldContext_MemberPayload_member(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_MemberPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MemberPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Membership(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5239,48 +4839,6 @@ func (ec *executionContext) childFields_ProfileEdge(ctx context.Context, field g
 	return nil, fmt.Errorf("no field named %q was found under type ProfileEdge", field.Name)
 }
 
-func (ec *executionContext) childFields_Purpose(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "key":
-		return ec.fieldContext_Purpose_key(ctx, field)
-	case "name":
-		return ec.fieldContext_Purpose_name(ctx, field)
-	case "description":
-		return ec.fieldContext_Purpose_description(ctx, field)
-	case "parent":
-		return ec.fieldContext_Purpose_parent(ctx, field)
-	case "legalBasis":
-		return ec.fieldContext_Purpose_legalBasis(ctx, field)
-	case "consentRequired":
-		return ec.fieldContext_Purpose_consentRequired(ctx, field)
-	case "evidenceRequired":
-		return ec.fieldContext_Purpose_evidenceRequired(ctx, field)
-	case "doubleOptIn":
-		return ec.fieldContext_Purpose_doubleOptIn(ctx, field)
-	case "saleOrSharing":
-		return ec.fieldContext_Purpose_saleOrSharing(ctx, field)
-	case "retention":
-		return ec.fieldContext_Purpose_retention(ctx, field)
-	case "jurisdictions":
-		return ec.fieldContext_Purpose_jurisdictions(ctx, field)
-	case "archived":
-		return ec.fieldContext_Purpose_archived(ctx, field)
-	case "version":
-		return ec.fieldContext_Purpose_version(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type Purpose", field.Name)
-}
-
-func (ec *executionContext) childFields_PurposeJurisdiction(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "country":
-		return ec.fieldContext_PurposeJurisdiction_country(ctx, field)
-	case "rule":
-		return ec.fieldContext_PurposeJurisdiction_rule(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type PurposeJurisdiction", field.Name)
-}
-
 func (ec *executionContext) childFields_QuarantinedEvent(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -5395,22 +4953,6 @@ func (ec *executionContext) childFields_RecordConnection(ctx context.Context, fi
 	return nil, fmt.Errorf("no field named %q was found under type RecordConnection", field.Name)
 }
 
-func (ec *executionContext) childFields_RecordConsentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "entry":
-		return ec.fieldContext_RecordConsentPayload_entry(ctx, field)
-	case "profileId":
-		return ec.fieldContext_RecordConsentPayload_profileId(ctx, field)
-	case "confirmationToken":
-		return ec.fieldContext_RecordConsentPayload_confirmationToken(ctx, field)
-	case "confirmBefore":
-		return ec.fieldContext_RecordConsentPayload_confirmBefore(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_RecordConsentPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type RecordConsentPayload", field.Name)
-}
-
 func (ec *executionContext) childFields_RecordEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "cursor":
@@ -5505,14 +5047,14 @@ func (ec *executionContext) childFields_RevokeKeyPayload(ctx context.Context, fi
 	return nil, fmt.Errorf("no field named %q was found under type RevokeKeyPayload", field.Name)
 }
 
-func (ec *executionContext) childFields_RotateAuditKeyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+func (ec *executionContext) childFields_RoleLimits(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
-	case "key":
-		return ec.fieldContext_RotateAuditKeyPayload_key(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_RotateAuditKeyPayload_userErrors(ctx, field)
+	case "role":
+		return ec.fieldContext_RoleLimits_role(ctx, field)
+	case "limits":
+		return ec.fieldContext_RoleLimits_limits(ctx, field)
 	}
-	return nil, fmt.Errorf("no field named %q was found under type RotateAuditKeyPayload", field.Name)
+	return nil, fmt.Errorf("no field named %q was found under type RoleLimits", field.Name)
 }
 
 func (ec *executionContext) childFields_RotateKeyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5703,26 +5245,6 @@ func (ec *executionContext) childFields_SegmentVersionEdge(ctx context.Context, 
 	return nil, fmt.Errorf("no field named %q was found under type SegmentVersionEdge", field.Name)
 }
 
-func (ec *executionContext) childFields_SetAuditRetentionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "retention":
-		return ec.fieldContext_SetAuditRetentionPayload_retention(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_SetAuditRetentionPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type SetAuditRetentionPayload", field.Name)
-}
-
-func (ec *executionContext) childFields_SetConsentSettingsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "consentSettings":
-		return ec.fieldContext_SetConsentSettingsPayload_consentSettings(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_SetConsentSettingsPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type SetConsentSettingsPayload", field.Name)
-}
-
 func (ec *executionContext) childFields_SetFieldDefinitionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "fieldDefinition":
@@ -5889,6 +5411,26 @@ func (ec *executionContext) childFields_UnmergeProfilesPayload(ctx context.Conte
 	return nil, fmt.Errorf("no field named %q was found under type UnmergeProfilesPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_UpdateAccessSettingsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "accessSettings":
+		return ec.fieldContext_UpdateAccessSettingsPayload_accessSettings(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateAccessSettingsPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateAccessSettingsPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateMemberPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "member":
+		return ec.fieldContext_UpdateMemberPayload_member(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateMemberPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateMemberPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_UpdateObjectTypePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "objectType":
@@ -5901,16 +5443,6 @@ func (ec *executionContext) childFields_UpdateObjectTypePayload(ctx context.Cont
 		return ec.fieldContext_UpdateObjectTypePayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UpdateObjectTypePayload", field.Name)
-}
-
-func (ec *executionContext) childFields_UpdatePurposePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "purpose":
-		return ec.fieldContext_UpdatePurposePayload_purpose(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_UpdatePurposePayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type UpdatePurposePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_UpdateSegmentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6011,22 +5543,18 @@ func (ec *executionContext) childFields_Viewer(ctx context.Context, field graphq
 		return ec.fieldContext_Viewer_purposes(ctx, field)
 	case "purpose":
 		return ec.fieldContext_Viewer_purpose(ctx, field)
+	case "reason":
+		return ec.fieldContext_Viewer_reason(ctx, field)
+	case "breakGlass":
+		return ec.fieldContext_Viewer_breakGlass(ctx, field)
+	case "limits":
+		return ec.fieldContext_Viewer_limits(ctx, field)
+	case "member":
+		return ec.fieldContext_Viewer_member(ctx, field)
 	case "can":
 		return ec.fieldContext_Viewer_can(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Viewer", field.Name)
-}
-
-func (ec *executionContext) childFields_WithdrawConsentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "entries":
-		return ec.fieldContext_WithdrawConsentPayload_entries(ctx, field)
-	case "profileId":
-		return ec.fieldContext_WithdrawConsentPayload_profileId(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_WithdrawConsentPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type WithdrawConsentPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Withheld(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

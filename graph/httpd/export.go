@@ -90,7 +90,9 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request) {
 // exportTo authenticates, reads the parameters and writes the export in parts.
 func (s *Server) exportTo(r *http.Request, id string, write func(kind, name string, part []byte) error) error {
 	secret, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	actor, err := s.o.Access.Authenticate(r.Context(), strings.TrimSpace(secret), r.Header.Get("X-Purpose"))
+	actor, err := s.o.Access.Admit(r.Context(), access.Call{
+		Secret: strings.TrimSpace(secret), Purpose: r.Header.Get("X-Purpose"), Reason: r.Header.Get("X-Reason"), Workspace: r.Header.Get("X-Workspace"),
+	})
 	if err != nil {
 		return err
 	}

@@ -14,13 +14,14 @@ import (
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/event"
 )
 
 // Gate lets senders in; *access.Service implements it.
 type Gate interface {
-	Authenticate(ctx context.Context, secret, purpose string) (*core.Actor, error)
+	Admit(ctx context.Context, call access.Call) (*core.Actor, error)
 	Spend(ctx context.Context, events int) error
 	// Live returns a context that ends when the actor's key stops being good.
 	Live(ctx context.Context) (live context.Context, stop context.CancelFunc)

@@ -87,7 +87,7 @@ func (t *tracker) track(r *http.Request, kind event.Type, received time.Time) er
 
 // admit returns ctx with the actor of a key that may send.
 func (t *tracker) admit(ctx context.Context, key string) (context.Context, error) {
-	actor, err := t.o.Access.Authenticate(ctx, key, "")
+	actor, err := t.o.Access.Admit(ctx, access.Call{Secret: key})
 	if err != nil {
 		return ctx, err
 	}

@@ -24,7 +24,7 @@ func (r mutation) CreateKey(ctx context.Context, in gen.CreateKeyInput) (*gen.Cr
 	k := access.NewKey{
 		Name: in.Name, Roles: in.Roles, Source: value(in.Source), Purposes: in.Purposes, Purpose: value(in.Purpose),
 		Scopes: in.Scopes, ExpiresAt: value(in.ExpiresAt), Quota: access.Quota{PerSecond: value(in.EventsPerSecond)},
-		IdempotencyKey: value(in.IdempotencyKey),
+		Limits: limits(in.Limits), IdempotencyKey: value(in.IdempotencyKey),
 	}
 	made, err := r.Access.CreateKey(ctx, k)
 	if errs, err := problems(err); err != nil || errs != nil {
@@ -75,6 +75,11 @@ func (r keyFields) EventsPerSecond(_ context.Context, k *access.Key) (*float64, 
 		return nil, nil
 	}
 	return &k.Quota.PerSecond, nil
+}
+
+// Limits answers Key.limits.
+func (r keyFields) Limits(_ context.Context, k *access.Key) (*core.Limits, error) {
+	return limitsOf(k.Limits), nil
 }
 
 // RotatedTo answers Key.rotatedTo.

@@ -59,6 +59,11 @@ func (r query) Node(ctx context.Context, id string) (view.Node, error) {
 			return nil, nil
 		}
 		return node(r.Resolver.Audit.Entry(ctx, ws, id))
+	case core.PrefixMember:
+		if a := core.ActorFrom(ctx); a.ID != id && !access.Can(ctx, access.Manage) {
+			return nil, nil
+		}
+		return node(r.Access.Member(ctx, "", id))
 	case core.PrefixWorkspace:
 		if id != ws {
 			return nil, nil
@@ -83,6 +88,24 @@ func (r query) Viewer(ctx context.Context) (*core.Actor, error) { return core.Ac
 // Purpose answers Viewer.purpose.
 func (r viewerFields) Purpose(_ context.Context, a *core.Actor) (*string, error) {
 	return text(a.Purpose), nil
+}
+
+// Reason answers Viewer.reason.
+func (r viewerFields) Reason(_ context.Context, a *core.Actor) (*string, error) {
+	return text(a.Reason), nil
+}
+
+// Limits answers Viewer.limits.
+func (r viewerFields) Limits(_ context.Context, a *core.Actor) (*core.Limits, error) {
+	return limitsOf(a.Limits), nil
+}
+
+// Member answers Viewer.member.
+func (r viewerFields) Member(ctx context.Context, a *core.Actor) (*access.Member, error) {
+	if core.IDPrefix(a.ID) != core.PrefixMember {
+		return nil, nil
+	}
+	return r.Access.Member(ctx, "", a.ID)
 }
 
 // Can answers Viewer.can.

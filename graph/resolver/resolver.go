@@ -53,6 +53,7 @@ type (
 	resultFields       struct{ *Resolver }
 	jobFields          struct{ *Resolver }
 	keyFields          struct{ *Resolver }
+	staffFields        struct{ *Resolver }
 	proposalFields     struct{ *Resolver }
 	ruleFields         struct{ *Resolver }
 	planFields         struct{ *Resolver }
@@ -101,6 +102,9 @@ func (r *Resolver) Job() gen.JobResolver { return jobFields{r} }
 
 // Key implements gen.ResolverRoot.
 func (r *Resolver) Key() gen.KeyResolver { return keyFields{r} }
+
+// Member implements gen.ResolverRoot.
+func (r *Resolver) Member() gen.MemberResolver { return staffFields{r} }
 
 // MergeProposal implements gen.ResolverRoot.
 func (r *Resolver) MergeProposal() gen.MergeProposalResolver { return proposalFields{r} }

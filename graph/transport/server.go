@@ -12,6 +12,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/graph/engine"
 	"github.com/headwater-cdp/headwater/graph/limit"
 )
@@ -20,9 +21,8 @@ import (
 type Options struct {
 	Engine *engine.Engine
 	Limits limit.Limits
-	// Authenticate finds who a credential belongs to; it checks the purpose that the
-	// request names ("" for the credential's own).
-	Authenticate func(ctx context.Context, credential, purpose string) (*core.Actor, error)
+	// Admit finds who makes a call; it checks what else the call says.
+	Admit func(ctx context.Context, call access.Call) (*core.Actor, error)
 	// Live returns a context that ends, with the cause, when the actor's credential
 	// stops being good; stop when the stream ends.
 	Live func(ctx context.Context) (live context.Context, stop context.CancelFunc)
@@ -133,11 +133,20 @@ func (s *Server) authenticate(r *http.Request) (*http.Request, error) {
 	if core.ActorFrom(r.Context()) != nil {
 		return r, nil
 	}
-	actor, err := s.Authenticate(r.Context(), bearer(r.Header.Get("Authorization")), r.Header.Get("X-Purpose"))
+	call := callOf(r)
+	call.Stream, call.Guest = accepts(r).events > 0, true
+	actor, err := s.Admit(r.Context(), call)
 	if err != nil {
 		return r, err
 	}
 	return r.WithContext(core.WithActor(r.Context(), actor)), nil
+}
+
+// callOf reads what the headers say of who makes a request, and why.
+func callOf(r *http.Request) access.Call {
+	return access.Call{
+		Secret: bearer(r.Header.Get("Authorization")), Purpose: r.Header.Get("X-Purpose"), Reason: r.Header.Get("X-Reason"), Workspace: r.Header.Get("X-Workspace"),
+	}
 }
 
 // bearer returns the credential of an Authorization header, "" when it holds none.

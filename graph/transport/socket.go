@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -120,17 +121,17 @@ func (c *socket) open(r *http.Request) error {
 	if m.Type != "connection_init" {
 		return &closeError{closeNoAck, "Unauthorized"}
 	}
-	var who struct{ Authorization, Purpose string }
+	var who struct{ Authorization, Purpose, Reason, Workspace string }
 	if len(m.Payload) > 0 && json.Unmarshal(m.Payload, &who) != nil {
-		return &closeError{closeBad, "authorization and purpose are strings"}
+		return &closeError{closeBad, "authorization, purpose, reason and workspace are strings"}
 	}
-	if who.Authorization == "" {
-		who.Authorization = r.Header.Get("Authorization")
+	call := callOf(r)
+	call.Stream = true
+	if who.Authorization != "" {
+		call.Secret = bearer(who.Authorization)
 	}
-	if who.Purpose == "" {
-		who.Purpose = r.Header.Get("X-Purpose")
-	}
-	actor, err := c.server.Authenticate(c.ctx, bearer(who.Authorization), who.Purpose)
+	call.Purpose, call.Reason, call.Workspace = cmp.Or(who.Purpose, call.Purpose), cmp.Or(who.Reason, call.Reason), cmp.Or(who.Workspace, call.Workspace)
+	actor, err := c.server.Admit(c.ctx, call)
 	switch core.CodeOf(err) {
 	case "":
 	case core.Unauthenticated, core.Forbidden, core.Invalid, core.NotFound:

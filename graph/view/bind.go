@@ -59,6 +59,12 @@ type KeyConnection = Connection[access.Key]
 // KeyEdge is an item of such a page.
 type KeyEdge = Edge[access.Key]
 
+// MemberConnection is a page of members.
+type MemberConnection = Connection[access.Member]
+
+// MemberEdge is an item of such a page.
+type MemberEdge = Edge[access.Member]
+
 // EventInput is one event as a client wrote it. What is wrong with it is found
 // when it is decoded, like a message of the tracking protocol.
 type EventInput struct {

@@ -21,6 +21,7 @@ type Metrics struct {
 	splits        prometheus.Counter
 	operations    *prometheus.HistogramVec
 	subscriptions prometheus.Gauge
+	alerts        *prometheus.CounterVec
 }
 
 // NewMetrics registers the measurements, with Go's and the process's own.
@@ -56,12 +57,15 @@ func NewMetrics(version string) *Metrics {
 		subscriptions: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "headwater_subscriptions", Help: "Live subscriptions.",
 		}),
+		alerts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "headwater_alerts_total", Help: "Things that somebody should look at, by kind.",
+		}, []string{"kind"}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "headwater_build_info", Help: "1, labelled with the version.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	r.MustRegister(m.requests, m.events, m.unitSize, m.commitSeconds, m.conflicts, m.splits, m.operations, m.subscriptions,
+	r.MustRegister(m.requests, m.events, m.unitSize, m.commitSeconds, m.conflicts, m.splits, m.operations, m.subscriptions, m.alerts,
 		build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -96,6 +100,9 @@ func (m *Metrics) Split() { m.splits.Inc() }
 func (m *Metrics) Operation(kind, outcome string, d time.Duration) {
 	m.operations.WithLabelValues(kind, outcome).Observe(d.Seconds())
 }
+
+// Alert notes something that somebody should look at. The kind comes from a fixed set.
+func (m *Metrics) Alert(kind string) { m.alerts.WithLabelValues(kind).Inc() }
 
 // Subscriptions notes that delta subscriptions began (or, negative, ended).
 func (m *Metrics) Subscriptions(delta int) { m.subscriptions.Add(float64(delta)) }
