@@ -129,8 +129,9 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	master, err := keyring.NewMaster(bytes.Repeat([]byte{1}, 32))
 	require.NoError(t, err)
 	s := graph.Services{Jobs: jobs, Store: w.db, Clock: clock}
-	s.Audit = audit.New(audit.Options{Store: w.db, Keys: keyring.New(w.db, clock, master), Runner: runner, Logger: logger, Gather: 5 * time.Millisecond})
-	s.Access = access.New(access.Options{Store: w.db, Jobs: jobs, Specs: specs, Settle: time.Millisecond, Logger: logger})
+	ring := keyring.New(w.db, clock, master)
+	s.Audit = audit.New(audit.Options{Store: w.db, Keys: ring, Runner: runner, Logger: logger, Gather: 5 * time.Millisecond})
+	s.Access = access.New(access.Options{Store: w.db, Jobs: jobs, Specs: specs, Settle: time.Millisecond, Logger: logger, Ring: ring, Audit: s.Audit})
 	s.Events = event.NewService(w.db, clock)
 	s.Profiles = profile.NewService(w.db, clock)
 	s.Ingest = ingest.New(ingest.Options{Store: w.db, Clock: clock, Events: s.Events, Profiles: s.Profiles, Log: logger})

@@ -16,6 +16,8 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/audit"
+	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/store/sqlite"
 	"github.com/headwater-cdp/headwater/core/work"
@@ -41,7 +43,7 @@ var (
 )
 
 func specs() []*store.Spec {
-	return append(append(access.Specs(), work.Specs()...), notes.Spec, routes.Spec, store.Claims.Spec, store.Counters.Spec)
+	return append(append(append(append(access.Specs(), work.Specs()...), keyring.Specs()...), audit.Specs()...), notes.Spec, routes.Spec, store.Claims.Spec, store.Counters.Spec)
 }
 
 func openPath(t testing.TB, path string) *counting {
@@ -97,14 +99,16 @@ func setup(t testing.TB) *fixture {
 	return f
 }
 
-func serviceOn(t testing.TB, s *counting) *fixture {
+func serviceOn(t testing.TB, s *counting, change ...func(f *fixture, o *access.Options)) *fixture {
 	t.Helper()
 	f := &fixture{store: s, clock: core.NewVirtualClock(epoch)}
 	f.runner = work.New(work.Options{Store: s, Logger: silent})
 	f.jobs = work.NewJobs(f.runner)
-	f.Service = access.New(access.Options{
-		Store: s, Clock: f.clock, Logger: silent, Jobs: f.jobs, Specs: specs(), Settle: time.Millisecond,
-	})
+	o := access.Options{Store: s, Clock: f.clock, Logger: silent, Jobs: f.jobs, Specs: specs(), Settle: time.Millisecond}
+	for _, c := range change {
+		c(f, &o)
+	}
+	f.Service = access.New(o)
 	return f
 }
 

@@ -93,26 +93,33 @@ func patchMember(u *access.MemberUpdate, in gen.UpdateMemberInput) (err error) {
 }
 
 // SuspendMember answers Mutation.suspendMember.
-func (r mutation) SuspendMember(ctx context.Context, in gen.MemberInput) (*gen.MemberPayload, error) {
-	return memberPayload(r.Access.SuspendMember(ctx, "", in.ID))
+func (r mutation) SuspendMember(ctx context.Context, in gen.SuspendMemberInput) (*gen.SuspendMemberPayload, error) {
+	m, err := r.Access.SuspendMember(ctx, "", in.ID)
+	out := &gen.SuspendMemberPayload{Member: m}
+	if out.UserErrors, err = problems(err); err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // RestoreMember answers Mutation.restoreMember.
-func (r mutation) RestoreMember(ctx context.Context, in gen.MemberInput) (*gen.MemberPayload, error) {
-	return memberPayload(r.Access.RestoreMember(ctx, "", in.ID))
+func (r mutation) RestoreMember(ctx context.Context, in gen.RestoreMemberInput) (*gen.RestoreMemberPayload, error) {
+	m, err := r.Access.RestoreMember(ctx, "", in.ID)
+	out := &gen.RestoreMemberPayload{Member: m}
+	if out.UserErrors, err = problems(err); err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // RemoveMember answers Mutation.removeMember.
-func (r mutation) RemoveMember(ctx context.Context, in gen.MemberInput) (*gen.MemberPayload, error) {
-	return memberPayload(r.Access.RemoveMember(ctx, "", in.ID))
-}
-
-func memberPayload(m *access.Member, err error) (*gen.MemberPayload, error) {
-	errs, err := problems(err)
-	if err != nil {
+func (r mutation) RemoveMember(ctx context.Context, in gen.RemoveMemberInput) (*gen.RemoveMemberPayload, error) {
+	m, err := r.Access.RemoveMember(ctx, "", in.ID)
+	out := &gen.RemoveMemberPayload{Member: m}
+	if out.UserErrors, err = problems(err); err != nil {
 		return nil, err
 	}
-	return &gen.MemberPayload{Member: m, UserErrors: errs}, nil
+	return out, nil
 }
 
 // UpdateAccessSettings answers Mutation.updateAccessSettings.

@@ -3,7 +3,6 @@ package deps
 
 import (
 	_ "github.com/casbin/casbin/v2"
-	_ "github.com/coreos/go-oidc/v3/oidc"
 	_ "github.com/prebid/go-gdpr/vendorconsent"
 	_ "github.com/prebid/go-gpp"
 	_ "golang.org/x/mod/sumdb/note"
