@@ -205,7 +205,8 @@ func houseOn(t testing.TB, s *counting) *house {
 	h := &house{}
 	h.fixture = serviceOn(t, s, func(f *fixture, o *access.Options) {
 		h.ring = keyring.New(s, f.clock, master)
-		h.log = audit.New(audit.Options{Store: s, Keys: h.ring, Logger: silent, Runner: f.runner, Gather: time.Millisecond})
+		h.log = audit.New(audit.Options{Store: s, Keys: h.ring, Logger: silent, Runner: f.runner, Gather: time.Millisecond,
+			Workspaces: func(context.Context) ([]string, error) { return []string{h.ws}, nil }})
 		o.Ring, o.Audit = h.ring, h.log
 		o.Alert = func(_ context.Context, a access.Alert) { h.alerts = append(h.alerts, a) }
 	})

@@ -266,6 +266,7 @@ func TestMembersAreSealedAndForgotten(t *testing.T) {
 	again := h.join(t, "ana", access.NewMember{Roles: []string{access.Analyst}}) // can be invited anew
 	var told []string
 	background(t, h.runner.Run)
+	background(t, h.log.Run)
 	until(t, "it is all written down", func() bool {
 		page, err := h.log.Entries(t.Context(), h.ws, audit.Filter{}, core.Window{Limit: 50})
 		require.NoError(t, err)
@@ -362,6 +363,7 @@ func TestMembersEndWithTheirWorkspace(t *testing.T) {
 	h := newHouse(t)
 	h.join(t, "ana", access.NewMember{Roles: []string{access.Admin}})
 	background(t, h.runner.Run)
+	background(t, h.log.Run)
 	plan, err := h.DeleteWorkspace(root, access.Deletion{Workspace: h.ws, ExpectedName: "Shop"})
 	require.NoError(t, err)
 	require.Error(t, h.try(h.issuer.token("ana", "ana@example.com", nil)))

@@ -47,9 +47,9 @@ type MutationResolver interface {
 	InviteMember(ctx context.Context, input InviteMemberInput) (*InviteMemberPayload, error)
 	AcceptInvitation(ctx context.Context, input AcceptInvitationInput) (*AcceptInvitationPayload, error)
 	UpdateMember(ctx context.Context, input UpdateMemberInput) (*UpdateMemberPayload, error)
-	SuspendMember(ctx context.Context, input MemberInput) (*MemberPayload, error)
-	RestoreMember(ctx context.Context, input MemberInput) (*MemberPayload, error)
-	RemoveMember(ctx context.Context, input MemberInput) (*MemberPayload, error)
+	SuspendMember(ctx context.Context, input SuspendMemberInput) (*SuspendMemberPayload, error)
+	RestoreMember(ctx context.Context, input RestoreMemberInput) (*RestoreMemberPayload, error)
+	RemoveMember(ctx context.Context, input RemoveMemberInput) (*RemoveMemberPayload, error)
 	UpdateAccessSettings(ctx context.Context, input UpdateAccessSettingsInput) (*UpdateAccessSettingsPayload, error)
 	MergeProfiles(ctx context.Context, input MergeProfilesInput) (*MergeProfilesPayload, error)
 	UnmergeProfiles(ctx context.Context, input UnmergeProfilesInput) (*UnmergeProfilesPayload, error)
@@ -526,8 +526,8 @@ func (ec *executionContext) field_Mutation_removeMember_args(ctx context.Context
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (MemberInput, error) {
-			return ec.unmarshalNMemberInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐMemberInput(ctx, v)
+		func(ctx context.Context, v any) (RemoveMemberInput, error) {
+			return ec.unmarshalNRemoveMemberInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐRemoveMemberInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -554,8 +554,8 @@ func (ec *executionContext) field_Mutation_restoreMember_args(ctx context.Contex
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (MemberInput, error) {
-			return ec.unmarshalNMemberInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐMemberInput(ctx, v)
+		func(ctx context.Context, v any) (RestoreMemberInput, error) {
+			return ec.unmarshalNRestoreMemberInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐRestoreMemberInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -764,8 +764,8 @@ func (ec *executionContext) field_Mutation_suspendMember_args(ctx context.Contex
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (MemberInput, error) {
-			return ec.unmarshalNMemberInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐMemberInput(ctx, v)
+		func(ctx context.Context, v any) (SuspendMemberInput, error) {
+			return ec.unmarshalNSuspendMemberInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐSuspendMemberInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -2850,7 +2850,7 @@ func (ec *executionContext) _Mutation_suspendMember(ctx context.Context, field g
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().SuspendMember(ctx, fc.Args["input"].(MemberInput))
+			return ec.Resolvers.Mutation().SuspendMember(ctx, fc.Args["input"].(SuspendMemberInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -2858,11 +2858,11 @@ func (ec *executionContext) _Mutation_suspendMember(ctx context.Context, field g
 			directive1 := func(ctx context.Context) (any, error) {
 				action, err := ec.unmarshalNAction2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐAction(ctx, "MANAGE")
 				if err != nil {
-					var zeroVal *MemberPayload
+					var zeroVal *SuspendMemberPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Can == nil {
-					var zeroVal *MemberPayload
+					var zeroVal *SuspendMemberPayload
 					return zeroVal, errors.New("directive can is not implemented")
 				}
 				return ec.Directives.Can(ctx, nil, directive0, action)
@@ -2871,8 +2871,8 @@ func (ec *executionContext) _Mutation_suspendMember(ctx context.Context, field g
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *MemberPayload) graphql.Marshaler {
-			return ec.marshalNMemberPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐMemberPayload(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *SuspendMemberPayload) graphql.Marshaler {
+			return ec.marshalNSuspendMemberPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐSuspendMemberPayload(ctx, selections, v)
 		},
 		true,
 		true,
@@ -2885,7 +2885,7 @@ func (ec *executionContext) fieldContext_Mutation_suspendMember(ctx context.Cont
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_MemberPayload(ctx, field)
+			return ec.childFields_SuspendMemberPayload(ctx, field)
 		},
 	}
 	defer func() {
@@ -2912,7 +2912,7 @@ func (ec *executionContext) _Mutation_restoreMember(ctx context.Context, field g
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().RestoreMember(ctx, fc.Args["input"].(MemberInput))
+			return ec.Resolvers.Mutation().RestoreMember(ctx, fc.Args["input"].(RestoreMemberInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -2920,11 +2920,11 @@ func (ec *executionContext) _Mutation_restoreMember(ctx context.Context, field g
 			directive1 := func(ctx context.Context) (any, error) {
 				action, err := ec.unmarshalNAction2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐAction(ctx, "MANAGE")
 				if err != nil {
-					var zeroVal *MemberPayload
+					var zeroVal *RestoreMemberPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Can == nil {
-					var zeroVal *MemberPayload
+					var zeroVal *RestoreMemberPayload
 					return zeroVal, errors.New("directive can is not implemented")
 				}
 				return ec.Directives.Can(ctx, nil, directive0, action)
@@ -2933,8 +2933,8 @@ func (ec *executionContext) _Mutation_restoreMember(ctx context.Context, field g
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *MemberPayload) graphql.Marshaler {
-			return ec.marshalNMemberPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐMemberPayload(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *RestoreMemberPayload) graphql.Marshaler {
+			return ec.marshalNRestoreMemberPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐRestoreMemberPayload(ctx, selections, v)
 		},
 		true,
 		true,
@@ -2947,7 +2947,7 @@ func (ec *executionContext) fieldContext_Mutation_restoreMember(ctx context.Cont
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_MemberPayload(ctx, field)
+			return ec.childFields_RestoreMemberPayload(ctx, field)
 		},
 	}
 	defer func() {
@@ -2974,7 +2974,7 @@ func (ec *executionContext) _Mutation_removeMember(ctx context.Context, field gr
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().RemoveMember(ctx, fc.Args["input"].(MemberInput))
+			return ec.Resolvers.Mutation().RemoveMember(ctx, fc.Args["input"].(RemoveMemberInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -2982,11 +2982,11 @@ func (ec *executionContext) _Mutation_removeMember(ctx context.Context, field gr
 			directive1 := func(ctx context.Context) (any, error) {
 				action, err := ec.unmarshalNAction2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐAction(ctx, "MANAGE")
 				if err != nil {
-					var zeroVal *MemberPayload
+					var zeroVal *RemoveMemberPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Can == nil {
-					var zeroVal *MemberPayload
+					var zeroVal *RemoveMemberPayload
 					return zeroVal, errors.New("directive can is not implemented")
 				}
 				return ec.Directives.Can(ctx, nil, directive0, action)
@@ -2995,8 +2995,8 @@ func (ec *executionContext) _Mutation_removeMember(ctx context.Context, field gr
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *MemberPayload) graphql.Marshaler {
-			return ec.marshalNMemberPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐMemberPayload(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *RemoveMemberPayload) graphql.Marshaler {
+			return ec.marshalNRemoveMemberPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐRemoveMemberPayload(ctx, selections, v)
 		},
 		true,
 		true,
@@ -3009,7 +3009,7 @@ func (ec *executionContext) fieldContext_Mutation_removeMember(ctx context.Conte
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_MemberPayload(ctx, field)
+			return ec.childFields_RemoveMemberPayload(ctx, field)
 		},
 	}
 	defer func() {

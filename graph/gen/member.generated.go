@@ -878,13 +878,13 @@ func (ec *executionContext) fieldContext_MemberEdge_node(_ context.Context, fiel
 	return fc, nil
 }
 
-func (ec *executionContext) _MemberPayload_member(ctx context.Context, field graphql.CollectedField, obj *MemberPayload) (ret graphql.Marshaler) {
+func (ec *executionContext) _RemoveMemberPayload_member(ctx context.Context, field graphql.CollectedField, obj *RemoveMemberPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_MemberPayload_member(ctx, field)
+			return ec.fieldContext_RemoveMemberPayload_member(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.Member, nil
@@ -897,9 +897,9 @@ func (ec *executionContext) _MemberPayload_member(ctx context.Context, field gra
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_MemberPayload_member(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_RemoveMemberPayload_member(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
-		Object:     "MemberPayload",
+		Object:     "RemoveMemberPayload",
 		Field:      field,
 		IsMethod:   false,
 		IsResolver: false,
@@ -910,13 +910,13 @@ func (ec *executionContext) fieldContext_MemberPayload_member(_ context.Context,
 	return fc, nil
 }
 
-func (ec *executionContext) _MemberPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *MemberPayload) (ret graphql.Marshaler) {
+func (ec *executionContext) _RemoveMemberPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *RemoveMemberPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_MemberPayload_userErrors(ctx, field)
+			return ec.fieldContext_RemoveMemberPayload_userErrors(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.UserErrors, nil
@@ -929,9 +929,73 @@ func (ec *executionContext) _MemberPayload_userErrors(ctx context.Context, field
 		true,
 	)
 }
-func (ec *executionContext) fieldContext_MemberPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_RemoveMemberPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
-		Object:     "MemberPayload",
+		Object:     "RemoveMemberPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UserError(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RestoreMemberPayload_member(ctx context.Context, field graphql.CollectedField, obj *RestoreMemberPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RestoreMemberPayload_member(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Member, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *access.Member) graphql.Marshaler {
+			return ec.marshalOMember2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋaccessᚐMember(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_RestoreMemberPayload_member(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RestoreMemberPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Member(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RestoreMemberPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *RestoreMemberPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RestoreMemberPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*core.Error) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚐErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RestoreMemberPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RestoreMemberPayload",
 		Field:      field,
 		IsMethod:   false,
 		IsResolver: false,
@@ -992,6 +1056,70 @@ func (ec *executionContext) fieldContext_RoleLimits_limits(_ context.Context, fi
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Limits(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SuspendMemberPayload_member(ctx context.Context, field graphql.CollectedField, obj *SuspendMemberPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SuspendMemberPayload_member(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Member, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *access.Member) graphql.Marshaler {
+			return ec.marshalOMember2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋaccessᚐMember(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SuspendMemberPayload_member(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SuspendMemberPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Member(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SuspendMemberPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *SuspendMemberPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SuspendMemberPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*core.Error) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚐErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SuspendMemberPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SuspendMemberPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UserError(ctx, field)
 		},
 	}
 	return fc, nil
@@ -1275,8 +1403,38 @@ func (ec *executionContext) unmarshalInputLimitsInput(ctx context.Context, obj a
 	return it, nil
 }
 
-func (ec *executionContext) unmarshalInputMemberInput(ctx context.Context, obj any) (MemberInput, error) {
-	var it MemberInput
+func (ec *executionContext) unmarshalInputRemoveMemberInput(ctx context.Context, obj any) (RemoveMemberInput, error) {
+	var it RemoveMemberInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputRestoreMemberInput(ctx context.Context, obj any) (RestoreMemberInput, error) {
+	var it RestoreMemberInput
 	if obj == nil {
 		return it, nil
 	}
@@ -1337,6 +1495,36 @@ func (ec *executionContext) unmarshalInputRoleLimitsInput(ctx context.Context, o
 				return it, err
 			}
 			it.Limits = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputSuspendMemberInput(ctx context.Context, obj any) (SuspendMemberInput, error) {
+	var it SuspendMemberInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
 		}
 	}
 	return it, nil
@@ -2107,10 +2295,10 @@ func (ec *executionContext) _MemberEdge(ctx context.Context, sel ast.SelectionSe
 	return out
 }
 
-var memberPayloadImplementors = []string{"MemberPayload"}
+var removeMemberPayloadImplementors = []string{"RemoveMemberPayload"}
 
-func (ec *executionContext) _MemberPayload(ctx context.Context, sel ast.SelectionSet, obj *MemberPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, memberPayloadImplementors)
+func (ec *executionContext) _RemoveMemberPayload(ctx context.Context, sel ast.SelectionSet, obj *RemoveMemberPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, removeMemberPayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -2118,14 +2306,57 @@ func (ec *executionContext) _MemberPayload(ctx context.Context, sel ast.Selectio
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
-			out.Values[i] = graphql.MarshalString("MemberPayload")
+			out.Values[i] = graphql.MarshalString("RemoveMemberPayload")
 		case "member":
-			out.Values[i] = ec._MemberPayload_member(ctx, field, obj)
+			out.Values[i] = ec._RemoveMemberPayload_member(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		case "userErrors":
-			out.Values[i] = ec._MemberPayload_userErrors(ctx, field, obj)
+			out.Values[i] = ec._RemoveMemberPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var restoreMemberPayloadImplementors = []string{"RestoreMemberPayload"}
+
+func (ec *executionContext) _RestoreMemberPayload(ctx context.Context, sel ast.SelectionSet, obj *RestoreMemberPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, restoreMemberPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RestoreMemberPayload")
+		case "member":
+			out.Values[i] = ec._RestoreMemberPayload_member(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._RestoreMemberPayload_userErrors(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -2169,6 +2400,49 @@ func (ec *executionContext) _RoleLimits(ctx context.Context, sel ast.SelectionSe
 			}
 		case "limits":
 			out.Values[i] = ec._RoleLimits_limits(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var suspendMemberPayloadImplementors = []string{"SuspendMemberPayload"}
+
+func (ec *executionContext) _SuspendMemberPayload(ctx context.Context, sel ast.SelectionSet, obj *SuspendMemberPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, suspendMemberPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SuspendMemberPayload")
+		case "member":
+			out.Values[i] = ec._SuspendMemberPayload_member(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._SuspendMemberPayload_userErrors(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -2378,21 +2652,6 @@ func (ec *executionContext) marshalNMemberEdge2ᚖgithubᚗcomᚋheadwaterᚑcdp
 	return ec._MemberEdge(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNMemberInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐMemberInput(ctx context.Context, v any) (MemberInput, error) {
-	res, err := ec.unmarshalInputMemberInput(ctx, v)
-	return res, graphql.ErrorOnPath(ctx, err)
-}
-
-func (ec *executionContext) marshalNMemberPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐMemberPayload(ctx context.Context, sel ast.SelectionSet, v *MemberPayload) graphql.Marshaler {
-	if v == nil {
-		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
-			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
-		}
-		return graphql.Null
-	}
-	return ec._MemberPayload(ctx, sel, v)
-}
-
 func (ec *executionContext) unmarshalNMemberStatus2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋaccessᚐMemberStatus(ctx context.Context, v any) (access.MemberStatus, error) {
 	tmp, err := graphql.UnmarshalString(v)
 	res := access.MemberStatus(tmp)
@@ -2408,6 +2667,36 @@ func (ec *executionContext) marshalNMemberStatus2githubᚗcomᚋheadwaterᚑcdp�
 		}
 	}
 	return res
+}
+
+func (ec *executionContext) unmarshalNRemoveMemberInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐRemoveMemberInput(ctx context.Context, v any) (RemoveMemberInput, error) {
+	res, err := ec.unmarshalInputRemoveMemberInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNRemoveMemberPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐRemoveMemberPayload(ctx context.Context, sel ast.SelectionSet, v *RemoveMemberPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._RemoveMemberPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNRestoreMemberInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐRestoreMemberInput(ctx context.Context, v any) (RestoreMemberInput, error) {
+	res, err := ec.unmarshalInputRestoreMemberInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNRestoreMemberPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐRestoreMemberPayload(ctx context.Context, sel ast.SelectionSet, v *RestoreMemberPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._RestoreMemberPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalNRoleLimits2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋaccessᚐRoleLimitsᚄ(ctx context.Context, sel ast.SelectionSet, v []*access.RoleLimits) graphql.Marshaler {
@@ -2439,6 +2728,21 @@ func (ec *executionContext) marshalNRoleLimits2ᚖgithubᚗcomᚋheadwaterᚑcdp
 func (ec *executionContext) unmarshalNRoleLimitsInput2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐRoleLimitsInput(ctx context.Context, v any) (*RoleLimitsInput, error) {
 	res, err := ec.unmarshalInputRoleLimitsInput(ctx, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNSuspendMemberInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐSuspendMemberInput(ctx context.Context, v any) (SuspendMemberInput, error) {
+	res, err := ec.unmarshalInputSuspendMemberInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNSuspendMemberPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐSuspendMemberPayload(ctx context.Context, sel ast.SelectionSet, v *SuspendMemberPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._SuspendMemberPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNUpdateAccessSettingsInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐUpdateAccessSettingsInput(ctx context.Context, v any) (UpdateAccessSettingsInput, error) {

@@ -12,9 +12,11 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/condition"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
+	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/segment"
@@ -85,6 +87,28 @@ type ArchiveSegmentPayload struct {
 	Segment *segment.Segment `json:"segment,omitempty"`
 	// What is wrong with the input; IN_USE names who needs it.
 	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Narrows a list of entries; all that is given must hold.
+type AuditFilter struct {
+	// The id of who did it.
+	Actor *string `json:"actor,omitempty"`
+	// Somebody whom it concerned, by an identifier; also after their erasure.
+	Subject *event.Identifier `json:"subject,omitempty"`
+	// Somebody whom it concerned, by the profile's id; also after their erasure.
+	ProfileID *string `json:"profileId,omitempty"`
+	// What it was done for.
+	Purpose *string `json:"purpose,omitempty"`
+	// What was done.
+	Action *string `json:"action,omitempty"`
+	// Whether it was allowed.
+	Decision *core.Effect `json:"decision,omitempty"`
+	// The request that it was part of.
+	RequestID *string `json:"requestId,omitempty"`
+	// Not before.
+	From *time.Time `json:"from,omitempty"`
+	// Not after.
+	To *time.Time `json:"to,omitempty"`
 }
 
 // Cancels a job.
@@ -563,20 +587,6 @@ type ListItemInput struct {
 	Identifier *event.Identifier `json:"identifier,omitempty"`
 }
 
-// Names a member.
-type MemberInput struct {
-	// The member.
-	ID string `json:"id"`
-}
-
-// A member that was changed.
-type MemberPayload struct {
-	// The member as it is now; after a removal, as it was.
-	Member *access.Member `json:"member,omitempty"`
-	// What is wrong with the input.
-	UserErrors []*core.Error `json:"userErrors"`
-}
-
 // That a person is, or was, a member of a segment.
 type Membership struct {
 	// The segment.
@@ -831,6 +841,20 @@ type RemoveFromListPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Forgets a member, or withdraws an invitation.
+type RemoveMemberInput struct {
+	// The member.
+	ID string `json:"id"`
+}
+
+// A removed member.
+type RemoveMemberPayload struct {
+	// The member as it was.
+	Member *access.Member `json:"member,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // A field to give another key.
 type RenameFieldInput struct {
 	// Its key.
@@ -863,6 +887,20 @@ type ReplaySelection struct {
 	Ids []string `json:"ids,omitempty"`
 	// All that match, in a job.
 	Filter *QuarantineFilter `json:"filter,omitempty"`
+}
+
+// Lets a suspended member in again.
+type RestoreMemberInput struct {
+	// The member.
+	ID string `json:"id"`
+}
+
+// A restored member.
+type RestoreMemberPayload struct {
+	// The member as it is now.
+	Member *access.Member `json:"member,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // Brings a deleted record back.
@@ -921,6 +959,20 @@ type RoleLimitsInput struct {
 	Limits *LimitsInput `json:"limits"`
 }
 
+// Asks for a new signing key.
+type RotateAuditKeyInput struct {
+	// Why.
+	Reason *string `json:"reason,omitempty"`
+}
+
+// The new key.
+type RotateAuditKeyPayload struct {
+	// It signs from now on; the one before has signed it, in the entry that tells of it.
+	Key *keyring.VerifierKey `json:"key,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Replaces a key by a new one that may do the same.
 type RotateKeyInput struct {
 	// The key.
@@ -965,6 +1017,22 @@ type SegmentPreview struct {
 	Words string `json:"words"`
 	// What may be a mistake and does not stop it: names that were never seen.
 	Warnings []*condition.Warning `json:"warnings"`
+}
+
+// States how long entries are kept.
+type SetAuditRetentionInput struct {
+	// In months, 1 to 1200; 0 is for ever. What is older is dropped within the hour.
+	Months int `json:"months"`
+	// Refuse when it was set by another meanwhile.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+}
+
+// What is in force.
+type SetAuditRetentionPayload struct {
+	// The retention.
+	Retention *audit.Retention `json:"retention,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // Describes a field; what is left out stays.
@@ -1119,6 +1187,20 @@ type StartImportPayload struct {
 
 // What can be followed, over graphql-transport-ws or server-sent events.
 type Subscription struct {
+}
+
+// Shuts a member out.
+type SuspendMemberInput struct {
+	// The member.
+	ID string `json:"id"`
+}
+
+// A suspended member.
+type SuspendMemberPayload struct {
+	// The member as it is now.
+	Member *access.Member `json:"member,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // Undoes a merge.

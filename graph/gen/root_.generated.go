@@ -21,6 +21,9 @@ func NewExecutableSchema(cfg Config) graphql.ExecutableSchema {
 type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 
 type ResolverRoot interface {
+	AuditCheckpoint() AuditCheckpointResolver
+	AuditEntry() AuditEntryResolver
+	AuditKey() AuditKeyResolver
 	Event() EventResolver
 	ExplanationNode() ExplanationNodeResolver
 	FieldDefinition() FieldDefinitionResolver
@@ -84,6 +87,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputAggregateConditionInput,
 		ec.unmarshalInputAgoInput,
 		ec.unmarshalInputArchiveSegmentInput,
+		ec.unmarshalInputAuditFilter,
 		ec.unmarshalInputBucketInput,
 		ec.unmarshalInputCancelJobInput,
 		ec.unmarshalInputColumnInput,
@@ -113,7 +117,6 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputLimitsInput,
 		ec.unmarshalInputLinkTargetInput,
 		ec.unmarshalInputListItemInput,
-		ec.unmarshalInputMemberInput,
 		ec.unmarshalInputMembershipConditionInput,
 		ec.unmarshalInputMergeProfilesInput,
 		ec.unmarshalInputMessageConditionInput,
@@ -132,16 +135,20 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRelationLinksInput,
 		ec.unmarshalInputRelativeInput,
 		ec.unmarshalInputRemoveFromListInput,
+		ec.unmarshalInputRemoveMemberInput,
 		ec.unmarshalInputRenameFieldInput,
 		ec.unmarshalInputReplayQuarantinedEventsInput,
 		ec.unmarshalInputReplaySelection,
+		ec.unmarshalInputRestoreMemberInput,
 		ec.unmarshalInputRestoreObjectInput,
 		ec.unmarshalInputRestoreSegmentInput,
 		ec.unmarshalInputRevokeKeyInput,
 		ec.unmarshalInputRoleLimitsInput,
+		ec.unmarshalInputRotateAuditKeyInput,
 		ec.unmarshalInputRotateKeyInput,
 		ec.unmarshalInputSegmentFilter,
 		ec.unmarshalInputSequenceConditionInput,
+		ec.unmarshalInputSetAuditRetentionInput,
 		ec.unmarshalInputSetFieldDefinitionInput,
 		ec.unmarshalInputSetIdentityNamespaceInput,
 		ec.unmarshalInputSetPhoneRegionInput,
@@ -149,6 +156,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputSetTraitRuleInput,
 		ec.unmarshalInputSnapshotSegmentInput,
 		ec.unmarshalInputStartImportInput,
+		ec.unmarshalInputSuspendMemberInput,
 		ec.unmarshalInputTimeRangeInput,
 		ec.unmarshalInputUnmergeProfilesInput,
 		ec.unmarshalInputUpdateAccessSettingsInput,
@@ -253,6 +261,172 @@ func newExecutionContext(
 }
 
 var sources = []*ast.Source{
+	{Name: "../schema/audit.graphqls", Input: `"""An entry of the audit log: one operation, who did it, to what, when and why. It holds pseudonyms of people, never who they are."""
+type AuditEntry implements Node {
+  """aud_…"""
+  id: ID! @data(category: NONE)
+  """Its place in the log, from 0."""
+  index: Int! @data(category: NONE)
+  """When it happened."""
+  at: DateTime! @data(category: NONE)
+  """The id of who did it: key_…, mem_…, system:…"""
+  actor: String! @data(category: NONE)
+  """What was done: query.profile, mutation.mergeProfiles, export.segment, audit.rotateKey."""
+  action: String! @data(category: NONE)
+  """To what: types or ids of things, separated by commas."""
+  resource: String! @data(category: NONE)
+  """The fields of people that were asked for: Profile.traits."""
+  fields: [String!]! @data(category: NONE)
+  """Pseudonyms of the people concerned; empty beyond 200, who can still be asked for."""
+  subjects: [String!]! @data(category: NONE)
+  """How many people were concerned."""
+  subjectCount: Int! @data(category: NONE)
+  """What it was done for."""
+  purpose: String! @data(category: NONE)
+  """Why, as whoever did it said: a ticket, break-glass."""
+  reason: String @data(category: NONE)
+  """Whether it was allowed, in part or not at all."""
+  decision: AccessEffect! @data(category: NONE)
+  """The request that it was part of."""
+  requestId: String! @data(category: NONE)
+  """What else there is to say, by name; never a personal value."""
+  details: JSON! @data(category: NONE)
+  """The hash of the entry in the Merkle tree, base64."""
+  leafHash: String! @data(category: NONE)
+  """The hashes that prove that the entry is in the log of a size (RFC 6962, audit path), base64."""
+  proof(
+    """The size of a checkpoint, above the entry's index."""
+    size: Int!
+  ): [String!]! @data(category: NONE)
+}
+
+"""A page of entries, the newest first."""
+type AuditEntryConnection {
+  """The entries with their cursors. A page may have few though there is more: what is rare is looked for in parts."""
+  edges: [AuditEntryEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are in all; counted when asked for, which looks at every entry that the filter may mean."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""An entry in a list."""
+type AuditEntryEdge {
+  """Its place."""
+  cursor: Cursor! @data(category: NONE)
+  """The entry."""
+  node: AuditEntry! @data(category: NONE)
+}
+
+"""Narrows a list of entries; all that is given must hold."""
+input AuditFilter {
+  """The id of who did it."""
+  actor: String
+  """Somebody whom it concerned, by an identifier; also after their erasure."""
+  subject: IdentifierInput
+  """Somebody whom it concerned, by the profile's id; also after their erasure."""
+  profileId: ID
+  """What it was done for."""
+  purpose: String
+  """What was done."""
+  action: String
+  """Whether it was allowed."""
+  decision: AccessEffect
+  """The request that it was part of."""
+  requestId: String
+  """Not before."""
+  from: DateTime
+  """Not after."""
+  to: DateTime
+}
+
+"""How long the log was and what its root was, signed. Keep one elsewhere, and nobody can cut or rewrite the log unseen."""
+type AuditCheckpoint {
+  """How many entries the log had."""
+  size: Int! @data(category: NONE)
+  """The root of its Merkle tree, base64."""
+  rootHash: String! @data(category: NONE)
+  """A signed note (golang.org/x/mod/sumdb/note) of both."""
+  signedNote: String! @data(category: NONE)
+  """The key that signed: eight hexadecimal digits."""
+  keyId: String! @data(category: NONE)
+  """When it was signed."""
+  at: DateTime! @data(category: NONE)
+  """The hashes that prove that a smaller log is the beginning of this one (RFC 6962, consistency proof), base64."""
+  consistency(
+    """The smaller size."""
+    from: Int!
+  ): [String!]! @data(category: NONE)
+}
+
+"""A public key that signs, or signed, the checkpoints of the log."""
+type AuditKey {
+  """The key in the form of golang.org/x/mod/sumdb/note."""
+  key: String! @data(category: NONE)
+  """Eight hexadecimal digits: as in checkpoints."""
+  keyId: String! @data(category: NONE)
+  """Since when it signs."""
+  from: DateTime! @data(category: NONE)
+  """Until when it signed; null: it signs now."""
+  until: DateTime @data(category: NONE)
+}
+
+"""For how long the log keeps what its entries say. Their hashes stay for ever."""
+type AuditRetention {
+  """In months; 0 is for ever."""
+  months: Int! @data(category: NONE)
+  """For expectedVersion; 0 before it was ever set."""
+  version: Int! @data(category: NONE)
+}
+
+"""Asks for a new signing key."""
+input RotateAuditKeyInput {
+  """Why."""
+  reason: String
+}
+
+"""The new key."""
+type RotateAuditKeyPayload {
+  """It signs from now on; the one before has signed it, in the entry that tells of it."""
+  key: AuditKey @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""States how long entries are kept."""
+input SetAuditRetentionInput {
+  """In months, 1 to 1200; 0 is for ever. What is older is dropped within the hour."""
+  months: Int!
+  """Refuse when it was set by another meanwhile."""
+  expectedVersion: Int
+}
+
+"""What is in force."""
+type SetAuditRetentionPayload {
+  """The retention."""
+  retention: AuditRetention @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+extend type Query {
+  """The audit log, the newest entries first. What was done in the last second may not be in it yet."""
+  auditEntries(where: AuditFilter, first: Int, after: Cursor, last: Int, before: Cursor): AuditEntryConnection! @can(action: AUDIT) @data(category: NONE)
+  """The checkpoint of a size that the log has had; of now without one."""
+  auditCheckpoint(size: Int): AuditCheckpoint! @can(action: AUDIT) @data(category: NONE)
+  """The public keys of the log, the newest first."""
+  auditKeys: [AuditKey!]! @can(action: AUDIT) @data(category: NONE)
+  """How long entries are kept."""
+  auditRetention: AuditRetention! @can(action: AUDIT) @data(category: NONE)
+}
+
+extend type Mutation {
+  """Makes a new signing key. Checkpoints of the keys before stay good."""
+  rotateAuditKey(input: RotateAuditKeyInput!): RotateAuditKeyPayload! @can(action: GOVERN) @data(category: NONE)
+  """States how long the log keeps what its entries say. There is no way to keep no log."""
+  setAuditRetention(input: SetAuditRetentionInput!): SetAuditRetentionPayload! @can(action: GOVERN) @data(category: NONE)
+}
+`, BuiltIn: false},
 	{Name: "../schema/base.graphqls", Input: `"""An instant, RFC 3339 with a zone: "2026-11-21T09:30:00Z". Answers are in UTC."""
 scalar DateTime
 
@@ -300,6 +474,16 @@ enum Action {
   AUDIT
   """Record consents and suppressions for people."""
   CONSENT
+}
+
+"""What becomes of something that is asked for."""
+enum AccessEffect {
+  """All of it."""
+  ALLOW
+  """A part of it, or pseudonyms in its place."""
+  MASK
+  """Nothing."""
+  DENY
 }
 
 """The categories of personal data."""
@@ -1327,15 +1511,43 @@ type UpdateMemberPayload {
   userErrors: [UserError!]! @data(category: NONE)
 }
 
-"""Names a member."""
-input MemberInput {
+"""Shuts a member out."""
+input SuspendMemberInput {
   """The member."""
   id: ID!
 }
 
-"""A member that was changed."""
-type MemberPayload {
-  """The member as it is now; after a removal, as it was."""
+"""A suspended member."""
+type SuspendMemberPayload {
+  """The member as it is now."""
+  member: Member @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Lets a suspended member in again."""
+input RestoreMemberInput {
+  """The member."""
+  id: ID!
+}
+
+"""A restored member."""
+type RestoreMemberPayload {
+  """The member as it is now."""
+  member: Member @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Forgets a member, or withdraws an invitation."""
+input RemoveMemberInput {
+  """The member."""
+  id: ID!
+}
+
+"""A removed member."""
+type RemoveMemberPayload {
+  """The member as it was."""
   member: Member @data(category: NONE)
   """What is wrong with the input."""
   userErrors: [UserError!]! @data(category: NONE)
@@ -1400,18 +1612,18 @@ extend type Mutation {
   """Shuts a member out, at once, until restoreMember."""
   suspendMember(
     """Whom."""
-    input: MemberInput!
-  ): MemberPayload! @can(action: MANAGE) @data(category: NONE)
+    input: SuspendMemberInput!
+  ): SuspendMemberPayload! @can(action: MANAGE) @data(category: NONE)
   """Lets a suspended member in again."""
   restoreMember(
     """Whom."""
-    input: MemberInput!
-  ): MemberPayload! @can(action: MANAGE) @data(category: NONE)
+    input: RestoreMemberInput!
+  ): RestoreMemberPayload! @can(action: MANAGE) @data(category: NONE)
   """Forgets a member, or withdraws an invitation. The last owner cannot be removed."""
   removeMember(
     """Whom."""
-    input: MemberInput!
-  ): MemberPayload! @can(action: MANAGE) @data(category: NONE)
+    input: RemoveMemberInput!
+  ): RemoveMemberPayload! @can(action: MANAGE) @data(category: NONE)
   """Changes who comes in, and how."""
   updateAccessSettings(
     """The change."""
@@ -3825,6 +4037,108 @@ func (ec *executionContext) childFields_ArchiveSegmentPayload(ctx context.Contex
 	return nil, fmt.Errorf("no field named %q was found under type ArchiveSegmentPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_AuditCheckpoint(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "size":
+		return ec.fieldContext_AuditCheckpoint_size(ctx, field)
+	case "rootHash":
+		return ec.fieldContext_AuditCheckpoint_rootHash(ctx, field)
+	case "signedNote":
+		return ec.fieldContext_AuditCheckpoint_signedNote(ctx, field)
+	case "keyId":
+		return ec.fieldContext_AuditCheckpoint_keyId(ctx, field)
+	case "at":
+		return ec.fieldContext_AuditCheckpoint_at(ctx, field)
+	case "consistency":
+		return ec.fieldContext_AuditCheckpoint_consistency(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditCheckpoint", field.Name)
+}
+
+func (ec *executionContext) childFields_AuditEntry(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_AuditEntry_id(ctx, field)
+	case "index":
+		return ec.fieldContext_AuditEntry_index(ctx, field)
+	case "at":
+		return ec.fieldContext_AuditEntry_at(ctx, field)
+	case "actor":
+		return ec.fieldContext_AuditEntry_actor(ctx, field)
+	case "action":
+		return ec.fieldContext_AuditEntry_action(ctx, field)
+	case "resource":
+		return ec.fieldContext_AuditEntry_resource(ctx, field)
+	case "fields":
+		return ec.fieldContext_AuditEntry_fields(ctx, field)
+	case "subjects":
+		return ec.fieldContext_AuditEntry_subjects(ctx, field)
+	case "subjectCount":
+		return ec.fieldContext_AuditEntry_subjectCount(ctx, field)
+	case "purpose":
+		return ec.fieldContext_AuditEntry_purpose(ctx, field)
+	case "reason":
+		return ec.fieldContext_AuditEntry_reason(ctx, field)
+	case "decision":
+		return ec.fieldContext_AuditEntry_decision(ctx, field)
+	case "requestId":
+		return ec.fieldContext_AuditEntry_requestId(ctx, field)
+	case "details":
+		return ec.fieldContext_AuditEntry_details(ctx, field)
+	case "leafHash":
+		return ec.fieldContext_AuditEntry_leafHash(ctx, field)
+	case "proof":
+		return ec.fieldContext_AuditEntry_proof(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditEntry", field.Name)
+}
+
+func (ec *executionContext) childFields_AuditEntryConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_AuditEntryConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_AuditEntryConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_AuditEntryConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditEntryConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_AuditEntryEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_AuditEntryEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_AuditEntryEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditEntryEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_AuditKey(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_AuditKey_key(ctx, field)
+	case "keyId":
+		return ec.fieldContext_AuditKey_keyId(ctx, field)
+	case "from":
+		return ec.fieldContext_AuditKey_from(ctx, field)
+	case "until":
+		return ec.fieldContext_AuditKey_until(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditKey", field.Name)
+}
+
+func (ec *executionContext) childFields_AuditRetention(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "months":
+		return ec.fieldContext_AuditRetention_months(ctx, field)
+	case "version":
+		return ec.fieldContext_AuditRetention_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditRetention", field.Name)
+}
+
 func (ec *executionContext) childFields_CancelJobPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "job":
@@ -4465,16 +4779,6 @@ func (ec *executionContext) childFields_MemberEdge(ctx context.Context, field gr
 	return nil, fmt.Errorf("no field named %q was found under type MemberEdge", field.Name)
 }
 
-func (ec *executionContext) childFields_MemberPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "member":
-		return ec.fieldContext_MemberPayload_member(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_MemberPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type MemberPayload", field.Name)
-}
-
 func (ec *executionContext) childFields_Membership(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "segment":
@@ -5003,6 +5307,16 @@ func (ec *executionContext) childFields_RemoveFromListPayload(ctx context.Contex
 	return nil, fmt.Errorf("no field named %q was found under type RemoveFromListPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_RemoveMemberPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "member":
+		return ec.fieldContext_RemoveMemberPayload_member(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RemoveMemberPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RemoveMemberPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_ReplayQuarantinedEventsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "results":
@@ -5013,6 +5327,16 @@ func (ec *executionContext) childFields_ReplayQuarantinedEventsPayload(ctx conte
 		return ec.fieldContext_ReplayQuarantinedEventsPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ReplayQuarantinedEventsPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RestoreMemberPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "member":
+		return ec.fieldContext_RestoreMemberPayload_member(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RestoreMemberPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RestoreMemberPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_RestoreObjectPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5055,6 +5379,16 @@ func (ec *executionContext) childFields_RoleLimits(ctx context.Context, field gr
 		return ec.fieldContext_RoleLimits_limits(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RoleLimits", field.Name)
+}
+
+func (ec *executionContext) childFields_RotateAuditKeyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_RotateAuditKeyPayload_key(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RotateAuditKeyPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RotateAuditKeyPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_RotateKeyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5245,6 +5579,16 @@ func (ec *executionContext) childFields_SegmentVersionEdge(ctx context.Context, 
 	return nil, fmt.Errorf("no field named %q was found under type SegmentVersionEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_SetAuditRetentionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "retention":
+		return ec.fieldContext_SetAuditRetentionPayload_retention(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SetAuditRetentionPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetAuditRetentionPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_SetFieldDefinitionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "fieldDefinition":
@@ -5337,6 +5681,16 @@ func (ec *executionContext) childFields_StartImportPayload(ctx context.Context, 
 		return ec.fieldContext_StartImportPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type StartImportPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SuspendMemberPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "member":
+		return ec.fieldContext_SuspendMemberPayload_member(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SuspendMemberPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SuspendMemberPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_TrackingPlan(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
