@@ -69,7 +69,6 @@ func newApp(e *env, s store.Store, ring *keyring.Ring) *app {
 	a.access = access.New(access.Options{
 		Store: s, Clock: e.clock, Logger: e.log, Jobs: a.jobs, Specs: specs(), Ring: ring, Audit: a.audit, Alert: a.alert,
 	})
-	a.knowPurposes(consent.NewService(consent.Options{Store: s, Clock: e.clock}))
 	a.events = event.NewService(s, e.clock)
 	a.profiles = profile.NewService(s, e.clock)
 	a.pipeline = ingest.New(ingest.Options{
@@ -78,6 +77,7 @@ func newApp(e *env, s store.Store, ring *keyring.Ring) *app {
 	a.consent = consent.NewService(consent.Options{
 		Store: s, Clock: e.clock, People: a.profiles.ConsentPeople(), Committer: a.pipeline, Tokens: ring, Audit: a.audit,
 	})
+	a.knowPurposes()
 	a.objects = object.NewService(object.Options{
 		Store: s, Clock: e.clock, Committer: a.pipeline, People: a.profiles, Events: a.events, Jobs: a.jobs, Logger: e.log,
 	})

@@ -6,7 +6,6 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
-	"github.com/headwater-cdp/headwater/core/consent"
 )
 
 // signInFlags say whose tokens members may come in with.
@@ -32,9 +31,9 @@ func (a *app) signIn(f signInFlags) error {
 }
 
 // knowPurposes lets access refuse a purpose that a workspace does not have.
-func (a *app) knowPurposes(s *consent.Service) {
+func (a *app) knowPurposes() {
 	a.access.SetPurposes(func(ctx context.Context, workspace, purpose string) (bool, error) {
-		r, err := s.Register(ctx, workspace)
+		r, err := a.consent.Register(ctx, workspace)
 		if err != nil {
 			return false, err
 		}
