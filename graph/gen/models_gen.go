@@ -14,6 +14,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/condition"
+	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/keyring"
@@ -69,6 +70,26 @@ type AddToListPayload struct {
 	Segment *segment.Segment `json:"segment,omitempty"`
 	// One for each person, in their order.
 	Results []*segment.ListResult `json:"results"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Ends a purpose, or brings one back.
+type ArchivePurposeInput struct {
+	// Which purpose.
+	Key string `json:"key"`
+	// False brings it back.
+	Archive bool `json:"archive"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// Only check it.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// The purpose as it is now.
+type ArchivePurposePayload struct {
+	// The purpose; after a dry run as it would be.
+	Purpose *consent.Purpose `json:"purpose,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -161,6 +182,20 @@ type CombineSegmentsPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Confirms a word that is PENDING.
+type ConfirmConsentInput struct {
+	// The token of recordConsent.
+	Token string `json:"token"`
+}
+
+// The word as it stands in the ledger.
+type ConfirmConsentPayload struct {
+	// The entry of the confirmation.
+	Entry *consent.Entry `json:"entry,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // The standing of a purpose on a channel.
 type Consent struct {
 	// The purpose.
@@ -173,6 +208,34 @@ type Consent struct {
 	At time.Time `json:"at"`
 	// The event that said so.
 	EntryID string `json:"entryId"`
+}
+
+// What shows that somebody said something.
+type ConsentEvidenceInput struct {
+	// A hash of the text that was shown.
+	NoticeHash string `json:"noticeHash"`
+	// The language of that text: "de-AT".
+	Locale string `json:"locale"`
+	// Where: "checkout".
+	Surface string `json:"surface"`
+	// How: "checkbox".
+	Method string `json:"method"`
+	// The string of a consent platform, kept as it is.
+	Raw *string `json:"raw,omitempty"`
+	// Its format: TCF, GPP or GPC.
+	RawFormat *string `json:"rawFormat,omitempty"`
+}
+
+// Which rules hold where, and how it is known where a person is.
+type ConsentSettings struct {
+	// Paths of traits that hold a country's code; the first that does wins.
+	CountryTraits []string `json:"countryTraits"`
+	// What holds where nothing else is said.
+	Default JurisdictionRule `json:"default"`
+	// The rules of countries.
+	Jurisdictions []*Jurisdiction `json:"jurisdictions"`
+	// How often the settings were changed.
+	Version int `json:"version"`
 }
 
 // Puts an event right.
@@ -253,6 +316,42 @@ type CreateObjectTypeInput struct {
 type CreateObjectTypePayload struct {
 	// The type.
 	ObjectType *object.Type `json:"objectType,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// A new purpose.
+type CreatePurposeInput struct {
+	// A letter and up to 99 letters, digits, "_", "." and "-".
+	Key string `json:"key"`
+	// Its name for people.
+	Name string `json:"name"`
+	// What it is, for people.
+	Description *string `json:"description,omitempty"`
+	// The key of the purpose above it.
+	Parent *string `json:"parent,omitempty"`
+	// What makes it lawful.
+	LegalBasis LegalBasis `json:"legalBasis"`
+	// Whether it is for people who agreed only; what rests on consent must be.
+	ConsentRequired bool `json:"consentRequired"`
+	// Whether a yes counts with evidence only.
+	EvidenceRequired bool `json:"evidenceRequired"`
+	// Whether a yes counts when the person confirmed it.
+	DoubleOptIn bool `json:"doubleOptIn"`
+	// Whether it is sale or sharing.
+	SaleOrSharing bool `json:"saleOrSharing"`
+	// How long its data is kept.
+	Retention *time.Duration `json:"retention,omitempty"`
+	// The rules of countries that hold before the workspace's own.
+	Jurisdictions []*PurposeJurisdictionInput `json:"jurisdictions,omitempty"`
+	// Only check it.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// The purpose that was made.
+type CreatePurposePayload struct {
+	// The purpose; after a dry run as it would be.
+	Purpose *consent.Purpose `json:"purpose,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -561,6 +660,26 @@ type InviteMemberPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// The rule of a country.
+type Jurisdiction struct {
+	// ISO 3166: "DE", or with a region "US-CA".
+	Country string `json:"country"`
+	// The key of the purpose that it is for; null for all.
+	Purpose *string `json:"purpose,omitempty"`
+	// What holds of those who said nothing.
+	Rule JurisdictionRule `json:"rule"`
+}
+
+// The rule of a country.
+type JurisdictionInput struct {
+	// ISO 3166: "DE", or with a region "US-CA".
+	Country string `json:"country"`
+	// The key of the purpose that it is for; null for all.
+	Purpose *string `json:"purpose,omitempty"`
+	// What holds of those who said nothing.
+	Rule JurisdictionRule `json:"rule"`
+}
+
 // The people whose data a role, a key or a member may see. Both lists narrow.
 type LimitsInput struct {
 	// Segments, seg_…: only members of one of them; at most 100.
@@ -745,6 +864,22 @@ type PlanRuleInput struct {
 	Description *string `json:"description,omitempty"`
 }
 
+// The rule of a country for one purpose.
+type PurposeJurisdiction struct {
+	// ISO 3166: "DE", or with a region "US-CA".
+	Country string `json:"country"`
+	// What holds of those who said nothing.
+	Rule JurisdictionRule `json:"rule"`
+}
+
+// The rule of a country for one purpose.
+type PurposeJurisdictionInput struct {
+	// ISO 3166: "DE", or with a region "US-CA".
+	Country string `json:"country"`
+	// What holds of those who said nothing.
+	Rule JurisdictionRule `json:"rule"`
+}
+
 // Chooses among the events that were kept aside. Give reason or source, not both.
 type QuarantineFilter struct {
 	// OPEN when left out.
@@ -775,6 +910,44 @@ type RebuildProfilesInput struct {
 type RebuildProfilesPayload struct {
 	// The rebuild. Its result tells how many profiles differed from what is stored.
 	Job *work.Job `json:"job,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Records what a person said. Either profileId or identifier says who: an identifier that nobody holds begins a profile.
+type RecordConsentInput struct {
+	// Whose word it is.
+	ProfileID *string `json:"profileId,omitempty"`
+	// Whose word it is.
+	Identifier *event.Identifier `json:"identifier,omitempty"`
+	// The purpose's key.
+	Purpose string `json:"purpose"`
+	// The channel; null for all.
+	Channel *Channel `json:"channel,omitempty"`
+	// GRANTED, which null means, or DENIED, which null means where the evidence is a GPC signal.
+	Status *ConsentStatus `json:"status,omitempty"`
+	// When it was said; null for now.
+	At *time.Time `json:"at,omitempty"`
+	// When it expires by itself.
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+	// What shows it. A GPC signal is a no.
+	Evidence *ConsentEvidenceInput `json:"evidence,omitempty"`
+	// The same key again answers with the entry of the first call.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+	// Only check it.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// The word as it stands in the ledger.
+type RecordConsentPayload struct {
+	// The entry; after a dry run as it would be.
+	Entry *consent.Entry `json:"entry,omitempty"`
+	// Whose it is; null after a dry run about an identifier that nobody holds.
+	ProfileID *string `json:"profileId,omitempty"`
+	// What confirms an entry that is PENDING, once: for the person alone, in a link.
+	ConfirmationToken *string `json:"confirmationToken,omitempty"`
+	// Until when the token works.
+	ConfirmBefore *time.Time `json:"confirmBefore,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -1031,6 +1204,28 @@ type SetAuditRetentionInput struct {
 type SetAuditRetentionPayload struct {
 	// The retention.
 	Retention *audit.Retention `json:"retention,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Replaces the rules of jurisdictions.
+type SetConsentSettingsInput struct {
+	// Paths of traits that hold a country's code; none is address.country and country.
+	CountryTraits []string `json:"countryTraits,omitempty"`
+	// What holds where nothing else is said.
+	Default JurisdictionRule `json:"default"`
+	// The rules of countries.
+	Jurisdictions []*JurisdictionInput `json:"jurisdictions"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// Only check it.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// The rules that hold from now on.
+type SetConsentSettingsPayload struct {
+	// The settings; after a dry run as they would be.
+	ConsentSettings *ConsentSettings `json:"consentSettings,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -1313,6 +1508,44 @@ type UpdateObjectTypePayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Changes a purpose: what is left out stays as it is.
+type UpdatePurposeInput struct {
+	// Which purpose.
+	Key string `json:"key"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// Its name for people.
+	Name *string `json:"name,omitempty"`
+	// What it is, for people.
+	Description *string `json:"description,omitempty"`
+	// The key of the purpose above it; "" for none.
+	Parent *string `json:"parent,omitempty"`
+	// What makes it lawful.
+	LegalBasis *LegalBasis `json:"legalBasis,omitempty"`
+	// Whether it is for people who agreed only.
+	ConsentRequired *bool `json:"consentRequired,omitempty"`
+	// Whether a yes counts with evidence only.
+	EvidenceRequired *bool `json:"evidenceRequired,omitempty"`
+	// Whether a yes counts when the person confirmed it.
+	DoubleOptIn *bool `json:"doubleOptIn,omitempty"`
+	// Whether it is sale or sharing.
+	SaleOrSharing *bool `json:"saleOrSharing,omitempty"`
+	// How long its data is kept; PT0S where that is not said.
+	Retention *time.Duration `json:"retention,omitempty"`
+	// All rules of countries that hold before the workspace's own.
+	Jurisdictions []*PurposeJurisdictionInput `json:"jurisdictions,omitempty"`
+	// Only check it.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// The purpose as it is now.
+type UpdatePurposePayload struct {
+	// The purpose; after a dry run as it would be.
+	Purpose *consent.Purpose `json:"purpose,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Changes a segment; what is left out stays.
 type UpdateSegmentInput struct {
 	// The segment.
@@ -1452,6 +1685,34 @@ type UpsertObjectsPayload struct {
 	// One for each record, in their order.
 	Results []*RecordResult `json:"results"`
 	// What is wrong with the input as a whole.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Takes consent back. Either profileId or identifier says whose.
+type WithdrawConsentInput struct {
+	// Whose consent it is.
+	ProfileID *string `json:"profileId,omitempty"`
+	// Whose consent it is; one that nobody holds is remembered for whoever comes to hold it.
+	Identifier *event.Identifier `json:"identifier,omitempty"`
+	// The purpose's key; null for all that can be objected to.
+	Purpose *string `json:"purpose,omitempty"`
+	// The channel; null for all.
+	Channel *Channel `json:"channel,omitempty"`
+	// What shows it; none is needed.
+	Evidence *ConsentEvidenceInput `json:"evidence,omitempty"`
+	// The same key again answers with the entries of the first call.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+	// Only check it.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// What was taken back: once this is answered, nothing decides otherwise until the person agrees anew.
+type WithdrawConsentPayload struct {
+	// One entry for each purpose; none after a dry run.
+	Entries []*consent.Entry `json:"entries"`
+	// Whose it is.
+	ProfileID *string `json:"profileId,omitempty"`
+	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
@@ -1814,6 +2075,134 @@ func (e *ConsentStatus) UnmarshalJSON(b []byte) error {
 }
 
 func (e ConsentStatus) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What holds of those who said nothing.
+type JurisdictionRule string
+
+const (
+	// They have not agreed.
+	JurisdictionRuleOptIn JurisdictionRule = "OPT_IN"
+	// They may be addressed until they object.
+	JurisdictionRuleOptOut JurisdictionRule = "OPT_OUT"
+)
+
+var AllJurisdictionRule = []JurisdictionRule{
+	JurisdictionRuleOptIn,
+	JurisdictionRuleOptOut,
+}
+
+func (e JurisdictionRule) IsValid() bool {
+	switch e {
+	case JurisdictionRuleOptIn, JurisdictionRuleOptOut:
+		return true
+	}
+	return false
+}
+
+func (e JurisdictionRule) String() string {
+	return string(e)
+}
+
+func (e *JurisdictionRule) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = JurisdictionRule(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid JurisdictionRule", str)
+	}
+	return nil
+}
+
+func (e JurisdictionRule) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *JurisdictionRule) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e JurisdictionRule) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What makes the use of people's data lawful (article 6(1) GDPR).
+type LegalBasis string
+
+const (
+	// They agreed.
+	LegalBasisConsent LegalBasis = "CONSENT"
+	// It is needed for a contract with them.
+	LegalBasisContract LegalBasis = "CONTRACT"
+	// A law asks for it.
+	LegalBasisLegalObligation LegalBasis = "LEGAL_OBLIGATION"
+	// Somebody's life depends on it.
+	LegalBasisVitalInterests LegalBasis = "VITAL_INTERESTS"
+	// It is a task in the public interest.
+	LegalBasisPublicTask LegalBasis = "PUBLIC_TASK"
+	// Somebody's interest in it weighs more; the person may object.
+	LegalBasisLegitimateInterests LegalBasis = "LEGITIMATE_INTERESTS"
+)
+
+var AllLegalBasis = []LegalBasis{
+	LegalBasisConsent,
+	LegalBasisContract,
+	LegalBasisLegalObligation,
+	LegalBasisVitalInterests,
+	LegalBasisPublicTask,
+	LegalBasisLegitimateInterests,
+}
+
+func (e LegalBasis) IsValid() bool {
+	switch e {
+	case LegalBasisConsent, LegalBasisContract, LegalBasisLegalObligation, LegalBasisVitalInterests, LegalBasisPublicTask, LegalBasisLegitimateInterests:
+		return true
+	}
+	return false
+}
+
+func (e LegalBasis) String() string {
+	return string(e)
+}
+
+func (e *LegalBasis) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = LegalBasis(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid LegalBasis", str)
+	}
+	return nil
+}
+
+func (e LegalBasis) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *LegalBasis) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e LegalBasis) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -24,6 +24,7 @@ type ResolverRoot interface {
 	AuditCheckpoint() AuditCheckpointResolver
 	AuditEntry() AuditEntryResolver
 	AuditKey() AuditKeyResolver
+	ConsentEntry() ConsentEntryResolver
 	Event() EventResolver
 	ExplanationNode() ExplanationNodeResolver
 	FieldDefinition() FieldDefinitionResolver
@@ -43,6 +44,7 @@ type ResolverRoot interface {
 	PlanRule() PlanRuleResolver
 	Profile() ProfileResolver
 	ProfileChange() ProfileChangeResolver
+	Purpose() PurposeResolver
 	QuarantinedEvent() QuarantinedEventResolver
 	Query() QueryResolver
 	Record() RecordResolver
@@ -86,16 +88,20 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputAddToListInput,
 		ec.unmarshalInputAggregateConditionInput,
 		ec.unmarshalInputAgoInput,
+		ec.unmarshalInputArchivePurposeInput,
 		ec.unmarshalInputArchiveSegmentInput,
 		ec.unmarshalInputAuditFilter,
 		ec.unmarshalInputBucketInput,
 		ec.unmarshalInputCancelJobInput,
 		ec.unmarshalInputColumnInput,
 		ec.unmarshalInputCombineSegmentsInput,
+		ec.unmarshalInputConfirmConsentInput,
 		ec.unmarshalInputConsentConditionInput,
+		ec.unmarshalInputConsentEvidenceInput,
 		ec.unmarshalInputCorrectQuarantinedEventInput,
 		ec.unmarshalInputCreateKeyInput,
 		ec.unmarshalInputCreateObjectTypeInput,
+		ec.unmarshalInputCreatePurposeInput,
 		ec.unmarshalInputCreateSegmentInput,
 		ec.unmarshalInputCreateSourceInput,
 		ec.unmarshalInputCreateStaticSegmentInput,
@@ -114,6 +120,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputImportObjectsInput,
 		ec.unmarshalInputIngestInput,
 		ec.unmarshalInputInviteMemberInput,
+		ec.unmarshalInputJurisdictionInput,
 		ec.unmarshalInputLimitsInput,
 		ec.unmarshalInputLinkTargetInput,
 		ec.unmarshalInputListItemInput,
@@ -128,9 +135,11 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputObjectRelationInput,
 		ec.unmarshalInputPlanRuleInput,
 		ec.unmarshalInputPredicateInput,
+		ec.unmarshalInputPurposeJurisdictionInput,
 		ec.unmarshalInputQuarantineFilter,
 		ec.unmarshalInputRangeInput,
 		ec.unmarshalInputRebuildProfilesInput,
+		ec.unmarshalInputRecordConsentInput,
 		ec.unmarshalInputRecordInput,
 		ec.unmarshalInputRelationLinksInput,
 		ec.unmarshalInputRelativeInput,
@@ -149,6 +158,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputSegmentFilter,
 		ec.unmarshalInputSequenceConditionInput,
 		ec.unmarshalInputSetAuditRetentionInput,
+		ec.unmarshalInputSetConsentSettingsInput,
 		ec.unmarshalInputSetFieldDefinitionInput,
 		ec.unmarshalInputSetIdentityNamespaceInput,
 		ec.unmarshalInputSetPhoneRegionInput,
@@ -162,6 +172,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputUpdateAccessSettingsInput,
 		ec.unmarshalInputUpdateMemberInput,
 		ec.unmarshalInputUpdateObjectTypeInput,
+		ec.unmarshalInputUpdatePurposeInput,
 		ec.unmarshalInputUpdateSegmentInput,
 		ec.unmarshalInputUpdateSourceInput,
 		ec.unmarshalInputUpdateWorkspaceInput,
@@ -169,6 +180,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputUpsertObjectInput,
 		ec.unmarshalInputUpsertObjectsInput,
 		ec.unmarshalInputWindowInput,
+		ec.unmarshalInputWithdrawConsentInput,
 	)
 	first := true
 
@@ -941,6 +953,404 @@ input GeoInput {
   lon: Decimal!
   """The radius in kilometres."""
   radiusKm: Decimal!
+}
+`, BuiltIn: false},
+	{Name: "../schema/consent.graphqls", Input: `"""What makes the use of people's data lawful (article 6(1) GDPR)."""
+enum LegalBasis {
+  """They agreed."""
+  CONSENT
+  """It is needed for a contract with them."""
+  CONTRACT
+  """A law asks for it."""
+  LEGAL_OBLIGATION
+  """Somebody's life depends on it."""
+  VITAL_INTERESTS
+  """It is a task in the public interest."""
+  PUBLIC_TASK
+  """Somebody's interest in it weighs more; the person may object."""
+  LEGITIMATE_INTERESTS
+}
+
+"""What holds of those who said nothing."""
+enum JurisdictionRule {
+  """They have not agreed."""
+  OPT_IN
+  """They may be addressed until they object."""
+  OPT_OUT
+}
+
+"""Something that people's data is used for."""
+type Purpose {
+  """Its name in code: "marketing"."""
+  key: String! @data(category: NONE)
+  """Its name for people."""
+  name: String! @data(category: NONE)
+  """What it is, for people."""
+  description: String! @data(category: NONE)
+  """The key of the purpose above it: a no to that is a no to this. A yes is for the purpose that it names."""
+  parent: String @data(category: NONE)
+  """What makes it lawful."""
+  legalBasis: LegalBasis! @data(category: NONE)
+  """Whether it is for people who agreed only."""
+  consentRequired: Boolean! @data(category: NONE)
+  """Whether a yes counts with evidence only."""
+  evidenceRequired: Boolean! @data(category: NONE)
+  """Whether a yes counts when the person confirmed it."""
+  doubleOptIn: Boolean! @data(category: NONE)
+  """Whether it is sale or sharing: a Global Privacy Control signal is a no to it."""
+  saleOrSharing: Boolean! @data(category: NONE)
+  """How long its data is kept; null where that is not said."""
+  retention: Duration @data(category: NONE)
+  """The rules of countries that hold before the workspace's own."""
+  jurisdictions: [PurposeJurisdiction!]! @data(category: NONE)
+  """Whether it has ended: nothing may be done for it."""
+  archived: Boolean! @data(category: NONE)
+  """How often it was changed; 0 for one that is as it was built in."""
+  version: Int! @data(category: NONE)
+}
+
+"""The rule of a country for one purpose."""
+type PurposeJurisdiction {
+  """ISO 3166: "DE", or with a region "US-CA"."""
+  country: String! @data(category: NONE)
+  """What holds of those who said nothing."""
+  rule: JurisdictionRule! @data(category: NONE)
+}
+
+"""The rule of a country for one purpose."""
+input PurposeJurisdictionInput {
+  """ISO 3166: "DE", or with a region "US-CA"."""
+  country: String!
+  """What holds of those who said nothing."""
+  rule: JurisdictionRule!
+}
+
+"""Which rules hold where, and how it is known where a person is."""
+type ConsentSettings {
+  """Paths of traits that hold a country's code; the first that does wins."""
+  countryTraits: [String!]! @data(category: NONE)
+  """What holds where nothing else is said."""
+  default: JurisdictionRule! @data(category: NONE)
+  """The rules of countries."""
+  jurisdictions: [Jurisdiction!]! @data(category: NONE)
+  """How often the settings were changed."""
+  version: Int! @data(category: NONE)
+}
+
+"""The rule of a country."""
+type Jurisdiction {
+  """ISO 3166: "DE", or with a region "US-CA"."""
+  country: String! @data(category: NONE)
+  """The key of the purpose that it is for; null for all."""
+  purpose: String @data(category: NONE)
+  """What holds of those who said nothing."""
+  rule: JurisdictionRule! @data(category: NONE)
+}
+
+"""The rule of a country."""
+input JurisdictionInput {
+  """ISO 3166: "DE", or with a region "US-CA"."""
+  country: String!
+  """The key of the purpose that it is for; null for all."""
+  purpose: String
+  """What holds of those who said nothing."""
+  rule: JurisdictionRule!
+}
+
+"""A word in the ledger of consent. It is never changed."""
+type ConsentEntry implements Node {
+  """Its id, con_…"""
+  id: ID! @data(category: NONE)
+  """The purpose that it is about; "gpc" for a Global Privacy Control signal."""
+  purpose: String! @data(category: CONSENT)
+  """The channel; null for all."""
+  channel: Channel @data(category: CONSENT)
+  """What was said."""
+  status: ConsentStatus! @data(category: CONSENT)
+  """When it was said."""
+  at: DateTime! @data(category: CONSENT)
+  """When it was recorded."""
+  recordedAt: DateTime! @data(category: CONSENT)
+  """When it expires by itself; null for never."""
+  expiresAt: DateTime @data(category: CONSENT)
+  """Who recorded it; of a preference that came with an event its source."""
+  actor: String! @data(category: CONSENT)
+  """Whether the person confirmed it."""
+  confirmed: Boolean! @data(category: CONSENT)
+  """What was shown and how it was answered; a consent string as it was given (raw) and decoded."""
+  evidence: JSON! @data(category: CONSENT)
+}
+
+"""A page of the ledger."""
+type ConsentEntryConnection {
+  """The entries with their cursors."""
+  edges: [ConsentEntryEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are in all; counted when asked for."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""An entry in a list."""
+type ConsentEntryEdge {
+  """Its place."""
+  cursor: Cursor! @data(category: NONE)
+  """The entry."""
+  node: ConsentEntry! @data(category: NONE)
+}
+
+"""Whether a person's data may be used for a purpose, and why."""
+type ConsentDecision {
+  """Whether it may."""
+  allowed: Boolean! @data(category: CONSENT)
+  """Why, to branch on: "CONSENT_GRANTED"."""
+  reason: String! @data(category: CONSENT)
+  """The receipt that is kept of it. The same question about the same past has the same one."""
+  receiptId: ID! @data(category: NONE)
+  """The instant that it is about."""
+  asOf: DateTime! @data(category: NONE)
+  """The words that decided."""
+  entries: [ConsentEntry!]! @data(category: CONSENT)
+}
+
+"""What shows that somebody said something."""
+input ConsentEvidenceInput {
+  """A hash of the text that was shown."""
+  noticeHash: String!
+  """The language of that text: "de-AT"."""
+  locale: String!
+  """Where: "checkout"."""
+  surface: String!
+  """How: "checkbox"."""
+  method: String!
+  """The string of a consent platform, kept as it is."""
+  raw: String
+  """Its format: TCF, GPP or GPC."""
+  rawFormat: String
+}
+
+"""A new purpose."""
+input CreatePurposeInput {
+  """A letter and up to 99 letters, digits, "_", "." and "-"."""
+  key: String!
+  """Its name for people."""
+  name: String!
+  """What it is, for people."""
+  description: String
+  """The key of the purpose above it."""
+  parent: String
+  """What makes it lawful."""
+  legalBasis: LegalBasis!
+  """Whether it is for people who agreed only; what rests on consent must be."""
+  consentRequired: Boolean! = false
+  """Whether a yes counts with evidence only."""
+  evidenceRequired: Boolean! = false
+  """Whether a yes counts when the person confirmed it."""
+  doubleOptIn: Boolean! = false
+  """Whether it is sale or sharing."""
+  saleOrSharing: Boolean! = false
+  """How long its data is kept."""
+  retention: Duration
+  """The rules of countries that hold before the workspace's own."""
+  jurisdictions: [PurposeJurisdictionInput!]
+  """Only check it."""
+  dryRun: Boolean
+}
+
+"""The purpose that was made."""
+type CreatePurposePayload {
+  """The purpose; after a dry run as it would be."""
+  purpose: Purpose @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Changes a purpose: what is left out stays as it is."""
+input UpdatePurposeInput {
+  """Which purpose."""
+  key: String!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+  """Its name for people."""
+  name: String
+  """What it is, for people."""
+  description: String
+  """The key of the purpose above it; "" for none."""
+  parent: String
+  """What makes it lawful."""
+  legalBasis: LegalBasis
+  """Whether it is for people who agreed only."""
+  consentRequired: Boolean
+  """Whether a yes counts with evidence only."""
+  evidenceRequired: Boolean
+  """Whether a yes counts when the person confirmed it."""
+  doubleOptIn: Boolean
+  """Whether it is sale or sharing."""
+  saleOrSharing: Boolean
+  """How long its data is kept; PT0S where that is not said."""
+  retention: Duration
+  """All rules of countries that hold before the workspace's own."""
+  jurisdictions: [PurposeJurisdictionInput!]
+  """Only check it."""
+  dryRun: Boolean
+}
+
+"""The purpose as it is now."""
+type UpdatePurposePayload {
+  """The purpose; after a dry run as it would be."""
+  purpose: Purpose @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Ends a purpose, or brings one back."""
+input ArchivePurposeInput {
+  """Which purpose."""
+  key: String!
+  """False brings it back."""
+  archive: Boolean! = true
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+  """Only check it."""
+  dryRun: Boolean
+}
+
+"""The purpose as it is now."""
+type ArchivePurposePayload {
+  """The purpose; after a dry run as it would be."""
+  purpose: Purpose @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Replaces the rules of jurisdictions."""
+input SetConsentSettingsInput {
+  """Paths of traits that hold a country's code; none is address.country and country."""
+  countryTraits: [String!]
+  """What holds where nothing else is said."""
+  default: JurisdictionRule! = OPT_IN
+  """The rules of countries."""
+  jurisdictions: [JurisdictionInput!]!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+  """Only check it."""
+  dryRun: Boolean
+}
+
+"""The rules that hold from now on."""
+type SetConsentSettingsPayload {
+  """The settings; after a dry run as they would be."""
+  consentSettings: ConsentSettings @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Records what a person said. Either profileId or identifier says who: an identifier that nobody holds begins a profile."""
+input RecordConsentInput {
+  """Whose word it is."""
+  profileId: ID
+  """Whose word it is."""
+  identifier: IdentifierInput
+  """The purpose's key."""
+  purpose: String!
+  """The channel; null for all."""
+  channel: Channel
+  """GRANTED, which null means, or DENIED, which null means where the evidence is a GPC signal."""
+  status: ConsentStatus
+  """When it was said; null for now."""
+  at: DateTime
+  """When it expires by itself."""
+  expiresAt: DateTime
+  """What shows it. A GPC signal is a no."""
+  evidence: ConsentEvidenceInput
+  """The same key again answers with the entry of the first call."""
+  idempotencyKey: String
+  """Only check it."""
+  dryRun: Boolean
+}
+
+"""The word as it stands in the ledger."""
+type RecordConsentPayload {
+  """The entry; after a dry run as it would be."""
+  entry: ConsentEntry @data(category: CONSENT)
+  """Whose it is; null after a dry run about an identifier that nobody holds."""
+  profileId: ID @data(category: NONE)
+  """What confirms an entry that is PENDING, once: for the person alone, in a link."""
+  confirmationToken: String @data(category: CONSENT)
+  """Until when the token works."""
+  confirmBefore: DateTime @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Confirms a word that is PENDING."""
+input ConfirmConsentInput {
+  """The token of recordConsent."""
+  token: String!
+}
+
+"""The word as it stands in the ledger."""
+type ConfirmConsentPayload {
+  """The entry of the confirmation."""
+  entry: ConsentEntry @data(category: CONSENT)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Takes consent back. Either profileId or identifier says whose."""
+input WithdrawConsentInput {
+  """Whose consent it is."""
+  profileId: ID
+  """Whose consent it is; one that nobody holds is remembered for whoever comes to hold it."""
+  identifier: IdentifierInput
+  """The purpose's key; null for all that can be objected to."""
+  purpose: String
+  """The channel; null for all."""
+  channel: Channel
+  """What shows it; none is needed."""
+  evidence: ConsentEvidenceInput
+  """The same key again answers with the entries of the first call."""
+  idempotencyKey: String
+  """Only check it."""
+  dryRun: Boolean
+}
+
+"""What was taken back: once this is answered, nothing decides otherwise until the person agrees anew."""
+type WithdrawConsentPayload {
+  """One entry for each purpose; none after a dry run."""
+  entries: [ConsentEntry!]! @data(category: CONSENT)
+  """Whose it is."""
+  profileId: ID @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+extend type Query {
+  """The purposes, sorted by key; archived ones when asked for."""
+  purposes(archived: Boolean! = false): [Purpose!]! @can(action: READ) @data(category: NONE)
+  """The rules of jurisdictions."""
+  consentSettings: ConsentSettings! @can(action: READ) @data(category: NONE)
+  """What a person said, the latest first: what was recorded, and preferences where they say something new."""
+  consentLedger(profileId: ID!, first: Int, after: Cursor, last: Int, before: Cursor): ConsentEntryConnection! @can(action: READ) @data(category: CONSENT)
+  """Whether a person's data may be used for a purpose; channel null asks for any channel, asOf null for now."""
+  consentDecision(profileId: ID!, purpose: String!, channel: Channel, asOf: DateTime): ConsentDecision! @can(action: READ) @data(category: CONSENT)
+}
+
+extend type Mutation {
+  """Adds a purpose. The same again changes nothing."""
+  createPurpose(input: CreatePurposeInput!): CreatePurposePayload! @can(action: GOVERN) @data(category: NONE)
+  """Changes a purpose; it holds at once, here and within a second elsewhere."""
+  updatePurpose(input: UpdatePurposeInput!): UpdatePurposePayload! @can(action: GOVERN) @data(category: NONE)
+  """Ends a purpose, or brings one back; what people said is kept."""
+  archivePurpose(input: ArchivePurposeInput!): ArchivePurposePayload! @can(action: GOVERN) @data(category: NONE)
+  """Replaces the rules of jurisdictions."""
+  setConsentSettings(input: SetConsentSettingsInput!): SetConsentSettingsPayload! @can(action: GOVERN) @data(category: NONE)
+  """Records what a person said."""
+  recordConsent(input: RecordConsentInput!): RecordConsentPayload! @can(action: CONSENT) @data(category: CONSENT)
+  """Confirms a word that is PENDING, for the person who was sent the token."""
+  confirmConsent(input: ConfirmConsentInput!): ConfirmConsentPayload! @can(action: CONSENT) @data(category: CONSENT)
+  """Takes consent back, all of it or one purpose's."""
+  withdrawConsent(input: WithdrawConsentInput!): WithdrawConsentPayload! @can(action: CONSENT) @data(category: CONSENT)
 }
 `, BuiltIn: false},
 	{Name: "../schema/event.graphqls", Input: `"""One thing that happened. It never changes."""
@@ -4027,6 +4437,16 @@ func (ec *executionContext) childFields_AddToListPayload(ctx context.Context, fi
 	return nil, fmt.Errorf("no field named %q was found under type AddToListPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_ArchivePurposePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "purpose":
+		return ec.fieldContext_ArchivePurposePayload_purpose(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ArchivePurposePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ArchivePurposePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_ArchiveSegmentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "segment":
@@ -4173,6 +4593,16 @@ func (ec *executionContext) childFields_ConditionWarning(ctx context.Context, fi
 	return nil, fmt.Errorf("no field named %q was found under type ConditionWarning", field.Name)
 }
 
+func (ec *executionContext) childFields_ConfirmConsentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "entry":
+		return ec.fieldContext_ConfirmConsentPayload_entry(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ConfirmConsentPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConfirmConsentPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_Consent(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "purpose":
@@ -4187,6 +4617,84 @@ func (ec *executionContext) childFields_Consent(ctx context.Context, field graph
 		return ec.fieldContext_Consent_entryId(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Consent", field.Name)
+}
+
+func (ec *executionContext) childFields_ConsentDecision(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "allowed":
+		return ec.fieldContext_ConsentDecision_allowed(ctx, field)
+	case "reason":
+		return ec.fieldContext_ConsentDecision_reason(ctx, field)
+	case "receiptId":
+		return ec.fieldContext_ConsentDecision_receiptId(ctx, field)
+	case "asOf":
+		return ec.fieldContext_ConsentDecision_asOf(ctx, field)
+	case "entries":
+		return ec.fieldContext_ConsentDecision_entries(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConsentDecision", field.Name)
+}
+
+func (ec *executionContext) childFields_ConsentEntry(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_ConsentEntry_id(ctx, field)
+	case "purpose":
+		return ec.fieldContext_ConsentEntry_purpose(ctx, field)
+	case "channel":
+		return ec.fieldContext_ConsentEntry_channel(ctx, field)
+	case "status":
+		return ec.fieldContext_ConsentEntry_status(ctx, field)
+	case "at":
+		return ec.fieldContext_ConsentEntry_at(ctx, field)
+	case "recordedAt":
+		return ec.fieldContext_ConsentEntry_recordedAt(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_ConsentEntry_expiresAt(ctx, field)
+	case "actor":
+		return ec.fieldContext_ConsentEntry_actor(ctx, field)
+	case "confirmed":
+		return ec.fieldContext_ConsentEntry_confirmed(ctx, field)
+	case "evidence":
+		return ec.fieldContext_ConsentEntry_evidence(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConsentEntry", field.Name)
+}
+
+func (ec *executionContext) childFields_ConsentEntryConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_ConsentEntryConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_ConsentEntryConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_ConsentEntryConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConsentEntryConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_ConsentEntryEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_ConsentEntryEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_ConsentEntryEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConsentEntryEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_ConsentSettings(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "countryTraits":
+		return ec.fieldContext_ConsentSettings_countryTraits(ctx, field)
+	case "default":
+		return ec.fieldContext_ConsentSettings_default(ctx, field)
+	case "jurisdictions":
+		return ec.fieldContext_ConsentSettings_jurisdictions(ctx, field)
+	case "version":
+		return ec.fieldContext_ConsentSettings_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConsentSettings", field.Name)
 }
 
 func (ec *executionContext) childFields_CorrectQuarantinedEventPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4233,6 +4741,16 @@ func (ec *executionContext) childFields_CreateObjectTypePayload(ctx context.Cont
 		return ec.fieldContext_CreateObjectTypePayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CreateObjectTypePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_CreatePurposePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "purpose":
+		return ec.fieldContext_CreatePurposePayload_purpose(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CreatePurposePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreatePurposePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_CreateSegmentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4641,6 +5159,18 @@ func (ec *executionContext) childFields_JobEdge(ctx context.Context, field graph
 		return ec.fieldContext_JobEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type JobEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_Jurisdiction(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "country":
+		return ec.fieldContext_Jurisdiction_country(ctx, field)
+	case "purpose":
+		return ec.fieldContext_Jurisdiction_purpose(ctx, field)
+	case "rule":
+		return ec.fieldContext_Jurisdiction_rule(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Jurisdiction", field.Name)
 }
 
 func (ec *executionContext) childFields_Key(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5143,6 +5673,48 @@ func (ec *executionContext) childFields_ProfileEdge(ctx context.Context, field g
 	return nil, fmt.Errorf("no field named %q was found under type ProfileEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_Purpose(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_Purpose_key(ctx, field)
+	case "name":
+		return ec.fieldContext_Purpose_name(ctx, field)
+	case "description":
+		return ec.fieldContext_Purpose_description(ctx, field)
+	case "parent":
+		return ec.fieldContext_Purpose_parent(ctx, field)
+	case "legalBasis":
+		return ec.fieldContext_Purpose_legalBasis(ctx, field)
+	case "consentRequired":
+		return ec.fieldContext_Purpose_consentRequired(ctx, field)
+	case "evidenceRequired":
+		return ec.fieldContext_Purpose_evidenceRequired(ctx, field)
+	case "doubleOptIn":
+		return ec.fieldContext_Purpose_doubleOptIn(ctx, field)
+	case "saleOrSharing":
+		return ec.fieldContext_Purpose_saleOrSharing(ctx, field)
+	case "retention":
+		return ec.fieldContext_Purpose_retention(ctx, field)
+	case "jurisdictions":
+		return ec.fieldContext_Purpose_jurisdictions(ctx, field)
+	case "archived":
+		return ec.fieldContext_Purpose_archived(ctx, field)
+	case "version":
+		return ec.fieldContext_Purpose_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Purpose", field.Name)
+}
+
+func (ec *executionContext) childFields_PurposeJurisdiction(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "country":
+		return ec.fieldContext_PurposeJurisdiction_country(ctx, field)
+	case "rule":
+		return ec.fieldContext_PurposeJurisdiction_rule(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PurposeJurisdiction", field.Name)
+}
+
 func (ec *executionContext) childFields_QuarantinedEvent(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -5255,6 +5827,22 @@ func (ec *executionContext) childFields_RecordConnection(ctx context.Context, fi
 		return ec.fieldContext_RecordConnection_totalCount(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RecordConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_RecordConsentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "entry":
+		return ec.fieldContext_RecordConsentPayload_entry(ctx, field)
+	case "profileId":
+		return ec.fieldContext_RecordConsentPayload_profileId(ctx, field)
+	case "confirmationToken":
+		return ec.fieldContext_RecordConsentPayload_confirmationToken(ctx, field)
+	case "confirmBefore":
+		return ec.fieldContext_RecordConsentPayload_confirmBefore(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RecordConsentPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RecordConsentPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_RecordEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5589,6 +6177,16 @@ func (ec *executionContext) childFields_SetAuditRetentionPayload(ctx context.Con
 	return nil, fmt.Errorf("no field named %q was found under type SetAuditRetentionPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_SetConsentSettingsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "consentSettings":
+		return ec.fieldContext_SetConsentSettingsPayload_consentSettings(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SetConsentSettingsPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetConsentSettingsPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_SetFieldDefinitionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "fieldDefinition":
@@ -5799,6 +6397,16 @@ func (ec *executionContext) childFields_UpdateObjectTypePayload(ctx context.Cont
 	return nil, fmt.Errorf("no field named %q was found under type UpdateObjectTypePayload", field.Name)
 }
 
+func (ec *executionContext) childFields_UpdatePurposePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "purpose":
+		return ec.fieldContext_UpdatePurposePayload_purpose(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdatePurposePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdatePurposePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_UpdateSegmentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "segment":
@@ -5909,6 +6517,18 @@ func (ec *executionContext) childFields_Viewer(ctx context.Context, field graphq
 		return ec.fieldContext_Viewer_can(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Viewer", field.Name)
+}
+
+func (ec *executionContext) childFields_WithdrawConsentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "entries":
+		return ec.fieldContext_WithdrawConsentPayload_entries(ctx, field)
+	case "profileId":
+		return ec.fieldContext_WithdrawConsentPayload_profileId(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_WithdrawConsentPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type WithdrawConsentPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Withheld(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
