@@ -203,11 +203,8 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 	}()
 
 	g := graph.New(graph.Options{
-		Services: graph.Services{
-			Store: a.store, Hub: hub, Access: a.access, Audit: a.audit, Jobs: a.jobs, Consent: a.consent, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
-			Ingest: a.pipeline, Clock: a.e.clock,
-		},
-		Trusted: trusted, Origins: f.CorsOrigin, Playground: !f.NoGraphiql, Logger: a.e.log,
+		Services: a.services(hub),
+		Trusted:  trusted, Origins: f.CorsOrigin, Playground: !f.NoGraphiql, Logger: a.e.log,
 		Observe: func(_ context.Context, o graph.Observation) {
 			a.metrics.Operation(o.Kind, string(o.Code), o.Duration)
 		},
@@ -223,6 +220,14 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 		o.Metrics = a.metrics.Handler()
 	}
 	return a.listen(f.Addr, httpd.New(o), g, ready)
+}
+
+// services are what the API is answered from.
+func (a *app) services(hub *store.Hub) graph.Services {
+	return graph.Services{
+		Store: a.store, Hub: hub, Access: a.access, Audit: a.audit, Jobs: a.jobs, Consent: a.consent, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
+		Ingest: a.pipeline, Clock: a.e.clock,
+	}
 }
 
 func (a *app) listen(addr string, s *httpd.Server, g *graph.Server, ready func(url string)) error {

@@ -13,6 +13,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/graph"
 )
 
 // Options say what to measure.
@@ -25,9 +26,12 @@ type Options struct {
 	// Groups returns how many transactions such a store has committed: several units
 	// that come at once share one.
 	Groups func(store.Store) int64
+	// Wire runs do with the server's services over the store in a folder, in this
+	// process, and the background work that belongs to them.
+	Wire   func(ctx context.Context, dir string, do func(context.Context, graph.Services) error) error
 	Report *Report
 	Quick  bool     // a look at whether everything runs, in some seconds; the numbers say little
-	Only   []string // names of parts: ingest, read, unmerge, hostile, scale, segments; none: all
+	Only   []string // names of parts: ingest, read, unmerge, hostile, scale, segments, audit; none: all
 }
 
 // size is how much the parts do.
@@ -41,6 +45,7 @@ type size struct {
 	segments []int         // of the table: how many that the stream does not touch
 	live     int           // segments beside which ingestion is compared with none
 	turn     time.Duration // of each of the rounds by turns
+	entries  int           // of the audit log that is verified
 	expire   time.Duration // over which the memberships of everybody end
 }
 
@@ -48,17 +53,17 @@ func (o Options) size() size {
 	if o.Quick {
 		return size{
 			people: 2000, few: 500, large: 4000, run: time.Second, events: 500,
-			segments: []int{0, 10, 100}, live: 100, turn: 300 * time.Millisecond, expire: 2 * time.Second,
+			segments: []int{0, 10, 100}, live: 100, turn: 300 * time.Millisecond, entries: 20_000, expire: 2 * time.Second,
 		}
 	}
 	return size{
 		people: 100_000, few: 10_000, large: 1_000_000, run: 10 * time.Second, events: 10_000,
-		segments: []int{0, 10, 100, 1000, 10_000}, live: 1000, turn: 2 * time.Second, expire: 2 * time.Minute,
+		segments: []int{0, 10, 100, 1000, 10_000}, live: 1000, turn: 2 * time.Second, entries: 1_000_000, expire: 2 * time.Minute,
 	}
 }
 
 // parts are the names that Only may hold.
-var parts = []string{"ingest", "read", "unmerge", "hostile", "scale", "segments"}
+var parts = []string{"ingest", "read", "unmerge", "hostile", "scale", "segments", "audit"}
 
 // Known reports whether there is a part with the name.
 func Known(part string) bool { return slices.Contains(parts, part) }
@@ -81,7 +86,12 @@ func Run(ctx context.Context, o Options) error {
 		}
 	}
 	if o.wants("segments") {
-		return segments(ctx, o, large)
+		if err := segments(ctx, o, large); err != nil {
+			return err
+		}
+	}
+	if o.wants("audit") {
+		return auditing(ctx, o)
 	}
 	return nil
 }
