@@ -32,6 +32,9 @@ func (c *backupCmd) Run(e *env) (err error) {
 		return fmt.Errorf("backup: %w", err)
 	}
 	defer func() { _ = os.Remove(part.Name()) }()
+	if err := auditEverywhere(e, s, "cli.backup"); err != nil {
+		return err
+	}
 	bar := newProgress(os.Stderr, "backup")
 	err = store.Backup(e.ctx, s, specs(), part, func(documents int64) { bar.set(documents, 0) })
 	bar.end()
@@ -68,6 +71,9 @@ func (c *restoreCmd) Run(e *env) (err error) {
 	bar.end()
 	if err != nil {
 		return fmt.Errorf("restore: %w", err)
+	}
+	if err := auditEverywhere(e, s, "cli.restore"); err != nil {
+		return err
 	}
 	fmt.Fprintln(e.out, "restored; the secrets in it open with the master key of the server that wrote the backup: give this one the same before you start it (DIR/master.key, or --master-key FILE)")
 	return nil

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
 )
@@ -44,6 +45,9 @@ func (c *importCmd) Run(e *env) error {
 		o.Comma = c.Separator[0]
 		if o.Format == "" {
 			return core.Errorf(core.Invalid, "FORMAT", "cannot tell the form of the file by its name; give --format ndjson or csv")
+		}
+		if err := a.audit.Write(ctx, audit.Entry{Workspace: w.ID, Action: "cli.import", Resource: "event"}); err != nil {
+			return err
 		}
 		j, err := a.pipeline.StageImport(ctx, a.jobs, w.ID, o, f)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/audit"
 )
 
 // workspaceCmd groups what an operator does to workspaces.
@@ -123,6 +124,10 @@ func (c *workspaceKeyCmd) Run(e *env) error {
 		k := access.NewKey{Workspace: w.ID, Name: c.Name, Roles: []string{c.Role}}
 		if c.Expires > 0 {
 			k.ExpiresAt = e.clock.Now().Add(c.Expires)
+		}
+		err = a.audit.Write(ctx, audit.Entry{Workspace: w.ID, Action: "cli.createKey", Resource: "key", Details: map[string]string{"role": c.Role}})
+		if err != nil {
+			return err
 		}
 		issued, err := a.access.CreateKey(ctx, k)
 		if err != nil {

@@ -117,17 +117,12 @@ func (b *block) bodiesOf() ([][]byte, error) {
 	if err != nil {
 		return nil, damaged(b, err)
 	}
-	out := make([][]byte, 0, b.N)
-	for len(raw) > 0 {
-		n, w := binary.Uvarint(raw)
-		if w <= 0 || n > uint64(len(raw)-w) {
-			return nil, damaged(b, io.ErrUnexpectedEOF)
-		}
-		out = append(out, raw[w:w+int(n):w+int(n)])
-		raw = raw[w+int(n):]
+	out, err := splitBodies(raw, b.N)
+	if err == nil && int64(len(out)) != b.N {
+		err = io.ErrUnexpectedEOF
 	}
-	if int64(len(out)) != b.N {
-		return nil, damaged(b, io.ErrUnexpectedEOF)
+	if err != nil {
+		return nil, damaged(b, err)
 	}
 	return out, nil
 }

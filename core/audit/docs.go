@@ -1,6 +1,8 @@
 package audit
 
 import (
+	"encoding/binary"
+	"io"
 	"time"
 
 	"github.com/headwater-cdp/headwater/core/store"
@@ -10,14 +12,67 @@ import (
 // workspace/ULID: the sequencer takes them by age.
 type pendingDoc struct {
 	store.Meta `bson:",inline"`
-	Entries    []item `bson:"e"`
+	Bodies     []byte     `bson:"b"` // each with its length before it
+	Sets       []setChunk `bson:"s,omitempty"`
+}
+
+// setChunk is a chunk of the set of subjects of an entry, by its place in the document.
+type setChunk struct {
+	Entry int    `bson:"e"`
+	Data  []byte `bson:"d"`
 }
 
 // item is an entry as it is written: its body, and the chunks of its set of subjects
 // that are not stored yet.
 type item struct {
-	Body []byte   `bson:"b"`
-	Sets [][]byte `bson:"s,omitempty"`
+	Body []byte
+	Sets [][]byte
+}
+
+// newPending makes a document of items.
+func newPending(id string, items []item) *pendingDoc {
+	size := 0
+	for _, it := range items {
+		size += len(it.Body) + binary.MaxVarintLen32
+	}
+	d := &pendingDoc{Meta: store.Meta{ID: id}, Bodies: make([]byte, 0, size)}
+	for i, it := range items {
+		d.Bodies = append(binary.AppendUvarint(d.Bodies, uint64(len(it.Body))), it.Body...)
+		for _, data := range it.Sets {
+			d.Sets = append(d.Sets, setChunk{i, data})
+		}
+	}
+	return d
+}
+
+// items takes the document apart again.
+func (d *pendingDoc) items() ([]item, error) {
+	bodies, err := splitBodies(d.Bodies, 8)
+	out := make([]item, len(bodies))
+	for i, b := range bodies {
+		out[i].Body = b
+	}
+	for _, c := range d.Sets {
+		if c.Entry < 0 || c.Entry >= len(out) {
+			return nil, io.ErrUnexpectedEOF
+		}
+		out[c.Entry].Sets = append(out[c.Entry].Sets, c.Data)
+	}
+	return out, err
+}
+
+// splitBodies takes bodies with their lengths apart; about is how many there are.
+func splitBodies(raw []byte, about int64) ([][]byte, error) {
+	out := make([][]byte, 0, about)
+	for len(raw) > 0 {
+		n, w := binary.Uvarint(raw)
+		if w <= 0 || n > uint64(len(raw)-w) {
+			return nil, io.ErrUnexpectedEOF
+		}
+		out = append(out, raw[w:w+int(n):w+int(n)])
+		raw = raw[w+int(n):]
+	}
+	return out, nil
 }
 
 // block is up to 256 entries in the order of the log. Its key is workspace/first, in

@@ -25,7 +25,8 @@ type Keys interface {
 // keyName is the name of the signing keys of the log in the keyring.
 const keyName = "audit"
 
-// Options make a Log. Store and Keys are required.
+// Options make a Log. Store is required; Keys too, but where entries name no people and
+// are only written.
 type Options struct {
 	Store  store.Store
 	Keys   Keys
@@ -164,9 +165,12 @@ func (l *Log) Op(ctx context.Context, e Entry) (store.Op, error) {
 // encode makes an entry what is stored of it. sets are the hashes of chunks that are
 // stored already; then the entry's subjects are in them.
 func (l *Log) encode(ctx context.Context, e *Entry, stored []string) (item, error) {
-	psn, err := l.pseudonyms(ctx, e.Workspace)
-	if err != nil {
-		return item{}, err
+	var psn func(kind, value string) string
+	if len(e.Subjects)+len(e.Identifiers) > 0 {
+		var err error
+		if psn, err = l.pseudonyms(ctx, e.Workspace); err != nil {
+			return item{}, err
+		}
 	}
 	e.SubjectCount = max(e.SubjectCount, len(e.Subjects))
 	var it item

@@ -149,5 +149,5 @@ func (l *Log) commitGroup(all []owned) error {
 
 func (l *Log) pendingOp(ws string, items []item) store.Op {
 	id := core.NewID("p", time.Now())[len("p_"):]
-	return pendings.Insert(&pendingDoc{Meta: store.Meta{ID: store.Key(ws, id)}, Entries: items})
+	return pendings.Insert(newPending(store.Key(ws, id), items))
 }

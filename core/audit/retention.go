@@ -61,7 +61,7 @@ func (s *sequencer) expire(ctx context.Context) (err error) {
 			return err
 		}
 		s.head.Dropped = max(s.head.Dropped, last.First+last.N)
-		if err := s.append(ctx, []*pendingDoc{}, ops, it); err != nil {
+		if err := s.append(ctx, []item{it}, ops); err != nil {
 			return err
 		}
 	}

@@ -27,6 +27,7 @@ type sequencer struct {
 
 	head *headDoc // nil: not read
 	tree *tree
+	look int // how many pending documents to read at once
 }
 
 // keyOf says in an entry by which key the checkpoints are signed from now on.
@@ -43,19 +44,30 @@ func (s *sequencer) step(ctx context.Context) (n int, more bool, err error) {
 			s.head, s.tree = nil, nil
 		}
 	}()
-	docs, err := pendings.Find(ctx, s.log.o.Store, store.Query{Workspace: s.ws}, 128)
+	s.look = max(s.look, 8)
+	docs, err := pendings.Find(ctx, s.log.o.Store, store.Query{Workspace: s.ws}, s.look)
 	if err != nil || len(docs) == 0 {
 		return 0, false, err
 	}
-	more = len(docs) == 128
+	more = len(docs) == s.look
+	var items []item
+	var ops []store.Op
 	for i, d := range docs {
-		if n += len(d.Entries); n >= stepEntries {
+		list, err := d.items()
+		if err != nil {
+			return 0, false, fmt.Errorf("audit: a pending document is damaged: %w", err)
+		}
+		items, ops = append(items, list...), append(ops, pendings.Delete(d))
+		if len(items) >= stepEntries {
 			more = more || i+1 < len(docs)
-			docs = docs[:i+1]
+			s.look = i + 2
 			break
 		}
 	}
-	return n, more, s.append(ctx, docs, nil)
+	if more && len(items) < stepEntries {
+		s.look = min(2*s.look, stepEntries) // small ones: read more of them at once
+	}
+	return len(items), more, s.append(ctx, items, ops)
 }
 
 // load reads the head and the right edge.
@@ -85,9 +97,8 @@ func rootBytes(t *tree) []byte { h := t.root(); return h[:] }
 
 func headKey(ws string) string { return store.Key(ws, "head") }
 
-// append commits the pending documents' entries to the log, further ones behind them,
-// and whatever else is to be written.
-func (s *sequencer) append(ctx context.Context, docs []*pendingDoc, also []store.Op, more ...item) error {
+// append commits entries to the log, and whatever else is to be written.
+func (s *sequencer) append(ctx context.Context, entries []item, ops []store.Op) error {
 	if err := s.load(ctx); err != nil {
 		return err
 	}
@@ -99,19 +110,12 @@ func (s *sequencer) append(ctx context.Context, docs []*pendingDoc, also []store
 	if now.Before(s.head.At) {
 		now = s.head.At
 	}
-	items := own
-	var ops []store.Op
-	for _, d := range docs {
-		ops = append(ops, pendings.Delete(d))
-		items = append(items, d.Entries...)
-	}
-	items = append(items, more...)
 	next := *s.head
-	built, stored, err := s.build(items, now, &next)
+	built, stored, err := s.build(append(own, entries...), now, &next)
 	if err != nil {
 		return err
 	}
-	ops = append(append(ops, stored...), also...)
+	ops = append(ops, stored...)
 	for _, b := range built {
 		ops = append(ops, blocks.Insert(b))
 	}
