@@ -126,6 +126,9 @@ func (l *Log) Write(ctx context.Context, e Entry) error {
 
 // WriteAll is Write for many entries at once.
 func (l *Log) WriteAll(ctx context.Context, entries []Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
 	w := newWrite()
 	now := l.o.Clock.Now()
 	for i := range entries {
