@@ -57,6 +57,9 @@ func route(path string) string {
 	if _, ok := exported(path); ok {
 		return exportName
 	}
+	if _, ok := downloadToken(path); ok {
+		return downloadName
+	}
 	if kind, ok := strings.CutPrefix(path, "/v1/"); ok {
 		if _, known := routes[kind]; known {
 			return path

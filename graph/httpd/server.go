@@ -32,6 +32,7 @@ type Options struct {
 	Access      Gate
 	Events      event.Committer
 	Segments    Exporter   // nil: nothing to export
+	Downloads   Downloader // nil: nothing to fetch
 	Audit       *audit.Log // required with Segments
 	GraphQL     http.Handler
 	GraphiQL    http.Handler                // at /; nil: nothing there
@@ -104,6 +105,10 @@ func (s *Server) Handler() http.Handler {
 	routes := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, ok := exported(r.URL.Path); ok && s.o.Segments != nil {
 			export.ServeHTTP(w, r)
+			return
+		}
+		if _, ok := downloadToken(r.URL.Path); ok && s.o.Downloads != nil {
+			s.download(w, r)
 			return
 		}
 		if strings.HasPrefix(strings.TrimLeft(r.URL.Path, "/"), "v1/") {
