@@ -102,8 +102,9 @@ type DeskOptions struct {
 	// Recipients tells who gets data of people, for exports and records; nil: the
 	// names of Destinations.
 	Recipients func(ctx context.Context, workspace string) ([]Recipient, error)
-	// Holds lists the legal holds on a person; nil: there are none.
-	Holds func(ctx context.Context, workspace string, parts []string) ([]string, error)
+	// Erasure erases people who were not seen for long, and knows legal holds and
+	// residuals; nil in tests of something else.
+	Erasure *Service
 }
 
 // Recipient is who gets data of people.
@@ -137,6 +138,8 @@ func NewDesk(o DeskOptions) *Desk {
 	}
 	d := &Desk{o: o}
 	o.Jobs.Handle(JobAnswer, work.JobHandlerFunc(d.answer), 2)
+	o.Jobs.Handle(JobRetention, work.JobHandlerFunc(d.retain), 1)
+	o.Runner.Handle(taskRetention, work.Kind{Handler: work.HandlerFunc(d.daily), Attempts: -1})
 	o.Runner.Handle(taskTell, work.Kind{Handler: work.HandlerFunc(d.tell), Attempts: -1})
 	o.Runner.Handle(exportSweep, work.Kind{Handler: d.files().Sweeper(nil)})
 	return d

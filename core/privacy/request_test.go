@@ -110,7 +110,7 @@ func newBureau(t *testing.T, start time.Time) *bureau {
 	b.Desk = NewDesk(DeskOptions{
 		Store: db, Clock: clock, Keys: ring, Committer: b.pipe, Events: events, Profiles: b.people, Segments: b.segments, Objects: objects,
 		Consent: consent.NewService(consent.Options{Store: db, Clock: clock}), Audit: log, Jobs: jobs, Runner: runner, Specs: bureauSpecs,
-		Destinations: destinations,
+		Destinations: destinations, Erasure: b.eraser,
 		Object: func(_ context.Context, o ObjectionWord) (string, error) {
 			b.said = append(b.said, o)
 			return "con_" + o.Purpose, nil

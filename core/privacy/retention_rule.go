@@ -117,7 +117,7 @@ func (d *Desk) SetRule(ctx context.Context, ws, id string, in RetentionRule, exp
 		return nil, deskError(err)
 	}
 	in.V++
-	return &in, nil
+	return &in, d.schedule(ctx, ws)
 }
 
 func (d *Desk) checkRule(ctx context.Context, ws string, in *RetentionRule) error {

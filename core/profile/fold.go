@@ -46,6 +46,10 @@ func (f *fact) saysTraits() bool {
 // cover lists, sorted, the parts that p had when the event was committed. The
 // result does not depend on the order in which events are applied.
 func (p *Profile) apply(f *fact, r *rules, cover []string) {
+	if f.folded() {
+		p.applyFolded(f, r)
+		return
+	}
 	id := store.Rest(f.ID)
 	if p.Events == 0 || f.CommittedAt.Before(p.CreatedAt) {
 		p.CreatedAt = f.CommittedAt

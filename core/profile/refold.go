@@ -144,8 +144,11 @@ func (s *Service) refold(ctx context.Context, ws string, g group, ledger []*Merg
 	p := &Profile{Meta: store.Meta{ID: store.Key(ws, g.id)}, Parts: orderParts(g.id, slices.Clone(g.parts)), Bucket: bucket(g.id)}
 	for _, part := range g.parts {
 		if err := s.eachFact(ctx, ws, part, func(f *fact) error {
-			if b.holds(f.CommittedAt, f.Seq) {
+			switch {
+			case b.holds(f.CommittedAt, f.Seq):
 				p.apply(f, r, g.cover(f))
+			case f.folded() && b.at != nil && b.at.Before(f.CommittedAt):
+				return beforeFolded(f.CommittedAt)
 			}
 			return nil
 		}); err != nil {
