@@ -30,6 +30,7 @@ type Subject struct {
 	Version   int64                              // of the stored profile; 0 as of an instant
 	UpdatedAt time.Time                          // commit time of the latest event
 	Words     func(now time.Time) []Word         // as Profile.Words
+	Said      func(part string) []Word           // what was recorded of one part
 	Country   func(*Register) string             // as Profile.Jurisdiction
 	Latest    func(purpose string) time.Time     // when the latest recorded word about a purpose was said; zero: none
 	Holds     func(entry string) (status string) // the status of a recorded entry that is in force for any part; "": none is

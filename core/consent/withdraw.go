@@ -116,31 +116,19 @@ func (w *withdrawing) planned(ctx context.Context, who *Subject) *Withdrawal {
 	return out
 }
 
-// run writes until every part has the word and the word holds: merges may bring parts
-// and other words while it writes.
+// run writes until each part has the word and it holds there: merges may bring parts,
+// and others a yes whose time is later, while it writes.
 func (w *withdrawing) run(ctx context.Context, who *Subject) (*Withdrawal, error) {
 	id := who.Part
 	for range 50 {
-		todo := slices.DeleteFunc(slices.Clone(who.Parts), func(part string) bool { return w.done[part] })
+		todo := slices.DeleteFunc(slices.Clone(who.Parts), func(part string) bool { return w.done[part] && w.holds(who, part) })
 		if len(todo) == 0 {
-			if w.holds(who) {
-				return w.finish(ctx, who)
-			}
-			clear(w.done) // a yes whose time is later came in between
-			todo = who.Parts
+			return w.finish(ctx, who)
 		}
 		// The part that was asked for first: its entries are those that are shown.
-		slices.SortStableFunc(todo, func(a, b string) int {
-			switch {
-			case a == b:
-				return 0
-			case a == id:
-				return -1
-			case b == id:
-				return 1
-			}
-			return 0
-		})
+		if i := slices.Index(todo, id); i > 0 {
+			todo[0], todo[i] = todo[i], todo[0]
+		}
 		if err := w.write(ctx, who, todo); err != nil {
 			return nil, err
 		}
@@ -152,15 +140,15 @@ func (w *withdrawing) run(ctx context.Context, who *Subject) (*Withdrawal, error
 	return nil, errBusy
 }
 
-// holds reports whether nothing recorded about the purposes is a yes any more.
-func (w *withdrawing) holds(who *Subject) bool {
-	now := w.s.now()
-	words := who.Words(now)
+// holds reports whether nothing that was recorded of a part about the purposes is a yes
+// any more. The person as a whole may say no for another part's sake.
+func (w *withdrawing) holds(who *Subject, part string) bool {
+	now, words := w.s.now(), who.Said(part)
+	channels := []string{w.in.Channel}
+	if w.in.Channel == "" {
+		channels = append(channels, Channels()...)
+	}
 	for _, purpose := range w.purposes {
-		channels := []string{w.in.Channel}
-		if w.in.Channel == "" {
-			channels = append(channels, Channels()...)
-		}
 		for _, channel := range channels {
 			if status, _ := Status(words, purpose, channel, now); !No(status) {
 				return false

@@ -57,6 +57,14 @@ func (p *Profile) subject(part string) *consent.Subject {
 	return &consent.Subject{
 		ID: p.ProfileID(), Part: part, Parts: p.Parts, Version: p.V, UpdatedAt: p.UpdatedAt,
 		Words: p.Words, Country: p.Jurisdiction, Check: Profiles.Check(p),
+		Said: func(part string) (out []consent.Word) {
+			for i := range p.Consents {
+				if c := &p.Consents[i]; c.Recorded && slices.Contains(c.Parts, part) {
+					out = append(out, consent.Word{Purpose: c.Purpose, Channel: c.Channel, Status: c.Status, At: c.At, ExpiresAt: c.ExpiresAt, Recorded: true})
+				}
+			}
+			return out
+		},
 		Latest: func(purpose string) (at time.Time) {
 			for i := range p.Consents {
 				if c := &p.Consents[i]; c.Recorded && c.Purpose == purpose {

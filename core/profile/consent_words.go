@@ -15,62 +15,92 @@ func (p *Profile) Words(now time.Time) []consent.Word {
 	var out []consent.Word
 	for regs := p.Consents; len(regs) > 0; {
 		n := 1
-		for n < len(regs) && regs[n].Purpose == regs[0].Purpose && regs[n].Channel == regs[0].Channel {
+		for n < len(regs) && regs[n].Purpose == regs[0].Purpose {
 			n++
 		}
-		out = append(out, strictest(regs[:n], now))
+		if n == 1 {
+			out = append(out, regs[0].word(now))
+		} else {
+			out = wordsOf(out, regs[:n], now)
+		}
 		regs = regs[n:]
 	}
 	return out
 }
 
-// strictest returns what holds of one purpose and channel, given all registers about
-// it: preferences first, then what was recorded.
-func strictest(regs []Consent, now time.Time) consent.Word {
-	split := slices.IndexFunc(regs, func(c Consent) bool { return c.Recorded })
-	if split < 0 {
-		split = len(regs)
-	}
-	var best consent.Word
-	var ends time.Time // the earliest instant at which a part's word expires
-	take := func(w consent.Word) {
-		if !w.ExpiresAt.IsZero() {
-			ends = earlier(ends, w.ExpiresAt)
-		}
-		d := consent.Strictness(w.Status) - consent.Strictness(best.Status)
-		if best.Purpose == "" || d > 0 || d == 0 && (w.At.After(best.At) || w.At.Equal(best.At) && w.Entry > best.Entry) {
-			best = w
-		}
-	}
+// wordsOf appends the words about one purpose. What holds for a part on a channel is
+// found first, the strictest over the parts after that: what one part agreed to on a
+// channel must not speak for another that refused them all.
+func wordsOf(out []consent.Word, regs []Consent, now time.Time) []consent.Word {
+	var parts, channels []string
 	for i := range regs {
-		r := &regs[i]
-		for j := range regs[split:] {
-			o := &regs[split+j]
-			if r.Recorded || len(within(r.Parts, o.Parts)) == 0 {
+		parts = union(parts, regs[i].Parts)
+		if c := regs[i].Channel; len(channels) == 0 || channels[len(channels)-1] != c {
+			channels = append(channels, c) // the registers are sorted by it
+		}
+	}
+	for _, channel := range channels {
+		var best consent.Word
+		var ends time.Time // the earliest instant at which a part's word expires
+		for _, part := range parts {
+			w, ok := wordOf(regs, part, channel, now)
+			if !ok {
 				continue
 			}
-			if w := r.word(now); consent.No(w.Status) && !w.At.Before(o.At) {
-				w.Status = consent.Withdrawn // it takes back what was recorded before
-				take(w)
+			ends = earlier(ends, w.ExpiresAt)
+			d := consent.Strictness(w.Status) - consent.Strictness(best.Status)
+			if best.Purpose == "" || d > 0 || d == 0 && (w.At.After(best.At) || w.At.Equal(best.At) && w.Entry > best.Entry) {
+				best = w
 			}
 		}
-		if r.Recorded || slices.ContainsFunc(r.Parts, func(part string) bool { return !holdsAny(regs[split:], part) }) {
-			take(r.word(now))
+		if best.Purpose == "" {
+			continue
 		}
+		if best.Channel = channel; best.Status == consent.Granted || best.Status == consent.Pending {
+			best.ExpiresAt = ends // expired is stricter, whichever part's word it is
+		}
+		out = append(out, best)
 	}
-	if best.ExpiresAt.IsZero() && !consent.No(best.Status) && best.Status != consent.Expired {
-		best.ExpiresAt = ends // stricter than what holds now is what another part's expiry leaves
-	} else if !best.ExpiresAt.IsZero() {
-		best.ExpiresAt = earlier(best.ExpiresAt, ends)
-	}
-	return best
+	return out
 }
 
-func holdsAny(regs []Consent, part string) bool {
-	return slices.ContainsFunc(regs, func(c Consent) bool {
-		_, found := slices.BinarySearch(c.Parts, part)
-		return found
-	})
+// wordOf returns what holds for a part on a channel. What was recorded for the channel
+// does, unless a no for all channels is not older; a preference that is a no takes back
+// a yes that was recorded before it, and one that is a yes takes nothing back.
+func wordOf(regs []Consent, part, channel string, now time.Time) (consent.Word, bool) {
+	var one, all, said *Consent
+	for i := range regs {
+		r := &regs[i]
+		if r.Channel != "" && r.Channel != channel {
+			continue
+		}
+		if _, in := slices.BinarySearch(r.Parts, part); !in {
+			continue
+		}
+		switch {
+		case !r.Recorded:
+			said = r
+		case r.Channel == "":
+			all = r
+		default:
+			one = r
+		}
+	}
+	if one == nil || all != nil && consent.No(all.Status) && !all.At.Before(one.At) {
+		one = all
+	}
+	if one == nil {
+		if said == nil {
+			return consent.Word{}, false
+		}
+		return said.word(now), true
+	}
+	w := one.word(now)
+	if said != nil && consent.No(said.Status) && !said.At.Before(one.At) && !consent.No(w.Status) {
+		w = said.word(now)
+		w.Status = consent.Withdrawn // it takes back what was recorded
+	}
+	return w, true
 }
 
 // word returns a register's word at an instant.
