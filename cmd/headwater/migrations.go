@@ -12,13 +12,24 @@ import (
 // release has had is never changed.
 func migrations() []store.Migration {
 	return []store.Migration{
-		{Version: 1, Name: "give profiles their buckets", Run: fillBuckets},
+		{Version: 1, Name: "give profiles their buckets", Run: eachProfile(profile.FillBuckets)},
+		{Version: 2, Name: "fold consents anew", Run: eachProfile(profile.FoldConsents)},
 	}
 }
 
-// fillBuckets fills in Profile.Bucket, workspace by workspace in the order of their
-// keys. The position is the key of the last profile that was looked at.
-func fillBuckets(ctx context.Context, s store.Store, from []byte, step store.Step) error {
+// overProfiles looks at the profiles of a workspace whose key comes after after.
+type overProfiles = func(ctx context.Context, s store.Store, ws, after string, step func(ctx context.Context, position string, done int64, ops ...store.Op) error) error
+
+// eachProfile makes a migration of what is done to the profiles of one workspace:
+// workspace by workspace in the order of their keys. The position is the key of the last
+// profile that was looked at.
+func eachProfile(f overProfiles) func(context.Context, store.Store, []byte, store.Step) error {
+	return func(ctx context.Context, s store.Store, from []byte, step store.Step) error {
+		return walkProfiles(ctx, s, from, step, f)
+	}
+}
+
+func walkProfiles(ctx context.Context, s store.Store, from []byte, step store.Step, f overProfiles) error {
 	workspaces, err := access.Workspaces.Find(ctx, s, store.Query{}, 0)
 	if err != nil {
 		return err
@@ -41,7 +52,7 @@ func fillBuckets(ctx context.Context, s store.Store, from []byte, step store.Ste
 			begin = at
 		}
 		done := before
-		err := profile.FillBuckets(ctx, s, w.ID, begin, func(ctx context.Context, position string, n int64, ops ...store.Op) error {
+		err := f(ctx, s, w.ID, begin, func(ctx context.Context, position string, n int64, ops ...store.Op) error {
 			err := step(ctx, []byte(position), before+n, total, ops...)
 			if err == nil {
 				done = before + n

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
@@ -52,4 +53,46 @@ func fill(found []*Profile) (last string, n int, ops []store.Op) {
 		last, n = p.ID, n+1
 	}
 	return last, n, ops
+}
+
+// FoldConsents folds the consents of a workspace's profiles anew, as FillBuckets fills
+// in their buckets: what versions before 2 stored does not tell a first no from one that
+// took a yes back.
+func FoldConsents(ctx context.Context, s store.Store, ws, after string, step func(ctx context.Context, position string, done int64, ops ...store.Op) error) error {
+	fold := NewService(s, core.SystemClock{})
+	var done int64
+	for {
+		q := store.Query{Workspace: ws}
+		if after != "" {
+			q.Where = []store.Cond{store.Gt("_id", after)}
+		}
+		found, err := Profiles.Find(ctx, s, q, fillSlice)
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		last, n, bytes := "", 0, 0
+		var ops []store.Op
+		for _, p := range found {
+			if len(p.Consents) > 0 {
+				again, err := fold.refoldPart(ctx, ws, p.ProfileID(), nil)
+				if err != nil {
+					return err
+				}
+				p.Consents = again.Consents
+				op := Profiles.Replace(p)
+				if bytes += len(op.Doc); len(ops) > 0 && bytes > store.MaxBytes/2 {
+					break
+				}
+				ops = append(ops, op)
+			}
+			last, n = p.ID, n+1
+		}
+		switch err := step(ctx, last, done+int64(n), ops...); {
+		case errors.Is(err, store.ErrConflict): // read it again
+		case err != nil:
+			return err
+		default:
+			after, done = last, done+int64(n)
+		}
+	}
 }
