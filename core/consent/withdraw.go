@@ -103,7 +103,8 @@ type withdrawing struct {
 	decoded  bson.D
 	record   string
 	purposes []string
-	done     map[string]bool // parts under which it is written
+	done     map[string]bool      // parts under which the present round wrote it
+	at       map[string]time.Time // of the present round, by purpose
 	entries  []string
 	round    int
 }
@@ -116,16 +117,20 @@ func (w *withdrawing) planned(ctx context.Context, who *Subject) *Withdrawal {
 	return out
 }
 
-// run writes until each part has the word and it holds there: merges may bring parts,
-// and others a yes whose time is later, while it writes.
+// run writes the word under every part, all of one round at one time, until nothing is
+// later that was recorded: merges may bring parts, and others a yes whose time is later,
+// while it writes. Under one part alone a later no would hide such a yes, until the two
+// are parted.
 func (w *withdrawing) run(ctx context.Context, who *Subject) (*Withdrawal, error) {
 	id := who.Part
 	for range 50 {
-		todo := slices.DeleteFunc(slices.Clone(who.Parts), func(part string) bool { return w.done[part] && w.holds(who, part) })
-		if len(todo) == 0 {
-			return w.finish(ctx, who)
+		clear(w.done)
+		w.at = map[string]time.Time{}
+		for _, purpose := range w.purposes {
+			w.at[purpose] = w.s.after(who, purpose)
 		}
 		// The part that was asked for first: its entries are those that are shown.
+		todo := slices.Clone(who.Parts)
 		if i := slices.Index(todo, id); i > 0 {
 			todo[0], todo[i] = todo[i], todo[0]
 		}
@@ -136,8 +141,27 @@ func (w *withdrawing) run(ctx context.Context, who *Subject) (*Withdrawal, error
 		if who, err = w.s.subject(ctx, w.ws, id); err != nil {
 			return nil, err
 		}
+		if w.settled(who) {
+			return w.finish(ctx, who)
+		}
 	}
 	return nil, errBusy
+}
+
+// settled reports whether the round reached every part, holds there, and is the latest
+// that was recorded.
+func (w *withdrawing) settled(who *Subject) bool {
+	for _, part := range who.Parts {
+		if !w.done[part] || !w.holds(who, part) {
+			return false
+		}
+	}
+	for _, purpose := range w.purposes {
+		if who.Latest(purpose).After(w.at[purpose]) {
+			return false
+		}
+	}
+	return true
 }
 
 // holds reports whether nothing that was recorded of a part about the purposes is a yes
@@ -164,7 +188,7 @@ func (w *withdrawing) write(ctx context.Context, who *Subject, parts []string) e
 	var events []event.SystemEvent
 	for _, part := range parts {
 		for _, purpose := range w.purposes {
-			events = append(events, event.SystemEvent{ProfileID: part, Input: w.event(ctx, who, part, purpose)})
+			events = append(events, event.SystemEvent{ProfileID: part, Input: w.event(ctx, part, purpose)})
 		}
 	}
 	for chunk := range slices.Chunk(events, event.MaxSystemEvents) {
@@ -192,7 +216,7 @@ func (w *withdrawing) write(ctx context.Context, who *Subject, parts []string) e
 	return nil
 }
 
-func (w *withdrawing) event(ctx context.Context, who *Subject, part, purpose string) event.Input {
+func (w *withdrawing) event(ctx context.Context, part, purpose string) event.Input {
 	say := Saying{Purpose: purpose, Channel: w.in.Channel, Status: Withdrawn}
 	props := bson.D{{Key: "purpose", Value: purpose}, {Key: "status", Value: Withdrawn}, {Key: "actor", Value: actor(ctx)}, {Key: "record", Value: w.record + ":" + strconv.Itoa(w.round)}}
 	if say.Channel != "" {
@@ -207,7 +231,7 @@ func (w *withdrawing) event(ctx context.Context, who *Subject, part, purpose str
 	}
 	return event.Input{
 		MessageID: "consent:" + core.HashID("withdraw", w.record, part, purpose, strconv.Itoa(w.round)), Name: NameRecorded,
-		Timestamp: w.s.after(who, purpose), Properties: document(props), Context: say.Context(), Sum: sumOf(said),
+		Timestamp: w.at[purpose], Properties: document(props), Context: say.Context(), Sum: sumOf(said),
 	}
 }
 
