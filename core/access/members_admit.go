@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -142,8 +143,8 @@ func (s *Service) admitMember(ctx context.Context, call Call) (*core.Actor, erro
 		err = st.state()
 	}
 	if err != nil {
-		if call.Guest && core.CodeOf(err) == core.Unauthenticated {
-			return s.guest(who, call), nil
+		if call.Guest && errors.Is(err, errNotMember) {
+			return guest(who, call), nil
 		}
 		return nil, err
 	}
@@ -164,23 +165,20 @@ func (s *Service) admitMember(ctx context.Context, call Call) (*core.Actor, erro
 // noWorkspace is where guests are: there is nothing there, nor can be.
 const noWorkspace = "none"
 
-// guest is somebody who signed in and is no member: without roles, and so without any
-// permission or view, but known for accepting an invitation.
-func (s *Service) guest(who *Identity, call Call) *core.Actor {
-	nothing := standing{workspace: &Workspace{Meta: store.Meta{ID: noWorkspace}}}
+// guest is somebody who signed in and is no member: whatever they ask for is
+// UNAUTHENTICATED (NOT_A_MEMBER), but accepting an invitation.
+func guest(who *Identity, call Call) *core.Actor {
 	return &core.Actor{
 		Workspace: noWorkspace, ID: "guest", Name: "guest", Purpose: DefaultPurpose, Reason: call.Reason,
-		Decider: &guestDecider{credential{s: s, identity: who, expires: who.Expires, purpose: DefaultPurpose, now: func(context.Context) (standing, error) {
-			return nothing, nil
-		}}},
+		Decider: &guestDecider{who},
 	}
 }
 
-// guestDecider allows nothing, whatever the policy says of nobody's roles.
-type guestDecider struct{ credential }
+// guestDecider allows nothing, whatever the policy says of who has no roles.
+type guestDecider struct{ identity *Identity }
 
 // View implements core.Decider.
-func (g *guestDecider) View(context.Context) (*core.View, error) { return &core.View{}, nil }
+func (g *guestDecider) View(context.Context) (*core.View, error) { return nil, errNotMember }
 
 // IsGuest reports whether a is somebody who signed in and is no member.
 func IsGuest(a *core.Actor) bool {

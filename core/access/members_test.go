@@ -116,19 +116,17 @@ func TestGuestsMayDoNothing(t *testing.T) {
 	ctx := h.guest(t, "eve")
 	require.True(t, access.IsGuest(core.ActorFrom(ctx)))
 	for _, p := range access.Permissions {
-		refused(t, access.Allow(ctx, p), core.Forbidden, "ROLE")
+		refused(t, access.Allow(ctx, p), core.Unauthenticated, "NOT_A_MEMBER")
 	}
 	v, err := access.ViewOf(ctx)
-	require.NoError(t, err)
-	for _, c := range core.Categories {
-		require.Equal(t, c == core.None, v.Reads(c).Allowed(), c)
-	}
+	refused(t, err, core.Unauthenticated, "NOT_A_MEMBER")
+	require.Nil(t, v)
 	_, err = h.Members(ctx, h.ws, "", core.PageArgs{})
-	refused(t, err, core.Forbidden, "ROLE")
+	refused(t, err, core.Unauthenticated, "NOT_A_MEMBER")
 	_, err = h.Member(ctx, h.ws, "guest")
-	refused(t, err, core.Forbidden, "ROLE")
+	refused(t, err, core.Unauthenticated, "NOT_A_MEMBER")
 	_, err = h.Workspace(ctx, h.ws)
-	refused(t, err, core.Forbidden, "ROLE")
+	refused(t, err, core.Unauthenticated, "NOT_A_MEMBER")
 }
 
 func TestSeveralWorkspaces(t *testing.T) {
