@@ -33,19 +33,20 @@ const (
 	PrefixSegment    = "seg"
 	PrefixChange     = "chg" // of a membership
 
-	PrefixMember      = "mem"
-	PrefixInvitation  = "inv"
-	PrefixApproval    = "apr"
-	PrefixAudit       = "aud" // of an entry of the audit log
-	PrefixConsent     = "con" // of an entry of the consent ledger
-	PrefixReceipt     = "rcp" // of a consent decision
-	PrefixSuppression = "sup"
-	PrefixDocument    = "pol" // of a policy document
-	PrefixProcessor   = "prc"
-	PrefixPrivacy     = "dsr"  // of a data subject's request
-	PrefixHold        = "hold" // of a legal hold
-	PrefixRetention   = "ret"  // of a retention rule
-	PrefixProcessing  = "rpa"  // of a version of the record of processing activities
+	PrefixMember        = "mem"
+	PrefixInvitation    = "inv"
+	PrefixApproval      = "apr"
+	PrefixPolicyVersion = "plv" // of the rules of who may do what
+	PrefixAudit         = "aud" // of an entry of the audit log
+	PrefixConsent       = "con" // of an entry of the consent ledger
+	PrefixReceipt       = "rcp" // of a consent decision
+	PrefixSuppression   = "sup"
+	PrefixDocument      = "pol" // of a policy document
+	PrefixProcessor     = "prc"
+	PrefixPrivacy       = "dsr"  // of a data subject's request
+	PrefixHold          = "hold" // of a legal hold
+	PrefixRetention     = "ret"  // of a retention rule
+	PrefixProcessing    = "rpa"  // of a version of the record of processing activities
 )
 
 // crockford is the ULID alphabet (https://github.com/ulid/spec): base 32 without
