@@ -78,7 +78,9 @@ type Issued struct {
 	Secret string
 }
 
-func (k *NewKey) check(now time.Time) error {
+// check says what is wrong with the description; own are the roles beside the
+// built-in ones.
+func (k *NewKey) check(now time.Time, own []string) error {
 	invalid := func(path, reason, format string, args ...any) error {
 		return core.Errorf(core.Invalid, reason, format, args...).At(path)
 	}
@@ -91,7 +93,7 @@ func (k *NewKey) check(now time.Time) error {
 		return invalid("roles", "ROLE_REQUIRED", "a key needs at least one role")
 	}
 	for _, r := range k.Roles {
-		if hints[r] == 0 {
+		if hints[r] == 0 && !slices.Contains(own, r) {
 			return invalid("roles", "UNKNOWN_ROLE", "the roles are %s, and those that the policy defines", strings.Join(Roles, ", "))
 		}
 	}
@@ -134,7 +136,11 @@ func (k *NewKey) check(now time.Time) error {
 
 // issue makes the document and the secret.
 func (k *NewKey) issue(now time.Time, by string) Issued {
-	secret := newSecret(hints[k.Roles[0]])
+	hint := hints[k.Roles[0]]
+	if hint == 0 {
+		hint = 'x' // a role of the workspace's own
+	}
+	secret := newSecret(hint)
 	return Issued{Secret: secret, Key: &Key{
 		Meta:  store.Meta{ID: hashSecret(secret)},
 		KeyID: core.NewID(core.PrefixKey, now), Workspace: k.Workspace, Name: k.Name, Roles: k.Roles, Source: k.Source,

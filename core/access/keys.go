@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
@@ -21,10 +22,7 @@ func (s *Service) CreateKey(ctx context.Context, k NewKey) (*Issued, error) {
 	}
 	k.Workspace = ws
 	now := s.clock.Now()
-	if err := k.check(now); err != nil {
-		return nil, err
-	}
-	if err := within(a, k.Roles, k.Scopes, k.Purposes, k.Limits); err != nil {
+	if err := s.checkKey(ctx, a, &k, now); err != nil {
 		return nil, err
 	}
 	for _, p := range append(slices.Clone(k.Purposes), k.Purpose) {
@@ -44,6 +42,9 @@ func (s *Service) CreateKey(ctx context.Context, k NewKey) (*Issued, error) {
 	if k.IdempotencyKey != "" {
 		ops = append(ops, store.Claim(ws, "key", core.HashID("idem", k.IdempotencyKey), made.Key.KeyID))
 	}
+	if ops, err = s.recorded(ctx, ops, "key.create", made.Key.KeyID, map[string]string{"roles": strings.Join(k.Roles, " ")}); err != nil {
+		return nil, err
+	}
 	err = s.write(ctx, ops...)
 	switch {
 	case conflictIn(err, store.Claims.Spec):
@@ -55,6 +56,37 @@ func (s *Service) CreateKey(ctx context.Context, k NewKey) (*Issued, error) {
 	}
 	made.Key.V = 1
 	return &made, nil
+}
+
+// checkKey refuses a key that cannot be, and one that may do more than its maker.
+func (s *Service) checkKey(ctx context.Context, a *core.Actor, k *NewKey, now time.Time) error {
+	book := s.book()
+	var own []string
+	if book != nil {
+		for _, r := range k.Roles {
+			has, err := book.HasRole(ctx, k.Workspace, r)
+			if err != nil {
+				return err
+			}
+			if has {
+				own = append(own, r)
+			}
+		}
+	}
+	if err := k.check(now, own); err != nil {
+		return err
+	}
+	if err := within(a, k.Roles, k.Scopes, k.Purposes, k.Limits); err != nil {
+		return err
+	}
+	if book == nil || IsSystem(a) {
+		return nil
+	}
+	more, err := book.Exceeds(ctx, k.Workspace, k.Roles, a.Roles)
+	if err == nil && more {
+		err = core.Errorf(core.Forbidden, "ESCALATION", "these roles may do or read what yours may not").At("roles")
+	}
+	return err
 }
 
 // within refuses what the actor could not do itself: a role of owner by another,
@@ -88,7 +120,7 @@ func (s *Service) RotateKey(ctx context.Context, workspace, id string, grace tim
 		return nil, core.Errorf(core.Invalid, "GRACE", "a grace period is not negative; 0 ends the old key at once").At("grace")
 	}
 	var made Issued
-	err := s.changeKey(ctx, workspace, id, func(old *Key, a *core.Actor, now time.Time) ([]store.Op, error) {
+	err := s.changeKey(ctx, workspace, id, "key.rotate", func(old *Key, a *core.Actor, now time.Time) ([]store.Op, error) {
 		switch {
 		case old.RotatedTo != "":
 			return nil, core.Errorf(core.Conflict, "KEY_ROTATED", "this key was rotated; rotate its successor %s", old.RotatedTo).At("id")
@@ -121,7 +153,7 @@ func (s *Service) RotateKey(ctx context.Context, workspace, id string, grace tim
 // revoked key changes nothing.
 func (s *Service) RevokeKey(ctx context.Context, workspace, id string) (*Key, error) {
 	var revoked *Key
-	err := s.changeKey(ctx, workspace, id, func(k *Key, a *core.Actor, now time.Time) ([]store.Op, error) {
+	err := s.changeKey(ctx, workspace, id, "key.revoke", func(k *Key, a *core.Actor, now time.Time) ([]store.Op, error) {
 		revoked = k
 		if k.RevokedAt.IsZero() {
 			k.RevokedAt, k.RevokedBy = now, a.ID
@@ -136,7 +168,7 @@ func (s *Service) RevokeKey(ctx context.Context, workspace, id string) (*Key, er
 
 // changeKey replaces a key by what f makes of it, together with the operations
 // that f returns.
-func (s *Service) changeKey(ctx context.Context, workspace, id string, f func(k *Key, a *core.Actor, now time.Time) ([]store.Op, error)) error {
+func (s *Service) changeKey(ctx context.Context, workspace, id, action string, f func(k *Key, a *core.Actor, now time.Time) ([]store.Op, error)) error {
 	ws, a, err := in(ctx, workspace, Manage)
 	if err != nil {
 		return err
@@ -156,7 +188,10 @@ func (s *Service) changeKey(ctx context.Context, workspace, id string, f func(k 
 		if err != nil {
 			return err
 		}
-		if err = s.write(ctx, append(ops, Keys.Replace(k))...); err == nil {
+		if ops, err = s.recorded(ctx, append(ops, Keys.Replace(k)), action, k.KeyID, nil); err != nil {
+			return err
+		}
+		if err = s.write(ctx, ops...); err == nil {
 			k.V++
 		}
 		return err

@@ -21,6 +21,22 @@ type Policy interface {
 	View(ctx context.Context, workspace string, roles []string, purpose string) (*core.View, error)
 }
 
+// Book is what a Policy may also know: which roles there are, and how they
+// compare. Without it roles are the built-in ones.
+type Book interface {
+	// HasRole reports whether a workspace has a role of its own with the name.
+	HasRole(ctx context.Context, workspace, role string) (bool, error)
+	// Exceeds reports whether somebody with the roles may do or read anything, for
+	// any purpose, that one with the roles of than may not.
+	Exceeds(ctx context.Context, workspace string, roles, than []string) (bool, error)
+}
+
+// book returns the policy's Book, or nil.
+func (s *Service) book() Book {
+	b, _ := s.Policy().(Book)
+	return b
+}
+
 // policyBox holds the policy: an atomic.Pointer holds no interface.
 type policyBox struct{ Policy }
 
@@ -79,15 +95,15 @@ func bare(a *core.Actor) *core.View {
 			v.Permissions[string(p)] = core.Decision{Effect: core.Allow, Rule: "built in"}
 		}
 	}
-	return scoped(v, a.Scopes)
+	return Scoped(v, a.Scopes)
 }
 
 // scopeRule is the rule of what a key's scopes leave out.
 const scopeRule = "the scopes of the key"
 
-// scoped returns the view narrowed to what the scopes of a key leave: without the
+// Scoped returns the view narrowed to what the scopes of a key leave: without the
 // scope of reading, no data.
-func scoped(v *core.View, scopes []string) *core.View {
+func Scoped(v *core.View, scopes []string) *core.View {
 	if len(scopes) == 0 {
 		return v
 	}
