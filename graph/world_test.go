@@ -31,6 +31,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/store/sqlite"
 	"github.com/headwater-cdp/headwater/core/work"
 	"github.com/headwater-cdp/headwater/graph"
+	"github.com/headwater-cdp/headwater/policies"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -118,7 +119,7 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	w := &world{t: t, db: &counting{Store: embedded}, log: &lockedBuffer{}}
 	logger := slog.New(slog.NewTextHandler(w.log, nil))
 	specs := store.Specs()
-	for _, more := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), work.Specs(), event.Specs(), consent.Specs(), profile.Specs(), ingest.Specs(), object.Specs(), segment.Specs()} {
+	for _, more := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), policies.Specs(), work.Specs(), event.Specs(), consent.Specs(), profile.Specs(), ingest.Specs(), object.Specs(), segment.Specs()} {
 		specs = append(specs, more...)
 	}
 	require.NoError(t, w.db.Declare(ctx, specs...))
@@ -138,6 +139,11 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	s.Consent = consent.NewService(consent.Options{
 		Store: w.db, Clock: clock, People: s.Profiles.ConsentPeople(), Committer: s.Ingest, Tokens: keyring.New(w.db, clock, master), Audit: s.Audit,
 	})
+	s.Access.SetRecord(access.Recorder(s.Audit))
+	s.Policies = policies.New(policies.Options{
+		Store: w.db, Logger: logger, Purposes: s.Consent.Register, Access: s.Access, Record: access.Recorder(s.Audit),
+	})
+	s.Access.SetPolicy(s.Policies)
 	s.Objects = object.NewService(object.Options{
 		Store: w.db, Clock: clock, Committer: s.Ingest, People: s.Profiles, Events: s.Events, Jobs: jobs, Logger: logger,
 	})
@@ -157,6 +163,7 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	run, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = s.Access.Run(run) })
+	running.Go(func() { _ = s.Policies.Run(run) })
 	running.Go(func() { _ = runner.Run(run) })
 	running.Go(func() { _ = s.Audit.Run(run) })
 

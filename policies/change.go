@@ -251,7 +251,7 @@ func (e *Enforcer) recorded(ctx context.Context, ops []store.Op, action string, 
 		return ops, nil
 	}
 	details["number"], details["base"], details["hash"] = strconv.FormatInt(v.Number, 10), strconv.FormatInt(v.Base, 10), v.Hash
-	op, err := e.o.Record(ctx, action, v.VersionID, details)
+	op, err := e.o.Record(ctx, store.WorkspaceOf(v.ID), action, v.VersionID, details)
 	if err != nil {
 		return nil, err
 	}

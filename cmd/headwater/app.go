@@ -22,6 +22,7 @@ import (
 	"github.com/headwater-cdp/headwater/graph"
 	"github.com/headwater-cdp/headwater/graph/httpd"
 	"github.com/headwater-cdp/headwater/internal/telemetry"
+	"github.com/headwater-cdp/headwater/policies"
 )
 
 // app is the services of one process over one store.
@@ -35,6 +36,7 @@ type app struct {
 	access   *access.Service
 	audit    *audit.Log
 	consent  *consent.Service
+	policies *policies.Enforcer
 	events   *event.Service
 	profiles *profile.Service
 	objects  *object.Service
@@ -77,6 +79,11 @@ func newApp(e *env, s store.Store, ring *keyring.Ring) *app {
 	a.consent = consent.NewService(consent.Options{
 		Store: s, Clock: e.clock, People: a.profiles.ConsentPeople(), Committer: a.pipeline, Tokens: ring, Audit: a.audit,
 	})
+	a.access.SetRecord(access.Recorder(a.audit))
+	a.policies = policies.New(policies.Options{
+		Store: s, Clock: e.clock, Logger: e.log, Purposes: a.consent.Register, Access: a.access, Record: access.Recorder(a.audit),
+	})
+	a.access.SetPolicy(a.policies)
 	a.knowPurposes()
 	a.objects = object.NewService(object.Options{
 		Store: s, Clock: e.clock, Committer: a.pipeline, People: a.profiles, Events: a.events, Jobs: a.jobs, Logger: e.log,
@@ -128,7 +135,7 @@ func (a *app) warm(ctx context.Context) error {
 // returned function waits for it.
 func (a *app) work(ctx context.Context, also ...func(context.Context) error) (wait func()) {
 	var wg sync.WaitGroup
-	for _, run := range append(also, a.runner.Run, a.access.Run, a.audit.Run) {
+	for _, run := range append(also, a.runner.Run, a.access.Run, a.audit.Run, a.policies.Run) {
 		wg.Go(func() {
 			if err := run(ctx); err != nil && ctx.Err() == nil {
 				a.e.log.Error("background work ended", "error", err.Error())
@@ -225,7 +232,7 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 // services are what the API is answered from.
 func (a *app) services(hub *store.Hub) graph.Services {
 	return graph.Services{
-		Store: a.store, Hub: hub, Access: a.access, Audit: a.audit, Jobs: a.jobs, Consent: a.consent, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
+		Store: a.store, Hub: hub, Access: a.access, Policies: a.policies, Audit: a.audit, Jobs: a.jobs, Consent: a.consent, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
 		Ingest: a.pipeline, Clock: a.e.clock,
 	}
 }

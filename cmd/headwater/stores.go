@@ -20,6 +20,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/store/mongo"
 	"github.com/headwater-cdp/headwater/core/store/sqlite"
 	"github.com/headwater-cdp/headwater/core/work"
+	"github.com/headwater-cdp/headwater/policies"
 )
 
 // databaseFile is the embedded store within --data.
@@ -59,7 +60,7 @@ func (f storeFlags) ring(e *env, s store.Store) (*keyring.Ring, error) {
 // walk them, so a new package is added here and nowhere else.
 func specs() []*store.Spec {
 	all := store.Specs()
-	for _, s := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), work.Specs(), event.Specs(), consent.Specs(), object.Specs(), profile.Specs(), segment.Specs(), ingest.Specs()} {
+	for _, s := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), policies.Specs(), work.Specs(), event.Specs(), consent.Specs(), object.Specs(), profile.Specs(), segment.Specs(), ingest.Specs()} {
 		all = append(all, s...)
 	}
 	return all

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
@@ -43,17 +44,24 @@ var Approvals = store.Declare[Approval](store.Spec{
 // Record returns the operation that writes an entry of the audit log in the batch of
 // the change that it tells of; action is "key.create" or the like, resource the id of
 // what was changed, details hold no personal value.
-type Record func(ctx context.Context, action, resource string, details map[string]string) (store.Op, error)
+type Record func(ctx context.Context, workspace, action, resource string, details map[string]string) (store.Op, error)
+
+// Recorder writes the entries into an audit log.
+func Recorder(l *audit.Log) Record {
+	return func(ctx context.Context, workspace, action, resource string, details map[string]string) (store.Op, error) {
+		return l.Op(ctx, audit.Entry{Workspace: workspace, Action: action, Resource: resource, Details: details})
+	}
+}
 
 // SetRecord makes the service record changes of keys and decisions on approvals.
 func (s *Service) SetRecord(r Record) { s.record = r }
 
 // recorded returns the operations with the entry that tells of them.
-func (s *Service) recorded(ctx context.Context, ops []store.Op, action, resource string, details map[string]string) ([]store.Op, error) {
+func (s *Service) recorded(ctx context.Context, ops []store.Op, workspace, action, resource string, details map[string]string) ([]store.Op, error) {
 	if s.record == nil {
 		return ops, nil
 	}
-	op, err := s.record(ctx, action, resource, details)
+	op, err := s.record(ctx, workspace, action, resource, details)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +137,7 @@ func (s *Service) RequestApproval(ctx context.Context, subject, hash string) (*A
 		if made, ops, err = s.ApprovalOps(ctx, subject, hash); err != nil {
 			return err
 		}
-		if ops, err = s.recorded(ctx, ops, "approval.request", subject, map[string]string{"approval": made.ApprovalID, "hash": hash}); err != nil {
+		if ops, err = s.recorded(ctx, ops, a.Workspace, "approval.request", subject, map[string]string{"approval": made.ApprovalID, "hash": hash}); err != nil {
 			return err
 		}
 		return s.write(ctx, ops...)

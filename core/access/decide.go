@@ -55,7 +55,7 @@ func (s *Service) DecideApproval(ctx context.Context, id string, approve bool, n
 			ops = append(ops, more...)
 		}
 		details := map[string]string{"approval": a.ApprovalID, "status": string(a.Status), "requestedBy": a.RequestedBy, "hash": a.ContentHash}
-		if ops, err = s.recorded(ctx, ops, "approval.decide", a.SubjectID, details); err != nil {
+		if ops, err = s.recorded(ctx, ops, ws, "approval.decide", a.SubjectID, details); err != nil {
 			return err
 		}
 		decided = a

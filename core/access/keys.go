@@ -42,7 +42,7 @@ func (s *Service) CreateKey(ctx context.Context, k NewKey) (*Issued, error) {
 	if k.IdempotencyKey != "" {
 		ops = append(ops, store.Claim(ws, "key", core.HashID("idem", k.IdempotencyKey), made.Key.KeyID))
 	}
-	if ops, err = s.recorded(ctx, ops, "key.create", made.Key.KeyID, map[string]string{"roles": strings.Join(k.Roles, " ")}); err != nil {
+	if ops, err = s.recorded(ctx, ops, ws, "key.create", made.Key.KeyID, map[string]string{"roles": strings.Join(k.Roles, " ")}); err != nil {
 		return nil, err
 	}
 	err = s.write(ctx, ops...)
@@ -188,7 +188,7 @@ func (s *Service) changeKey(ctx context.Context, workspace, id, action string, f
 		if err != nil {
 			return err
 		}
-		if ops, err = s.recorded(ctx, append(ops, Keys.Replace(k)), action, k.KeyID, nil); err != nil {
+		if ops, err = s.recorded(ctx, append(ops, Keys.Replace(k)), ws, action, k.KeyID, nil); err != nil {
 			return err
 		}
 		if err = s.write(ctx, ops...); err == nil {

@@ -64,6 +64,13 @@ func (r query) Node(ctx context.Context, id string) (view.Node, error) {
 			return nil, nil
 		}
 		return node(r.Access.Member(ctx, "", id))
+	case core.PrefixPolicyVersion:
+		if !access.Can(ctx, access.Govern) {
+			return nil, nil
+		}
+		return node(r.Policies.Version(ctx, id))
+	case core.PrefixApproval:
+		return node(r.Access.Approval(ctx, id))
 	case core.PrefixWorkspace:
 		if id != ws {
 			return nil, nil

@@ -15,11 +15,13 @@ import (
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
 	"github.com/headwater-cdp/headwater/graph/gen"
+	"github.com/headwater-cdp/headwater/policies"
 )
 
 // Services are what the fields are answered from.
 type Services struct {
 	Access   *access.Service
+	Policies *policies.Enforcer
 	Audit    *audit.Log
 	Jobs     *work.Jobs
 	Consent  *consent.Service
@@ -61,6 +63,9 @@ type (
 	changeFields       struct{ *Resolver }
 	traitFields        struct{ *Resolver }
 	viewerFields       struct{ *Resolver }
+	policyFields       struct{ *Resolver }
+	policyRuleFields   struct{ *Resolver }
+	approvalFields     struct{ *Resolver }
 	importFields       struct{ *Resolver }
 	quarantineFields   struct{ *Resolver }
 	segmentFields      struct{ *Resolver }
@@ -126,6 +131,15 @@ func (r *Resolver) Trait() gen.TraitResolver { return traitFields{r} }
 
 // Viewer implements gen.ResolverRoot.
 func (r *Resolver) Viewer() gen.ViewerResolver { return viewerFields{r} }
+
+// PolicyVersion implements gen.ResolverRoot.
+func (r *Resolver) PolicyVersion() gen.PolicyVersionResolver { return policyFields{r} }
+
+// PolicyRule implements gen.ResolverRoot.
+func (r *Resolver) PolicyRule() gen.PolicyRuleResolver { return policyRuleFields{r} }
+
+// Approval implements gen.ResolverRoot.
+func (r *Resolver) Approval() gen.ApprovalResolver { return approvalFields{r} }
 
 // ImportRow implements gen.ResolverRoot.
 func (r *Resolver) ImportRow() gen.ImportRowResolver { return importFields{r} }

@@ -11,6 +11,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/work"
 	"github.com/headwater-cdp/headwater/graph/scalar"
+	"github.com/headwater-cdp/headwater/policies"
 )
 
 // Node is anything with an id. The types of the domain do not know the schema, so
@@ -64,6 +65,17 @@ type MemberConnection = Connection[access.Member]
 
 // MemberEdge is an item of such a page.
 type MemberEdge = Edge[access.Member]
+// PolicyVersionConnection is a page of versions of the policy.
+type PolicyVersionConnection = Connection[policies.Version]
+
+// PolicyVersionEdge is an item of such a page.
+type PolicyVersionEdge = Edge[policies.Version]
+
+// ApprovalConnection is a page of requests for approval.
+type ApprovalConnection = Connection[access.Approval]
+
+// ApprovalEdge is an item of such a page.
+type ApprovalEdge = Edge[access.Approval]
 
 // EventInput is one event as a client wrote it. What is wrong with it is found
 // when it is decoded, like a message of the tracking protocol.
