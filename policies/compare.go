@@ -60,12 +60,7 @@ func (e *Enforcer) compare(ctx context.Context, ws string, old, new *Version) (*
 	if d.people, err = e.o.Access.Principals(ctx, ws); err != nil {
 		return nil, err
 	}
-	if d.old, err = e.compile(old, reg, ws); err != nil {
-		return nil, err
-	}
-	if d.new, err = compile(new.Number, new.Policy, reg, ws); err != nil {
-		return nil, err
-	}
+	d.old, d.new = e.compile(old, reg, ws), compile(new.Number, new.Policy, reg, ws)
 	roles := d.old.rules.roleNames()
 	for _, r := range d.new.rules.roleNames() {
 		if !slices.Contains(roles, r) {

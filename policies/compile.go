@@ -2,13 +2,12 @@ package policies
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/casbin/casbin/v2"
 	"github.com/casbin/casbin/v2/model"
 
-	"github.com/headwater-cdp/headwater/core"
-	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/consent"
 )
 
@@ -20,16 +19,30 @@ type compiled struct {
 	reg    *consent.Register
 	dom    string
 
-	mu     sync.Mutex // of casbin, whose role managers are not for several at once
-	casbin *casbin.Enforcer
+	mu        sync.Mutex // of the enforcers, whose role managers are not for several at once
+	enforcers map[string]*casbin.Enforcer
 
 	viewsMu sync.RWMutex
 	views   map[uint64][]*viewed
 }
 
-// compile makes a Casbin enforcer of the rules. dom is the workspace, or Any for the
-// defaults, which all workspaces share.
-func compile(number int64, rules Rules, reg *consent.Register, dom string) (*compiled, error) {
+// compile takes rules for the workspace dom, or Any for the defaults, which all
+// workspaces share.
+func compile(number int64, rules Rules, reg *consent.Register, dom string) *compiled {
+	return &compiled{
+		number: number, rules: rules, reg: reg, dom: dom,
+		enforcers: map[string]*casbin.Enforcer{}, views: map[uint64][]*viewed{},
+	}
+}
+
+// enforcer returns the Casbin enforcer for one role, made at the first question. It
+// holds the rules of that role and of those it inherits: Casbin looks at every rule
+// for every answer, and of a workspace's rules most are of other roles. The caller
+// holds mu.
+func (c *compiled) enforcer(role string) (*casbin.Enforcer, error) {
+	if e, ok := c.enforcers[role]; ok {
+		return e, nil
+	}
 	m, err := model.NewModelFromString(modelText)
 	if err != nil {
 		return nil, fmt.Errorf("policies: model: %w", err)
@@ -39,25 +52,25 @@ func compile(number int64, rules Rules, reg *consent.Register, dom string) (*com
 		return nil, fmt.Errorf("policies: enforcer: %w", err)
 	}
 	// Casbin's role managers give up after ten steps, so every ancestor is named directly.
+	closure := c.rules.closure([]string{role})
 	var rows, roles, purposes [][]string
-	for _, r := range rules.Rules {
-		rows = append(rows, r.row(dom))
-	}
-	for _, p := range []access.Permission{access.Govern, access.Audit} {
-		rows = append(rows, Rule{Role: access.Owner, Purpose: Any, Target: string(p), Effect: core.Allow}.row(dom))
-	}
-	for _, r := range rules.Roles {
-		for _, parent := range rules.closure([]string{r.Name})[1:] {
-			roles = append(roles, []string{r.Name, parent, dom})
+	for _, r := range c.rules.Rules {
+		if slices.Contains(closure, r.Role) {
+			rows = append(rows, r.row(c.dom))
 		}
 	}
-	for _, key := range reg.Keys() {
-		for _, parent := range reg.Chain(key)[1:] {
+	for _, parent := range closure[1:] {
+		roles = append(roles, []string{role, parent, c.dom})
+	}
+	for _, key := range c.reg.Keys() {
+		for _, parent := range c.reg.Chain(key)[1:] {
 			purposes = append(purposes, []string{key, parent})
 		}
 	}
-	if _, err := e.AddPoliciesEx(rows); err != nil {
-		return nil, fmt.Errorf("policies: rules: %w", err)
+	if len(rows) > 0 {
+		if _, err := e.AddPoliciesEx(rows); err != nil {
+			return nil, fmt.Errorf("policies: rules: %w", err)
+		}
 	}
 	for name, links := range map[string][][]string{"g": roles, "g2": categoryGroups, "g3": purposes} {
 		if len(links) == 0 {
@@ -67,5 +80,12 @@ func compile(number int64, rules Rules, reg *consent.Register, dom string) (*com
 			return nil, fmt.Errorf("policies: links %s: %w", name, err)
 		}
 	}
-	return &compiled{number: number, rules: rules, reg: reg, dom: dom, casbin: e, views: map[uint64][]*viewed{}}, nil
+	if len(c.enforcers) < maxEnforcers {
+		c.enforcers[role] = e
+	}
+	return e, nil
 }
+
+// maxEnforcers bounds what is kept for roles: those that there are, and names that
+// keys still have of roles that are no more.
+const maxEnforcers = 500

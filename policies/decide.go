@@ -37,12 +37,16 @@ var dataActs = []asked{
 // ofRole returns what one role's rules say of a target, a category or a permission.
 // The rule is the zero one when none does.
 func (c *compiled) ofRole(role, target, purpose string) (core.Decision, Rule, error) {
+	e, err := c.enforcer(role)
+	if err != nil {
+		return core.Decision{}, Rule{}, err
+	}
 	obj, acts := target, dataActs
 	if isPermission(target) {
 		obj, acts = objWorkspace, []asked{{target, core.Decision{Effect: core.Allow}}}
 	}
 	for _, a := range acts {
-		yes, row, err := c.casbin.EnforceEx(role, c.dom, obj, a.act, purpose)
+		yes, row, err := e.EnforceEx(role, c.dom, obj, a.act, purpose)
 		if err != nil {
 			return core.Decision{}, Rule{}, fmt.Errorf("policies: enforce: %w", err)
 		}

@@ -78,11 +78,7 @@ func New(o Options) *Enforcer {
 	if err != nil {
 		panic(err) // the size is positive
 	}
-	defaults, err := compile(0, Default(), consent.DefaultRegister(), Any)
-	if err != nil {
-		panic(err) // the files of this package do not fit each other
-	}
-	e := &Enforcer{o: o, slots: slots, defaults: defaults}
+	e := &Enforcer{o: o, slots: slots, defaults: compile(0, Default(), consent.DefaultRegister(), Any)}
 	if o.Access != nil {
 		o.Access.OnDecision(core.PrefixPolicyVersion, e.decided)
 	}
@@ -138,7 +134,7 @@ func (e *Enforcer) current(ctx context.Context, ws string) (*fresh, error) {
 	if f.reg.Revision == reg.Revision {
 		return f, nil
 	}
-	return e.adopt(s, f, reg)
+	return e.adopt(s, f, reg), nil
 }
 
 func (e *Enforcer) slot(ws string) *slot {
@@ -182,11 +178,7 @@ func (e *Enforcer) refresh(ctx context.Context, s *slot, reg *consent.Register) 
 				return nil, core.Errorf(core.Internal, "POLICY_MISSING", "the version of the policy that is in force is not stored")
 			}
 		}
-		c, err := e.compile(v, reg, s.ws)
-		if err != nil {
-			return nil, err
-		}
-		f := &fresh{compiled: c, version: v, gen: gen, readAt: at}
+		f := &fresh{compiled: e.compile(v, reg, s.ws), version: v, gen: gen, readAt: at}
 		s.cur.Store(f)
 		return f, nil
 	})
@@ -207,25 +199,21 @@ func numberOf(h *head) int64 {
 }
 
 // compile compiles a version, or takes the defaults that all workspaces share.
-func (e *Enforcer) compile(v *Version, reg *consent.Register, ws string) (*compiled, error) {
-	if v.Number == 0 && reg.Revision == 0 {
-		return e.defaults, nil
+func (e *Enforcer) compile(v *Version, reg *consent.Register, ws string) *compiled {
+	if v.Number == 0 && v.Status == Active && reg.Revision == 0 {
+		return e.defaults
 	}
 	return compile(v.Number, v.Policy, reg, ws)
 }
 
 // adopt compiles the same rules over another revision of the purposes.
-func (e *Enforcer) adopt(s *slot, f *fresh, reg *consent.Register) (*fresh, error) {
+func (e *Enforcer) adopt(s *slot, f *fresh, reg *consent.Register) *fresh {
 	if cur := s.cur.Load(); cur != nil && cur.number == f.number && cur.reg.Revision == reg.Revision {
-		return cur, nil
+		return cur
 	}
-	c, err := e.compile(f.version, reg, s.ws)
-	if err != nil {
-		return nil, err
-	}
-	next := &fresh{compiled: c, version: f.version, gen: f.gen, readAt: f.readAt}
+	next := &fresh{compiled: e.compile(f.version, reg, s.ws), version: f.version, gen: f.gen, readAt: f.readAt}
 	s.cur.CompareAndSwap(f, next) // else somebody read anew
-	return next, nil
+	return next
 }
 
 // outdate makes what is known of a workspace count no more.
