@@ -139,7 +139,6 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	s.Consent = consent.NewService(consent.Options{
 		Store: w.db, Clock: clock, People: s.Profiles.ConsentPeople(), Committer: s.Ingest, Tokens: keyring.New(w.db, clock, master), Audit: s.Audit,
 	})
-	s.Access.SetRecord(access.Recorder(s.Audit))
 	s.Policies = policies.New(policies.Options{
 		Store: w.db, Logger: logger, Purposes: s.Consent.Register, Access: s.Access, Record: access.Recorder(s.Audit),
 	})

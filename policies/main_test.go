@@ -84,9 +84,9 @@ func process(t testing.TB, s store.Store) *house {
 		id := store.Key(ws, core.NewID("aud", time.Now()))
 		return entries.Insert(&entry{Meta: store.Meta{ID: id}, Action: action, Resource: resource, Details: details}), nil
 	}
-	h.access.SetRecord(record)
 	h.Enforcer = policies.New(policies.Options{Store: s, Logger: silent, Purposes: h.purposes.get, Access: h.access, Record: record})
 	h.access.SetPolicy(h.Enforcer)
+	h.access.SetPurposes(h.HasPurpose)
 	return h
 }
 

@@ -20,7 +20,8 @@ func (e *Enforcer) HasRole(ctx context.Context, ws, role string) (bool, error) {
 	return slices.ContainsFunc(f.rules.Roles, func(r Role) bool { return r.Name == role }), nil
 }
 
-// HasPurpose implements access.Book.
+// HasPurpose reports whether a workspace has a purpose, and data may be used for it:
+// what access.Service.SetPurposes asks for.
 func (e *Enforcer) HasPurpose(ctx context.Context, ws, purpose string) (bool, error) {
 	f, err := e.current(ctx, ws)
 	if err != nil {

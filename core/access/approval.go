@@ -53,19 +53,10 @@ func Recorder(l *audit.Log) Record {
 	}
 }
 
-// SetRecord makes the service record changes of keys and decisions on approvals.
-func (s *Service) SetRecord(r Record) { s.record = r }
-
 // recorded returns the operations with the entry that tells of them.
-func (s *Service) recorded(ctx context.Context, ops []store.Op, workspace, action, resource string, details map[string]string) ([]store.Op, error) {
-	if s.record == nil {
-		return ops, nil
-	}
-	op, err := s.record(ctx, workspace, action, resource, details)
-	if err != nil {
-		return nil, err
-	}
-	return append(ops, op), nil
+func (s *Service) recorded(ctx context.Context, ops []store.Op, ws, action, resource string, details map[string]string) ([]store.Op, error) {
+	entry, err := s.audited(ctx, ws, action, resource, nil, details)
+	return append(ops, entry...), err
 }
 
 // DecisionFunc takes part in the decision on a subject. It returns what to commit

@@ -61,7 +61,7 @@ func (c *credential) View(ctx context.Context) (*core.View, error) {
 	if last := c.last.Load(); last != nil && last.from == v && last.version == st.workspace.V {
 		return last.view, nil
 	}
-	n := scoped(v, st.scopes)
+	n := Scoped(v, st.scopes)
 	if c.reason == "" {
 		n = unexplained(n, st.workspace.Access.ReasonFor())
 	}

@@ -77,19 +77,13 @@ const MaxNote = 1000
 // Principal is somebody who can come in.
 type Principal struct {
 	ID     string // key_…, mem_…
-	Name   string
 	Roles  []string
 	Scopes []string // empty: all that the roles allow
 	// Purposes are those that its data may be used for; empty means all.
 	Purposes []string
-	// Made lists who made it or what it replaces: key_…, mem_…, "system:…".
+	// Made lists who made it or what it replaces: key_…, mem_…, "system:…". Nobody made
+	// a member: who was invited is a person of their own.
 	Made []string
-}
-
-// AddPrincipals makes Principals list also those that f does: the members. Call it
-// before the first request.
-func (s *Service) AddPrincipals(f func(ctx context.Context, workspace string) ([]Principal, error)) {
-	s.others = append(s.others, f)
 }
 
 // Principals lists who can come into a workspace now: its keys and members. It checks
@@ -106,18 +100,19 @@ func (s *Service) Principals(ctx context.Context, workspace string) ([]Principal
 			out = append(out, k.principal())
 		}
 	}
-	for _, f := range s.others {
-		more, err := f(ctx, workspace)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, more...)
+	q := store.Query{Workspace: workspace, Where: []store.Cond{store.Eq("status", string(Joined))}, Order: []string{"invitedAt"}}
+	members, err := Members.Find(ctx, s.store, q, 0)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range members {
+		out = append(out, Principal{ID: m.MemberID, Roles: m.Roles, Purposes: m.Purposes})
 	}
 	return out, nil
 }
 
 func (k *Key) principal() Principal {
-	p := Principal{ID: k.KeyID, Name: k.Name, Roles: k.Roles, Scopes: k.Scopes, Purposes: k.Purposes, Made: []string{k.CreatedBy}}
+	p := Principal{ID: k.KeyID, Roles: k.Roles, Scopes: k.Scopes, Purposes: k.Purposes, Made: []string{k.CreatedBy}}
 	if k.RotatedFrom != "" {
 		p.Made = append(p.Made, k.RotatedFrom)
 	}
@@ -142,15 +137,6 @@ func (s *Service) SamePrincipal(ctx context.Context, workspace, who, other strin
 	made, line := map[string][]string{}, []string{other}
 	for _, k := range keys {
 		made[k.KeyID] = k.principal().Made
-	}
-	for _, f := range s.others {
-		more, err := f(ctx, workspace)
-		if err != nil {
-			return false, err
-		}
-		for _, p := range more {
-			made[p.ID] = p.Made
-		}
 	}
 	for grown := true; grown; { // the keys that other was rotated from and to
 		grown = false

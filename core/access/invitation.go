@@ -146,7 +146,10 @@ func (s *Service) checkInvitation(ctx context.Context, ws string, a *core.Actor,
 	if err := s.checkAccess(ctx, ws, n.Roles, n.Purposes, n.Purpose, n.Limits); err != nil {
 		return err
 	}
-	return within(a, n.Roles, nil, n.Purposes, n.Limits)
+	if err := within(a, n.Roles, nil, n.Purposes, n.Limits); err != nil {
+		return err
+	}
+	return s.noMore(ctx, a, ws, n.Roles)
 }
 
 // checkAccess refuses what no member can be given.
@@ -157,8 +160,12 @@ func (s *Service) checkAccess(ctx context.Context, ws string, roles, purposes []
 	if len(roles) == 0 || len(roles) > maxListed {
 		return invalid("roles", "ROLE_REQUIRED", "a member needs at least one role")
 	}
+	own, err := s.ownRoles(ctx, ws, roles)
+	if err != nil {
+		return err
+	}
 	for _, r := range roles {
-		if r == Write || hints[r] == 0 {
+		if r == Write || hints[r] == 0 && !slices.Contains(own, r) {
 			return invalid("roles", "UNKNOWN_ROLE", "the roles of members are %s, and those that the policy defines", strings.Join(Roles[:len(Roles)-1], ", "))
 		}
 	}

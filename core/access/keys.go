@@ -60,18 +60,9 @@ func (s *Service) CreateKey(ctx context.Context, k NewKey) (*Issued, error) {
 
 // checkKey refuses a key that cannot be, and one that may do more than its maker.
 func (s *Service) checkKey(ctx context.Context, a *core.Actor, k *NewKey, now time.Time) error {
-	book := s.book()
-	var own []string
-	if book != nil {
-		for _, r := range k.Roles {
-			has, err := book.HasRole(ctx, k.Workspace, r)
-			if err != nil {
-				return err
-			}
-			if has {
-				own = append(own, r)
-			}
-		}
+	own, err := s.ownRoles(ctx, k.Workspace, k.Roles)
+	if err != nil {
+		return err
 	}
 	if err := k.check(now, own); err != nil {
 		return err
@@ -79,10 +70,35 @@ func (s *Service) checkKey(ctx context.Context, a *core.Actor, k *NewKey, now ti
 	if err := within(a, k.Roles, k.Scopes, k.Purposes, k.Limits); err != nil {
 		return err
 	}
+	return s.noMore(ctx, a, k.Workspace, k.Roles)
+}
+
+// ownRoles returns those of the roles that the workspace's policy defines.
+func (s *Service) ownRoles(ctx context.Context, ws string, roles []string) ([]string, error) {
+	book := s.book()
+	if book == nil {
+		return nil, nil
+	}
+	var own []string
+	for _, r := range roles {
+		switch has, err := book.HasRole(ctx, ws, r); {
+		case err != nil:
+			return nil, err
+		case has:
+			own = append(own, r)
+		}
+	}
+	return own, nil
+}
+
+// noMore refuses to give roles that may do or read, by the policy, what the actor may
+// not.
+func (s *Service) noMore(ctx context.Context, a *core.Actor, ws string, roles []string) error {
+	book := s.book()
 	if book == nil || IsSystem(a) {
 		return nil
 	}
-	more, err := book.Exceeds(ctx, k.Workspace, k.Roles, a.Roles)
+	more, err := book.Exceeds(ctx, ws, roles, a.Roles)
 	if err == nil && more {
 		err = core.Errorf(core.Forbidden, "ESCALATION", "these roles may do or read what yours may not").At("roles")
 	}

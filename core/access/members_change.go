@@ -63,7 +63,10 @@ func (s *Service) UpdateMember(ctx context.Context, u MemberUpdate) (*Member, er
 		if err := s.checkAccess(ctx, m.Workspace(), m.Roles, m.Purposes, m.Purpose, m.Limits); err != nil {
 			return nil, err
 		}
-		return fields, within(a, m.Roles, nil, m.Purposes, m.Limits)
+		if err := within(a, m.Roles, nil, m.Purposes, m.Limits); err != nil {
+			return nil, err
+		}
+		return fields, s.noMore(ctx, a, m.Workspace(), m.Roles)
 	})
 }
 
