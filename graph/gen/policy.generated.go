@@ -3250,23 +3250,6 @@ func (ec *executionContext) marshalNAccessChange2ᚖgithubᚗcomᚋheadwaterᚑc
 	return ec._AccessChange(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNAccessEffect2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚐEffect(ctx context.Context, v any) (core.Effect, error) {
-	tmp, err := graphql.UnmarshalString(v)
-	res := core.Effect(tmp)
-	return res, graphql.ErrorOnPath(ctx, err)
-}
-
-func (ec *executionContext) marshalNAccessEffect2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚐEffect(ctx context.Context, sel ast.SelectionSet, v core.Effect) graphql.Marshaler {
-	_ = sel
-	res := graphql.MarshalString(string(v))
-	if res == graphql.Null {
-		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
-			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
-		}
-	}
-	return res
-}
-
 func (ec *executionContext) marshalNApproval2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋaccessᚐApproval(ctx context.Context, sel ast.SelectionSet, v *access.Approval) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
