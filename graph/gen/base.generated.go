@@ -66,7 +66,7 @@ type MutationResolver interface {
 	ImportObjects(ctx context.Context, input ImportObjectsInput) (*ImportObjectsPayload, error)
 	SetTrackingPlan(ctx context.Context, input SetTrackingPlanInput) (*SetTrackingPlanPayload, error)
 	SetPolicy(ctx context.Context, input SetPolicyInput) (*SetPolicyPayload, error)
-	RollbackPolicy(ctx context.Context, input RollbackPolicyInput) (*SetPolicyPayload, error)
+	RollbackPolicy(ctx context.Context, input RollbackPolicyInput) (*RollbackPolicyPayload, error)
 	DecideApproval(ctx context.Context, input DecideApprovalInput) (*DecideApprovalPayload, error)
 	RebuildProfiles(ctx context.Context, input RebuildProfilesInput) (*RebuildProfilesPayload, error)
 	CorrectQuarantinedEvent(ctx context.Context, input CorrectQuarantinedEventInput) (*CorrectQuarantinedEventPayload, error)
@@ -4169,11 +4169,11 @@ func (ec *executionContext) _Mutation_rollbackPolicy(ctx context.Context, field 
 			directive1 := func(ctx context.Context) (any, error) {
 				action, err := ec.unmarshalNAction2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐAction(ctx, "GOVERN")
 				if err != nil {
-					var zeroVal *SetPolicyPayload
+					var zeroVal *RollbackPolicyPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Can == nil {
-					var zeroVal *SetPolicyPayload
+					var zeroVal *RollbackPolicyPayload
 					return zeroVal, errors.New("directive can is not implemented")
 				}
 				return ec.Directives.Can(ctx, nil, directive0, action)
@@ -4182,8 +4182,8 @@ func (ec *executionContext) _Mutation_rollbackPolicy(ctx context.Context, field 
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *SetPolicyPayload) graphql.Marshaler {
-			return ec.marshalNSetPolicyPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐSetPolicyPayload(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *RollbackPolicyPayload) graphql.Marshaler {
+			return ec.marshalNRollbackPolicyPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐRollbackPolicyPayload(ctx, selections, v)
 		},
 		true,
 		true,
@@ -4196,7 +4196,7 @@ func (ec *executionContext) fieldContext_Mutation_rollbackPolicy(ctx context.Con
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_SetPolicyPayload(ctx, field)
+			return ec.childFields_RollbackPolicyPayload(ctx, field)
 		},
 	}
 	defer func() {

@@ -1105,6 +1105,22 @@ type RollbackPolicyInput struct {
 	Note *string `json:"note,omitempty"`
 }
 
+// What going back did, or would do.
+type RollbackPolicyPayload struct {
+	// The new version: in force, or PENDING until somebody else approves it; the present one when nothing changes. Of a dry run it is not kept.
+	Policy *policies.Version `json:"policy,omitempty"`
+	// Who gains and who loses what.
+	Changes []*AccessChange `json:"changes"`
+	// Whether your own roles gain by it, or somebody else may govern no more: then somebody else must approve it.
+	NeedsApproval bool `json:"needsApproval"`
+	// Whether it takes effect all the same, since nobody else could approve it.
+	Alone bool `json:"alone"`
+	// The approval that it waits for.
+	Approval *access.Approval `json:"approval,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Asks for a new signing key.
 type RotateAuditKeyInput struct {
 	// Why.

@@ -74,8 +74,9 @@ func (r mutation) SetPolicy(ctx context.Context, in gen.SetPolicyInput) (*gen.Se
 }
 
 // RollbackPolicy answers Mutation.rollbackPolicy.
-func (r mutation) RollbackPolicy(ctx context.Context, in gen.RollbackPolicyInput) (*gen.SetPolicyPayload, error) {
-	return changed(r.Policies.Rollback(ctx, int64(in.Number), change(in.ExpectedVersion, in.DryRun, in.Note)))
+func (r mutation) RollbackPolicy(ctx context.Context, in gen.RollbackPolicyInput) (*gen.RollbackPolicyPayload, error) {
+	out, err := changed(r.Policies.Rollback(ctx, int64(in.Number), change(in.ExpectedVersion, in.DryRun, in.Note)))
+	return (*gen.RollbackPolicyPayload)(out), err
 }
 
 func change(expected *int, dryRun *bool, note *string) policies.Change {
