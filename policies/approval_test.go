@@ -1,0 +1,170 @@
+package policies_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/policies"
+)
+
+var complianceMarkets = policies.Rule{Role: "compliance", Purpose: "marketing", Target: "CONTACT", Effect: core.Allow}
+
+// Who gains by their own change waits for somebody else.
+func TestOwnGainNeedsApproval(t *testing.T) {
+	h := setup(t)
+	officer, officerID := h.key(t, h.admin, "compliance")
+	rules := plus(complianceMarkets)
+	dry, err := h.Set(officer, policies.Change{Policy: rules, DryRun: true})
+	require.NoError(t, err)
+	require.True(t, dry.NeedsApproval)
+	require.False(t, dry.Alone)
+	require.NotEmpty(t, dry.Changes)
+	for _, c := range dry.Changes {
+		require.Equal(t, "compliance", c.Role)
+		require.Equal(t, "CONTACT", c.Target)
+		require.True(t, c.Gains)
+		require.Equal(t, []string{officerID}, c.Principals)
+	}
+	require.Empty(t, h.recorded(t, "policy.propose"))
+
+	out := h.set(t, officer, rules)
+	require.Equal(t, policies.Pending, out.Version.Status)
+	reads := func() bool { return h.decision(t, []string{"compliance"}, "CONTACT", "marketing").Allowed() }
+	require.False(t, reads(), "nothing is in force yet")
+	require.Len(t, h.recorded(t, "policy.propose"), 1)
+	id := out.Approval.ApprovalID
+	_, err = h.access.DecideApproval(officer, id, true, "")
+	refused(t, err, core.Forbidden, "OWN_REQUEST")
+	analyst, _ := h.key(t, h.admin, "analyst")
+	_, err = h.access.DecideApproval(analyst, id, true, "")
+	refused(t, err, core.Forbidden, "ROLE")
+	next, err := h.access.RotateKey(h.admin, "", officerID, access.DefaultGrace)
+	require.NoError(t, err)
+	_, err = h.access.DecideApproval(h.as(t, next.Secret), id, true, "")
+	refused(t, err, core.Forbidden, "OWN_REQUEST")
+	require.False(t, reads())
+
+	a, err := h.access.DecideApproval(h.admin, id, true, "agreed")
+	require.NoError(t, err)
+	require.Equal(t, access.ApprovalApproved, a.Status)
+	require.True(t, reads())
+	v, err := h.Present(h.admin)
+	require.NoError(t, err)
+	require.Equal(t, out.Version.VersionID, v.VersionID)
+	require.Equal(t, h.adminID, v.ApprovedBy)
+	require.Len(t, h.recorded(t, "policy.set"), 1)
+	ok, err := h.access.Approved(h.admin, v.VersionID, v.Hash)
+	require.NoError(t, err)
+	require.True(t, ok)
+	ok, err = h.access.Approved(h.admin, v.VersionID, "another")
+	require.NoError(t, err)
+	require.False(t, ok)
+	_, err = h.access.DecideApproval(h.admin, id, false, "")
+	refused(t, err, core.Conflict, "NOT_PENDING")
+}
+
+func TestRejectedAndVoid(t *testing.T) {
+	h := setup(t)
+	officer, _ := h.key(t, h.admin, "compliance")
+	out := h.set(t, officer, plus(complianceMarkets))
+	_, err := h.access.DecideApproval(h.admin, out.Approval.ApprovalID, false, "no")
+	require.NoError(t, err)
+	v, err := h.Version(h.admin, out.Version.VersionID)
+	require.NoError(t, err)
+	require.Equal(t, policies.Rejected, v.Status)
+
+	out = h.set(t, officer, plus(complianceMarkets))
+	h.set(t, h.admin, plus(noContact)) // loses, so it is in force at once
+	v, err = h.Version(h.admin, out.Version.VersionID)
+	require.NoError(t, err)
+	require.Equal(t, policies.Void, v.Status)
+	_, err = h.access.DecideApproval(h.admin, out.Approval.ApprovalID, true, "")
+	refused(t, err, core.Conflict, "NOT_PENDING")
+	require.False(t, h.decision(t, []string{"compliance"}, "CONTACT", "marketing").Allowed())
+
+	// Editing voids what was agreed to.
+	one, err := h.access.RequestApproval(officer, "jrn_1", "a")
+	require.NoError(t, err)
+	same, err := h.access.RequestApproval(officer, "jrn_1", "a")
+	require.NoError(t, err)
+	require.Equal(t, one.ApprovalID, same.ApprovalID)
+	_, err = h.access.DecideApproval(h.admin, one.ApprovalID, true, "")
+	require.NoError(t, err)
+	_, err = h.access.RequestApproval(officer, "jrn_1", "b")
+	require.NoError(t, err)
+	for _, hash := range []string{"a", "b"} {
+		ok, err := h.access.Approved(officer, "jrn_1", hash)
+		require.NoError(t, err)
+		require.False(t, ok, hash)
+	}
+}
+
+// Nobody else to ask: it takes effect, and the record says so. Whoever would first
+// take govern from the others has to ask them.
+func TestAloneAndOusting(t *testing.T) {
+	h := setup(t)
+	narrowed := h.set(t, h.admin, without(func(r policies.Rule) bool { return r.Role == "admin" && r.Target == policies.All }))
+	require.EqualValues(t, 1, narrowed.Version.Number)
+	require.False(t, narrowed.NeedsApproval)
+	out := h.set(t, h.admin, policies.Default())
+	require.True(t, out.NeedsApproval && out.Alone)
+	set := h.recorded(t, "policy.set")
+	require.Len(t, set, 2)
+	said := 0
+	for _, e := range set {
+		if e.Details["alone"] != "" {
+			said++
+		}
+	}
+	require.Equal(t, 1, said)
+
+	h.key(t, h.admin, "compliance") // the admin's own key cannot approve for it
+	require.False(t, h.set(t, h.admin, without(func(r policies.Rule) bool { return r.Role == "compliance" && r.Target == "govern" })).NeedsApproval)
+	h.set(t, h.admin, policies.Default())
+	h.key(t, root, "compliance") // somebody else's
+	out = h.set(t, h.admin, without(func(r policies.Rule) bool { return r.Role == "compliance" && r.Target == "govern" }))
+	require.True(t, out.NeedsApproval)
+	require.Equal(t, policies.Pending, out.Version.Status)
+}
+
+func TestHistoryAndRollback(t *testing.T) {
+	h := setup(t)
+	h.set(t, h.admin, plus(noContact))
+	again := h.set(t, h.admin, plus(noContact))
+	require.EqualValues(t, 1, again.Version.Number, "the same rules again change nothing")
+	h.set(t, h.admin, policies.Default())
+	back, err := h.Rollback(h.admin, 1, policies.Change{Note: "back"})
+	require.NoError(t, err)
+	require.EqualValues(t, 3, back.Version.Number)
+	require.False(t, h.decision(t, []string{"marketer"}, "CONTACT", "marketing").Allowed())
+	seen := int64(2)
+	_, err = h.Rollback(h.admin, 0, policies.Change{ExpectedVersion: &seen})
+	refused(t, err, core.Conflict, "VERSION_CONFLICT")
+	page, err := h.Versions(h.admin, core.PageArgs{})
+	require.NoError(t, err)
+	require.Len(t, page.Items, 3)
+	active := 0
+	for _, v := range page.Items {
+		if v.Status == policies.Active {
+			active++
+		}
+	}
+	require.Equal(t, 1, active)
+}
+
+// Nobody gives a key what they do not have themselves.
+func TestKeysGiveNoMoreThanTheirMaker(t *testing.T) {
+	h := setup(t)
+	h.set(t, h.admin, plus(policies.Rule{Role: "admin", Purpose: policies.Any, Target: "SPECIAL", Effect: core.Deny}))
+	_, err := h.access.CreateKey(h.admin, access.NewKey{Name: "x", Roles: []string{"compliance"}})
+	refused(t, err, core.Forbidden, "ESCALATION")
+	_, err = h.access.CreateKey(h.admin, access.NewKey{Name: "x", Roles: []string{"analyst"}})
+	require.NoError(t, err)
+	c, err := h.Explain(h.admin, h.adminID, "read", core.Special, "operations")
+	require.NoError(t, err)
+	require.Equal(t, core.Deny, c.Decision.Effect)
+	require.Equal(t, "admin DENY SPECIAL for every purpose", c.Decision.Rule)
+}
