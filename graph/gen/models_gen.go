@@ -27,6 +27,22 @@ import (
 	"github.com/headwater-cdp/headwater/policies"
 )
 
+// Accepts an invitation: the request carries the token of an issuer as Authorization: Bearer.
+type AcceptInvitationInput struct {
+	// What inviteMember answered.
+	Token string `json:"token"`
+}
+
+// A membership.
+type AcceptInvitationPayload struct {
+	// The member; name its workspace in X-Workspace when you are a member of several.
+	Member *access.Member `json:"member,omitempty"`
+	// The workspace.
+	WorkspaceID *string `json:"workspaceId,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // What somebody may do or read for a purpose.
 type AccessCell struct {
 	// The role, or the principal that was asked about.
@@ -73,6 +89,20 @@ type AccessChange struct {
 	Principals []string `json:"principals"`
 	// How many have the role.
 	PrincipalCount int `json:"principalCount"`
+}
+
+// What a workspace says about who comes in, and how.
+type AccessSettings struct {
+	// The issuers whose tokens open the workspace; empty means all that the server trusts.
+	Issuers []string `json:"issuers"`
+	// The roles that act only when a reason is given (X-Reason).
+	ReasonRoles []string `json:"reasonRoles"`
+	// The categories that are read only when a reason is given.
+	ReasonData []core.Category `json:"reasonData"`
+	// The roles whose members see only some people.
+	RoleLimits []*access.RoleLimits `json:"roleLimits"`
+	// The workspace's version, for expectedVersion.
+	Version int `json:"version"`
 }
 
 // Puts people on a list.
@@ -295,6 +325,8 @@ type CreateKeyInput struct {
 	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
 	// Events a second, for each process; no limit when left out.
 	EventsPerSecond *float64 `json:"eventsPerSecond,omitempty"`
+	// Whose data it may see; everybody's when left out.
+	Limits *LimitsInput `json:"limits,omitempty"`
 	// A second call with the same key is a CONFLICT: a secret is shown once only.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
@@ -665,6 +697,36 @@ type IngestPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Invites somebody.
+type InviteMemberInput struct {
+	// Their e-mail address.
+	Email string `json:"email"`
+	// What they are called; what the issuer says when left out.
+	Name *string `json:"name,omitempty"`
+	// owner, admin, marketer, analyst, support, compliance, developer or connector, or a role of the policy's.
+	Roles []string `json:"roles"`
+	// The purposes that they may act for; none means all.
+	Purposes []string `json:"purposes,omitempty"`
+	// The purpose of a request that names none.
+	Purpose *string `json:"purpose,omitempty"`
+	// Whose data they may see; everybody's when left out.
+	Limits *LimitsInput `json:"limits,omitempty"`
+	// How long the invitation is good, at most 30 days; 7 days when left out.
+	ExpiresIn *time.Duration `json:"expiresIn,omitempty"`
+	// Whoever has the token may accept it, whatever address the issuer knows them by.
+	AnyEmail *bool `json:"anyEmail,omitempty"`
+}
+
+// An invitation.
+type InviteMemberPayload struct {
+	// The member to be.
+	Member *access.Member `json:"member,omitempty"`
+	// What the invited person accepts the invitation with, once. It cannot be shown again: send it to them.
+	Token *string `json:"token,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // The rule of a country.
 type Jurisdiction struct {
 	// ISO 3166: "DE", or with a region "US-CA".
@@ -683,6 +745,14 @@ type JurisdictionInput struct {
 	Purpose *string `json:"purpose,omitempty"`
 	// What holds of those who said nothing.
 	Rule JurisdictionRule `json:"rule"`
+}
+
+// The people whose data a role, a key or a member may see. Both lists narrow.
+type LimitsInput struct {
+	// Segments, seg_…: only members of one of them; at most 100.
+	Segments []string `json:"segments,omitempty"`
+	// Only people whose trait owner is one of these; at most 100.
+	Owners []string `json:"owners,omitempty"`
 }
 
 // Whom or what a record relates to: exactly one of these.
@@ -1011,6 +1081,20 @@ type RemoveFromListPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Forgets a member, or withdraws an invitation.
+type RemoveMemberInput struct {
+	// The member.
+	ID string `json:"id"`
+}
+
+// A removed member.
+type RemoveMemberPayload struct {
+	// The member as it was.
+	Member *access.Member `json:"member,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // A field to give another key.
 type RenameFieldInput struct {
 	// Its key.
@@ -1043,6 +1127,20 @@ type ReplaySelection struct {
 	Ids []string `json:"ids,omitempty"`
 	// All that match, in a job.
 	Filter *QuarantineFilter `json:"filter,omitempty"`
+}
+
+// Lets a suspended member in again.
+type RestoreMemberInput struct {
+	// The member.
+	ID string `json:"id"`
+}
+
+// A restored member.
+type RestoreMemberPayload struct {
+	// The member as it is now.
+	Member *access.Member `json:"member,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // Brings a deleted record back.
@@ -1091,6 +1189,14 @@ type RevokeKeyPayload struct {
 	Key *access.Key `json:"key,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// The limits of a role.
+type RoleLimitsInput struct {
+	// The role.
+	Role string `json:"role"`
+	// Whose data it sees.
+	Limits *LimitsInput `json:"limits"`
 }
 
 // Makes an old version the newest.
@@ -1403,6 +1509,20 @@ type StartImportPayload struct {
 type Subscription struct {
 }
 
+// Shuts a member out.
+type SuspendMemberInput struct {
+	// The member.
+	ID string `json:"id"`
+}
+
+// A suspended member.
+type SuspendMemberPayload struct {
+	// The member as it is now.
+	Member *access.Member `json:"member,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Undoes a merge.
 type UnmergeProfilesInput struct {
 	// The merge.
@@ -1417,6 +1537,54 @@ type UnmergeProfilesPayload struct {
 	Merge *profile.Merge `json:"merge,omitempty"`
 	// The profiles that there are now, or would be.
 	Profiles []*profile.Profile `json:"profiles"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Changes who comes in, and how; what is left out stays.
+type UpdateAccessSettingsInput struct {
+	// The version of the workspace that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// The issuers whose tokens open the workspace, of those that the server trusts; none means all.
+	Issuers graphql.Omittable[[]string] `json:"issuers,omitempty"`
+	// The roles that act only when a reason is given.
+	ReasonRoles graphql.Omittable[[]string] `json:"reasonRoles,omitempty"`
+	// The categories that are read only when a reason is given; SPECIAL until this is set.
+	ReasonData graphql.Omittable[[]core.Category] `json:"reasonData,omitempty"`
+	// The roles that see only some people. Nobody changes the limits of a role of their own.
+	RoleLimits graphql.Omittable[[]*RoleLimitsInput] `json:"roleLimits,omitempty"`
+}
+
+// Changed settings.
+type UpdateAccessSettingsPayload struct {
+	// The settings as they are now.
+	AccessSettings *AccessSettings `json:"accessSettings,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Changes a member; what is left out stays. Nobody changes what they may do themselves.
+type UpdateMemberInput struct {
+	// The member.
+	ID string `json:"id"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// What they are called.
+	Name graphql.Omittable[*string] `json:"name,omitempty"`
+	// Their roles.
+	Roles graphql.Omittable[[]string] `json:"roles,omitempty"`
+	// The purposes that they may act for; none means all.
+	Purposes graphql.Omittable[[]string] `json:"purposes,omitempty"`
+	// The purpose of a request that names none.
+	Purpose graphql.Omittable[*string] `json:"purpose,omitempty"`
+	// Whose data they may see; null for everybody's.
+	Limits graphql.Omittable[*LimitsInput] `json:"limits,omitempty"`
+}
+
+// A changed member.
+type UpdateMemberPayload struct {
+	// The member as it is now.
+	Member *access.Member `json:"member,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -2430,6 +2598,8 @@ const (
 	WithheldReasonConsent WithheldReason = "CONSENT"
 	// Nobody has classified it yet.
 	WithheldReasonUnclassified WithheldReason = "UNCLASSIFIED"
+	// The request does not say why it reads this: X-Reason.
+	WithheldReasonReason WithheldReason = "REASON"
 )
 
 var AllWithheldReason = []WithheldReason{
@@ -2437,11 +2607,12 @@ var AllWithheldReason = []WithheldReason{
 	WithheldReasonPurpose,
 	WithheldReasonConsent,
 	WithheldReasonUnclassified,
+	WithheldReasonReason,
 }
 
 func (e WithheldReason) IsValid() bool {
 	switch e {
-	case WithheldReasonRole, WithheldReasonPurpose, WithheldReasonConsent, WithheldReasonUnclassified:
+	case WithheldReasonRole, WithheldReasonPurpose, WithheldReasonConsent, WithheldReasonUnclassified, WithheldReasonReason:
 		return true
 	}
 	return false

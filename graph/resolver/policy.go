@@ -63,27 +63,27 @@ func form(f core.MaskForm) *core.MaskForm {
 
 // SetPolicy answers Mutation.setPolicy.
 func (r mutation) SetPolicy(ctx context.Context, in gen.SetPolicyInput) (*gen.SetPolicyPayload, error) {
-	c := change(in.ExpectedVersion, in.DryRun, in.Note)
+	c := policyChange(in.ExpectedVersion, in.DryRun, in.Note)
 	for _, rule := range in.Rules {
 		c.Policy.Rules = append(c.Policy.Rules, *rule)
 	}
 	for _, role := range in.Roles {
 		c.Policy.Roles = append(c.Policy.Roles, *role)
 	}
-	return changed(r.Policies.Set(ctx, c))
+	return policyChanged(r.Policies.Set(ctx, c))
 }
 
 // RollbackPolicy answers Mutation.rollbackPolicy.
 func (r mutation) RollbackPolicy(ctx context.Context, in gen.RollbackPolicyInput) (*gen.RollbackPolicyPayload, error) {
-	out, err := changed(r.Policies.Rollback(ctx, int64(in.Number), change(in.ExpectedVersion, in.DryRun, in.Note)))
+	out, err := policyChanged(r.Policies.Rollback(ctx, int64(in.Number), policyChange(in.ExpectedVersion, in.DryRun, in.Note)))
 	return (*gen.RollbackPolicyPayload)(out), err
 }
 
-func change(expected *int, dryRun *bool, note *string) policies.Change {
+func policyChange(expected *int, dryRun *bool, note *string) policies.Change {
 	return policies.Change{ExpectedVersion: long(expected), DryRun: value(dryRun), Note: value(note)}
 }
 
-func changed(o *policies.Outcome, err error) (*gen.SetPolicyPayload, error) {
+func policyChanged(o *policies.Outcome, err error) (*gen.SetPolicyPayload, error) {
 	if errs, err := problems(err); err != nil || errs != nil {
 		return &gen.SetPolicyPayload{UserErrors: errs, Changes: []*gen.AccessChange{}}, err
 	}
