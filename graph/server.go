@@ -89,6 +89,7 @@ func New(opt Options) *Server {
 		Trusted:    opt.Trusted,
 		Introspect: func(ctx context.Context) bool { return access.Can(ctx, access.Read) },
 		Each:       root.Each,
+		Fields:     root.Fields,
 		Audit:      opt.Trails,
 		Observe:    opt.Observe,
 		Logger:     opt.Logger,

@@ -40,9 +40,14 @@ func (w *world) dial(t *testing.T, protocol string, headers http.Header) (*wire,
 // connect opens a socket that was acknowledged.
 func (w *world) connect(t *testing.T, key string) *wire {
 	t.Helper()
+	return w.connectFor(t, key, "")
+}
+
+func (w *world) connectFor(t *testing.T, key, purpose string) *wire {
+	t.Helper()
 	c, _, err := w.dial(t, "graphql-transport-ws", nil)
 	require.NoError(t, err)
-	c.say(frame{Type: "connection_init", Payload: json.RawMessage(`{"authorization":"Bearer ` + key + `"}`)})
+	c.say(frame{Type: "connection_init", Payload: json.RawMessage(`{"authorization":"Bearer ` + key + `","purpose":"` + purpose + `"}`)})
 	require.Equal(t, "connection_ack", c.hear().Type)
 	return c
 }

@@ -87,6 +87,7 @@ type world struct {
 	server   *graph.Server
 	http     *httptest.Server
 	log      *lockedBuffer
+	policy   *tablePolicy
 	admin    string
 	write    string
 	analyst  string
@@ -130,11 +131,14 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	master, err := keyring.NewMaster(bytes.Repeat([]byte{1}, 32))
 	require.NoError(t, err)
 	s := graph.Services{Jobs: jobs, Store: w.db, Clock: clock}
-	ring := keyring.New(w.db, clock, master)
-	s.Audit = audit.New(audit.Options{Store: w.db, Keys: ring, Runner: runner, Logger: logger, Gather: 5 * time.Millisecond})
-	s.Access = access.New(access.Options{Store: w.db, Jobs: jobs, Specs: specs, Settle: time.Millisecond, Logger: logger, Ring: ring, Audit: s.Audit})
+	s.Ring = keyring.New(w.db, clock, master)
+	s.Audit = audit.New(audit.Options{Store: w.db, Keys: s.Ring, Runner: runner, Logger: logger, Gather: 5 * time.Millisecond})
+	s.Access = access.New(access.Options{Store: w.db, Jobs: jobs, Specs: specs, Settle: time.Millisecond, Logger: logger, Ring: s.Ring, Audit: s.Audit})
+	w.policy = &tablePolicy{}
+	s.Access.SetPolicy(w.policy)
 	s.Events = event.NewService(w.db, clock)
 	s.Profiles = profile.NewService(w.db, clock)
+	s.Profiles.SetGate(profile.GateOptions{View: access.ViewOf, Events: s.Events, Pseudonyms: s.Ring.Pseudonymise})
 	s.Ingest = ingest.New(ingest.Options{Store: w.db, Clock: clock, Events: s.Events, Profiles: s.Profiles, Log: logger})
 	s.Consent = consent.NewService(consent.Options{
 		Store: w.db, Clock: clock, People: s.Profiles.ConsentPeople(), Committer: s.Ingest, Tokens: keyring.New(w.db, clock, master), Audit: s.Audit,

@@ -94,6 +94,7 @@ func newApp(e *env, s store.Store, ring *keyring.Ring) *app {
 	})
 	a.objects.SetUses(a.segments.ObjectUses)
 	a.profiles.SetFold(a.segments)
+	a.profiles.SetGate(a.gate())
 	a.jobs.Handle(profile.JobRebuild, profile.RebuildHandler(a.profiles), 1)
 	a.jobs.Handle(ingest.ImportKind, a.pipeline.ImportHandler(), 2)
 	a.jobs.Handle(ingest.ReplayKind, a.pipeline.ReplayHandler(), 1)
@@ -237,7 +238,7 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 // services are what the API is answered from.
 func (a *app) services(hub *store.Hub) graph.Services {
 	return graph.Services{
-		Store: a.store, Hub: hub, Access: a.access, Policies: a.policies, Audit: a.audit, Jobs: a.jobs, Consent: a.consent, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
+		Store: a.store, Hub: hub, Access: a.access, Policies: a.policies, Audit: a.audit, Ring: a.ring, Jobs: a.jobs, Consent: a.consent, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
 		Ingest: a.pipeline, Clock: a.e.clock,
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
 )
@@ -21,15 +22,6 @@ import (
 type Membership interface {
 	// InAny reports whether the profile is now a member of any of the segments, seg_….
 	InAny(ctx context.Context, ws, profileID string, segments []string) (bool, error)
-}
-
-// Seen is what an answer shows, for the audit: names and ids, never values.
-type Seen struct {
-	Resource string   // "profile", "event", "merge"
-	Fields   []string // paths that were asked for where that is known
-	Profiles []string // prof_… whose data it is
-	Count    int      // of people, where they are not listed
-	Decision core.Effect
 }
 
 // GateOptions are what a gate asks. Nil members say no: without View nobody but the
@@ -47,11 +39,6 @@ type GateOptions struct {
 	Pseudonyms func(ctx context.Context, ws string) (func(kind, value string) string, error)
 	// Members answers for actors that are limited to segments.
 	Members Membership
-	// Note tells the audit what is shown; an error means that it must not be. Nil: nobody
-	// is told.
-	Note func(context.Context, Seen) error
-	// Lookup tells the audit which identifier somebody asked for. Nil: nobody is told.
-	Lookup func(ctx context.Context, namespace, value string)
 }
 
 // SetGate makes the service answer through a gate. It is called before the first
@@ -244,20 +231,25 @@ func protected(what string) *core.Error {
 		"%s may not be asked about: this key may not read it in clear for this purpose", what)
 }
 
+// Samples reports whether values of a category may be shown that stand for no person in
+// particular: nobody's consent is asked of them.
+func (g *Gate) Samples(c core.Category) bool { return g.Category(c).Allowed() && g.everybody() }
+
 // LookUp returns nil when people may be looked up by identifiers of a namespace: who
 // may not read them in clear could guess them.
 func (g *Gate) LookUp(namespace string) error {
 	return g.UsableCategory(IdentifierCategory(namespace), "this namespace of identifiers")
 }
 
-// note tells the audit that people were shown.
+// note tells the audit that people are about to be shown: what it does not hear of
+// is not.
 func (g *Gate) note(ctx context.Context, resource string, ids ...string) error {
-	if g.svc.gate.Note == nil || len(ids) == 0 {
+	if len(ids) == 0 {
 		return nil
 	}
 	effect := core.Allow
 	if !g.clear {
 		effect = core.Mask
 	}
-	return g.svc.gate.Note(ctx, Seen{Resource: resource, Profiles: ids, Count: len(ids), Decision: effect})
+	return audit.Note(ctx, audit.Seen{Resource: resource, Profiles: ids, Decision: effect})
 }

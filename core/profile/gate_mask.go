@@ -126,6 +126,11 @@ func (m *masker) value(path string, v bson.RawValue) (bson.RawValue, bool) {
 		}
 	}
 	d, c := m.decide(path)
+	if c == core.Unclassified && ofDocuments(v) {
+		// Nobody said what the list as a whole holds: what is in its members says it.
+		raw := m.array(path, v)
+		return raw, len(raw.Value) > 5
+	}
 	if !d.Allowed() {
 		m.hide(path, d)
 		if v.Type == bson.TypeArray && d.Effect == core.Mask && d.Form == core.Pseudonym {
@@ -141,6 +146,21 @@ func (m *masker) value(path string, v bson.RawValue) (bson.RawValue, bool) {
 		return m.array(path, v), true
 	}
 	return v, true
+}
+
+// ofDocuments reports whether a value is a list that holds documents and nothing else.
+func ofDocuments(v bson.RawValue) bool {
+	list, ok := v.ArrayOK()
+	if !ok {
+		return false
+	}
+	values, err := list.Values()
+	for _, one := range values {
+		if one.Type != bson.TypeEmbeddedDocument {
+			return false
+		}
+	}
+	return err == nil && len(values) > 0
 }
 
 // isCountry reports whether a path of a place says the country.
@@ -181,7 +201,8 @@ func (m *masker) array(path string, v bson.RawValue) bson.RawValue {
 
 func (m *masker) element(path string, v bson.RawValue) (bson.RawValue, bool) {
 	if doc, ok := v.DocumentOK(); ok {
-		return bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: m.document(doc, path)}, true
+		raw := m.document(doc, path)
+		return bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: raw}, len(raw) > 5
 	}
 	if v.Type == bson.TypeArray {
 		return m.array(path, v), true

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/store"
 )
@@ -67,9 +68,7 @@ func (s *Service) showIdentified(ctx context.Context, ws string, id event.Identi
 	if err != nil {
 		return nil, err
 	}
-	if s.gate.Lookup != nil {
-		s.gate.Lookup(ctx, id.Namespace, id.Value)
-	}
+	audit.Lookup(ctx, id.Namespace, id.Value)
 	p, err := read()
 	if p == nil || err != nil {
 		return nil, err

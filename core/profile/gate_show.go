@@ -36,6 +36,15 @@ func (g *Gate) Look(ctx context.Context, p *Profile) *Profile {
 // Withheld is something of a person that is hidden, and why.
 type Withheld = core.Withheld
 
+// Whole returns the person as stored of one whom a gate masked: to find by what belongs
+// to them, never to show.
+func (p *Profile) Whole() *Profile {
+	if p.whole != nil {
+		return p.whole
+	}
+	return p
+}
+
 // What of a person is behaviour, consent and free text, as Withheld names it.
 var (
 	behaviourPaths = []string{"eventCount", "events", "explain", "firstSeenAt", "lastSeenAt", "segments"}
@@ -49,7 +58,7 @@ func (g *Gate) mask(p *Profile) *Profile {
 		return p
 	}
 	c := *p
-	c.Withheld = nil
+	c.Withheld, c.whole = nil, p
 	c.maskTraits(g)
 	c.maskIdentifiers(g)
 	if d := g.Category(core.Consent); !d.Allowed() {

@@ -35,6 +35,7 @@ type Profile struct {
 	UpdatedAt    time.Time     `bson:"updatedAt"`             // commit time of the latest event, merge or unmerge
 	HeldUntil    time.Time     `bson:"heldUntil,omitempty"`   // somebody asks units to wait: see hold.go; no part of the fold
 	Withheld     []Withheld    `bson:"-"`                     // of what Gate.Show gave: what is hidden, sorted by path
+	whole        *Profile      // of a masked copy: what it was made of
 }
 
 // Held is an identifier of a profile.

@@ -8,6 +8,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
 	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"github.com/headwater-cdp/headwater/core"
@@ -26,6 +27,8 @@ type Options struct {
 	// Each is called for every answer of an operation, once for each event of a
 	// subscription, and returns the context that its fields are resolved in.
 	Each func(ctx context.Context) context.Context
+	// Fields returns what stands around every field of an operation; nil: nothing.
+	Fields func(ctx context.Context, kind ast.Operation) graphql.FieldMiddleware
 	// Audit begins the trail of every answer: none goes out before it is closed.
 	Audit Auditor
 	// Observe is told of every operation that ended, and of every refused request.

@@ -68,9 +68,19 @@ func (e *Engine) Prepare(ctx context.Context, r *Request) (op *Operation, list g
 		RawQuery: text, OperationName: r.OperationName, Variables: vars, Doc: doc.QueryDocument, Operation: def,
 		DisableIntrospection:   !introspect,
 		RecoverFunc:            e.recovered,
-		ResolverMiddleware:     func(ctx context.Context, next graphql.Resolver) (any, error) { return next(ctx) },
+		ResolverMiddleware:     e.fields(ctx, def.Operation),
 		RootResolverMiddleware: func(ctx context.Context, next graphql.RootResolver) graphql.Marshaler { return next(ctx) },
 	}}, nil
+}
+
+// fields returns what stands around every field of an operation.
+func (e *Engine) fields(ctx context.Context, kind ast.Operation) graphql.FieldMiddleware {
+	if e.opt.Fields != nil {
+		if around := e.opt.Fields(ctx, kind); around != nil {
+			return around
+		}
+	}
+	return func(ctx context.Context, next graphql.Resolver) (any, error) { return next(ctx) }
 }
 
 // asksForSchema reports whether a root selection asks for __schema or __type.

@@ -245,10 +245,10 @@ func (ec *executionContext) _Merge_reason(ctx context.Context, field graphql.Col
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
-			return ec.marshalNString2string(ctx, selections, v)
+			return ec.marshalOString2string(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_Merge_reason(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -1093,7 +1093,7 @@ func (ec *executionContext) _Merge(ctx context.Context, sel ast.SelectionSet, ob
 			}
 		case "reason":
 			out.Values[i] = ec._Merge_reason(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		case "rule":

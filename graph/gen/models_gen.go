@@ -252,9 +252,9 @@ type Consent struct {
 	// The channel; null for all.
 	Channel *Channel `json:"channel,omitempty"`
 	// What holds.
-	Status ConsentStatus `json:"status"`
+	Status *ConsentStatus `json:"status,omitempty"`
 	// Since when.
-	At time.Time `json:"at"`
+	At *time.Time `json:"at,omitempty"`
 	// The event that said so.
 	EntryID string `json:"entryId"`
 }
@@ -449,6 +449,8 @@ type CreateSourceInput struct {
 	Kind event.SourceKind `json:"kind"`
 	// Where a trait ranks its sources, the highest wins.
 	Priority *int `json:"priority,omitempty"`
+	// What its data may be used for: keys of purposes; none are all.
+	Purposes []string `json:"purposes,omitempty"`
 	// The same key again gives the same source.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
@@ -1721,6 +1723,8 @@ type UpdateSourceInput struct {
 	Name graphql.Omittable[*string] `json:"name,omitempty"`
 	// Its new priority; null for 0.
 	Priority graphql.Omittable[*int] `json:"priority,omitempty"`
+	// What its data may be used for from now on; null for everything.
+	Purposes graphql.Omittable[[]string] `json:"purposes,omitempty"`
 }
 
 // A changed source.
@@ -1839,14 +1843,6 @@ type WithdrawConsentPayload struct {
 	ProfileID *string `json:"profileId,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
-}
-
-// Something that this key may not see.
-type Withheld struct {
-	// Where it would stand.
-	Path string `json:"path"`
-	// Why it is hidden.
-	Reason WithheldReason `json:"reason"`
 }
 
 // What a caller may be allowed to do.
@@ -2581,73 +2577,6 @@ func (e *Quantifier) UnmarshalJSON(b []byte) error {
 }
 
 func (e Quantifier) MarshalJSON() ([]byte, error) {
-	var buf bytes.Buffer
-	e.MarshalGQL(&buf)
-	return buf.Bytes(), nil
-}
-
-// Why something is hidden.
-type WithheldReason string
-
-const (
-	// The role does not allow it.
-	WithheldReasonRole WithheldReason = "ROLE"
-	// The purpose of the request does not allow it.
-	WithheldReasonPurpose WithheldReason = "PURPOSE"
-	// The person has not agreed to it.
-	WithheldReasonConsent WithheldReason = "CONSENT"
-	// Nobody has classified it yet.
-	WithheldReasonUnclassified WithheldReason = "UNCLASSIFIED"
-	// The request does not say why it reads this: X-Reason.
-	WithheldReasonReason WithheldReason = "REASON"
-)
-
-var AllWithheldReason = []WithheldReason{
-	WithheldReasonRole,
-	WithheldReasonPurpose,
-	WithheldReasonConsent,
-	WithheldReasonUnclassified,
-	WithheldReasonReason,
-}
-
-func (e WithheldReason) IsValid() bool {
-	switch e {
-	case WithheldReasonRole, WithheldReasonPurpose, WithheldReasonConsent, WithheldReasonUnclassified, WithheldReasonReason:
-		return true
-	}
-	return false
-}
-
-func (e WithheldReason) String() string {
-	return string(e)
-}
-
-func (e *WithheldReason) UnmarshalGQL(v any) error {
-	str, ok := v.(string)
-	if !ok {
-		return fmt.Errorf("enums must be strings")
-	}
-
-	*e = WithheldReason(str)
-	if !e.IsValid() {
-		return fmt.Errorf("%s is not a valid WithheldReason", str)
-	}
-	return nil
-}
-
-func (e WithheldReason) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
-}
-
-func (e *WithheldReason) UnmarshalJSON(b []byte) error {
-	s, err := strconv.Unquote(string(b))
-	if err != nil {
-		return err
-	}
-	return e.UnmarshalGQL(s)
-}
-
-func (e WithheldReason) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

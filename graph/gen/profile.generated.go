@@ -24,6 +24,9 @@ import (
 
 // region    ************************** generated!.gotpl **************************
 
+type IdentifierResolver interface {
+	Value(ctx context.Context, obj *profile.Held) (*string, error)
+}
 type ProfileResolver interface {
 	Traits(ctx context.Context, obj *profile.Profile, paths []string) (scalar.JSON, error)
 	Trait(ctx context.Context, obj *profile.Profile, path string) (*profile.Trait, error)
@@ -32,7 +35,7 @@ type ProfileResolver interface {
 
 	Consents(ctx context.Context, obj *profile.Profile) ([]*Consent, error)
 	Merges(ctx context.Context, obj *profile.Profile) ([]*profile.Merge, error)
-	Withheld(ctx context.Context, obj *profile.Profile) ([]*Withheld, error)
+
 	Restricted(ctx context.Context, obj *profile.Profile) (bool, error)
 	Cursor(ctx context.Context, obj *profile.Profile) (string, error)
 
@@ -42,6 +45,7 @@ type ProfileResolver interface {
 }
 type ProfileChangeResolver interface {
 	Profile(ctx context.Context, obj *view.ProfileChange) (*profile.Profile, error)
+	Paths(ctx context.Context, obj *view.ProfileChange) ([]string, error)
 }
 type TraitResolver interface {
 	Value(ctx context.Context, obj *profile.Trait) (scalar.JSON, error)
@@ -285,11 +289,11 @@ func (ec *executionContext) _Consent_status(ctx context.Context, field graphql.C
 			return obj.Status, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ConsentStatus) graphql.Marshaler {
-			return ec.marshalNConsentStatus2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐConsentStatus(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ConsentStatus) graphql.Marshaler {
+			return ec.marshalOConsentStatus2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐConsentStatus(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_Consent_status(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -308,11 +312,11 @@ func (ec *executionContext) _Consent_at(ctx context.Context, field graphql.Colle
 			return obj.At, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
-			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖtimeᚐTime(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_Consent_at(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -374,18 +378,18 @@ func (ec *executionContext) _Identifier_value(ctx context.Context, field graphql
 			return ec.fieldContext_Identifier_value(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Value, nil
+			return ec.Resolvers.Identifier().Value(ctx, obj)
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
-			return ec.marshalOString2string(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
 		},
 		true,
 		false,
 	)
 }
 func (ec *executionContext) fieldContext_Identifier_value(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Identifier", field, false, false, errors.New("field of type String does not have child fields"))
+	return graphql.NewScalarFieldContext("Identifier", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _Profile_id(ctx context.Context, field graphql.CollectedField, obj *profile.Profile) (ret graphql.Marshaler) {
@@ -568,10 +572,10 @@ func (ec *executionContext) _Profile_events(ctx context.Context, field graphql.C
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *view.Connection[event.Event]) graphql.Marshaler {
-			return ec.marshalNEventConnection2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋviewᚐConnection(ctx, selections, v)
+			return ec.marshalOEventConnection2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋviewᚐConnection(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_Profile_events(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -611,10 +615,10 @@ func (ec *executionContext) _Profile_eventCount(ctx context.Context, field graph
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
-			return ec.marshalNInt2int64(ctx, selections, v)
+			return ec.marshalOInt2int64(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_Profile_eventCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -634,10 +638,10 @@ func (ec *executionContext) _Profile_consents(ctx context.Context, field graphql
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []*Consent) graphql.Marshaler {
-			return ec.marshalNConsent2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐConsentᚄ(ctx, selections, v)
+			return ec.marshalOConsent2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐConsentᚄ(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_Profile_consents(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -694,11 +698,11 @@ func (ec *executionContext) _Profile_withheld(ctx context.Context, field graphql
 			return ec.fieldContext_Profile_withheld(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return ec.Resolvers.Profile().Withheld(ctx, obj)
+			return obj.Withheld, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*Withheld) graphql.Marshaler {
-			return ec.marshalNWithheld2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐWithheldᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []profile.Withheld) graphql.Marshaler {
+			return ec.marshalNWithheld2ᚕgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚐWithheldᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -708,8 +712,8 @@ func (ec *executionContext) fieldContext_Profile_withheld(_ context.Context, fie
 	fc = &graphql.FieldContext{
 		Object:     "Profile",
 		Field:      field,
-		IsMethod:   true,
-		IsResolver: true,
+		IsMethod:   false,
+		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Withheld(ctx, field)
 		},
@@ -1051,7 +1055,7 @@ func (ec *executionContext) _ProfileChange_paths(ctx context.Context, field grap
 			return ec.fieldContext_ProfileChange_paths(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Paths, nil
+			return ec.Resolvers.ProfileChange().Paths(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
@@ -1062,7 +1066,7 @@ func (ec *executionContext) _ProfileChange_paths(ctx context.Context, field grap
 	)
 }
 func (ec *executionContext) fieldContext_ProfileChange_paths(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("ProfileChange", field, false, false, errors.New("field of type String does not have child fields"))
+	return graphql.NewScalarFieldContext("ProfileChange", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _ProfileChange_cause(ctx context.Context, field graphql.CollectedField, obj *view.ProfileChange) (ret graphql.Marshaler) {
@@ -1432,7 +1436,7 @@ func (ec *executionContext) fieldContext_Trait_eventId(_ context.Context, field 
 	return graphql.NewScalarFieldContext("Trait", field, false, false, errors.New("field of type ID does not have child fields"))
 }
 
-func (ec *executionContext) _Withheld_path(ctx context.Context, field graphql.CollectedField, obj *Withheld) (ret graphql.Marshaler) {
+func (ec *executionContext) _Withheld_path(ctx context.Context, field graphql.CollectedField, obj *core.Withheld) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1455,7 +1459,7 @@ func (ec *executionContext) fieldContext_Withheld_path(_ context.Context, field 
 	return graphql.NewScalarFieldContext("Withheld", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _Withheld_reason(ctx context.Context, field graphql.CollectedField, obj *Withheld) (ret graphql.Marshaler) {
+func (ec *executionContext) _Withheld_reason(ctx context.Context, field graphql.CollectedField, obj *core.Withheld) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1467,8 +1471,8 @@ func (ec *executionContext) _Withheld_reason(ctx context.Context, field graphql.
 			return obj.Reason, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v WithheldReason) graphql.Marshaler {
-			return ec.marshalNWithheldReason2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐWithheldReason(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNWithheldReason2string(ctx, selections, v)
 		},
 		true,
 		true,
@@ -1588,12 +1592,12 @@ func (ec *executionContext) _Consent(ctx context.Context, sel ast.SelectionSet, 
 			}
 		case "status":
 			out.Values[i] = ec._Consent_status(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		case "at":
 			out.Values[i] = ec._Consent_at(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		case "entryId":
@@ -1637,13 +1641,46 @@ func (ec *executionContext) _Identifier(ctx context.Context, sel ast.SelectionSe
 		case "namespace":
 			out.Values[i] = ec._Identifier_namespace(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "value":
-			out.Values[i] = ec._Identifier_value(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Identifier_value(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
 			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -1778,7 +1815,7 @@ func (ec *executionContext) _Profile(ctx context.Context, sel ast.SelectionSet, 
 					}
 				}()
 				res = ec._Profile_events(ctx, field, obj)
-				if res == graphql.Null {
+				if res == graphql.RequiredNull {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
 				return res
@@ -1808,7 +1845,7 @@ func (ec *executionContext) _Profile(ctx context.Context, sel ast.SelectionSet, 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "eventCount":
 			out.Values[i] = ec._Profile_eventCount(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
+			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "consents":
@@ -1821,7 +1858,7 @@ func (ec *executionContext) _Profile(ctx context.Context, sel ast.SelectionSet, 
 					}
 				}()
 				res = ec._Profile_consents(ctx, field, obj)
-				if res == graphql.Null {
+				if res == graphql.RequiredNull {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
 				return res
@@ -1888,43 +1925,10 @@ func (ec *executionContext) _Profile(ctx context.Context, sel ast.SelectionSet, 
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "withheld":
-			field := field
-
-			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
-				defer func() {
-					if r := recover(); r != nil {
-						ec.Error(ctx, ec.Recover(ctx, r))
-					}
-				}()
-				res = ec._Profile_withheld(ctx, field, obj)
-				if res == graphql.Null {
-					atomic.AddUint32(&fs.Invalids, 1)
-				}
-				return res
+			out.Values[i] = ec._Profile_withheld(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
 			}
-
-			if field.IsDeferred() {
-				deferredFieldSet.AddField(field)
-				fieldIndex := len(deferredFieldSet.Values) - 1
-				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
-					return innerFunc(ctx, deferredFieldSet)
-				})
-
-				for _, deferrable := range field.Deferrables {
-					view, ok := deferLabelToView[deferrable.Label]
-					if !ok {
-						view = deferredFieldSet.NewView()
-						deferLabelToView[deferrable.Label] = view
-					}
-					view.AddIndices(fieldIndex)
-				}
-
-				// don't run the out.Concurrently() call below
-				out.Values[i] = graphql.Null
-				continue
-			}
-
-			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "restricted":
 			field := field
 
@@ -2212,10 +2216,43 @@ func (ec *executionContext) _ProfileChange(ctx context.Context, sel ast.Selectio
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "paths":
-			out.Values[i] = ec._ProfileChange_paths(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._ProfileChange_paths(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
 			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "cause":
 			out.Values[i] = ec._ProfileChange_cause(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -2507,7 +2544,7 @@ func (ec *executionContext) _Trait(ctx context.Context, sel ast.SelectionSet, ob
 
 var withheldImplementors = []string{"Withheld"}
 
-func (ec *executionContext) _Withheld(ctx context.Context, sel ast.SelectionSet, obj *Withheld) graphql.Marshaler {
+func (ec *executionContext) _Withheld(ctx context.Context, sel ast.SelectionSet, obj *core.Withheld) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, withheldImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -2567,22 +2604,6 @@ func (ec *executionContext) marshalNChangeCause2githubᚗcomᚋheadwaterᚑcdp�
 		}
 	}
 	return res
-}
-
-func (ec *executionContext) marshalNConsent2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐConsentᚄ(ctx context.Context, sel ast.SelectionSet, v []*Consent) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
-		fc := graphql.GetFieldContext(ctx)
-		fc.Result = &v[i]
-		return ec.marshalNConsent2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐConsent(ctx, sel, v[i])
-	})
-
-	for _, e := range ret {
-		if e == graphql.Null {
-			return graphql.Null
-		}
-	}
-
-	return ret
 }
 
 func (ec *executionContext) marshalNConsent2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐConsent(ctx context.Context, sel ast.SelectionSet, v *Consent) graphql.Marshaler {
@@ -2712,11 +2733,15 @@ func (ec *executionContext) marshalNRebuildProfilesPayload2ᚖgithubᚗcomᚋhea
 	return ec._RebuildProfilesPayload(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNWithheld2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐWithheldᚄ(ctx context.Context, sel ast.SelectionSet, v []*Withheld) graphql.Marshaler {
+func (ec *executionContext) marshalNWithheld2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚐWithheld(ctx context.Context, sel ast.SelectionSet, v core.Withheld) graphql.Marshaler {
+	return ec._Withheld(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNWithheld2ᚕgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚐWithheldᚄ(ctx context.Context, sel ast.SelectionSet, v []core.Withheld) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNWithheld2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐWithheld(ctx, sel, v[i])
+		return ec.marshalNWithheld2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚐWithheld(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -2728,24 +2753,20 @@ func (ec *executionContext) marshalNWithheld2ᚕᚖgithubᚗcomᚋheadwaterᚑcd
 	return ret
 }
 
-func (ec *executionContext) marshalNWithheld2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐWithheld(ctx context.Context, sel ast.SelectionSet, v *Withheld) graphql.Marshaler {
-	if v == nil {
-		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
-			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
-		}
-		return graphql.Null
-	}
-	return ec._Withheld(ctx, sel, v)
-}
-
-func (ec *executionContext) unmarshalNWithheldReason2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐWithheldReason(ctx context.Context, v any) (WithheldReason, error) {
-	var res WithheldReason
-	err := res.UnmarshalGQL(v)
+func (ec *executionContext) unmarshalNWithheldReason2string(ctx context.Context, v any) (string, error) {
+	res, err := graphql.UnmarshalString(v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNWithheldReason2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐWithheldReason(ctx context.Context, sel ast.SelectionSet, v WithheldReason) graphql.Marshaler {
-	return v
+func (ec *executionContext) marshalNWithheldReason2string(ctx context.Context, sel ast.SelectionSet, v string) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(v)
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
 }
 
 func (ec *executionContext) unmarshalOChangeCause2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋsegmentᚐCause(ctx context.Context, v any) (*segment.Cause, error) {
@@ -2781,6 +2802,25 @@ func (ec *executionContext) marshalOChannel2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋ
 		return graphql.Null
 	}
 	return v
+}
+
+func (ec *executionContext) marshalOConsent2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐConsentᚄ(ctx context.Context, sel ast.SelectionSet, v []*Consent) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNConsent2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐConsent(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalOConsentStatus2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐConsentStatus(ctx context.Context, v any) (*ConsentStatus, error) {

@@ -29,6 +29,7 @@ type ResolverRoot interface {
 	Event() EventResolver
 	ExplanationNode() ExplanationNodeResolver
 	FieldDefinition() FieldDefinitionResolver
+	Identifier() IdentifierResolver
 	ImportRow() ImportRowResolver
 	IngestResult() IngestResultResolver
 	Job() JobResolver
@@ -1372,7 +1373,7 @@ type Event implements Node {
   """What happened: "Order Completed". Those without a name of their own are "Identified", "Page Viewed" and so on."""
   name: String @data(category: BEHAVIOUR)
   """When it happened, corrected for the clock of the device."""
-  timestamp: DateTime! @data(category: BEHAVIOUR)
+  timestamp: DateTime @data(category: BEHAVIOUR)
   """When the request came in."""
   receivedAt: DateTime! @data(category: NONE)
   """When it was stored."""
@@ -1395,6 +1396,8 @@ type Event implements Node {
   anonymousId: String @data(category: IDENTIFIER)
   """As sent."""
   groupId: String @data(category: IDENTIFIER)
+  """What is hidden of it from this key in whole or in part, and why: "properties.note", "context.ip", "userId"."""
+  withheld: [Withheld!]! @data(category: NONE)
 }
 
 """A page of events."""
@@ -2058,7 +2061,7 @@ type Merge implements Node {
   """The profile that went into it."""
   loserId: ID! @data(category: NONE)
   """Why, in words."""
-  reason: String! @data(category: FREE_TEXT)
+  reason: String @data(category: FREE_TEXT)
   """What joined them: IDENTIFIERS, ALIAS, MANUAL or PROPOSAL."""
   rule: String! @data(category: NONE)
   """When it was stored."""
@@ -3304,19 +3307,22 @@ type Profile implements Node {
     from: DateTime
     """Only events before this time."""
     to: DateTime
-  ): EventConnection! @data(category: BEHAVIOUR)
+  ): EventConnection @data(category: BEHAVIOUR)
   """How many events there are."""
-  eventCount: Int! @data(category: BEHAVIOUR)
+  eventCount: Int @data(category: BEHAVIOUR)
   """What the person agreed to, the strictest word for each purpose and channel."""
-  consents: [Consent!]! @data(category: CONSENT)
+  consents: [Consent!] @data(category: CONSENT)
   """
   The merges that made this profile, and those undone, the latest first. Of a profile as of an
   instant those made by then, and one that was undone later is not undone.
   """
   merges: [Merge!]! @data(category: NONE)
-  """What is hidden from this key, and why: a null elsewhere is a null."""
+  """
+  What is hidden from this key in whole or in part, and why, sorted by path: "traits.email",
+  "identifiers.phone", "consents", "merges.reason". A null that is not listed is a null.
+  """
   withheld: [Withheld!]! @data(category: NONE)
-  """Whether processing of this person's data is restricted."""
+  """Whether processing of this person's data is restricted for some purpose. Who is, is seen for compliance only."""
   restricted: Boolean! @data(category: NONE)
   """
   Where profileChanged continues from this very state, with no gap. Of a profile as of an instant
@@ -3337,7 +3343,7 @@ type Profile implements Node {
 type Identifier {
   """Its kind: user_id, email, phone, anonymous_id, or one of your own."""
   namespace: String! @data(category: NONE)
-  """The normalised value."""
+  """The normalised value; null, a pseudonym or a part of it where this key may not read it."""
   value: String @data(category: IDENTIFIER)
 }
 
@@ -3402,9 +3408,9 @@ type Consent {
   """The channel; null for all."""
   channel: Channel @data(category: NONE)
   """What holds."""
-  status: ConsentStatus! @data(category: CONSENT)
+  status: ConsentStatus @data(category: CONSENT)
   """Since when."""
-  at: DateTime! @data(category: CONSENT)
+  at: DateTime @data(category: CONSENT)
   """The event that said so."""
   entryId: ID! @data(category: NONE)
 }
@@ -3469,9 +3475,9 @@ enum ChangeCause {
 type ProfileChange {
   """Where to continue after this change."""
   cursor: Cursor! @data(category: NONE)
-  """The profile as it is now. After a merge it is the one that both have become."""
+  """The profile as it is now; null when this key may no longer see it. After a merge it is the one that both have become."""
   profile: Profile @data(category: NONE)
-  """What changed: "traits.email", "identifiers", "consents.marketing", "events", "merges"."""
+  """What changed of what this key may see: "traits.email", "identifiers", "consents.marketing", "events", "merges"."""
   paths: [String!]! @data(category: NONE)
   """Why."""
   cause: ChangeCause! @data(category: NONE)
@@ -4469,6 +4475,8 @@ type Source implements Node {
   kind: SourceKind! @data(category: NONE)
   """Where a trait ranks its sources, the highest wins."""
   priority: Int! @data(category: NONE)
+  """What its data may be used for: keys of purposes, those below each among them; none are all. For others it is withheld."""
+  purposes: [String!]! @data(category: NONE)
   """For expectedVersion."""
   version: Int! @data(category: NONE)
   """When it was made."""
@@ -4551,6 +4559,8 @@ input CreateSourceInput {
   kind: SourceKind! = HTTP
   """Where a trait ranks its sources, the highest wins."""
   priority: Int
+  """What its data may be used for: keys of purposes; none are all."""
+  purposes: [String!]
   """The same key again gives the same source."""
   idempotencyKey: String
 }
@@ -4573,6 +4583,8 @@ input UpdateSourceInput {
   name: String
   """Its new priority; null for 0."""
   priority: Int
+  """What its data may be used for from now on; null for everything."""
+  purposes: [String!]
 }
 
 """A changed source."""
@@ -5332,6 +5344,8 @@ func (ec *executionContext) childFields_Event(ctx context.Context, field graphql
 		return ec.fieldContext_Event_anonymousId(ctx, field)
 	case "groupId":
 		return ec.fieldContext_Event_groupId(ctx, field)
+	case "withheld":
+		return ec.fieldContext_Event_withheld(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Event", field.Name)
 }
@@ -6814,6 +6828,8 @@ func (ec *executionContext) childFields_Source(ctx context.Context, field graphq
 		return ec.fieldContext_Source_kind(ctx, field)
 	case "priority":
 		return ec.fieldContext_Source_priority(ctx, field)
+	case "purposes":
+		return ec.fieldContext_Source_purposes(ctx, field)
 	case "version":
 		return ec.fieldContext_Source_version(ctx, field)
 	case "createdAt":

@@ -32,9 +32,40 @@ func decodeChangeCursor(s string) (changeCursor, error) {
 	seq, token, ok := strings.Cut(string(raw), ":")
 	n, nerr := strconv.ParseInt(seq, 36, 64)
 	if err != nil || nerr != nil || !ok || token == "" || len(s) > 4096 {
-		return changeCursor{}, core.Errorf(core.Invalid, "BAD_CURSOR", "use Profile.cursor or the cursor of a change").At("after")
+		return changeCursor{}, errChangeCursor
 	}
 	return changeCursor{store.Token(token), n}, nil
+}
+
+var errChangeCursor = core.Errorf(core.Invalid, "BAD_CURSOR", "use Profile.cursor or the cursor of a change").At("after")
+
+// cursorUse is what sealed cursors of changes are bound to.
+var cursorUse = []byte("cursor of profileChanged")
+
+// sealCursor writes a cursor that only this server can read: the number in it tells how
+// much is known of the person.
+func (r *Resolver) sealCursor(ctx context.Context, c changeCursor) (string, error) {
+	ws := workspace(ctx)
+	sealed, err := r.Ring.Seal(ctx, ws, []byte(c.encode()), cursorUse)
+	if err != nil {
+		return "", err
+	}
+	return base64.RawURLEncoding.EncodeToString(sealed), nil
+}
+
+func (r *Resolver) openCursor(ctx context.Context, s string) (changeCursor, error) {
+	sealed, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil || len(s) > 8192 {
+		return changeCursor{}, errChangeCursor
+	}
+	plain, err := r.Ring.Open(ctx, workspace(ctx), sealed, cursorUse)
+	if core.CodeOf(err) == core.Unavailable {
+		return changeCursor{}, err
+	}
+	if err != nil {
+		return changeCursor{}, errChangeCursor
+	}
+	return decodeChangeCursor(string(plain))
 }
 
 // ProfileChanged answers Subscription.profileChanged.
@@ -43,7 +74,7 @@ func (r subscription) ProfileChanged(ctx context.Context, id string, after *stri
 	var at changeCursor
 	var err error
 	if after != nil {
-		at, err = decodeChangeCursor(*after)
+		at, err = r.openCursor(ctx, *after)
 	} else {
 		at.token, err = r.Hub.Now(ctx)
 	}
@@ -52,12 +83,17 @@ func (r subscription) ProfileChanged(ctx context.Context, id string, after *stri
 	}
 	s.seq = at.seq
 	p, err := s.read(ctx)
-	if err == nil && p == nil {
+	var gate *profile.Gate
+	if err == nil {
+		gate, err = r.Profiles.Gate(ctx, s.ws)
+	}
+	if err == nil && (p == nil || gate.Look(ctx, p) == nil) {
 		err = core.Errorf(core.NotFound, "PROFILE", "there is no profile with this id").At("id")
 	}
 	if err != nil {
 		return nil, err
 	}
+	s.admitted = true
 	f, err := s.subscribe(ctx, at.token, p)
 	if err != nil {
 		return nil, err
@@ -73,11 +109,13 @@ func (r subscription) ProfileChanged(ctx context.Context, id string, after *stri
 
 // profileStream is one subscriber to a profile.
 type profileStream struct {
-	r      *Resolver
-	ws, id string
-	seq    int64  // that the subscriber knows
-	last   string // key of the profile that the subscriber knows; "" before the first
-	out    chan *view.ProfileChange
+	r        *Resolver
+	ws, id   string
+	seq      int64            // that the subscriber knows
+	last     string           // key of the profile that the subscriber knows; "" before the first
+	shown    *profile.Profile // as the subscriber saw it last; nil before the first
+	admitted bool             // whether the subscriber knows that the person may be seen
+	out      chan *view.ProfileChange
 }
 
 // read returns the profile that the id finds now.
@@ -121,24 +159,40 @@ func (s *profileStream) run(ctx context.Context, f store.Stream, p *profile.Prof
 	}
 }
 
-// tell sends a state that the subscriber does not know; always sends any.
+// tell sends a state that the subscriber does not know, of what they may see now;
+// always sends any. That a person may no longer be seen is told once.
 func (s *profileStream) tell(ctx context.Context, p *profile.Profile, token store.Token, always bool) error {
-	paths := p.ChangedSince(s.seq)
-	moved := s.last != "" && s.last != p.ID
-	if moved && len(paths) == 0 {
-		paths = []string{"merges"}
+	gate, err := s.r.Profiles.Gate(ctx, s.ws)
+	if err != nil {
+		return err
 	}
-	s.last = p.ID
-	if len(paths) == 0 && !always {
+	shown := gate.Look(ctx, p)
+	c := &view.ProfileChange{Cause: segment.CauseEvent, At: p.UpdatedAt, Paths: []string{}}
+	switch {
+	case shown == nil && !s.admitted:
 		return nil
+	case shown == nil:
+		s.admitted, s.shown, c.Cause = false, nil, segment.CauseConsent
+	default:
+		paths := gate.Told(p.ChangedSince(s.seq), shown, s.shown)
+		moved := s.last != "" && s.last != p.ID
+		if moved && len(paths) == 0 {
+			paths = []string{"merges"}
+		}
+		if moved || p.MergedSeq > s.seq {
+			c.Cause = segment.CauseMerge
+		}
+		always = always || !s.admitted
+		c.Last = s.shown
+		s.last, s.shown, s.admitted, s.seq = p.ID, shown, true, p.Seq
+		if len(paths) == 0 && !always {
+			return nil
+		}
+		c.Profile, c.Paths = p, paths
 	}
-	c := &view.ProfileChange{
-		Cursor: changeCursor{token, p.Seq}.encode(), Profile: p, Paths: paths, Cause: segment.CauseEvent, At: p.UpdatedAt,
+	if c.Cursor, err = s.r.sealCursor(ctx, changeCursor{token, p.Seq}); err != nil {
+		return err
 	}
-	if moved || p.MergedSeq > s.seq {
-		c.Cause = segment.CauseMerge
-	}
-	s.seq = p.Seq
 	select {
 	case s.out <- c:
 		return nil
@@ -147,12 +201,34 @@ func (s *profileStream) tell(ctx context.Context, p *profile.Profile, token stor
 	}
 }
 
-// Profile answers ProfileChange.profile.
+// Profile answers ProfileChange.profile: by what may be seen as the change goes out,
+// which may be long after it was found.
 func (r changeFields) Profile(ctx context.Context, c *view.ProfileChange) (*profile.Profile, error) {
-	if c.Profile != nil {
-		scopeOf(ctx).place(c.Profile, c.Cursor)
+	if c.Profile == nil {
+		return nil, nil
 	}
-	return shown(ctx, c.Profile, nil)
+	gate, err := gateOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := gate.Show(ctx, c.Profile)
+	if p != nil {
+		scopeOf(ctx).place(p, c.Cursor)
+	}
+	return p, nil
+}
+
+// Paths answers ProfileChange.paths, likewise.
+func (r changeFields) Paths(ctx context.Context, c *view.ProfileChange) ([]string, error) {
+	gate, err := gateOf(ctx)
+	if err != nil || c.Profile == nil {
+		return []string{}, err
+	}
+	shown := gate.Look(ctx, c.Profile)
+	if shown == nil {
+		return []string{}, nil
+	}
+	return gate.Told(c.Paths, shown, c.Last), nil
 }
 
 // JobChanged answers Subscription.jobChanged.

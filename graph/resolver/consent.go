@@ -7,6 +7,7 @@ import (
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/consent"
+	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/graph/gen"
 	"github.com/headwater-cdp/headwater/graph/scalar"
 	"github.com/headwater-cdp/headwater/graph/view"
@@ -105,7 +106,7 @@ func (r mutation) RecordConsent(ctx context.Context, in gen.RecordConsentInput) 
 	if out.UserErrors, err = problems(err); err != nil || out.UserErrors != nil {
 		return out, err
 	}
-	out.Entry, out.ProfileID, out.ConfirmationToken = made.Entry, text(made.ProfileID), text(made.Token)
+	out.Entry, out.ProfileID, out.ConfirmationToken = made.Entry, r.namable(ctx, in.Identifier, made.ProfileID), text(made.Token)
 	if made.Token != "" {
 		out.ConfirmBefore = &made.TokenUntil
 	}
@@ -133,11 +134,22 @@ func (r mutation) WithdrawConsent(ctx context.Context, in gen.WithdrawConsentInp
 	if out.UserErrors, err = problems(err); err != nil || out.UserErrors != nil {
 		return out, err
 	}
-	out.ProfileID = text(done.ProfileID)
+	out.ProfileID = r.namable(ctx, in.Identifier, done.ProfileID)
 	if !value(in.DryRun) {
 		out.Entries = done.Entries
 	}
 	return out, told(ctx, done.ProfileID)
+}
+
+// namable returns the id of a person, nil where an identifier found them by which the
+// actor may not look people up.
+func (r *Resolver) namable(ctx context.Context, by *event.Identifier, profileID string) *string {
+	if by != nil {
+		if gate, err := gateOf(ctx); err != nil || gate.LookUp(by.Namespace) != nil {
+			return nil
+		}
+	}
+	return text(profileID)
 }
 
 // told tells the audit log whose word an answer shows.

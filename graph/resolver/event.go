@@ -19,14 +19,11 @@ func (r query) Events(ctx context.Context, first *int, after *string, last *int,
 		return nil, err
 	}
 	ws := workspace(ctx)
-	page, err := r.Resolver.Events.List(ctx, ws, w)
-	if err == nil {
-		err = seenEvents(ctx, page.Items...)
-	}
+	page, err := r.Resolver.Profiles.ShowEvents(ctx, ws, w)
 	if err != nil {
 		return nil, err
 	}
-	return view.NewConnection(page, func(ctx context.Context) (int64, error) { return r.Resolver.Events.Count(ctx, ws) }), nil
+	return listed(page, func(ctx context.Context) (int64, error) { return r.Resolver.Profiles.CountShownEvents(ctx, ws) }), nil
 }
 
 // ID answers Event.id.

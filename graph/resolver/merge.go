@@ -14,26 +14,28 @@ func (r query) MergeProposals(ctx context.Context, status profile.ProposalStatus
 	if err != nil {
 		return nil, err
 	}
-	ws := workspace(ctx)
-	page, err := r.Resolver.Profiles.Proposals(ctx, ws, status, w)
+	gate, err := gateOf(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return view.NewConnection(page, func(ctx context.Context) (int64, error) {
-		return r.Resolver.Profiles.CountProposals(ctx, ws, status)
-	}), nil
+	page, err := gate.ShowProposals(ctx, status, w)
+	if err != nil {
+		return nil, err
+	}
+	return listed(page, func(ctx context.Context) (int64, error) { return gate.CountProposals(ctx, status) }), nil
 }
 
 // MergeProfiles answers Mutation.mergeProfiles.
 func (r mutation) MergeProfiles(ctx context.Context, in gen.MergeProfilesInput) (*gen.MergeProfilesPayload, error) {
-	done, err := r.Profiles.Merge(ctx, workspace(ctx), profile.MergeInput{
+	gate, err := gateOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	done, err := gate.Merge(ctx, profile.MergeInput{
 		WinnerID: in.WinnerID, LoserID: in.LoserID, Reason: in.Reason, DryRun: value(in.DryRun),
 	})
 	if errs, err := problems(err); err != nil || errs != nil {
 		return &gen.MergeProfilesPayload{UserErrors: errs}, err
-	}
-	if err := seen(ctx, done.Profile); err != nil {
-		return nil, err
 	}
 	out := &gen.MergeProfilesPayload{Profile: done.Profile}
 	if !value(in.DryRun) {
@@ -44,23 +46,25 @@ func (r mutation) MergeProfiles(ctx context.Context, in gen.MergeProfilesInput) 
 
 // UnmergeProfiles answers Mutation.unmergeProfiles.
 func (r mutation) UnmergeProfiles(ctx context.Context, in gen.UnmergeProfilesInput) (*gen.UnmergeProfilesPayload, error) {
-	done, err := r.Profiles.Unmerge(ctx, workspace(ctx), profile.UnmergeInput{MergeID: in.MergeID, DryRun: value(in.DryRun)})
+	gate, err := gateOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	done, err := gate.Unmerge(ctx, profile.UnmergeInput{MergeID: in.MergeID, DryRun: value(in.DryRun)})
 	if errs, err := problems(err); err != nil || errs != nil {
 		return &gen.UnmergeProfilesPayload{UserErrors: errs}, err
-	}
-	if err := seen(ctx, done.Profiles...); err != nil {
-		return nil, err
 	}
 	return &gen.UnmergeProfilesPayload{Merge: done.Merge, Profiles: done.Profiles}, nil
 }
 
 // DecideMergeProposal answers Mutation.decideMergeProposal.
 func (r mutation) DecideMergeProposal(ctx context.Context, in gen.DecideMergeProposalInput) (*gen.DecideMergeProposalPayload, error) {
-	done, err := r.Profiles.DecideProposal(ctx, workspace(ctx), in.ID, in.Decision == gen.MergeDecisionAccept)
+	gate, err := gateOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	done, err := gate.DecideProposal(ctx, in.ID, in.Decision == gen.MergeDecisionAccept)
 	if errs, err := problems(err); err != nil || errs != nil {
-		if err := seen(ctx, done.Profile); err != nil {
-			return nil, err
-		}
 		return &gen.DecideMergeProposalPayload{UserErrors: errs}, err
 	}
 	return &gen.DecideMergeProposalPayload{Proposal: done.Proposal, Merge: done.Merge, Profile: done.Profile}, nil

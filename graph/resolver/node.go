@@ -15,14 +15,9 @@ func (r query) Node(ctx context.Context, id string) (view.Node, error) {
 	ws := workspace(ctx)
 	switch core.IDPrefix(id) {
 	case core.PrefixProfile:
-		p, err := r.Resolver.Profiles.Get(ctx, ws, id)
-		return node(shown(ctx, p, err))
+		return node(r.Resolver.Profiles.Show(ctx, ws, id))
 	case core.PrefixEvent:
-		e, err := r.Resolver.Events.Get(ctx, ws, id)
-		if err == nil {
-			err = seenEvents(ctx, e)
-		}
-		return node(e, err)
+		return node(r.Resolver.Profiles.ShowEvent(ctx, ws, id))
 	case core.PrefixConsent:
 		e, err := r.Consent.Entry(ctx, ws, id)
 		if err == nil && e != nil {
@@ -30,9 +25,17 @@ func (r query) Node(ctx context.Context, id string) (view.Node, error) {
 		}
 		return node(e, err)
 	case core.PrefixMerge:
-		return node(r.Resolver.Profiles.GetMerge(ctx, ws, id))
+		gate, err := gateOf(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return node(gate.ShowMerge(ctx, id))
 	case core.PrefixProposal:
-		return node(r.Resolver.Profiles.GetProposal(ctx, ws, id))
+		gate, err := gateOf(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return node(gate.ShowProposal(ctx, id))
 	case core.PrefixJob:
 		return node(r.Job(ctx, id))
 	case core.PrefixSource:

@@ -1,10 +1,13 @@
 package resolver
 
 import (
+	"context"
 	"encoding/base64"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/graph/view"
 )
 
 // pageOf cuts a window out of a list that is in memory, in the order of its keys,
@@ -49,4 +52,12 @@ func placeOf(cursor, argument string) (string, error) {
 		return "", store.ErrBadCursor.At(argument)
 	}
 	return string(raw), nil
+}
+
+// listed makes a connection of a page of what may be seen. Such a page may be short, or
+// empty, and yet not the last: it says itself where it stands.
+func listed[T any](page profile.Listed[T], count func(ctx context.Context) (int64, error)) *view.Connection[T] {
+	c := view.NewConnection(page.Page, count)
+	c.PageInfo.StartCursor, c.PageInfo.EndCursor = text(page.Start), text(page.End)
+	return c
 }

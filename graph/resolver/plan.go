@@ -79,7 +79,11 @@ func (r fieldFields) Description(_ context.Context, f *event.FieldDefinition) (*
 }
 
 // SampleValues answers FieldDefinition.sampleValues.
-func (r fieldFields) SampleValues(_ context.Context, f *event.FieldDefinition, prefix *string) ([]scalar.JSON, error) {
+func (r fieldFields) SampleValues(ctx context.Context, f *event.FieldDefinition, prefix *string) ([]scalar.JSON, error) {
+	gate, err := gateOf(ctx)
+	if err != nil || !gate.Samples(f.Category) {
+		return nil, err
+	}
 	if f.Category != core.None && len(f.Samples) == 0 {
 		return nil, nil
 	}

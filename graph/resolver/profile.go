@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
-	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/segment"
@@ -19,26 +18,25 @@ import (
 
 // Profile answers Query.profile.
 func (r query) Profile(ctx context.Context, id *string, identifier *event.Identifier, asOf *time.Time) (*profile.Profile, error) {
-	if identifier != nil {
-		audit.Lookup(ctx, identifier.Namespace, identifier.Value)
-	}
-	p, err := r.find(ctx, id, identifier, asOf)
-	return shown(ctx, p, err)
-}
-
-func (r query) find(ctx context.Context, id *string, identifier *event.Identifier, asOf *time.Time) (*profile.Profile, error) {
 	ws := workspace(ctx)
+	var p *profile.Profile
+	var err error
 	switch {
 	case (id == nil) == (identifier == nil):
 		return nil, core.Errorf(core.Invalid, "ID_OR_IDENTIFIER", "give either id or identifier").At("id")
 	case identifier != nil && asOf != nil:
-		return r.Resolver.Profiles.AsOfIdentifier(ctx, ws, *identifier, *asOf)
+		p, err = r.Resolver.Profiles.ShowAsOfIdentifier(ctx, ws, *identifier, *asOf)
 	case identifier != nil:
-		return r.Resolver.Profiles.ByIdentifier(ctx, ws, *identifier)
+		p, err = r.Resolver.Profiles.ShowByIdentifier(ctx, ws, *identifier)
 	case asOf != nil:
-		return r.Resolver.Profiles.AsOf(ctx, ws, *id, *asOf)
+		return r.Resolver.Profiles.ShowAsOf(ctx, ws, *id, *asOf)
+	default:
+		return r.Resolver.Profiles.Show(ctx, ws, *id)
 	}
-	return r.Resolver.Profiles.Get(ctx, ws, *id)
+	if fault := core.AsError(err); err != nil && fault.Reason == "PROTECTED_FIELD" {
+		err = fault.At("identifier", "namespace")
+	}
+	return p, err
 }
 
 // Profiles answers Query.profiles.
@@ -55,14 +53,11 @@ func (r query) Profiles(ctx context.Context, where *view.Condition, segmentID *s
 		in.Where = where.Tree
 	}
 	if in.Where == nil && in.SegmentID == "" && !in.Descending {
-		page, err := r.Resolver.Profiles.List(ctx, ws, w)
-		if err == nil {
-			err = seen(ctx, page.Items...)
-		}
+		page, err := r.Resolver.Profiles.ShowList(ctx, ws, w)
 		if err != nil {
 			return nil, err
 		}
-		return view.NewConnection(page, func(ctx context.Context) (int64, error) { return r.Resolver.Profiles.Count(ctx, ws) }), nil
+		return listed(page, func(ctx context.Context) (int64, error) { return r.Resolver.Profiles.CountShown(ctx, ws) }), nil
 	}
 	found, err := r.Resolver.Segments.People(ctx, ws, in, w)
 	if err == nil {
@@ -106,6 +101,11 @@ func (r profileFields) Trait(_ context.Context, p *profile.Profile, path string)
 	return p.TraitAt(path), nil
 }
 
+// Value answers Identifier.value: what Gate.Show left of it.
+func (r identifierFields) Value(_ context.Context, h *profile.Held) (*string, error) {
+	return text(h.Value), nil
+}
+
 // Value answers Trait.value.
 func (r traitFields) Value(_ context.Context, t *profile.Trait) (scalar.JSON, error) {
 	return event.ValueToJSON(t.Value)
@@ -118,11 +118,15 @@ func (r profileFields) Events(ctx context.Context, p *profile.Profile, first *in
 		return nil, err
 	}
 	f := profile.TimelineFilter{Names: names, From: from, To: to}
-	page, err := r.Profiles.Timeline(ctx, p, f, w)
+	gate, err := gateOf(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return view.NewConnection(page, func(ctx context.Context) (int64, error) { return r.Profiles.CountTimeline(ctx, p, f) }), nil
+	page, err := gate.ShowTimeline(ctx, p, f, w)
+	if err != nil {
+		return nil, err
+	}
+	return view.NewConnection(page, func(ctx context.Context) (int64, error) { return gate.CountTimeline(ctx, p, f) }), nil
 }
 
 // Consents answers Profile.consents.
@@ -133,7 +137,7 @@ func (r profileFields) Consents(_ context.Context, p *profile.Profile) ([]*gen.C
 		if !status.IsValid() {
 			status = gen.ConsentStatusUnknown
 		}
-		one := &gen.Consent{Purpose: c.Purpose, Status: status, At: c.At, EntryID: c.Entry}
+		one := &gen.Consent{Purpose: c.Purpose, Status: &status, At: &c.At, EntryID: c.Entry}
 		if ch := gen.Channel(c.Channel); ch.IsValid() {
 			one.Channel = &ch
 		}
@@ -144,16 +148,17 @@ func (r profileFields) Consents(_ context.Context, p *profile.Profile) ([]*gen.C
 
 // Merges answers Profile.merges.
 func (r profileFields) Merges(ctx context.Context, p *profile.Profile) ([]*profile.Merge, error) {
-	return r.Profiles.MergesOf(ctx, p)
+	gate, err := gateOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return gate.ShowMerges(ctx, p)
 }
 
-// Withheld answers Profile.withheld: every role that may read sees everything so far.
-func (r profileFields) Withheld(context.Context, *profile.Profile) ([]*gen.Withheld, error) {
-	return []*gen.Withheld{}, nil
+// Restricted answers Profile.restricted.
+func (r profileFields) Restricted(_ context.Context, p *profile.Profile) (bool, error) {
+	return p.IsRestricted(), nil
 }
-
-// Restricted answers Profile.restricted: there is no way to restrict a person yet.
-func (r profileFields) Restricted(context.Context, *profile.Profile) (bool, error) { return false, nil }
 
 // Cursor answers Profile.cursor.
 func (r profileFields) Cursor(ctx context.Context, p *profile.Profile) (string, error) {

@@ -247,6 +247,7 @@ func (r profileFields) Objects(ctx context.Context, p *profile.Profile, typeKey 
 	if err != nil {
 		return nil, err
 	}
+	p = p.Whole()
 	ids := make([]event.Identifier, len(p.Identifiers))
 	for i, id := range p.Identifiers {
 		ids[i] = event.Identifier{Namespace: id.Namespace, Value: id.Value}

@@ -9,6 +9,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
+	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/segment"
@@ -23,6 +24,7 @@ type Services struct {
 	Access   *access.Service
 	Policies *policies.Enforcer
 	Audit    *audit.Log
+	Ring     *keyring.Ring // seals cursors
 	Jobs     *work.Jobs
 	Consent  *consent.Service
 	Events   *event.Service
@@ -36,12 +38,18 @@ type Services struct {
 }
 
 // Resolver implements gen.ResolverRoot.
-type Resolver struct{ Services }
+type Resolver struct {
+	Services
+	guard guard
+}
 
 var _ gen.ResolverRoot = (*Resolver)(nil)
 
 // New makes a resolver.
-func New(s Services) *Resolver { return &Resolver{s} }
+func New(s Services) *Resolver {
+	schema := gen.NewExecutableSchema(gen.Config{}).Schema()
+	return &Resolver{Services: s, guard: newGuard(schema)}
+}
 
 type (
 	auditFields        struct{ *Resolver }
@@ -60,6 +68,7 @@ type (
 	ruleFields         struct{ *Resolver }
 	planFields         struct{ *Resolver }
 	profileFields      struct{ *Resolver }
+	identifierFields   struct{ *Resolver }
 	changeFields       struct{ *Resolver }
 	traitFields        struct{ *Resolver }
 	viewerFields       struct{ *Resolver }
@@ -122,6 +131,9 @@ func (r *Resolver) TrackingPlan() gen.TrackingPlanResolver { return planFields{r
 
 // Profile implements gen.ResolverRoot.
 func (r *Resolver) Profile() gen.ProfileResolver { return profileFields{r} }
+
+// Identifier implements gen.ResolverRoot.
+func (r *Resolver) Identifier() gen.IdentifierResolver { return identifierFields{r} }
 
 // ProfileChange implements gen.ResolverRoot.
 func (r *Resolver) ProfileChange() gen.ProfileChangeResolver { return changeFields{r} }

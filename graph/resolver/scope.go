@@ -20,6 +20,8 @@ import (
 // operation and for every event of a subscription, so that nothing stale or of
 // another caller can be met.
 type scope struct {
+	gate     func() (*profile.Gate, error) // what the actor may see: one for the whole answer
+	seal     func(changeCursor) (string, error)
 	profiles *dataloadgen.Loader[string, *profile.Profile]
 	segments *dataloadgen.Loader[string, *segment.Segment]
 	stays    *dataloadgen.Loader[string, []segment.Stay] // present ones, by profile
@@ -39,12 +41,14 @@ const (
 // Each returns the context that the fields of one answer are resolved in.
 func (r *Resolver) Each(ctx context.Context) context.Context {
 	ws := workspace(ctx)
-	s := &scope{cursors: map[*profile.Profile]string{}}
+	s := &scope{cursors: map[*profile.Profile]string{}, seal: func(c changeCursor) (string, error) { return r.sealCursor(ctx, c) }}
+	s.gate = sync.OnceValues(func() (*profile.Gate, error) { return r.Profiles.Gate(ctx, ws) })
 	s.profiles = dataloadgen.NewLoader(func(ctx context.Context, ids []string) ([]*profile.Profile, []error) {
-		found, err := r.Profiles.GetMany(ctx, ws, ids)
-		if err == nil {
-			err = seen(ctx, found...)
+		gate, err := s.gate()
+		if err != nil {
+			return nil, []error{err}
 		}
+		found, err := gate.ShowMany(ctx, ids)
 		if err != nil {
 			return nil, []error{err}
 		}
@@ -129,7 +133,10 @@ func (s *scope) cursorOf(p *profile.Profile) (string, error) {
 	if c, ok := s.cursors[p]; ok {
 		return c, nil
 	}
-	return changeCursor{s.token, p.Seq}.encode(), s.tokenErr
+	if s.tokenErr != nil {
+		return "", s.tokenErr
+	}
+	return s.seal(changeCursor{s.token, p.Seq})
 }
 
 // membershipCursor returns where segmentMembershipChanged continues from what this

@@ -72,10 +72,7 @@ func (r *Resolver) preview(ctx context.Context, p *segment.Preview, seg *segment
 	if p.Entering != nil {
 		out.Entering, out.Leaving = view.NewCount(*p.Entering), view.NewCount(*p.Leaving)
 	}
-	people, err := r.Profiles.GetMany(ctx, workspace(ctx), p.Sample)
-	if err == nil {
-		err = seen(ctx, people...)
-	}
+	people, err := r.Profiles.ShowMany(ctx, workspace(ctx), p.Sample)
 	for _, one := range people {
 		if one != nil {
 			out.Sample = append(out.Sample, one)

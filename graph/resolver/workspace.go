@@ -22,7 +22,7 @@ func (r query) Sources(ctx context.Context) ([]*event.Source, error) {
 // CreateSource answers Mutation.createSource.
 func (r mutation) CreateSource(ctx context.Context, in gen.CreateSourceInput) (*gen.CreateSourcePayload, error) {
 	src, err := r.Events.CreateSource(ctx, workspace(ctx), event.SourceInput{
-		Name: in.Name, Kind: in.Kind, Priority: int64(value(in.Priority)), IdempotencyKey: value(in.IdempotencyKey),
+		Name: in.Name, Kind: in.Kind, Priority: int64(value(in.Priority)), Purposes: in.Purposes, IdempotencyKey: value(in.IdempotencyKey),
 	})
 	out := &gen.CreateSourcePayload{Source: src}
 	if out.UserErrors, err = problems(err); err != nil {
@@ -35,6 +35,9 @@ func (r mutation) CreateSource(ctx context.Context, in gen.CreateSourceInput) (*
 func (r mutation) UpdateSource(ctx context.Context, in gen.UpdateSourceInput) (*gen.UpdateSourcePayload, error) {
 	priority, _ := patched(in.Priority, "priority", new(int))
 	u := event.SourceUpdate{ID: in.ID, ExpectedVersion: long(in.ExpectedVersion), Priority: long(priority)}
+	if purposes, set := in.Purposes.ValueOK(); set {
+		u.Purposes = &purposes // null is none: everything
+	}
 	var src *event.Source
 	var err error
 	if u.Name, err = patched(in.Name, "name", nil); err == nil {

@@ -105,7 +105,8 @@ type IngestInput struct {
 // ProfileChange is a new state of a profile.
 type ProfileChange struct {
 	Cursor  string
-	Profile *profile.Profile
+	Profile *profile.Profile // as stored; nil: it may no longer be seen
+	Last    *profile.Profile // as it was shown before; nil: not yet
 	Paths   []string
 	Cause   segment.Cause
 	At      time.Time
