@@ -81,6 +81,7 @@ type canaries struct {
 
 func plantCanaries(t *testing.T) *canaries {
 	w := newWorld(t)
+	w.services.Access.SetPolicy(w.policy)
 	c := &canaries{world: w, keys: map[string]string{}, ids: map[string]string{}}
 	op := core.WithActor(t.Context(), access.Operator("test"))
 	for _, role := range access.Roles {

@@ -135,7 +135,6 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	s.Audit = audit.New(audit.Options{Store: w.db, Keys: s.Ring, Runner: runner, Logger: logger, Gather: 5 * time.Millisecond})
 	s.Access = access.New(access.Options{Store: w.db, Jobs: jobs, Specs: specs, Settle: time.Millisecond, Logger: logger, Ring: s.Ring, Audit: s.Audit})
 	w.policy = &tablePolicy{}
-	s.Access.SetPolicy(w.policy)
 	s.Events = event.NewService(w.db, clock)
 	s.Profiles = profile.NewService(w.db, clock)
 	s.Profiles.SetGate(profile.GateOptions{View: access.ViewOf, Events: s.Events, Pseudonyms: s.Ring.Pseudonymise})
