@@ -293,7 +293,7 @@ func (s *Service) mark(ctx context.Context, r *Request, t *target) (*Erased, err
 }
 
 // perMark is how many tombstones the mark itself carries; more are written before.
-const perMark = 150
+const perMark = 110
 
 func (s *Service) commitMark(ctx context.Context, r *Request, ids []event.Identifier, parts []string, e *profile.Erasing, ops []store.Op, at time.Time) (*Erased, error) {
 	ws := r.Workspace()
@@ -302,7 +302,11 @@ func (s *Service) commitMark(ctx context.Context, r *Request, ids []event.Identi
 		if err != nil {
 			return nil, err
 		}
-		if err := work.Commit(ctx, s.o.Store, before...); err != nil {
+		links, err := s.remembered(ctx, ws, some, parts[:min(len(parts), perMark)])
+		if err != nil {
+			return nil, err
+		}
+		if err := work.Commit(ctx, s.o.Store, append(before, links...)...); err != nil {
 			return nil, err
 		}
 	}
@@ -325,6 +329,11 @@ func (s *Service) commitMark(ctx context.Context, r *Request, ids []event.Identi
 	if err != nil {
 		return nil, err
 	}
+	links, err := s.remembered(ctx, ws, ids[:min(len(ids), perMark)], parts[:min(len(parts), perMark)])
+	if err != nil {
+		return nil, err
+	}
+	trail = append(trail, links...)
 	r.Status, r.ErasedAt = InProgress, &at
 	r.Tasks = append(r.Tasks, Task{Target: targetHere, Status: work.Queued, At: &at})
 	ops = slices.Concat(ops, tombs, trail, []store.Op{sealed, Requests.Put(r)})

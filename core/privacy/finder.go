@@ -17,7 +17,7 @@ import (
 // own returns the finders of collections that name people in their own way, by name.
 func (s *Service) own() map[string]found {
 	return map[string]found{
-		event.Events.Spec.Name:        s.counted(s.events),
+		event.Events.Spec.Name:        {find: s.events, count: s.countEvents},
 		event.Quarantine.Spec.Name:    s.counted(s.quarantine),
 		event.Fields.Spec.Name:        s.counted(s.samples),
 		object.Records.Spec.Name:      s.counted(s.records),
@@ -48,46 +48,6 @@ func (s *Service) counted(f scan) found {
 			return n, err
 		},
 	}
-}
-
-// events deletes events, and keeps what they counted.
-func (s *Service) events(ctx context.Context, sub *Subject, limit int, take func([]store.Op)) error {
-	n := 0
-	for _, part := range sub.Parts {
-		q := store.Query{Workspace: sub.Workspace, Where: []store.Cond{store.Eq("part", part)}, Order: []string{"-timestamp"}}
-		visit := func(e *event.Event) error {
-			n++
-			if limit == 0 {
-				take(nil)
-				return nil
-			}
-			left, err := s.residualOps(ctx, sub.Workspace, e)
-			if err != nil {
-				return err
-			}
-			take(append(left, event.Events.Delete(e)))
-			return nil
-		}
-		if limit == 0 {
-			if err := event.Events.Each(ctx, s.o.Store, q, visit); err != nil {
-				return err
-			}
-			continue
-		}
-		some, err := event.Events.Find(ctx, s.o.Store, q, limit-n)
-		if err != nil {
-			return err
-		}
-		for _, e := range some {
-			if err := visit(e); err != nil {
-				return err
-			}
-		}
-		if n >= limit {
-			return nil
-		}
-	}
-	return nil
 }
 
 // quarantine deletes what was kept aside and names the person.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/profile"
@@ -25,12 +26,6 @@ type Keys interface {
 	Signer(ctx context.Context, workspace, name string) (note.Signer, error)
 }
 
-// Trail is what the audit log is told of a step: who acts is in the context.
-type Trail struct {
-	Workspace, Action, Resource, Reason string
-	Subjects                            []string // prof_…
-}
-
 // Options are what a Service is made of. Those without a remark are required.
 type Options struct {
 	Store    store.Store
@@ -44,9 +39,7 @@ type Options struct {
 	Runner   *work.Runner
 	Specs    []*store.Spec // of the whole server: what an erasure sweeps
 	Logger   *slog.Logger  // default slog.Default()
-	// Audit returns the operation that tells of a step in the audit log, to be committed
-	// with it; nil: nobody is told.
-	Audit func(ctx context.Context, t Trail) (store.Op, error)
+	Audit    *audit.Log    // nil: nobody is told, in tests
 	// Destinations returns where data of a workspace's people was handed to; nil: nowhere.
 	Destinations func(ctx context.Context, workspace string) ([]Destination, error)
 	// Suppressed returns the purposes that a new profile of an erased person is out of;
@@ -94,11 +87,26 @@ func (s *Service) audited(ctx context.Context, ws, action, resource, reason stri
 	if s.o.Audit == nil {
 		return nil, nil
 	}
-	op, err := s.o.Audit(ctx, Trail{Workspace: ws, Action: action, Resource: resource, Reason: reason, Subjects: parts})
+	op, err := s.o.Audit.Op(ctx, audit.Entry{
+		Workspace: ws, Action: action, Resource: resource, Reason: reason, Subjects: parts, SubjectCount: len(parts), Decision: core.Allow,
+	})
 	if err != nil {
 		return nil, err
 	}
 	return []store.Op{op}, nil
+}
+
+// remembered returns the operations by which the audit log goes on finding entries
+// about a person by an identifier, when nothing else knows whose it was.
+func (s *Service) remembered(ctx context.Context, ws string, ids []event.Identifier, parts []string) ([]store.Op, error) {
+	if s.o.Audit == nil {
+		return nil, nil
+	}
+	of := make([]audit.Subject, len(ids))
+	for i, id := range ids {
+		of[i] = audit.Subject{Namespace: id.Namespace, Value: id.Value}
+	}
+	return s.o.Audit.Link(ctx, ws, of, parts)
 }
 
 // Request returns a request, or nil.

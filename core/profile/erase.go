@@ -80,8 +80,8 @@ type Erasing struct {
 // The bounds of what one mark takes along; the sweep takes the rest. A mark that
 // stands makes the rest unreachable.
 const (
-	eraseParts       = 150
-	eraseIdentifiers = 150
+	eraseParts       = 110
+	eraseIdentifiers = 110
 	eraseDerived     = 250 // operations
 )
 
