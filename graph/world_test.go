@@ -25,6 +25,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/object"
+	"github.com/headwater-cdp/headwater/core/privacy"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/store"
@@ -120,7 +121,7 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	w := &world{t: t, db: &counting{Store: embedded}, log: &lockedBuffer{}}
 	logger := slog.New(slog.NewTextHandler(w.log, nil))
 	specs := store.Specs()
-	for _, more := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), policies.Specs(), work.Specs(), event.Specs(), consent.Specs(), profile.Specs(), ingest.Specs(), object.Specs(), segment.Specs()} {
+	for _, more := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), policies.Specs(), work.Specs(), event.Specs(), consent.Specs(), profile.Specs(), ingest.Specs(), object.Specs(), segment.Specs(), privacy.Specs()} {
 		specs = append(specs, more...)
 	}
 	require.NoError(t, w.db.Declare(ctx, specs...))
@@ -156,6 +157,10 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	})
 	s.Objects.SetUses(s.Segments.ObjectUses)
 	s.Profiles.SetFold(s.Segments)
+	s.Privacy = privacy.New(privacy.Options{
+		Store: w.db, Clock: clock, Keys: keyring.New(w.db, clock, master), Audit: s.Audit, Events: s.Events, Profiles: s.Profiles, Objects: s.Objects,
+		Segments: s.Segments, Jobs: jobs, Runner: runner, Specs: specs, Logger: logger,
+	})
 	s.Hub = store.NewHub(context.Background(), w.db)
 	jobs.Handle(ingest.ReplayKind, s.Ingest.ReplayHandler(), 1)
 	jobs.Handle(profile.JobRebuild, profile.RebuildHandler(s.Profiles), 1)

@@ -15,6 +15,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/object"
+	"github.com/headwater-cdp/headwater/core/privacy"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/store"
@@ -42,6 +43,7 @@ type app struct {
 	objects  *object.Service
 	segments *segment.Service
 	pipeline *ingest.Pipeline
+	privacy  *privacy.Service
 
 	end func() // ends the background work that begin started; nil: it did not
 }
@@ -95,6 +97,10 @@ func newApp(e *env, s store.Store, ring *keyring.Ring) *app {
 	a.objects.SetUses(a.segments.ObjectUses)
 	a.profiles.SetFold(a.segments)
 	a.profiles.SetGate(a.gate())
+	a.privacy = privacy.New(privacy.Options{
+		Store: s, Clock: e.clock, Keys: ring, Audit: a.audit, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
+		Jobs: a.jobs, Runner: a.runner, Specs: specs(), Logger: e.log,
+	})
 	a.jobs.Handle(profile.JobRebuild, profile.RebuildHandler(a.profiles), 1)
 	a.jobs.Handle(ingest.ImportKind, a.pipeline.ImportHandler(), 2)
 	a.jobs.Handle(ingest.ReplayKind, a.pipeline.ReplayHandler(), 1)
@@ -239,7 +245,7 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 func (a *app) services(hub *store.Hub) graph.Services {
 	return graph.Services{
 		Store: a.store, Hub: hub, Access: a.access, Policies: a.policies, Audit: a.audit, Ring: a.ring, Jobs: a.jobs, Consent: a.consent, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
-		Ingest: a.pipeline, Clock: a.e.clock,
+		Privacy: a.privacy, Ingest: a.pipeline, Clock: a.e.clock,
 	}
 }
 

@@ -50,7 +50,7 @@ func (m *Member) Workspace() string { return store.WorkspaceOf(m.ID) }
 
 // Members is the collection of members.
 var Members = store.Declare[Member](store.Spec{
-	Name: "members",
+	Name: "members", Reach: store.ReachNobody,
 	// Staff, not the people whom the workspace keeps data of: no subject.
 	Data:    map[string]core.Category{"sealed": core.Contact, "login": core.IdentifierID, "emailHash": core.Contact},
 	Indexes: []store.Index{store.On("invitedAt"), store.On("status", "invitedAt"), store.On("roles[]", "status")},
@@ -68,7 +68,7 @@ type Login struct {
 
 // Logins is the collection of logins.
 var Logins = store.Declare[Login](store.Spec{
-	Name: "logins", Global: true,
+	Name: "logins", Global: true, Reach: store.ReachNobody, // staff
 	Data:    map[string]core.Category{"login": core.IdentifierID},
 	Indexes: []store.Index{store.On("login", "ws"), store.On("ws")},
 })

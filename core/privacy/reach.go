@@ -3,6 +3,7 @@ package privacy
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,10 +35,11 @@ func holdsData(spec *store.Spec) bool {
 }
 
 // Unreachable returns what is wrong with the declarations of collections: each that
-// holds personal data must say how a person is found in it. A test of the server asks.
-func (s *Service) Unreachable() []string {
+// holds personal data must say how a person is found in it. A test of the server asks,
+// about collections that it has not, too.
+func (s *Service) Unreachable(more ...*store.Spec) []string {
 	var out []string
-	for _, spec := range s.o.Specs {
+	for _, spec := range append(slices.Clone(s.o.Specs), more...) {
 		if !holdsData(spec) {
 			continue
 		}

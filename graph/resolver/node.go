@@ -38,6 +38,10 @@ func (r query) Node(ctx context.Context, id string) (view.Node, error) {
 		return node(gate.ShowProposal(ctx, id))
 	case core.PrefixJob:
 		return node(r.Job(ctx, id))
+	case core.PrefixPrivacy:
+		return node(r.PrivacyRequest(ctx, id))
+	case core.PrefixHold:
+		return node(r.legalHold(ctx, id))
 	case core.PrefixSource:
 		return node(r.Resolver.Events.Source(ctx, ws, id))
 	case core.PrefixQuarantine:

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -106,8 +107,8 @@ func (w *writer) tidy() {
 }
 
 // Scrub implements store.Scrubber: it moves the whole write-ahead log into the
-// file and empties it, so that bytes of deleted and replaced documents are in
-// neither. It waits for readers of older states, a Snapshot among them, until ctx
+// file and empties it, and overwrites what belongs to nothing there, so that bytes of
+// deleted and replaced documents are in neither. It waits for readers of older states, a Snapshot among them, until ctx
 // ends. The change log holds keys, never values, for store.Retention; the given keys
 // are taken out of it.
 func (s *Store) Scrub(ctx context.Context, keys ...string) error {
@@ -124,7 +125,11 @@ func (s *Store) Scrub(ctx context.Context, keys ...string) error {
 		default:
 		}
 		_, _, err := s.check.conn.checkpoint(lib.SQLITE_CHECKPOINT_TRUNCATE)
-		if !isBusy(err) {
+		if err == nil {
+			if err = s.blank(ctx); err == nil || !errors.Is(err, errLogged) {
+				return translate("scrub", err)
+			}
+		} else if !isBusy(err) {
 			return translate("scrub", err)
 		}
 		select {
