@@ -27,8 +27,9 @@ type Version struct {
 // Versions holds the history of definitions. Where and words may hold what a
 // marketer wrote about people, not what people did.
 var Versions = store.Declare[Version](store.Spec{
-	Name: "segment_versions",
-	Data: map[string]core.Category{"where": core.Unclassified, "words": core.Unclassified},
+	Name:  "segment_versions",
+	Reach: store.ReachNobody, // what members of the workspace wrote
+	Data:  map[string]core.Category{"where": core.Unclassified, "words": core.Unclassified},
 })
 
 func versionKey(ws, id string, number int64) string {
