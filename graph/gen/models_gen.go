@@ -19,6 +19,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/object"
+	"github.com/headwater-cdp/headwater/core/privacy"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/work"
@@ -605,6 +606,18 @@ type DiscardQuarantinedEventsPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// A file to fetch, for some time.
+type Download struct {
+	// Where it is; signed, and good until expiresAt.
+	URL string `json:"url"`
+	// Until when.
+	ExpiresAt time.Time `json:"expiresAt"`
+	// Hex SHA-256 of the file.
+	Sha256 string `json:"sha256"`
+	// Its format.
+	Format string `json:"format"`
+}
+
 // Why a person is in a segment, or is not.
 type Explanation struct {
 	// Whether the person meets the condition now; of a list, whether the person is on it.
@@ -747,6 +760,22 @@ type JurisdictionInput struct {
 	Purpose *string `json:"purpose,omitempty"`
 	// What holds of those who said nothing.
 	Rule JurisdictionRule `json:"rule"`
+}
+
+// Lifts a legal hold.
+type LiftLegalHoldInput struct {
+	// The hold.
+	ID string `json:"id"`
+	// Why.
+	Reason string `json:"reason"`
+}
+
+// The hold that was lifted.
+type LiftLegalHoldPayload struct {
+	// The hold as it is now.
+	Hold *privacy.Hold `json:"hold,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // The people whose data a role, a key or a member may see. Both lists narrow.
@@ -919,6 +948,24 @@ type PhoneRegion struct {
 	Region *string `json:"region,omitempty"`
 	// The version of the workspace's settings of identity, which the rules, the namespaces and the region share.
 	Version int `json:"version"`
+}
+
+// Protects a person from erasure.
+type PlaceLegalHoldInput struct {
+	// The person.
+	ProfileID *string `json:"profileId,omitempty"`
+	// A name of the person, known or not.
+	Identifier *event.Identifier `json:"identifier,omitempty"`
+	// Why.
+	Reason string `json:"reason"`
+}
+
+// The hold that was placed.
+type PlaceLegalHoldPayload struct {
+	// The hold.
+	Hold *privacy.Hold `json:"hold,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // What an event must look like.
@@ -1129,6 +1176,34 @@ type ReplaySelection struct {
 	Ids []string `json:"ids,omitempty"`
 	// All that match, in a job.
 	Filter *QuarantineFilter `json:"filter,omitempty"`
+}
+
+// Asks for the erasure of a person, by an id or by an identifier.
+type RequestErasureInput struct {
+	// The person.
+	ProfileID *string `json:"profileId,omitempty"`
+	// A name of the person; one that nobody has is kept out from now on.
+	Identifier *event.Identifier `json:"identifier,omitempty"`
+	// When the request was received; now when not given.
+	ReceivedAt *time.Time `json:"receivedAt,omitempty"`
+	// Why, such as a ticket's number; never a personal value.
+	Reason *string `json:"reason,omitempty"`
+	// The same key again returns the same request.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+	// Only say what would be deleted, what forbids it and who would be asked.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// What a request for an erasure made.
+type RequestErasurePayload struct {
+	// The request; null after a dry run.
+	Request *privacy.Request `json:"request,omitempty"`
+	// The work; null after a dry run and under a legal hold.
+	Job *work.Job `json:"job,omitempty"`
+	// What would be done, after a dry run.
+	Plan *privacy.Plan `json:"plan,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // Lets a suspended member in again.

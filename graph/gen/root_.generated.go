@@ -21,11 +21,12 @@ func NewExecutableSchema(cfg Config) graphql.ExecutableSchema {
 type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 
 type ResolverRoot interface {
-	Approval() ApprovalResolver
 	AuditCheckpoint() AuditCheckpointResolver
 	AuditEntry() AuditEntryResolver
 	AuditKey() AuditKeyResolver
 	ConsentEntry() ConsentEntryResolver
+	ErasurePlan() ErasurePlanResolver
+	ErasureReceipt() ErasureReceiptResolver
 	Event() EventResolver
 	ExplanationNode() ExplanationNodeResolver
 	FieldDefinition() FieldDefinitionResolver
@@ -34,6 +35,7 @@ type ResolverRoot interface {
 	IngestResult() IngestResultResolver
 	Job() JobResolver
 	Key() KeyResolver
+	LegalHold() LegalHoldResolver
 	ListResult() ListResultResolver
 	Member() MemberResolver
 	MembershipChange() MembershipChangeResolver
@@ -44,8 +46,8 @@ type ResolverRoot interface {
 	ObjectRelation() ObjectRelationResolver
 	ObjectType() ObjectTypeResolver
 	PlanRule() PlanRuleResolver
-	PolicyRule() PolicyRuleResolver
-	PolicyVersion() PolicyVersionResolver
+	PrivacyRequest() PrivacyRequestResolver
+	PrivacyTask() PrivacyTaskResolver
 	Profile() ProfileResolver
 	ProfileChange() ProfileChangeResolver
 	Purpose() PurposeResolver
@@ -110,7 +112,6 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputCreateSourceInput,
 		ec.unmarshalInputCreateStaticSegmentInput,
 		ec.unmarshalInputCsvInput,
-		ec.unmarshalInputDecideApprovalInput,
 		ec.unmarshalInputDecideMergeProposalInput,
 		ec.unmarshalInputDeleteObjectInput,
 		ec.unmarshalInputDeleteObjectTypeInput,
@@ -126,6 +127,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputIngestInput,
 		ec.unmarshalInputInviteMemberInput,
 		ec.unmarshalInputJurisdictionInput,
+		ec.unmarshalInputLiftLegalHoldInput,
 		ec.unmarshalInputLimitsInput,
 		ec.unmarshalInputLinkTargetInput,
 		ec.unmarshalInputListItemInput,
@@ -138,9 +140,8 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputObjectImportContent,
 		ec.unmarshalInputObjectRelationChangeInput,
 		ec.unmarshalInputObjectRelationInput,
+		ec.unmarshalInputPlaceLegalHoldInput,
 		ec.unmarshalInputPlanRuleInput,
-		ec.unmarshalInputPolicyRoleInput,
-		ec.unmarshalInputPolicyRuleInput,
 		ec.unmarshalInputPredicateInput,
 		ec.unmarshalInputPurposeJurisdictionInput,
 		ec.unmarshalInputQuarantineFilter,
@@ -155,12 +156,12 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRenameFieldInput,
 		ec.unmarshalInputReplayQuarantinedEventsInput,
 		ec.unmarshalInputReplaySelection,
+		ec.unmarshalInputRequestErasureInput,
 		ec.unmarshalInputRestoreMemberInput,
 		ec.unmarshalInputRestoreObjectInput,
 		ec.unmarshalInputRestoreSegmentInput,
 		ec.unmarshalInputRevokeKeyInput,
 		ec.unmarshalInputRoleLimitsInput,
-		ec.unmarshalInputRollbackPolicyInput,
 		ec.unmarshalInputRotateAuditKeyInput,
 		ec.unmarshalInputRotateKeyInput,
 		ec.unmarshalInputSegmentFilter,
@@ -170,7 +171,6 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputSetFieldDefinitionInput,
 		ec.unmarshalInputSetIdentityNamespaceInput,
 		ec.unmarshalInputSetPhoneRegionInput,
-		ec.unmarshalInputSetPolicyInput,
 		ec.unmarshalInputSetTrackingPlanInput,
 		ec.unmarshalInputSetTraitRuleInput,
 		ec.unmarshalInputSnapshotSegmentInput,
@@ -2958,323 +2958,260 @@ extend type Mutation {
   setTrackingPlan(input: SetTrackingPlanInput!): SetTrackingPlanPayload! @can(action: CHANGE) @data(category: NONE)
 }
 `, BuiltIn: false},
-	{Name: "../schema/policy.graphqls", Input: `"""What stands for a masked value."""
-enum MaskForm {
-  """A pseudonym: the same for the same value in this workspace."""
-  PSEUDONYM
-  """A part of it: "a•••@example.com"."""
-  PARTIAL
+	{Name: "../schema/privacy.graphqls", Input: `"""What a data subject asked for, and what became of it."""
+type PrivacyRequest implements Node {
+  """dsr_…"""
+  id: ID! @data(category: NONE)
+  """What was asked for."""
+  type: PrivacyRequestType! @data(category: NONE)
+  """Where it stands."""
+  status: PrivacyRequestStatus! @data(category: NONE)
+  """When it was received."""
+  receivedAt: DateTime! @data(category: NONE)
+  """By when it must be answered: one month after it was received."""
+  dueAt: DateTime! @data(category: NONE)
+  """The later day to which it was put off, with a reason."""
+  extendedTo: DateTime @data(category: NONE)
+  """Why, as it was entered."""
+  reason: String @data(category: FREE_TEXT)
+  """Who checked that the request came from the person."""
+  verifiedBy: String @data(category: NONE)
+  """Who works on it."""
+  assignee: String @data(category: NONE)
+  """What is to be done, here and elsewhere, in order."""
+  tasks: [PrivacyTask!]! @data(category: NONE)
+  """The work that is done here."""
+  job: Job @data(category: NONE)
+  """What was made for the person to fetch."""
+  download: Download @data(category: NONE)
+  """The proof of an erasure; null before its end."""
+  receipt: ErasureReceipt @data(category: NONE)
 }
 
-"""Where a version of the policy stands."""
-enum PolicyVersionStatus {
-  """In force."""
-  ACTIVE
-  """Was in force."""
-  PAST
-  """Waits for the approval of somebody else."""
-  PENDING
-  """Was not approved."""
-  REJECTED
-  """Another change came first."""
-  VOID
+"""What a data subject may ask for."""
+enum PrivacyRequestType {
+  """A copy of the data, and what it is used for."""
+  ACCESS
+  """The data in a form that another service reads."""
+  PORTABILITY
+  """To put right what is wrong."""
+  RECTIFICATION
+  """To delete everything."""
+  ERASURE
+  """To keep the data and use it no more."""
+  RESTRICTION
+  """To stop using it for a purpose."""
+  OBJECTION
 }
 
-"""
-Gives a role an effect. What no rule allows is denied. Of the rules of one role the strictest counts, of several roles the most
-generous; a DENY always counts.
-"""
-type PolicyRule {
-  """The role."""
-  role: String! @data(category: NONE)
-  """The key of a purpose, for those under it too, or * for every one."""
-  purpose: String! @data(category: NONE)
-  """A category of data, a group of them (ALL, or ORDINARY: all but FREE_TEXT, SPECIAL and UNCLASSIFIED), or a permission: read, ingest, design, change, manage, govern, audit, consent."""
+"""Where a request stands."""
+enum PrivacyRequestStatus {
+  """Nothing was begun: it waits for a person, or for a legal hold to end."""
+  RECEIVED
+  """It is worked on."""
+  IN_PROGRESS
+  """Done here, and not yet everywhere."""
+  AWAITING_DESTINATIONS
+  """Done."""
+  COMPLETED
+  """Refused, with a reason."""
+  REFUSED
+  """A destination, or the work here, has failed for good."""
+  FAILED
+}
+
+"""One thing to be done for a request."""
+type PrivacyTask {
+  """Where: headwater, files, legal hold, or the name of a destination."""
   target: String! @data(category: NONE)
-  """What becomes of it."""
-  effect: AccessEffect! @data(category: NONE)
-  """The form of MASK."""
-  form: MaskForm @data(category: NONE)
-}
-
-"""A role of the workspace's own."""
-type PolicyRole {
-  """Its name."""
-  name: String! @data(category: NONE)
-  """What it is for."""
-  description: String! @data(category: NONE)
-  """Roles that it has all of."""
-  inherits: [String!]! @data(category: NONE)
-}
-
-"""The rules of who may do and read what, as they were, are or would be."""
-type PolicyVersion implements Node {
-  """plv_…"""
-  id: ID! @data(category: NONE)
-  """1, 2 and so on; 0 for the built-in policy, and while it was never in force."""
-  number: Int! @data(category: NONE)
   """Where it stands."""
-  status: PolicyVersionStatus! @data(category: NONE)
-  """All rules."""
-  rules: [PolicyRule!]! @data(category: NONE)
-  """The roles beside the built-in ones."""
-  roles: [PolicyRole!]! @data(category: NONE)
-  """SHA-256 of the rules, in hex."""
-  hash: String! @data(category: NONE)
-  """Why, as its author says."""
-  note: String @data(category: NONE)
-  """Who made it."""
-  author: String! @data(category: NONE)
-  """When it was made."""
-  createdAt: DateTime! @data(category: NONE)
-  """When it came into force."""
-  appliedAt: DateTime @data(category: NONE)
-  """The approval that it needs, or needed."""
-  approval: Approval @data(category: NONE)
-  """Who approved it."""
-  approvedBy: String @data(category: NONE)
+  status: JobStatus! @data(category: NONE)
+  """What proves it, or what it waits for."""
+  evidence: String @data(category: NONE)
+  """When this was last heard."""
+  at: DateTime @data(category: NONE)
 }
 
-"""A page of versions of the policy."""
-type PolicyVersionConnection {
-  """The versions with their cursors."""
-  edges: [PolicyVersionEdge!]! @data(category: NONE)
-  """Where the page stands."""
-  pageInfo: PageInfo! @data(category: NONE)
-  """How many there are in all; counted when asked for."""
-  totalCount: Int! @data(category: NONE)
+"""The proof of an erasure, which can be verified without the server: headwater privacy verify-receipt."""
+type ErasureReceipt {
+  """The statement, signed: a note as golang.org/x/mod/sumdb/note has them."""
+  signedNote: String! @data(category: NONE)
+  """The key that signed it."""
+  keyId: String! @data(category: NONE)
+  """What time still holds, and until when."""
+  retained: JSON! @data(category: NONE)
+  """Who else was asked, and what they said."""
+  destinations: [PrivacyTask!]! @data(category: NONE)
 }
 
-"""A version in a list."""
-type PolicyVersionEdge {
-  """Its place."""
-  cursor: Cursor! @data(category: NONE)
-  """The version."""
-  node: PolicyVersion! @data(category: NONE)
-}
-
-"""What somebody may do or read for a purpose."""
-type AccessCell {
-  """The role, or the principal that was asked about."""
-  role: String! @data(category: NONE)
-  """The purpose."""
-  purpose: String! @data(category: NONE)
-  """The category of data; NONE for a permission."""
-  category: DataCategory! @data(category: NONE)
-  """read, of data of the category; else the permission."""
-  action: String! @data(category: NONE)
-  """What becomes of it."""
-  effect: AccessEffect! @data(category: NONE)
-  """The form of MASK."""
-  form: MaskForm @data(category: NONE)
-  """The rule that decided; "" when none did, which is DENY."""
-  rule: String! @data(category: NONE)
-  """Why it is not ALLOW: ROLE, PURPOSE or UNCLASSIFIED."""
-  withheld: String @data(category: NONE)
-}
-
-"""What a change of the policy gives or takes."""
-type AccessChange {
-  """The role."""
-  role: String! @data(category: NONE)
-  """The purpose."""
-  purpose: String! @data(category: NONE)
-  """The category of data; NONE for a permission."""
-  category: DataCategory! @data(category: NONE)
-  """read, of data of the category; else the permission."""
-  action: String! @data(category: NONE)
-  """What became of it before."""
-  before: AccessEffect! @data(category: NONE)
-  """The form of MASK before."""
-  formBefore: MaskForm @data(category: NONE)
-  """What becomes of it after."""
-  after: AccessEffect! @data(category: NONE)
-  """The form of MASK after."""
-  formAfter: MaskForm @data(category: NONE)
-  """Whether the role gains by it; else it loses."""
-  gains: Boolean! @data(category: NONE)
-  """The rule that decides after; "" when none does."""
-  rule: String! @data(category: NONE)
-  """Who has the role, keys and members; the first 100."""
-  principals: [ID!]! @data(category: NONE)
-  """How many have the role."""
-  principalCount: Int! @data(category: NONE)
-}
-
-"""Where a request for approval stands."""
-enum ApprovalStatus {
-  """Nobody has decided yet."""
-  PENDING
-  """Somebody agreed."""
-  APPROVED
-  """Somebody refused."""
-  REJECTED
-  """What it was asked for has changed since."""
-  VOID
-}
-
-"""A request to agree to something as it is now."""
-type Approval implements Node {
-  """apr_…"""
-  id: ID! @data(category: NONE)
-  """What is to be approved; null when you may not read it."""
-  subject: Node @data(category: NONE)
-  """The id of what is to be approved."""
-  subjectId: ID! @data(category: NONE)
-  """The hash of its content. What is changed afterwards is not approved."""
-  contentHash: String! @data(category: NONE)
-  """Who asked."""
-  requestedBy: String! @data(category: NONE)
-  """Where it stands."""
-  status: ApprovalStatus! @data(category: NONE)
-  """Who decided."""
-  decidedBy: String @data(category: NONE)
-  """Why, as who decided says."""
-  note: String @data(category: NONE)
-  """When it was asked for."""
-  createdAt: DateTime! @data(category: NONE)
-  """When it was decided, or became void."""
-  decidedAt: DateTime @data(category: NONE)
-}
-
-"""A page of requests for approval."""
-type ApprovalConnection {
+"""A page of requests."""
+type PrivacyRequestConnection {
   """The requests with their cursors."""
-  edges: [ApprovalEdge!]! @data(category: NONE)
+  edges: [PrivacyRequestEdge!]! @data(category: NONE)
   """Where the page stands."""
   pageInfo: PageInfo! @data(category: NONE)
   """How many there are in all; counted when asked for."""
   totalCount: Int! @data(category: NONE)
 }
 
-"""A request for approval in a list."""
-type ApprovalEdge {
+"""A request in a list."""
+type PrivacyRequestEdge {
   """Its place."""
   cursor: Cursor! @data(category: NONE)
   """The request."""
-  node: Approval! @data(category: NONE)
+  node: PrivacyRequest! @data(category: NONE)
 }
 
-"""A rule."""
-input PolicyRuleInput {
-  """The role: a built-in one or one of roles."""
-  role: String!
-  """The key of a purpose, for those under it too, or * for every one."""
-  purpose: String! = "*"
-  """A category of data, ALL, ORDINARY, or a permission."""
-  target: String!
-  """What becomes of it."""
-  effect: AccessEffect!
-  """The form of MASK."""
-  form: MaskForm
+"""How much of a collection is a person's."""
+type CollectionCount {
+  """The collection."""
+  collection: String! @data(category: NONE)
+  """How many documents."""
+  documents: Int! @data(category: NONE)
 }
 
-"""A role of the workspace's own."""
-input PolicyRoleInput {
-  """Its name: lower-case letters, digits, - and _."""
-  name: String!
-  """What it is for."""
-  description: String
-  """Roles that it has all of; not owner and not write."""
-  inherits: [String!]
+"""What an erasure would do."""
+type ErasurePlan {
+  """The person; null when nobody has the identifier."""
+  profileId: ID @data(category: NONE)
+  """What would be deleted, or lose what it says of the person."""
+  counts: [CollectionCount!]! @data(category: NONE)
+  """The legal holds that forbid it."""
+  holds: [LegalHold!]! @data(category: NONE)
+  """The destinations that would be asked."""
+  destinations: [String!]! @data(category: NONE)
+  """What time would still hold."""
+  retained: JSON! @data(category: NONE)
 }
 
-"""The rules as they are to be."""
-input SetPolicyInput {
-  """All rules, as policy lists them; what is left out is denied."""
-  rules: [PolicyRuleInput!]!
-  """All roles beside the built-in ones; none when left out."""
-  roles: [PolicyRoleInput!]
-  """The number of the version that you saw; another is a CONFLICT."""
-  expectedVersion: Int
-  """Only tell who would gain and lose what."""
+"""Forbids to erase a person until it is lifted."""
+type LegalHold implements Node {
+  """hold_…"""
+  id: ID! @data(category: NONE)
+  """The person, where known when it was placed."""
+  profileId: ID @data(category: NONE)
+  """Why it was placed."""
+  reason: String! @data(category: FREE_TEXT)
+  """Who placed it."""
+  placedBy: String! @data(category: NONE)
+  """When it was placed."""
+  placedAt: DateTime! @data(category: NONE)
+  """Who lifted it."""
+  liftedBy: String @data(category: NONE)
+  """When it was lifted; null while it stands."""
+  liftedAt: DateTime @data(category: NONE)
+  """Why it was lifted."""
+  liftReason: String @data(category: FREE_TEXT)
+}
+
+"""A page of legal holds."""
+type LegalHoldConnection {
+  """The holds with their cursors."""
+  edges: [LegalHoldEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are in all; counted when asked for."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""A legal hold in a list."""
+type LegalHoldEdge {
+  """Its place."""
+  cursor: Cursor! @data(category: NONE)
+  """The hold."""
+  node: LegalHold! @data(category: NONE)
+}
+
+"""Asks for the erasure of a person, by an id or by an identifier."""
+input RequestErasureInput {
+  """The person."""
+  profileId: ID
+  """A name of the person; one that nobody has is kept out from now on."""
+  identifier: IdentifierInput
+  """When the request was received; now when not given."""
+  receivedAt: DateTime
+  """Why, such as a ticket's number; never a personal value."""
+  reason: String
+  """The same key again returns the same request."""
+  idempotencyKey: String
+  """Only say what would be deleted, what forbids it and who would be asked."""
   dryRun: Boolean
-  """Why."""
-  note: String
 }
 
-"""Makes an old version the newest."""
-input RollbackPolicyInput {
-  """The number of the old version; 0 for the built-in policy."""
-  number: Int!
-  """The number of the version that you saw; another is a CONFLICT."""
-  expectedVersion: Int
-  """Only tell who would gain and lose what."""
-  dryRun: Boolean
-  """Why."""
-  note: String
-}
-
-"""What a change of the policy did, or would do."""
-type SetPolicyPayload {
-  """The new version: in force, or PENDING until somebody else approves it; the present one when nothing changes. Of a dry run it is not kept."""
-  policy: PolicyVersion @data(category: NONE)
-  """Who gains and who loses what."""
-  changes: [AccessChange!]! @data(category: NONE)
-  """Whether your own roles gain by it, or somebody else may govern no more: then somebody else must approve it."""
-  needsApproval: Boolean! @data(category: NONE)
-  """Whether it takes effect all the same, since nobody else could approve it."""
-  alone: Boolean! @data(category: NONE)
-  """The approval that it waits for."""
-  approval: Approval @data(category: NONE)
+"""What a request for an erasure made."""
+type RequestErasurePayload {
+  """The request; null after a dry run."""
+  request: PrivacyRequest @data(category: NONE)
+  """The work; null after a dry run and under a legal hold."""
+  job: Job @data(category: NONE)
+  """What would be done, after a dry run."""
+  plan: ErasurePlan @data(category: NONE)
   """What is wrong with the input."""
   userErrors: [UserError!]! @data(category: NONE)
 }
 
-"""What going back did, or would do."""
-type RollbackPolicyPayload {
-  """The new version: in force, or PENDING until somebody else approves it; the present one when nothing changes. Of a dry run it is not kept."""
-  policy: PolicyVersion @data(category: NONE)
-  """Who gains and who loses what."""
-  changes: [AccessChange!]! @data(category: NONE)
-  """Whether your own roles gain by it, or somebody else may govern no more: then somebody else must approve it."""
-  needsApproval: Boolean! @data(category: NONE)
-  """Whether it takes effect all the same, since nobody else could approve it."""
-  alone: Boolean! @data(category: NONE)
-  """The approval that it waits for."""
-  approval: Approval @data(category: NONE)
+"""Protects a person from erasure."""
+input PlaceLegalHoldInput {
+  """The person."""
+  profileId: ID
+  """A name of the person, known or not."""
+  identifier: IdentifierInput
+  """Why."""
+  reason: String!
+}
+
+"""The hold that was placed."""
+type PlaceLegalHoldPayload {
+  """The hold."""
+  hold: LegalHold @data(category: NONE)
   """What is wrong with the input."""
   userErrors: [UserError!]! @data(category: NONE)
 }
 
-"""Agrees to a request, or refuses it."""
-input DecideApprovalInput {
-  """The request."""
+"""Lifts a legal hold."""
+input LiftLegalHoldInput {
+  """The hold."""
   id: ID!
-  """Whether you agree."""
-  approve: Boolean!
   """Why."""
-  note: String
+  reason: String!
 }
 
-"""A decided request."""
-type DecideApprovalPayload {
-  """The request as it is now."""
-  approval: Approval @data(category: NONE)
+"""The hold that was lifted."""
+type LiftLegalHoldPayload {
+  """The hold as it is now."""
+  hold: LegalHold @data(category: NONE)
   """What is wrong with the input."""
   userErrors: [UserError!]! @data(category: NONE)
 }
 
 extend type Query {
-  """The rules in force: who may do and read what, for which purpose."""
-  policy: PolicyVersion! @can(action: GOVERN) @data(category: NONE)
-  """All versions of the rules that were made, the latest first."""
-  policyVersions(first: Int, after: Cursor, last: Int, before: Cursor): PolicyVersionConnection! @can(action: GOVERN) @data(category: NONE)
-  """What each role may do and read, of one role and for one purpose or for all."""
-  accessMatrix(role: String, purpose: String): [AccessCell!]! @can(action: GOVERN) @data(category: NONE)
-  """What a key, a member or a role may do, and the rule that says so. action is read, of data of the category, or a permission with the category NONE."""
-  explainAccess(principal: ID!, action: String!, category: DataCategory!, purpose: String!): AccessCell! @can(action: GOVERN) @data(category: NONE)
-  """What waits for somebody's agreement, and what was decided; the latest first."""
-  approvals(status: ApprovalStatus, first: Int, after: Cursor, last: Int, before: Cursor): ApprovalConnection! @can(action: READ) @data(category: NONE)
+  """A data subject's request; null when there is none."""
+  privacyRequest(id: ID!): PrivacyRequest @can(action: GOVERN) @data(category: NONE)
+  """The requests: of a status or due before an instant, the most urgent first; else all, the latest first."""
+  privacyRequests(status: PrivacyRequestStatus, dueBefore: DateTime, first: Int, after: Cursor, last: Int, before: Cursor): PrivacyRequestConnection! @can(action: GOVERN) @data(category: NONE)
+  """The legal holds, lifted ones too, the latest first."""
+  legalHolds(first: Int, after: Cursor, last: Int, before: Cursor): LegalHoldConnection! @can(action: GOVERN) @data(category: NONE)
 }
 
 extend type Mutation {
-  """Changes the rules. A change by which your own roles gain something waits for the approval of somebody else who may govern."""
-  setPolicy(input: SetPolicyInput!): SetPolicyPayload! @can(action: GOVERN) @data(category: NONE)
-  """Makes an old version of the rules the newest, under the conditions of setPolicy."""
-  rollbackPolicy(input: RollbackPolicyInput!): RollbackPolicyPayload! @can(action: GOVERN) @data(category: NONE)
-  """Agrees to what somebody else asked for, or refuses it."""
-  decideApproval(input: DecideApprovalInput!): DecideApprovalPayload! @can(action: GOVERN) @data(category: NONE)
+  """Erases a person here and at every destination. When it answers, nobody reads the person any more; the job does the rest."""
+  requestErasure(input: RequestErasureInput!): RequestErasurePayload! @can(action: GOVERN) @data(category: NONE)
+  """Protects a person from erasure until the hold is lifted."""
+  placeLegalHold(input: PlaceLegalHoldInput!): PlaceLegalHoldPayload! @can(action: GOVERN) @data(category: NONE)
+  """Lifts a legal hold. Erasures that waited for it begin."""
+  liftLegalHold(input: LiftLegalHoldInput!): LiftLegalHoldPayload! @can(action: GOVERN) @data(category: NONE)
+}
+
+"""A file to fetch, for some time."""
+type Download {
+  """Where it is; signed, and good until expiresAt."""
+  url: String! @data(category: NONE)
+  """Until when."""
+  expiresAt: DateTime! @data(category: NONE)
+  """Hex SHA-256 of the file."""
+  sha256: String! @data(category: NONE)
+  """Its format."""
+  format: String! @data(category: NONE)
 }
 `, BuiltIn: false},
 	{Name: "../schema/profile.graphqls", Input: `"""A person as known now: the fold of the events of its parts."""
@@ -4748,58 +4685,6 @@ func (ec *executionContext) childFields_AcceptInvitationPayload(ctx context.Cont
 	return nil, fmt.Errorf("no field named %q was found under type AcceptInvitationPayload", field.Name)
 }
 
-func (ec *executionContext) childFields_AccessCell(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "role":
-		return ec.fieldContext_AccessCell_role(ctx, field)
-	case "purpose":
-		return ec.fieldContext_AccessCell_purpose(ctx, field)
-	case "category":
-		return ec.fieldContext_AccessCell_category(ctx, field)
-	case "action":
-		return ec.fieldContext_AccessCell_action(ctx, field)
-	case "effect":
-		return ec.fieldContext_AccessCell_effect(ctx, field)
-	case "form":
-		return ec.fieldContext_AccessCell_form(ctx, field)
-	case "rule":
-		return ec.fieldContext_AccessCell_rule(ctx, field)
-	case "withheld":
-		return ec.fieldContext_AccessCell_withheld(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type AccessCell", field.Name)
-}
-
-func (ec *executionContext) childFields_AccessChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "role":
-		return ec.fieldContext_AccessChange_role(ctx, field)
-	case "purpose":
-		return ec.fieldContext_AccessChange_purpose(ctx, field)
-	case "category":
-		return ec.fieldContext_AccessChange_category(ctx, field)
-	case "action":
-		return ec.fieldContext_AccessChange_action(ctx, field)
-	case "before":
-		return ec.fieldContext_AccessChange_before(ctx, field)
-	case "formBefore":
-		return ec.fieldContext_AccessChange_formBefore(ctx, field)
-	case "after":
-		return ec.fieldContext_AccessChange_after(ctx, field)
-	case "formAfter":
-		return ec.fieldContext_AccessChange_formAfter(ctx, field)
-	case "gains":
-		return ec.fieldContext_AccessChange_gains(ctx, field)
-	case "rule":
-		return ec.fieldContext_AccessChange_rule(ctx, field)
-	case "principals":
-		return ec.fieldContext_AccessChange_principals(ctx, field)
-	case "principalCount":
-		return ec.fieldContext_AccessChange_principalCount(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type AccessChange", field.Name)
-}
-
 func (ec *executionContext) childFields_AccessSettings(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "issuers":
@@ -4826,54 +4711,6 @@ func (ec *executionContext) childFields_AddToListPayload(ctx context.Context, fi
 		return ec.fieldContext_AddToListPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type AddToListPayload", field.Name)
-}
-
-func (ec *executionContext) childFields_Approval(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "id":
-		return ec.fieldContext_Approval_id(ctx, field)
-	case "subject":
-		return ec.fieldContext_Approval_subject(ctx, field)
-	case "subjectId":
-		return ec.fieldContext_Approval_subjectId(ctx, field)
-	case "contentHash":
-		return ec.fieldContext_Approval_contentHash(ctx, field)
-	case "requestedBy":
-		return ec.fieldContext_Approval_requestedBy(ctx, field)
-	case "status":
-		return ec.fieldContext_Approval_status(ctx, field)
-	case "decidedBy":
-		return ec.fieldContext_Approval_decidedBy(ctx, field)
-	case "note":
-		return ec.fieldContext_Approval_note(ctx, field)
-	case "createdAt":
-		return ec.fieldContext_Approval_createdAt(ctx, field)
-	case "decidedAt":
-		return ec.fieldContext_Approval_decidedAt(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type Approval", field.Name)
-}
-
-func (ec *executionContext) childFields_ApprovalConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "edges":
-		return ec.fieldContext_ApprovalConnection_edges(ctx, field)
-	case "pageInfo":
-		return ec.fieldContext_ApprovalConnection_pageInfo(ctx, field)
-	case "totalCount":
-		return ec.fieldContext_ApprovalConnection_totalCount(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type ApprovalConnection", field.Name)
-}
-
-func (ec *executionContext) childFields_ApprovalEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "cursor":
-		return ec.fieldContext_ApprovalEdge_cursor(ctx, field)
-	case "node":
-		return ec.fieldContext_ApprovalEdge_node(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type ApprovalEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_ArchivePurposePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5006,6 +4843,16 @@ func (ec *executionContext) childFields_CancelJobPayload(ctx context.Context, fi
 		return ec.fieldContext_CancelJobPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CancelJobPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_CollectionCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "collection":
+		return ec.fieldContext_CollectionCount_collection(ctx, field)
+	case "documents":
+		return ec.fieldContext_CollectionCount_documents(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CollectionCount", field.Name)
 }
 
 func (ec *executionContext) childFields_CombineSegmentsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5228,16 +5075,6 @@ func (ec *executionContext) childFields_CreateStaticSegmentPayload(ctx context.C
 	return nil, fmt.Errorf("no field named %q was found under type CreateStaticSegmentPayload", field.Name)
 }
 
-func (ec *executionContext) childFields_DecideApprovalPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "approval":
-		return ec.fieldContext_DecideApprovalPayload_approval(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_DecideApprovalPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type DecideApprovalPayload", field.Name)
-}
-
 func (ec *executionContext) childFields_DecideMergeProposalPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "proposal":
@@ -5308,6 +5145,50 @@ func (ec *executionContext) childFields_DiscardQuarantinedEventsPayload(ctx cont
 		return ec.fieldContext_DiscardQuarantinedEventsPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DiscardQuarantinedEventsPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_Download(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "url":
+		return ec.fieldContext_Download_url(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_Download_expiresAt(ctx, field)
+	case "sha256":
+		return ec.fieldContext_Download_sha256(ctx, field)
+	case "format":
+		return ec.fieldContext_Download_format(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Download", field.Name)
+}
+
+func (ec *executionContext) childFields_ErasurePlan(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "profileId":
+		return ec.fieldContext_ErasurePlan_profileId(ctx, field)
+	case "counts":
+		return ec.fieldContext_ErasurePlan_counts(ctx, field)
+	case "holds":
+		return ec.fieldContext_ErasurePlan_holds(ctx, field)
+	case "destinations":
+		return ec.fieldContext_ErasurePlan_destinations(ctx, field)
+	case "retained":
+		return ec.fieldContext_ErasurePlan_retained(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ErasurePlan", field.Name)
+}
+
+func (ec *executionContext) childFields_ErasureReceipt(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "signedNote":
+		return ec.fieldContext_ErasureReceipt_signedNote(ctx, field)
+	case "keyId":
+		return ec.fieldContext_ErasureReceipt_keyId(ctx, field)
+	case "retained":
+		return ec.fieldContext_ErasureReceipt_retained(ctx, field)
+	case "destinations":
+		return ec.fieldContext_ErasureReceipt_destinations(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ErasureReceipt", field.Name)
 }
 
 func (ec *executionContext) childFields_Event(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5682,6 +5563,60 @@ func (ec *executionContext) childFields_KeyEdge(ctx context.Context, field graph
 	return nil, fmt.Errorf("no field named %q was found under type KeyEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_LegalHold(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_LegalHold_id(ctx, field)
+	case "profileId":
+		return ec.fieldContext_LegalHold_profileId(ctx, field)
+	case "reason":
+		return ec.fieldContext_LegalHold_reason(ctx, field)
+	case "placedBy":
+		return ec.fieldContext_LegalHold_placedBy(ctx, field)
+	case "placedAt":
+		return ec.fieldContext_LegalHold_placedAt(ctx, field)
+	case "liftedBy":
+		return ec.fieldContext_LegalHold_liftedBy(ctx, field)
+	case "liftedAt":
+		return ec.fieldContext_LegalHold_liftedAt(ctx, field)
+	case "liftReason":
+		return ec.fieldContext_LegalHold_liftReason(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LegalHold", field.Name)
+}
+
+func (ec *executionContext) childFields_LegalHoldConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_LegalHoldConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_LegalHoldConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_LegalHoldConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LegalHoldConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_LegalHoldEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_LegalHoldEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_LegalHoldEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LegalHoldEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_LiftLegalHoldPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "hold":
+		return ec.fieldContext_LiftLegalHoldPayload_hold(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_LiftLegalHoldPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LiftLegalHoldPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_Limits(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "segments":
@@ -6028,6 +5963,16 @@ func (ec *executionContext) childFields_PhoneRegion(ctx context.Context, field g
 	return nil, fmt.Errorf("no field named %q was found under type PhoneRegion", field.Name)
 }
 
+func (ec *executionContext) childFields_PlaceLegalHoldPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "hold":
+		return ec.fieldContext_PlaceLegalHoldPayload_hold(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_PlaceLegalHoldPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PlaceLegalHoldPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_PlanRule(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "event":
@@ -6042,84 +5987,72 @@ func (ec *executionContext) childFields_PlanRule(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type PlanRule", field.Name)
 }
 
-func (ec *executionContext) childFields_PolicyRole(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "name":
-		return ec.fieldContext_PolicyRole_name(ctx, field)
-	case "description":
-		return ec.fieldContext_PolicyRole_description(ctx, field)
-	case "inherits":
-		return ec.fieldContext_PolicyRole_inherits(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type PolicyRole", field.Name)
-}
-
-func (ec *executionContext) childFields_PolicyRule(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "role":
-		return ec.fieldContext_PolicyRule_role(ctx, field)
-	case "purpose":
-		return ec.fieldContext_PolicyRule_purpose(ctx, field)
-	case "target":
-		return ec.fieldContext_PolicyRule_target(ctx, field)
-	case "effect":
-		return ec.fieldContext_PolicyRule_effect(ctx, field)
-	case "form":
-		return ec.fieldContext_PolicyRule_form(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type PolicyRule", field.Name)
-}
-
-func (ec *executionContext) childFields_PolicyVersion(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+func (ec *executionContext) childFields_PrivacyRequest(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
-		return ec.fieldContext_PolicyVersion_id(ctx, field)
-	case "number":
-		return ec.fieldContext_PolicyVersion_number(ctx, field)
+		return ec.fieldContext_PrivacyRequest_id(ctx, field)
+	case "type":
+		return ec.fieldContext_PrivacyRequest_type(ctx, field)
 	case "status":
-		return ec.fieldContext_PolicyVersion_status(ctx, field)
-	case "rules":
-		return ec.fieldContext_PolicyVersion_rules(ctx, field)
-	case "roles":
-		return ec.fieldContext_PolicyVersion_roles(ctx, field)
-	case "hash":
-		return ec.fieldContext_PolicyVersion_hash(ctx, field)
-	case "note":
-		return ec.fieldContext_PolicyVersion_note(ctx, field)
-	case "author":
-		return ec.fieldContext_PolicyVersion_author(ctx, field)
-	case "createdAt":
-		return ec.fieldContext_PolicyVersion_createdAt(ctx, field)
-	case "appliedAt":
-		return ec.fieldContext_PolicyVersion_appliedAt(ctx, field)
-	case "approval":
-		return ec.fieldContext_PolicyVersion_approval(ctx, field)
-	case "approvedBy":
-		return ec.fieldContext_PolicyVersion_approvedBy(ctx, field)
+		return ec.fieldContext_PrivacyRequest_status(ctx, field)
+	case "receivedAt":
+		return ec.fieldContext_PrivacyRequest_receivedAt(ctx, field)
+	case "dueAt":
+		return ec.fieldContext_PrivacyRequest_dueAt(ctx, field)
+	case "extendedTo":
+		return ec.fieldContext_PrivacyRequest_extendedTo(ctx, field)
+	case "reason":
+		return ec.fieldContext_PrivacyRequest_reason(ctx, field)
+	case "verifiedBy":
+		return ec.fieldContext_PrivacyRequest_verifiedBy(ctx, field)
+	case "assignee":
+		return ec.fieldContext_PrivacyRequest_assignee(ctx, field)
+	case "tasks":
+		return ec.fieldContext_PrivacyRequest_tasks(ctx, field)
+	case "job":
+		return ec.fieldContext_PrivacyRequest_job(ctx, field)
+	case "download":
+		return ec.fieldContext_PrivacyRequest_download(ctx, field)
+	case "receipt":
+		return ec.fieldContext_PrivacyRequest_receipt(ctx, field)
 	}
-	return nil, fmt.Errorf("no field named %q was found under type PolicyVersion", field.Name)
+	return nil, fmt.Errorf("no field named %q was found under type PrivacyRequest", field.Name)
 }
 
-func (ec *executionContext) childFields_PolicyVersionConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+func (ec *executionContext) childFields_PrivacyRequestConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "edges":
-		return ec.fieldContext_PolicyVersionConnection_edges(ctx, field)
+		return ec.fieldContext_PrivacyRequestConnection_edges(ctx, field)
 	case "pageInfo":
-		return ec.fieldContext_PolicyVersionConnection_pageInfo(ctx, field)
+		return ec.fieldContext_PrivacyRequestConnection_pageInfo(ctx, field)
 	case "totalCount":
-		return ec.fieldContext_PolicyVersionConnection_totalCount(ctx, field)
+		return ec.fieldContext_PrivacyRequestConnection_totalCount(ctx, field)
 	}
-	return nil, fmt.Errorf("no field named %q was found under type PolicyVersionConnection", field.Name)
+	return nil, fmt.Errorf("no field named %q was found under type PrivacyRequestConnection", field.Name)
 }
 
-func (ec *executionContext) childFields_PolicyVersionEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+func (ec *executionContext) childFields_PrivacyRequestEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "cursor":
-		return ec.fieldContext_PolicyVersionEdge_cursor(ctx, field)
+		return ec.fieldContext_PrivacyRequestEdge_cursor(ctx, field)
 	case "node":
-		return ec.fieldContext_PolicyVersionEdge_node(ctx, field)
+		return ec.fieldContext_PrivacyRequestEdge_node(ctx, field)
 	}
-	return nil, fmt.Errorf("no field named %q was found under type PolicyVersionEdge", field.Name)
+	return nil, fmt.Errorf("no field named %q was found under type PrivacyRequestEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_PrivacyTask(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "target":
+		return ec.fieldContext_PrivacyTask_target(ctx, field)
+	case "status":
+		return ec.fieldContext_PrivacyTask_status(ctx, field)
+	case "evidence":
+		return ec.fieldContext_PrivacyTask_evidence(ctx, field)
+	case "at":
+		return ec.fieldContext_PrivacyTask_at(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PrivacyTask", field.Name)
 }
 
 func (ec *executionContext) childFields_Profile(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6448,6 +6381,20 @@ func (ec *executionContext) childFields_ReplayQuarantinedEventsPayload(ctx conte
 	return nil, fmt.Errorf("no field named %q was found under type ReplayQuarantinedEventsPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_RequestErasurePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "request":
+		return ec.fieldContext_RequestErasurePayload_request(ctx, field)
+	case "job":
+		return ec.fieldContext_RequestErasurePayload_job(ctx, field)
+	case "plan":
+		return ec.fieldContext_RequestErasurePayload_plan(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RequestErasurePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RequestErasurePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_RestoreMemberPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "member":
@@ -6498,24 +6445,6 @@ func (ec *executionContext) childFields_RoleLimits(ctx context.Context, field gr
 		return ec.fieldContext_RoleLimits_limits(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RoleLimits", field.Name)
-}
-
-func (ec *executionContext) childFields_RollbackPolicyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "policy":
-		return ec.fieldContext_RollbackPolicyPayload_policy(ctx, field)
-	case "changes":
-		return ec.fieldContext_RollbackPolicyPayload_changes(ctx, field)
-	case "needsApproval":
-		return ec.fieldContext_RollbackPolicyPayload_needsApproval(ctx, field)
-	case "alone":
-		return ec.fieldContext_RollbackPolicyPayload_alone(ctx, field)
-	case "approval":
-		return ec.fieldContext_RollbackPolicyPayload_approval(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_RollbackPolicyPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type RollbackPolicyPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_RotateAuditKeyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6764,24 +6693,6 @@ func (ec *executionContext) childFields_SetPhoneRegionPayload(ctx context.Contex
 		return ec.fieldContext_SetPhoneRegionPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SetPhoneRegionPayload", field.Name)
-}
-
-func (ec *executionContext) childFields_SetPolicyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "policy":
-		return ec.fieldContext_SetPolicyPayload_policy(ctx, field)
-	case "changes":
-		return ec.fieldContext_SetPolicyPayload_changes(ctx, field)
-	case "needsApproval":
-		return ec.fieldContext_SetPolicyPayload_needsApproval(ctx, field)
-	case "alone":
-		return ec.fieldContext_SetPolicyPayload_alone(ctx, field)
-	case "approval":
-		return ec.fieldContext_SetPolicyPayload_approval(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_SetPolicyPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type SetPolicyPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_SetTrackingPlanPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
