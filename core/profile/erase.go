@@ -225,3 +225,6 @@ func (s *Service) Normalise(ctx context.Context, ws string, id event.Identifier)
 
 // ReasonOfErased stands for why an erased person was merged with somebody.
 const ReasonOfErased = "(erased)"
+
+// IdentifierOf returns the identifier that a document of Identifiers is about.
+func IdentifierOf(doc *Identifier) event.Identifier { return identifierOf(doc.ID) }
