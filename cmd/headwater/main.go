@@ -38,6 +38,7 @@ type cli struct {
 	Backup    backupCmd    `cmd:"" help:"Write a consistent backup while the store is in use."`
 	Restore   restoreCmd   `cmd:"" help:"Restore a backup into an empty store."`
 	Audit     auditCmd     `cmd:"" help:"Export, verify and sign for audit logs."`
+	Privacy   privacyCmd   `cmd:"" help:"Erasures: check receipts, keep the list, erase again after a restore."`
 	Bench     benchCmd     `cmd:"" help:"Measure, one JSON object a line."`
 	Schema    schemaCmd    `cmd:"" help:"Print the GraphQL schema."`
 	Health    healthCmd    `cmd:"" help:"Ask a running server whether it is ready."`

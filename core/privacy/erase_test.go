@@ -105,14 +105,14 @@ func TestWhatIsOlderIsDroppedAndWhatIsNewerStartsAnew(t *testing.T) {
 	status := func() string {
 		p, err := r.people.Get(r.ctx, rigWS, fresh.ProfileID)
 		require.NoError(t, err)
-		for _, c := range p.ConsentStatus() {
+		for _, c := range p.Words(time.Now()) {
 			if c.Purpose == "marketing" {
 				return c.Status
 			}
 		}
 		return ""
 	}
-	require.Equal(t, "WITHDRAWN", status())
+	require.Equal(t, "DENIED", status())
 	r.send(`{"type":"track","userId":"ana","event":"Opted In",` + agreed + `}`)
 	require.Equal(t, "GRANTED", status())
 	diffs, err := r.people.Check(r.ctx, rigWS, nil)

@@ -21,6 +21,7 @@ func NewExecutableSchema(cfg Config) graphql.ExecutableSchema {
 type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 
 type ResolverRoot interface {
+	Approval() ApprovalResolver
 	AuditCheckpoint() AuditCheckpointResolver
 	AuditEntry() AuditEntryResolver
 	AuditKey() AuditKeyResolver
@@ -46,6 +47,8 @@ type ResolverRoot interface {
 	ObjectRelation() ObjectRelationResolver
 	ObjectType() ObjectTypeResolver
 	PlanRule() PlanRuleResolver
+	PolicyRule() PolicyRuleResolver
+	PolicyVersion() PolicyVersionResolver
 	PrivacyRequest() PrivacyRequestResolver
 	PrivacyTask() PrivacyTaskResolver
 	Profile() ProfileResolver
@@ -112,6 +115,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputCreateSourceInput,
 		ec.unmarshalInputCreateStaticSegmentInput,
 		ec.unmarshalInputCsvInput,
+		ec.unmarshalInputDecideApprovalInput,
 		ec.unmarshalInputDecideMergeProposalInput,
 		ec.unmarshalInputDeleteObjectInput,
 		ec.unmarshalInputDeleteObjectTypeInput,
@@ -142,6 +146,8 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputObjectRelationInput,
 		ec.unmarshalInputPlaceLegalHoldInput,
 		ec.unmarshalInputPlanRuleInput,
+		ec.unmarshalInputPolicyRoleInput,
+		ec.unmarshalInputPolicyRuleInput,
 		ec.unmarshalInputPredicateInput,
 		ec.unmarshalInputPurposeJurisdictionInput,
 		ec.unmarshalInputQuarantineFilter,
@@ -162,6 +168,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRestoreSegmentInput,
 		ec.unmarshalInputRevokeKeyInput,
 		ec.unmarshalInputRoleLimitsInput,
+		ec.unmarshalInputRollbackPolicyInput,
 		ec.unmarshalInputRotateAuditKeyInput,
 		ec.unmarshalInputRotateKeyInput,
 		ec.unmarshalInputSegmentFilter,
@@ -171,6 +178,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputSetFieldDefinitionInput,
 		ec.unmarshalInputSetIdentityNamespaceInput,
 		ec.unmarshalInputSetPhoneRegionInput,
+		ec.unmarshalInputSetPolicyInput,
 		ec.unmarshalInputSetTrackingPlanInput,
 		ec.unmarshalInputSetTraitRuleInput,
 		ec.unmarshalInputSnapshotSegmentInput,
@@ -2958,6 +2966,325 @@ extend type Mutation {
   setTrackingPlan(input: SetTrackingPlanInput!): SetTrackingPlanPayload! @can(action: CHANGE) @data(category: NONE)
 }
 `, BuiltIn: false},
+	{Name: "../schema/policy.graphqls", Input: `"""What stands for a masked value."""
+enum MaskForm {
+  """A pseudonym: the same for the same value in this workspace."""
+  PSEUDONYM
+  """A part of it: "a•••@example.com"."""
+  PARTIAL
+}
+
+"""Where a version of the policy stands."""
+enum PolicyVersionStatus {
+  """In force."""
+  ACTIVE
+  """Was in force."""
+  PAST
+  """Waits for the approval of somebody else."""
+  PENDING
+  """Was not approved."""
+  REJECTED
+  """Another change came first."""
+  VOID
+}
+
+"""
+Gives a role an effect. What no rule allows is denied. Of the rules of one role the strictest counts, of several roles the most
+generous; a DENY always counts.
+"""
+type PolicyRule {
+  """The role."""
+  role: String! @data(category: NONE)
+  """The key of a purpose, for those under it too, or * for every one."""
+  purpose: String! @data(category: NONE)
+  """A category of data, a group of them (ALL, or ORDINARY: all but FREE_TEXT, SPECIAL and UNCLASSIFIED), or a permission: read, ingest, design, change, manage, govern, audit, consent."""
+  target: String! @data(category: NONE)
+  """What becomes of it."""
+  effect: AccessEffect! @data(category: NONE)
+  """The form of MASK."""
+  form: MaskForm @data(category: NONE)
+}
+
+"""A role of the workspace's own."""
+type PolicyRole {
+  """Its name."""
+  name: String! @data(category: NONE)
+  """What it is for."""
+  description: String! @data(category: NONE)
+  """Roles that it has all of."""
+  inherits: [String!]! @data(category: NONE)
+}
+
+"""The rules of who may do and read what, as they were, are or would be."""
+type PolicyVersion implements Node {
+  """plv_…"""
+  id: ID! @data(category: NONE)
+  """1, 2 and so on; 0 for the built-in policy, and while it was never in force."""
+  number: Int! @data(category: NONE)
+  """Where it stands."""
+  status: PolicyVersionStatus! @data(category: NONE)
+  """All rules."""
+  rules: [PolicyRule!]! @data(category: NONE)
+  """The roles beside the built-in ones."""
+  roles: [PolicyRole!]! @data(category: NONE)
+  """SHA-256 of the rules, in hex."""
+  hash: String! @data(category: NONE)
+  """Why, as its author says."""
+  note: String @data(category: NONE)
+  """Who made it."""
+  author: String! @data(category: NONE)
+  """When it was made."""
+  createdAt: DateTime! @data(category: NONE)
+  """When it came into force."""
+  appliedAt: DateTime @data(category: NONE)
+  """The approval that it needs, or needed."""
+  approval: Approval @data(category: NONE)
+  """Who approved it."""
+  approvedBy: String @data(category: NONE)
+}
+
+"""A page of versions of the policy."""
+type PolicyVersionConnection {
+  """The versions with their cursors."""
+  edges: [PolicyVersionEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are in all; counted when asked for."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""A version in a list."""
+type PolicyVersionEdge {
+  """Its place."""
+  cursor: Cursor! @data(category: NONE)
+  """The version."""
+  node: PolicyVersion! @data(category: NONE)
+}
+
+"""What somebody may do or read for a purpose."""
+type AccessCell {
+  """The role, or the principal that was asked about."""
+  role: String! @data(category: NONE)
+  """The purpose."""
+  purpose: String! @data(category: NONE)
+  """The category of data; NONE for a permission."""
+  category: DataCategory! @data(category: NONE)
+  """read, of data of the category; else the permission."""
+  action: String! @data(category: NONE)
+  """What becomes of it."""
+  effect: AccessEffect! @data(category: NONE)
+  """The form of MASK."""
+  form: MaskForm @data(category: NONE)
+  """The rule that decided; "" when none did, which is DENY."""
+  rule: String! @data(category: NONE)
+  """Why it is not ALLOW: ROLE, PURPOSE or UNCLASSIFIED."""
+  withheld: String @data(category: NONE)
+}
+
+"""What a change of the policy gives or takes."""
+type AccessChange {
+  """The role."""
+  role: String! @data(category: NONE)
+  """The purpose."""
+  purpose: String! @data(category: NONE)
+  """The category of data; NONE for a permission."""
+  category: DataCategory! @data(category: NONE)
+  """read, of data of the category; else the permission."""
+  action: String! @data(category: NONE)
+  """What became of it before."""
+  before: AccessEffect! @data(category: NONE)
+  """The form of MASK before."""
+  formBefore: MaskForm @data(category: NONE)
+  """What becomes of it after."""
+  after: AccessEffect! @data(category: NONE)
+  """The form of MASK after."""
+  formAfter: MaskForm @data(category: NONE)
+  """Whether the role gains by it; else it loses."""
+  gains: Boolean! @data(category: NONE)
+  """The rule that decides after; "" when none does."""
+  rule: String! @data(category: NONE)
+  """Who has the role, keys and members; the first 100."""
+  principals: [ID!]! @data(category: NONE)
+  """How many have the role."""
+  principalCount: Int! @data(category: NONE)
+}
+
+"""Where a request for approval stands."""
+enum ApprovalStatus {
+  """Nobody has decided yet."""
+  PENDING
+  """Somebody agreed."""
+  APPROVED
+  """Somebody refused."""
+  REJECTED
+  """What it was asked for has changed since."""
+  VOID
+}
+
+"""A request to agree to something as it is now."""
+type Approval implements Node {
+  """apr_…"""
+  id: ID! @data(category: NONE)
+  """What is to be approved; null when you may not read it."""
+  subject: Node @data(category: NONE)
+  """The id of what is to be approved."""
+  subjectId: ID! @data(category: NONE)
+  """The hash of its content. What is changed afterwards is not approved."""
+  contentHash: String! @data(category: NONE)
+  """Who asked."""
+  requestedBy: String! @data(category: NONE)
+  """Where it stands."""
+  status: ApprovalStatus! @data(category: NONE)
+  """Who decided."""
+  decidedBy: String @data(category: NONE)
+  """Why, as who decided says."""
+  note: String @data(category: NONE)
+  """When it was asked for."""
+  createdAt: DateTime! @data(category: NONE)
+  """When it was decided, or became void."""
+  decidedAt: DateTime @data(category: NONE)
+}
+
+"""A page of requests for approval."""
+type ApprovalConnection {
+  """The requests with their cursors."""
+  edges: [ApprovalEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are in all; counted when asked for."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""A request for approval in a list."""
+type ApprovalEdge {
+  """Its place."""
+  cursor: Cursor! @data(category: NONE)
+  """The request."""
+  node: Approval! @data(category: NONE)
+}
+
+"""A rule."""
+input PolicyRuleInput {
+  """The role: a built-in one or one of roles."""
+  role: String!
+  """The key of a purpose, for those under it too, or * for every one."""
+  purpose: String! = "*"
+  """A category of data, ALL, ORDINARY, or a permission."""
+  target: String!
+  """What becomes of it."""
+  effect: AccessEffect!
+  """The form of MASK."""
+  form: MaskForm
+}
+
+"""A role of the workspace's own."""
+input PolicyRoleInput {
+  """Its name: lower-case letters, digits, - and _."""
+  name: String!
+  """What it is for."""
+  description: String
+  """Roles that it has all of; not owner and not write."""
+  inherits: [String!]
+}
+
+"""The rules as they are to be."""
+input SetPolicyInput {
+  """All rules, as policy lists them; what is left out is denied."""
+  rules: [PolicyRuleInput!]!
+  """All roles beside the built-in ones; none when left out."""
+  roles: [PolicyRoleInput!]
+  """The number of the version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+  """Only tell who would gain and lose what."""
+  dryRun: Boolean
+  """Why."""
+  note: String
+}
+
+"""Makes an old version the newest."""
+input RollbackPolicyInput {
+  """The number of the old version; 0 for the built-in policy."""
+  number: Int!
+  """The number of the version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+  """Only tell who would gain and lose what."""
+  dryRun: Boolean
+  """Why."""
+  note: String
+}
+
+"""What a change of the policy did, or would do."""
+type SetPolicyPayload {
+  """The new version: in force, or PENDING until somebody else approves it; the present one when nothing changes. Of a dry run it is not kept."""
+  policy: PolicyVersion @data(category: NONE)
+  """Who gains and who loses what."""
+  changes: [AccessChange!]! @data(category: NONE)
+  """Whether your own roles gain by it, or somebody else may govern no more: then somebody else must approve it."""
+  needsApproval: Boolean! @data(category: NONE)
+  """Whether it takes effect all the same, since nobody else could approve it."""
+  alone: Boolean! @data(category: NONE)
+  """The approval that it waits for."""
+  approval: Approval @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""What going back did, or would do."""
+type RollbackPolicyPayload {
+  """The new version: in force, or PENDING until somebody else approves it; the present one when nothing changes. Of a dry run it is not kept."""
+  policy: PolicyVersion @data(category: NONE)
+  """Who gains and who loses what."""
+  changes: [AccessChange!]! @data(category: NONE)
+  """Whether your own roles gain by it, or somebody else may govern no more: then somebody else must approve it."""
+  needsApproval: Boolean! @data(category: NONE)
+  """Whether it takes effect all the same, since nobody else could approve it."""
+  alone: Boolean! @data(category: NONE)
+  """The approval that it waits for."""
+  approval: Approval @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Agrees to a request, or refuses it."""
+input DecideApprovalInput {
+  """The request."""
+  id: ID!
+  """Whether you agree."""
+  approve: Boolean!
+  """Why."""
+  note: String
+}
+
+"""A decided request."""
+type DecideApprovalPayload {
+  """The request as it is now."""
+  approval: Approval @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+extend type Query {
+  """The rules in force: who may do and read what, for which purpose."""
+  policy: PolicyVersion! @can(action: GOVERN) @data(category: NONE)
+  """All versions of the rules that were made, the latest first."""
+  policyVersions(first: Int, after: Cursor, last: Int, before: Cursor): PolicyVersionConnection! @can(action: GOVERN) @data(category: NONE)
+  """What each role may do and read, of one role and for one purpose or for all."""
+  accessMatrix(role: String, purpose: String): [AccessCell!]! @can(action: GOVERN) @data(category: NONE)
+  """What a key, a member or a role may do, and the rule that says so. action is read, of data of the category, or a permission with the category NONE."""
+  explainAccess(principal: ID!, action: String!, category: DataCategory!, purpose: String!): AccessCell! @can(action: GOVERN) @data(category: NONE)
+  """What waits for somebody's agreement, and what was decided; the latest first."""
+  approvals(status: ApprovalStatus, first: Int, after: Cursor, last: Int, before: Cursor): ApprovalConnection! @can(action: READ) @data(category: NONE)
+}
+
+extend type Mutation {
+  """Changes the rules. A change by which your own roles gain something waits for the approval of somebody else who may govern."""
+  setPolicy(input: SetPolicyInput!): SetPolicyPayload! @can(action: GOVERN) @data(category: NONE)
+  """Makes an old version of the rules the newest, under the conditions of setPolicy."""
+  rollbackPolicy(input: RollbackPolicyInput!): RollbackPolicyPayload! @can(action: GOVERN) @data(category: NONE)
+  """Agrees to what somebody else asked for, or refuses it."""
+  decideApproval(input: DecideApprovalInput!): DecideApprovalPayload! @can(action: GOVERN) @data(category: NONE)
+}
+`, BuiltIn: false},
 	{Name: "../schema/privacy.graphqls", Input: `"""What a data subject asked for, and what became of it."""
 type PrivacyRequest implements Node {
   """dsr_…"""
@@ -4685,6 +5012,58 @@ func (ec *executionContext) childFields_AcceptInvitationPayload(ctx context.Cont
 	return nil, fmt.Errorf("no field named %q was found under type AcceptInvitationPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_AccessCell(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "role":
+		return ec.fieldContext_AccessCell_role(ctx, field)
+	case "purpose":
+		return ec.fieldContext_AccessCell_purpose(ctx, field)
+	case "category":
+		return ec.fieldContext_AccessCell_category(ctx, field)
+	case "action":
+		return ec.fieldContext_AccessCell_action(ctx, field)
+	case "effect":
+		return ec.fieldContext_AccessCell_effect(ctx, field)
+	case "form":
+		return ec.fieldContext_AccessCell_form(ctx, field)
+	case "rule":
+		return ec.fieldContext_AccessCell_rule(ctx, field)
+	case "withheld":
+		return ec.fieldContext_AccessCell_withheld(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AccessCell", field.Name)
+}
+
+func (ec *executionContext) childFields_AccessChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "role":
+		return ec.fieldContext_AccessChange_role(ctx, field)
+	case "purpose":
+		return ec.fieldContext_AccessChange_purpose(ctx, field)
+	case "category":
+		return ec.fieldContext_AccessChange_category(ctx, field)
+	case "action":
+		return ec.fieldContext_AccessChange_action(ctx, field)
+	case "before":
+		return ec.fieldContext_AccessChange_before(ctx, field)
+	case "formBefore":
+		return ec.fieldContext_AccessChange_formBefore(ctx, field)
+	case "after":
+		return ec.fieldContext_AccessChange_after(ctx, field)
+	case "formAfter":
+		return ec.fieldContext_AccessChange_formAfter(ctx, field)
+	case "gains":
+		return ec.fieldContext_AccessChange_gains(ctx, field)
+	case "rule":
+		return ec.fieldContext_AccessChange_rule(ctx, field)
+	case "principals":
+		return ec.fieldContext_AccessChange_principals(ctx, field)
+	case "principalCount":
+		return ec.fieldContext_AccessChange_principalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AccessChange", field.Name)
+}
+
 func (ec *executionContext) childFields_AccessSettings(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "issuers":
@@ -4711,6 +5090,54 @@ func (ec *executionContext) childFields_AddToListPayload(ctx context.Context, fi
 		return ec.fieldContext_AddToListPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type AddToListPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_Approval(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Approval_id(ctx, field)
+	case "subject":
+		return ec.fieldContext_Approval_subject(ctx, field)
+	case "subjectId":
+		return ec.fieldContext_Approval_subjectId(ctx, field)
+	case "contentHash":
+		return ec.fieldContext_Approval_contentHash(ctx, field)
+	case "requestedBy":
+		return ec.fieldContext_Approval_requestedBy(ctx, field)
+	case "status":
+		return ec.fieldContext_Approval_status(ctx, field)
+	case "decidedBy":
+		return ec.fieldContext_Approval_decidedBy(ctx, field)
+	case "note":
+		return ec.fieldContext_Approval_note(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Approval_createdAt(ctx, field)
+	case "decidedAt":
+		return ec.fieldContext_Approval_decidedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Approval", field.Name)
+}
+
+func (ec *executionContext) childFields_ApprovalConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_ApprovalConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_ApprovalConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_ApprovalConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApprovalConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_ApprovalEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_ApprovalEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_ApprovalEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApprovalEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_ArchivePurposePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5073,6 +5500,16 @@ func (ec *executionContext) childFields_CreateStaticSegmentPayload(ctx context.C
 		return ec.fieldContext_CreateStaticSegmentPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CreateStaticSegmentPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DecideApprovalPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "approval":
+		return ec.fieldContext_DecideApprovalPayload_approval(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DecideApprovalPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DecideApprovalPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_DecideMergeProposalPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5987,6 +6424,86 @@ func (ec *executionContext) childFields_PlanRule(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type PlanRule", field.Name)
 }
 
+func (ec *executionContext) childFields_PolicyRole(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_PolicyRole_name(ctx, field)
+	case "description":
+		return ec.fieldContext_PolicyRole_description(ctx, field)
+	case "inherits":
+		return ec.fieldContext_PolicyRole_inherits(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PolicyRole", field.Name)
+}
+
+func (ec *executionContext) childFields_PolicyRule(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "role":
+		return ec.fieldContext_PolicyRule_role(ctx, field)
+	case "purpose":
+		return ec.fieldContext_PolicyRule_purpose(ctx, field)
+	case "target":
+		return ec.fieldContext_PolicyRule_target(ctx, field)
+	case "effect":
+		return ec.fieldContext_PolicyRule_effect(ctx, field)
+	case "form":
+		return ec.fieldContext_PolicyRule_form(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PolicyRule", field.Name)
+}
+
+func (ec *executionContext) childFields_PolicyVersion(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_PolicyVersion_id(ctx, field)
+	case "number":
+		return ec.fieldContext_PolicyVersion_number(ctx, field)
+	case "status":
+		return ec.fieldContext_PolicyVersion_status(ctx, field)
+	case "rules":
+		return ec.fieldContext_PolicyVersion_rules(ctx, field)
+	case "roles":
+		return ec.fieldContext_PolicyVersion_roles(ctx, field)
+	case "hash":
+		return ec.fieldContext_PolicyVersion_hash(ctx, field)
+	case "note":
+		return ec.fieldContext_PolicyVersion_note(ctx, field)
+	case "author":
+		return ec.fieldContext_PolicyVersion_author(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_PolicyVersion_createdAt(ctx, field)
+	case "appliedAt":
+		return ec.fieldContext_PolicyVersion_appliedAt(ctx, field)
+	case "approval":
+		return ec.fieldContext_PolicyVersion_approval(ctx, field)
+	case "approvedBy":
+		return ec.fieldContext_PolicyVersion_approvedBy(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PolicyVersion", field.Name)
+}
+
+func (ec *executionContext) childFields_PolicyVersionConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_PolicyVersionConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_PolicyVersionConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_PolicyVersionConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PolicyVersionConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_PolicyVersionEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_PolicyVersionEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_PolicyVersionEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PolicyVersionEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_PrivacyRequest(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -6447,6 +6964,24 @@ func (ec *executionContext) childFields_RoleLimits(ctx context.Context, field gr
 	return nil, fmt.Errorf("no field named %q was found under type RoleLimits", field.Name)
 }
 
+func (ec *executionContext) childFields_RollbackPolicyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "policy":
+		return ec.fieldContext_RollbackPolicyPayload_policy(ctx, field)
+	case "changes":
+		return ec.fieldContext_RollbackPolicyPayload_changes(ctx, field)
+	case "needsApproval":
+		return ec.fieldContext_RollbackPolicyPayload_needsApproval(ctx, field)
+	case "alone":
+		return ec.fieldContext_RollbackPolicyPayload_alone(ctx, field)
+	case "approval":
+		return ec.fieldContext_RollbackPolicyPayload_approval(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RollbackPolicyPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RollbackPolicyPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_RotateAuditKeyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "key":
@@ -6693,6 +7228,24 @@ func (ec *executionContext) childFields_SetPhoneRegionPayload(ctx context.Contex
 		return ec.fieldContext_SetPhoneRegionPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SetPhoneRegionPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SetPolicyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "policy":
+		return ec.fieldContext_SetPolicyPayload_policy(ctx, field)
+	case "changes":
+		return ec.fieldContext_SetPolicyPayload_changes(ctx, field)
+	case "needsApproval":
+		return ec.fieldContext_SetPolicyPayload_needsApproval(ctx, field)
+	case "alone":
+		return ec.fieldContext_SetPolicyPayload_alone(ctx, field)
+	case "approval":
+		return ec.fieldContext_SetPolicyPayload_approval(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SetPolicyPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetPolicyPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_SetTrackingPlanPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
