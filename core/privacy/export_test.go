@@ -11,6 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/staging"
 	"github.com/headwater-cdp/headwater/core/store"
@@ -131,7 +132,7 @@ func TestAccessAndPortability(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(text), &all))
 	require.True(t, all.About.Known)
 	require.Equal(t, "Example AG", all.About.Controller.Name)
-	require.Len(t, all.About.Purposes, 7)
+	require.Len(t, all.About.Purposes, len(consent.Builtin()))
 	require.Equal(t, "marketing", all.About.Consents[0].Purpose)
 	require.Len(t, all.Data["profiles"], 1)
 	require.GreaterOrEqual(t, len(all.Data["events"]), 42)

@@ -139,8 +139,8 @@ func (f *fact) sayings(say func(Consent)) {
 			say(Consent{
 				Purpose: w.Purpose, Channel: w.Channel, Status: w.Status, ExpiresAt: w.ExpiresAt, Recorded: true, Confirmed: w.Confirmed,
 			})
+			return
 		}
-		return
 	}
 	consent.Preferences(f.Context, func(purpose, status string) { say(Consent{Purpose: purpose, Status: status}) })
 }
