@@ -121,7 +121,7 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	w := &world{t: t, db: &counting{Store: embedded}, log: &lockedBuffer{}}
 	logger := slog.New(slog.NewTextHandler(w.log, nil))
 	specs := store.Specs()
-	for _, more := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), policies.Specs(), work.Specs(), event.Specs(), consent.Specs(), profile.Specs(), ingest.Specs(), object.Specs(), segment.Specs(), privacy.Specs()} {
+	for _, more := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), policies.Specs(), work.Specs(), event.Specs(), consent.Specs(), profile.Specs(), ingest.Specs(), object.Specs(), segment.Specs(), privacy.Specs(), privacy.DeskSpecs()} {
 		specs = append(specs, more...)
 	}
 	require.NoError(t, w.db.Declare(ctx, specs...))
@@ -160,6 +160,11 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	s.Privacy = privacy.New(privacy.Options{
 		Store: w.db, Clock: clock, Keys: keyring.New(w.db, clock, master), Audit: s.Audit, Events: s.Events, Profiles: s.Profiles, Objects: s.Objects,
 		Segments: s.Segments, Jobs: jobs, Runner: runner, Specs: specs, Logger: logger,
+	})
+	s.Desk = privacy.NewDesk(privacy.DeskOptions{
+		Store: w.db, Clock: clock, Keys: keyring.New(w.db, clock, master), Committer: s.Ingest, Events: s.Events, Profiles: s.Profiles, Consent: s.Consent,
+		Segments: s.Segments, Objects: s.Objects, Audit: s.Audit, Jobs: jobs, Runner: runner, Specs: func() []*store.Spec { return specs }, Logger: logger,
+		Object: privacy.ObjectThrough(s.Consent), Erasure: s.Privacy,
 	})
 	s.Hub = store.NewHub(context.Background(), w.db)
 	jobs.Handle(ingest.ReplayKind, s.Ingest.ReplayHandler(), 1)

@@ -44,6 +44,7 @@ type app struct {
 	segments *segment.Service
 	pipeline *ingest.Pipeline
 	privacy  *privacy.Service
+	desk     *privacy.Desk
 
 	end func() // ends the background work that begin started; nil: it did not
 }
@@ -100,6 +101,11 @@ func newApp(e *env, s store.Store, ring *keyring.Ring) *app {
 	a.privacy = privacy.New(privacy.Options{
 		Store: s, Clock: e.clock, Keys: ring, Audit: a.audit, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
 		Jobs: a.jobs, Runner: a.runner, Specs: specs(), Logger: e.log,
+	})
+	a.desk = privacy.NewDesk(privacy.DeskOptions{
+		Store: s, Clock: e.clock, Keys: ring, Committer: a.pipeline, Events: a.events, Profiles: a.profiles, Consent: a.consent, Segments: a.segments,
+		Objects: a.objects, Audit: a.audit, Jobs: a.jobs, Runner: a.runner, Specs: specs, Logger: e.log,
+		Object: privacy.ObjectThrough(a.consent), Erasure: a.privacy,
 	})
 	a.jobs.Handle(profile.JobRebuild, profile.RebuildHandler(a.profiles), 1)
 	a.jobs.Handle(ingest.ImportKind, a.pipeline.ImportHandler(), 2)
@@ -229,7 +235,7 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 		},
 	})
 	o := httpd.Options{
-		Access: a.access, Audit: a.audit, Events: a.pipeline, Segments: a.segments, GraphQL: g.Handler(), Ready: a.store.Ping, CORSOrigins: f.CorsOrigin,
+		Access: a.access, Audit: a.audit, Events: a.pipeline, Segments: a.segments, Downloads: a.desk, GraphQL: g.Handler(), Ready: a.store.Ping, CORSOrigins: f.CorsOrigin,
 		Observe: a.metrics.Request, Tracing: f.OtlpEndpoint != "", Clock: a.e.clock, Logger: a.e.log,
 	}
 	if !f.NoGraphiql {
@@ -245,7 +251,7 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 func (a *app) services(hub *store.Hub) graph.Services {
 	return graph.Services{
 		Store: a.store, Hub: hub, Access: a.access, Policies: a.policies, Audit: a.audit, Ring: a.ring, Jobs: a.jobs, Consent: a.consent, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
-		Privacy: a.privacy, Ingest: a.pipeline, Clock: a.e.clock,
+		Privacy: a.privacy, Desk: a.desk, Ingest: a.pipeline, Clock: a.e.clock,
 	}
 }
 

@@ -160,6 +160,24 @@ type ArchiveSegmentPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Gives a request to somebody.
+type AssignPrivacyRequestInput struct {
+	// The request.
+	ID string `json:"id"`
+	// The version that the caller has seen; any when not given.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// The id of a key or member; nobody when not given.
+	Assignee *string `json:"assignee,omitempty"`
+}
+
+// The request after the step.
+type AssignPrivacyRequestPayload struct {
+	// The request as it is now.
+	Request *privacy.Request `json:"request,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Narrows a list of entries; all that is given must hold.
 type AuditFilter struct {
 	// The id of who did it.
@@ -192,6 +210,24 @@ type CancelJobInput struct {
 type CancelJobPayload struct {
 	// The job as it is now.
 	Job *work.Job `json:"job,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Completes a request by hand when all its tasks are over.
+type ClosePrivacyRequestInput struct {
+	// The request.
+	ID string `json:"id"`
+	// The version that the caller has seen; any when not given.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// What is to be said of it.
+	Note *string `json:"note,omitempty"`
+}
+
+// The request after the step.
+type ClosePrivacyRequestPayload struct {
+	// The request as it is now.
+	Request *privacy.Request `json:"request,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -274,6 +310,18 @@ type ConsentEvidenceInput struct {
 	Raw *string `json:"raw,omitempty"`
 	// Its format: TCF, GPP or GPC.
 	RawFormat *string `json:"rawFormat,omitempty"`
+}
+
+// How many people agreed to a purpose on a channel.
+type ConsentRate struct {
+	// The purpose.
+	Purpose string `json:"purpose"`
+	// The channel; null is all channels.
+	Channel *string `json:"channel,omitempty"`
+	// How many people said anything; null when they are too few to tell.
+	Asked *int `json:"asked,omitempty"`
+	// The share that agreed, from 0 to 1; null when they, or those who did not, are too few to tell.
+	Rate *scalar.Decimal `json:"rate,omitempty"`
 }
 
 // Which rules hold where, and how it is known where a person is.
@@ -632,6 +680,26 @@ type Explanation struct {
 	NextChangeAt *time.Time `json:"nextChangeAt,omitempty"`
 }
 
+// Puts the answer off, once, by up to two months.
+type ExtendPrivacyRequestInput struct {
+	// The request.
+	ID string `json:"id"`
+	// The version that the caller has seen; any when not given.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// Until when; two months more when not given.
+	Until *time.Time `json:"until,omitempty"`
+	// Why; the person is told it.
+	Reason string `json:"reason"`
+}
+
+// The request after the step.
+type ExtendPrivacyRequestPayload struct {
+	// The request as it is now.
+	Request *privacy.Request `json:"request,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // What narrows the values of a field; null narrows nothing.
 type FieldConstraints struct {
 	// The least: a number, an amount, a day or an instant.
@@ -980,6 +1048,24 @@ type PlanRuleInput struct {
 	Description *string `json:"description,omitempty"`
 }
 
+// How requests of data subjects are answered.
+type PrivacyFigures struct {
+	// How many were received in the time.
+	Received int `json:"received"`
+	// How many of those were answered.
+	Answered int `json:"answered"`
+	// How many are open and late.
+	Overdue int `json:"overdue"`
+	// How long half of the answers took at most; null without any.
+	Median *time.Duration `json:"median,omitempty"`
+	// How long nine of ten answers took at most; null without any.
+	P90 *time.Duration `json:"p90,omitempty"`
+	// The share that was answered in time, from 0 to 1; null without any answer.
+	InTime *scalar.Decimal `json:"inTime,omitempty"`
+	// How many people agreed, by purpose and channel.
+	Consents []*ConsentRate `json:"consents"`
+}
+
 // The rule of a country for one purpose.
 type PurposeJurisdiction struct {
 	// ISO 3166: "DE", or with a region "US-CA".
@@ -1104,6 +1190,24 @@ type RecordResult struct {
 	Error *core.Error `json:"error,omitempty"`
 }
 
+// Refuses a request that nothing was begun for.
+type RefusePrivacyRequestInput struct {
+	// The request.
+	ID string `json:"id"`
+	// The version that the caller has seen; any when not given.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// Why; the person is told it.
+	Reason string `json:"reason"`
+}
+
+// The request after the step.
+type RefusePrivacyRequestPayload struct {
+	// The request as it is now.
+	Request *privacy.Request `json:"request,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // What a record has in one relation, instead of what it had.
 type RelationLinksInput struct {
 	// The key of the relation.
@@ -1178,6 +1282,32 @@ type ReplaySelection struct {
 	Filter *QuarantineFilter `json:"filter,omitempty"`
 }
 
+// Asks for a copy of all that is held of a person, and what it is used for.
+type RequestAccessInput struct {
+	// The person.
+	ProfileID *string `json:"profileId,omitempty"`
+	// A name of the person, known or not.
+	Identifier *event.Identifier `json:"identifier,omitempty"`
+	// When the request was received; now when not given.
+	ReceivedAt *time.Time `json:"receivedAt,omitempty"`
+	// Why, such as a ticket's number; never a personal value.
+	Reason *string `json:"reason,omitempty"`
+	// Who works on it: the id of a key or member.
+	Assignee *string `json:"assignee,omitempty"`
+	// The same key again returns the same request.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+	// Only check the input and say what would be stored.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// The request that was taken in.
+type RequestAccessPayload struct {
+	// The request: RECEIVED, until the identity is verified.
+	Request *privacy.Request `json:"request,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Asks for the erasure of a person, by an id or by an identifier.
 type RequestErasureInput struct {
 	// The person.
@@ -1202,6 +1332,120 @@ type RequestErasurePayload struct {
 	Job *work.Job `json:"job,omitempty"`
 	// What would be done, after a dry run.
 	Plan *privacy.Plan `json:"plan,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Asks to stop using a person's data for some purposes.
+type RequestObjectionInput struct {
+	// The person.
+	ProfileID *string `json:"profileId,omitempty"`
+	// A name of the person, known or not.
+	Identifier *event.Identifier `json:"identifier,omitempty"`
+	// When the request was received; now when not given.
+	ReceivedAt *time.Time `json:"receivedAt,omitempty"`
+	// Why, such as a ticket's number; never a personal value.
+	Reason *string `json:"reason,omitempty"`
+	// Who works on it: the id of a key or member.
+	Assignee *string `json:"assignee,omitempty"`
+	// The purposes.
+	Purposes []string `json:"purposes"`
+	// On one channel only: EMAIL, SMS, PUSH, WEB_CHAT, IN_APP or WEBHOOK.
+	Channel *string `json:"channel,omitempty"`
+	// The same key again returns the same request.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+	// Only check the input and say what would be stored.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// The request that was taken in.
+type RequestObjectionPayload struct {
+	// The request: RECEIVED, until the identity is verified.
+	Request *privacy.Request `json:"request,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Asks for what a person gave, in a form that another service reads.
+type RequestPortabilityInput struct {
+	// The person.
+	ProfileID *string `json:"profileId,omitempty"`
+	// A name of the person, known or not.
+	Identifier *event.Identifier `json:"identifier,omitempty"`
+	// When the request was received; now when not given.
+	ReceivedAt *time.Time `json:"receivedAt,omitempty"`
+	// Why, such as a ticket's number; never a personal value.
+	Reason *string `json:"reason,omitempty"`
+	// Who works on it: the id of a key or member.
+	Assignee *string `json:"assignee,omitempty"`
+	// The same key again returns the same request.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+	// Only check the input and say what would be stored.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// The request that was taken in.
+type RequestPortabilityPayload struct {
+	// The request: RECEIVED, until the identity is verified.
+	Request *privacy.Request `json:"request,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Asks to put right what is wrong about a person.
+type RequestRectificationInput struct {
+	// The person.
+	ProfileID *string `json:"profileId,omitempty"`
+	// A name of the person, known or not.
+	Identifier *event.Identifier `json:"identifier,omitempty"`
+	// When the request was received; now when not given.
+	ReceivedAt *time.Time `json:"receivedAt,omitempty"`
+	// Why, such as a ticket's number; never a personal value.
+	Reason *string `json:"reason,omitempty"`
+	// Who works on it: the id of a key or member.
+	Assignee *string `json:"assignee,omitempty"`
+	// What the traits should say, as an object; null clears one.
+	Traits scalar.JSON `json:"traits,omitempty"`
+	// A name that the person has and nobody else.
+	AddIdentifier *event.Identifier `json:"addIdentifier,omitempty"`
+	// The same key again returns the same request.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+	// Only check the input and say what would be stored.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// The request that was taken in.
+type RequestRectificationPayload struct {
+	// The request: RECEIVED, until the identity is verified.
+	Request *privacy.Request `json:"request,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Asks to keep a person's data and use it no more.
+type RequestRestrictionInput struct {
+	// The person.
+	ProfileID *string `json:"profileId,omitempty"`
+	// A name of the person, known or not.
+	Identifier *event.Identifier `json:"identifier,omitempty"`
+	// When the request was received; now when not given.
+	ReceivedAt *time.Time `json:"receivedAt,omitempty"`
+	// Why, such as a ticket's number; never a personal value.
+	Reason *string `json:"reason,omitempty"`
+	// Who works on it: the id of a key or member.
+	Assignee *string `json:"assignee,omitempty"`
+	// For which purposes; all when none is named.
+	Purposes []string `json:"purposes,omitempty"`
+	// The same key again returns the same request.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+	// Only check the input and say what would be stored.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// The request that was taken in.
+type RequestRestrictionPayload struct {
+	// The request: RECEIVED, until the identity is verified.
+	Request *privacy.Request `json:"request,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -1250,6 +1494,24 @@ type RestoreSegmentPayload struct {
 	Segment *segment.Segment `json:"segment,omitempty"`
 	// The job that finds who belongs to it now.
 	Job *work.Job `json:"job,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Ends the restriction that a request brought about.
+type ResumeProcessingInput struct {
+	// The request.
+	ID string `json:"id"`
+	// The version that the caller has seen; any when not given.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// Why.
+	Reason string `json:"reason"`
+}
+
+// The request after the step.
+type ResumeProcessingPayload struct {
+	// The request as it is now.
+	Request *privacy.Request `json:"request,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -1336,6 +1598,22 @@ type RotateKeyPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Applies the rules now.
+type RunRetentionInput struct {
+	// Only count what would be deleted.
+	DryRun *bool `json:"dryRun,omitempty"`
+	// The same key again returns the same job.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// The work that was begun.
+type RunRetentionPayload struct {
+	// The job; its result says how much of each rule.
+	Job *work.Job `json:"job,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Which segments to list; all that is given must hold.
 type SegmentFilter struct {
 	// Only those with this tag.
@@ -1398,6 +1676,34 @@ type SetConsentSettingsInput struct {
 type SetConsentSettingsPayload struct {
 	// The settings; after a dry run as they would be.
 	ConsentSettings *ConsentSettings `json:"consentSettings,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Says who is responsible for the workspace's data.
+type SetControllerInput struct {
+	// The name of the company or body.
+	Name string `json:"name"`
+	// Where it is.
+	Address *string `json:"address,omitempty"`
+	// How to reach it.
+	Email *string `json:"email,omitempty"`
+	// Who represents it in the European Union.
+	Representative *string `json:"representative,omitempty"`
+	// The data protection officer.
+	DataProtectionOfficer *string `json:"dataProtectionOfficer,omitempty"`
+	// Security measures beside those of the server.
+	Security []string `json:"security,omitempty"`
+	// The version that the caller has seen: 0 for the first.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+}
+
+// The controller that was set.
+type SetControllerPayload struct {
+	// The record as it is now.
+	Record *privacy.ProcessingRecord `json:"record,omitempty"`
+	// The controller's version.
+	Version *int `json:"version,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -1490,6 +1796,56 @@ type SetPolicyPayload struct {
 	Alone bool `json:"alone"`
 	// The approval that it waits for.
 	Approval *access.Approval `json:"approval,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Adds something that is done by hand to a request, or says what became of it.
+type SetPrivacyTaskInput struct {
+	// The request.
+	ID string `json:"id"`
+	// The version that the caller has seen; any when not given.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// What, in few words.
+	Target string `json:"target"`
+	// Where it stands.
+	Status work.Status `json:"status"`
+	// What proves it; never a personal value.
+	Evidence *string `json:"evidence,omitempty"`
+}
+
+// The request after the step.
+type SetPrivacyTaskPayload struct {
+	// The request as it is now.
+	Request *privacy.Request `json:"request,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Makes a rule, or changes one.
+type SetRetentionRuleInput struct {
+	// The rule to change; a new one when not given.
+	ID *string `json:"id,omitempty"`
+	// The version that the caller has seen.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// What it is about.
+	Kind privacy.RetentionKind `json:"kind"`
+	// Of EVENTS: their names; none are all.
+	Names []string `json:"names,omitempty"`
+	// Of TRAITS: those of this category.
+	Category *core.Category `json:"category,omitempty"`
+	// The purpose that the data was kept for.
+	Purpose *string `json:"purpose,omitempty"`
+	// After how long: a day at least.
+	After time.Duration `json:"after"`
+	// Whether it is applied; yes when not given.
+	Enabled *bool `json:"enabled,omitempty"`
+}
+
+// The rule that was set.
+type SetRetentionRulePayload struct {
+	// The rule.
+	Rule *privacy.RetentionRule `json:"rule,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -1889,6 +2245,26 @@ type UpsertObjectsPayload struct {
 	// One for each record, in their order.
 	Results []*RecordResult `json:"results"`
 	// What is wrong with the input as a whole.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Says that the identity of who asked was checked; the work begins.
+type VerifyPrivacyRequestInput struct {
+	// The request.
+	ID string `json:"id"`
+	// The version that the caller has seen; any when not given.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// Who checked it; who calls when not given.
+	VerifiedBy *string `json:"verifiedBy,omitempty"`
+	// How, in words: never the values of what was shown.
+	Method string `json:"method"`
+}
+
+// The request after the step.
+type VerifyPrivacyRequestPayload struct {
+	// The request as it is now.
+	Request *privacy.Request `json:"request,omitempty"`
+	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
 

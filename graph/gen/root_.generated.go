@@ -51,12 +51,14 @@ type ResolverRoot interface {
 	PolicyVersion() PolicyVersionResolver
 	PrivacyRequest() PrivacyRequestResolver
 	PrivacyTask() PrivacyTaskResolver
+	ProcessingRecord() ProcessingRecordResolver
 	Profile() ProfileResolver
 	ProfileChange() ProfileChangeResolver
 	Purpose() PurposeResolver
 	QuarantinedEvent() QuarantinedEventResolver
 	Query() QueryResolver
 	Record() RecordResolver
+	RetentionRule() RetentionRuleResolver
 	Segment() SegmentResolver
 	SegmentMemberEdge() SegmentMemberEdgeResolver
 	SegmentRegion() SegmentRegionResolver
@@ -99,9 +101,11 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputAgoInput,
 		ec.unmarshalInputArchivePurposeInput,
 		ec.unmarshalInputArchiveSegmentInput,
+		ec.unmarshalInputAssignPrivacyRequestInput,
 		ec.unmarshalInputAuditFilter,
 		ec.unmarshalInputBucketInput,
 		ec.unmarshalInputCancelJobInput,
+		ec.unmarshalInputClosePrivacyRequestInput,
 		ec.unmarshalInputColumnInput,
 		ec.unmarshalInputCombineSegmentsInput,
 		ec.unmarshalInputConfirmConsentInput,
@@ -123,6 +127,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputDiscardQuarantinedEventsInput,
 		ec.unmarshalInputEventConditionInput,
 		ec.unmarshalInputEventInput,
+		ec.unmarshalInputExtendPrivacyRequestInput,
 		ec.unmarshalInputFieldConstraintsInput,
 		ec.unmarshalInputGeoInput,
 		ec.unmarshalInputIdentifierInput,
@@ -155,6 +160,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRebuildProfilesInput,
 		ec.unmarshalInputRecordConsentInput,
 		ec.unmarshalInputRecordInput,
+		ec.unmarshalInputRefusePrivacyRequestInput,
 		ec.unmarshalInputRelationLinksInput,
 		ec.unmarshalInputRelativeInput,
 		ec.unmarshalInputRemoveFromListInput,
@@ -162,23 +168,33 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRenameFieldInput,
 		ec.unmarshalInputReplayQuarantinedEventsInput,
 		ec.unmarshalInputReplaySelection,
+		ec.unmarshalInputRequestAccessInput,
 		ec.unmarshalInputRequestErasureInput,
+		ec.unmarshalInputRequestObjectionInput,
+		ec.unmarshalInputRequestPortabilityInput,
+		ec.unmarshalInputRequestRectificationInput,
+		ec.unmarshalInputRequestRestrictionInput,
 		ec.unmarshalInputRestoreMemberInput,
 		ec.unmarshalInputRestoreObjectInput,
 		ec.unmarshalInputRestoreSegmentInput,
+		ec.unmarshalInputResumeProcessingInput,
 		ec.unmarshalInputRevokeKeyInput,
 		ec.unmarshalInputRoleLimitsInput,
 		ec.unmarshalInputRollbackPolicyInput,
 		ec.unmarshalInputRotateAuditKeyInput,
 		ec.unmarshalInputRotateKeyInput,
+		ec.unmarshalInputRunRetentionInput,
 		ec.unmarshalInputSegmentFilter,
 		ec.unmarshalInputSequenceConditionInput,
 		ec.unmarshalInputSetAuditRetentionInput,
 		ec.unmarshalInputSetConsentSettingsInput,
+		ec.unmarshalInputSetControllerInput,
 		ec.unmarshalInputSetFieldDefinitionInput,
 		ec.unmarshalInputSetIdentityNamespaceInput,
 		ec.unmarshalInputSetPhoneRegionInput,
 		ec.unmarshalInputSetPolicyInput,
+		ec.unmarshalInputSetPrivacyTaskInput,
+		ec.unmarshalInputSetRetentionRuleInput,
 		ec.unmarshalInputSetTrackingPlanInput,
 		ec.unmarshalInputSetTraitRuleInput,
 		ec.unmarshalInputSnapshotSegmentInput,
@@ -196,6 +212,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputUploadListInput,
 		ec.unmarshalInputUpsertObjectInput,
 		ec.unmarshalInputUpsertObjectsInput,
+		ec.unmarshalInputVerifyPrivacyRequestInput,
 		ec.unmarshalInputWindowInput,
 		ec.unmarshalInputWithdrawConsentInput,
 	)
@@ -3541,6 +3558,336 @@ type Download {
   format: String! @data(category: NONE)
 }
 `, BuiltIn: false},
+	{Name: "../schema/privacy_request.graphqls", Input: `extend type PrivacyRequest {
+  """For expectedVersion."""
+  version: Int! @data(category: NONE)
+  """Whether it should have been answered."""
+  overdue: Boolean! @data(category: NONE)
+  """Whose it is: the profile, while it is known."""
+  profileId: ID @data(category: IDENTIFIER)
+  """When the identity was verified."""
+  verifiedAt: DateTime @data(category: NONE)
+  """How the identity was verified; never what was shown."""
+  verificationMethod: String @data(category: FREE_TEXT)
+  """Why it takes longer, as the person is told."""
+  extensionReason: String @data(category: FREE_TEXT)
+  """Why it was refused, as the person is told."""
+  refusal: String @data(category: FREE_TEXT)
+  """What whoever closed it said."""
+  closingNote: String @data(category: FREE_TEXT)
+  """When it was over."""
+  completedAt: DateTime @data(category: NONE)
+  """The purposes of a restriction or an objection; none are all."""
+  purposes: [String!]! @data(category: NONE)
+  """The traits that a rectification corrects."""
+  paths: [String!]! @data(category: NONE)
+  """What was made for the person to fetch, in each format, while it is kept."""
+  downloads: [Download!]! @data(category: NONE)
+  """When the restriction that it brought about ended."""
+  resumedAt: DateTime @data(category: NONE)
+}
+
+"""Asks for a copy of all that is held of a person, and what it is used for."""
+input RequestAccessInput {
+  """The person."""
+  profileId: ID
+  """A name of the person, known or not."""
+  identifier: IdentifierInput
+  """When the request was received; now when not given."""
+  receivedAt: DateTime
+  """Why, such as a ticket's number; never a personal value."""
+  reason: String
+  """Who works on it: the id of a key or member."""
+  assignee: String
+  """The same key again returns the same request."""
+  idempotencyKey: String
+  """Only check the input and say what would be stored."""
+  dryRun: Boolean
+}
+
+"""The request that was taken in."""
+type RequestAccessPayload {
+  """The request: RECEIVED, until the identity is verified."""
+  request: PrivacyRequest @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Asks for what a person gave, in a form that another service reads."""
+input RequestPortabilityInput {
+  """The person."""
+  profileId: ID
+  """A name of the person, known or not."""
+  identifier: IdentifierInput
+  """When the request was received; now when not given."""
+  receivedAt: DateTime
+  """Why, such as a ticket's number; never a personal value."""
+  reason: String
+  """Who works on it: the id of a key or member."""
+  assignee: String
+  """The same key again returns the same request."""
+  idempotencyKey: String
+  """Only check the input and say what would be stored."""
+  dryRun: Boolean
+}
+
+"""The request that was taken in."""
+type RequestPortabilityPayload {
+  """The request: RECEIVED, until the identity is verified."""
+  request: PrivacyRequest @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Asks to put right what is wrong about a person."""
+input RequestRectificationInput {
+  """The person."""
+  profileId: ID
+  """A name of the person, known or not."""
+  identifier: IdentifierInput
+  """When the request was received; now when not given."""
+  receivedAt: DateTime
+  """Why, such as a ticket's number; never a personal value."""
+  reason: String
+  """Who works on it: the id of a key or member."""
+  assignee: String
+  """What the traits should say, as an object; null clears one."""
+  traits: JSON
+  """A name that the person has and nobody else."""
+  addIdentifier: IdentifierInput
+  """The same key again returns the same request."""
+  idempotencyKey: String
+  """Only check the input and say what would be stored."""
+  dryRun: Boolean
+}
+
+"""The request that was taken in."""
+type RequestRectificationPayload {
+  """The request: RECEIVED, until the identity is verified."""
+  request: PrivacyRequest @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Asks to keep a person's data and use it no more."""
+input RequestRestrictionInput {
+  """The person."""
+  profileId: ID
+  """A name of the person, known or not."""
+  identifier: IdentifierInput
+  """When the request was received; now when not given."""
+  receivedAt: DateTime
+  """Why, such as a ticket's number; never a personal value."""
+  reason: String
+  """Who works on it: the id of a key or member."""
+  assignee: String
+  """For which purposes; all when none is named."""
+  purposes: [String!]
+  """The same key again returns the same request."""
+  idempotencyKey: String
+  """Only check the input and say what would be stored."""
+  dryRun: Boolean
+}
+
+"""The request that was taken in."""
+type RequestRestrictionPayload {
+  """The request: RECEIVED, until the identity is verified."""
+  request: PrivacyRequest @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Asks to stop using a person's data for some purposes."""
+input RequestObjectionInput {
+  """The person."""
+  profileId: ID
+  """A name of the person, known or not."""
+  identifier: IdentifierInput
+  """When the request was received; now when not given."""
+  receivedAt: DateTime
+  """Why, such as a ticket's number; never a personal value."""
+  reason: String
+  """Who works on it: the id of a key or member."""
+  assignee: String
+  """The purposes."""
+  purposes: [String!]!
+  """On one channel only: EMAIL, SMS, PUSH, WEB_CHAT, IN_APP or WEBHOOK."""
+  channel: String
+  """The same key again returns the same request."""
+  idempotencyKey: String
+  """Only check the input and say what would be stored."""
+  dryRun: Boolean
+}
+
+"""The request that was taken in."""
+type RequestObjectionPayload {
+  """The request: RECEIVED, until the identity is verified."""
+  request: PrivacyRequest @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Says that the identity of who asked was checked; the work begins."""
+input VerifyPrivacyRequestInput {
+  """The request."""
+  id: ID!
+  """The version that the caller has seen; any when not given."""
+  expectedVersion: Int
+  """Who checked it; who calls when not given."""
+  verifiedBy: String
+  """How, in words: never the values of what was shown."""
+  method: String!
+}
+
+"""The request after the step."""
+type VerifyPrivacyRequestPayload {
+  """The request as it is now."""
+  request: PrivacyRequest @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Puts the answer off, once, by up to two months."""
+input ExtendPrivacyRequestInput {
+  """The request."""
+  id: ID!
+  """The version that the caller has seen; any when not given."""
+  expectedVersion: Int
+  """Until when; two months more when not given."""
+  until: DateTime
+  """Why; the person is told it."""
+  reason: String!
+}
+
+"""The request after the step."""
+type ExtendPrivacyRequestPayload {
+  """The request as it is now."""
+  request: PrivacyRequest @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Refuses a request that nothing was begun for."""
+input RefusePrivacyRequestInput {
+  """The request."""
+  id: ID!
+  """The version that the caller has seen; any when not given."""
+  expectedVersion: Int
+  """Why; the person is told it."""
+  reason: String!
+}
+
+"""The request after the step."""
+type RefusePrivacyRequestPayload {
+  """The request as it is now."""
+  request: PrivacyRequest @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Gives a request to somebody."""
+input AssignPrivacyRequestInput {
+  """The request."""
+  id: ID!
+  """The version that the caller has seen; any when not given."""
+  expectedVersion: Int
+  """The id of a key or member; nobody when not given."""
+  assignee: String
+}
+
+"""The request after the step."""
+type AssignPrivacyRequestPayload {
+  """The request as it is now."""
+  request: PrivacyRequest @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Adds something that is done by hand to a request, or says what became of it."""
+input SetPrivacyTaskInput {
+  """The request."""
+  id: ID!
+  """The version that the caller has seen; any when not given."""
+  expectedVersion: Int
+  """What, in few words."""
+  target: String!
+  """Where it stands."""
+  status: JobStatus!
+  """What proves it; never a personal value."""
+  evidence: String
+}
+
+"""The request after the step."""
+type SetPrivacyTaskPayload {
+  """The request as it is now."""
+  request: PrivacyRequest @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Completes a request by hand when all its tasks are over."""
+input ClosePrivacyRequestInput {
+  """The request."""
+  id: ID!
+  """The version that the caller has seen; any when not given."""
+  expectedVersion: Int
+  """What is to be said of it."""
+  note: String
+}
+
+"""The request after the step."""
+type ClosePrivacyRequestPayload {
+  """The request as it is now."""
+  request: PrivacyRequest @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Ends the restriction that a request brought about."""
+input ResumeProcessingInput {
+  """The request."""
+  id: ID!
+  """The version that the caller has seen; any when not given."""
+  expectedVersion: Int
+  """Why."""
+  reason: String!
+}
+
+"""The request after the step."""
+type ResumeProcessingPayload {
+  """The request as it is now."""
+  request: PrivacyRequest @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+extend type Mutation {
+  """Asks for a copy of all that is held of a person, and what it is used for. The work begins when the identity is verified."""
+  requestAccess(input: RequestAccessInput!): RequestAccessPayload! @can(action: GOVERN) @data(category: NONE)
+  """Asks for what a person gave, in a form that another service reads. The work begins when the identity is verified."""
+  requestPortability(input: RequestPortabilityInput!): RequestPortabilityPayload! @can(action: GOVERN) @data(category: NONE)
+  """Asks to put right what is wrong about a person. The work begins when the identity is verified."""
+  requestRectification(input: RequestRectificationInput!): RequestRectificationPayload! @can(action: GOVERN) @data(category: NONE)
+  """Asks to keep a person's data and use it no more. The work begins when the identity is verified."""
+  requestRestriction(input: RequestRestrictionInput!): RequestRestrictionPayload! @can(action: GOVERN) @data(category: NONE)
+  """Asks to stop using a person's data for some purposes. The work begins when the identity is verified."""
+  requestObjection(input: RequestObjectionInput!): RequestObjectionPayload! @can(action: GOVERN) @data(category: NONE)
+  """Says that the identity of who asked was checked; the work begins."""
+  verifyPrivacyRequest(input: VerifyPrivacyRequestInput!): VerifyPrivacyRequestPayload! @can(action: GOVERN) @data(category: NONE)
+  """Puts the answer off, once, by up to two months."""
+  extendPrivacyRequest(input: ExtendPrivacyRequestInput!): ExtendPrivacyRequestPayload! @can(action: GOVERN) @data(category: NONE)
+  """Refuses a request that nothing was begun for."""
+  refusePrivacyRequest(input: RefusePrivacyRequestInput!): RefusePrivacyRequestPayload! @can(action: GOVERN) @data(category: NONE)
+  """Gives a request to somebody."""
+  assignPrivacyRequest(input: AssignPrivacyRequestInput!): AssignPrivacyRequestPayload! @can(action: GOVERN) @data(category: NONE)
+  """Adds something that is done by hand to a request, or says what became of it."""
+  setPrivacyTask(input: SetPrivacyTaskInput!): SetPrivacyTaskPayload! @can(action: GOVERN) @data(category: NONE)
+  """Completes a request by hand when all its tasks are over."""
+  closePrivacyRequest(input: ClosePrivacyRequestInput!): ClosePrivacyRequestPayload! @can(action: GOVERN) @data(category: NONE)
+  """Ends the restriction that a request brought about."""
+  resumeProcessing(input: ResumeProcessingInput!): ResumeProcessingPayload! @can(action: GOVERN) @data(category: NONE)
+}
+`, BuiltIn: false},
 	{Name: "../schema/profile.graphqls", Input: `"""A person as known now: the fold of the events of its parts."""
 type Profile implements Node {
   """prof_…. After a merge the ids of both find the one profile."""
@@ -3960,6 +4307,172 @@ extend type Mutation {
   replayQuarantinedEvents(input: ReplayQuarantinedEventsInput!): ReplayQuarantinedEventsPayload! @can(action: CHANGE) @data(category: NONE)
   """Gives events up: their payloads are deleted."""
   discardQuarantinedEvents(input: DiscardQuarantinedEventsInput!): DiscardQuarantinedEventsPayload! @can(action: CHANGE) @data(category: NONE)
+}
+`, BuiltIn: false},
+	{Name: "../schema/retention.graphqls", Input: `"""What is not kept longer than it is needed."""
+type RetentionRule {
+  """ret_…"""
+  id: ID! @data(category: NONE)
+  """What it is about."""
+  kind: RetentionKind! @data(category: NONE)
+  """Of EVENTS: their names; none are all."""
+  names: [String!]! @data(category: NONE)
+  """Of TRAITS: those of this category; null is all."""
+  category: DataCategory @data(category: NONE)
+  """The purpose that the data was kept for."""
+  purpose: String @data(category: NONE)
+  """After how long."""
+  after: Duration! @data(category: NONE)
+  """Whether it is applied."""
+  enabled: Boolean! @data(category: NONE)
+  """What it does, in words."""
+  words: String! @data(category: NONE)
+  """For expectedVersion."""
+  version: Int! @data(category: NONE)
+}
+
+"""What a rule is about."""
+enum RetentionKind {
+  """Events that happened longer ago are deleted; what they said of a person is kept in a snapshot, what they counted in totals. What proves a consent stays."""
+  EVENTS
+  """Traits that nothing has said again for longer are cleared."""
+  TRAITS
+  """People who were not seen for longer are erased."""
+  PEOPLE
+}
+
+"""Makes a rule, or changes one."""
+input SetRetentionRuleInput {
+  """The rule to change; a new one when not given."""
+  id: ID
+  """The version that the caller has seen."""
+  expectedVersion: Int
+  """What it is about."""
+  kind: RetentionKind!
+  """Of EVENTS: their names; none are all."""
+  names: [String!]
+  """Of TRAITS: those of this category."""
+  category: DataCategory
+  """The purpose that the data was kept for."""
+  purpose: String
+  """After how long: a day at least."""
+  after: Duration!
+  """Whether it is applied; yes when not given."""
+  enabled: Boolean
+}
+
+"""The rule that was set."""
+type SetRetentionRulePayload {
+  """The rule."""
+  rule: RetentionRule @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Applies the rules now."""
+input RunRetentionInput {
+  """Only count what would be deleted."""
+  dryRun: Boolean
+  """The same key again returns the same job."""
+  idempotencyKey: String
+}
+
+"""The work that was begun."""
+type RunRetentionPayload {
+  """The job; its result says how much of each rule."""
+  job: Job @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""The record of processing activities: article 30 GDPR, generated from what is configured."""
+type ProcessingRecord {
+  """The instant that it was asked for."""
+  asOf: DateTime! @data(category: NONE)
+  """Since when it says this."""
+  since: DateTime! @data(category: NONE)
+  """Who is responsible; null until somebody says."""
+  controller: JSON @data(category: NONE)
+  """What data is used for: by purpose."""
+  activities: JSON! @data(category: NONE)
+  """The record as a file: JSON, HTML or CSV."""
+  download(format: String!): Download! @data(category: NONE)
+}
+
+"""Says who is responsible for the workspace's data."""
+input SetControllerInput {
+  """The name of the company or body."""
+  name: String!
+  """Where it is."""
+  address: String
+  """How to reach it."""
+  email: String
+  """Who represents it in the European Union."""
+  representative: String
+  """The data protection officer."""
+  dataProtectionOfficer: String
+  """Security measures beside those of the server."""
+  security: [String!]
+  """The version that the caller has seen: 0 for the first."""
+  expectedVersion: Int
+}
+
+"""The controller that was set."""
+type SetControllerPayload {
+  """The record as it is now."""
+  record: ProcessingRecord @data(category: NONE)
+  """The controller's version."""
+  version: Int @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""How requests of data subjects are answered."""
+type PrivacyFigures {
+  """How many were received in the time."""
+  received: Int! @data(category: NONE)
+  """How many of those were answered."""
+  answered: Int! @data(category: NONE)
+  """How many are open and late."""
+  overdue: Int! @data(category: NONE)
+  """How long half of the answers took at most; null without any."""
+  median: Duration @data(category: NONE)
+  """How long nine of ten answers took at most; null without any."""
+  p90: Duration @data(category: NONE)
+  """The share that was answered in time, from 0 to 1; null without any answer."""
+  inTime: Decimal @data(category: NONE)
+  """How many people agreed, by purpose and channel."""
+  consents: [ConsentRate!]! @data(category: NONE)
+}
+
+"""How many people agreed to a purpose on a channel."""
+type ConsentRate {
+  """The purpose."""
+  purpose: String! @data(category: NONE)
+  """The channel; null is all channels."""
+  channel: String @data(category: NONE)
+  """How many people said anything; null when they are too few to tell."""
+  asked: Int @data(category: NONE)
+  """The share that agreed, from 0 to 1; null when they, or those who did not, are too few to tell."""
+  rate: Decimal @data(category: NONE)
+}
+
+extend type Query {
+  """The retention rules, in the order in which they were made."""
+  retentionRules: [RetentionRule!]! @can(action: GOVERN) @data(category: NONE)
+  """The record of processing, now or as it was."""
+  processingRecord(asOf: DateTime): ProcessingRecord! @can(action: GOVERN) @data(category: NONE)
+  """Figures of the requests received from an instant to another, and of consents now."""
+  privacyFigures(from: DateTime!, to: DateTime!): PrivacyFigures! @can(action: GOVERN) @data(category: NONE)
+}
+
+extend type Mutation {
+  """Makes a retention rule, or changes one. The rules are applied once a day."""
+  setRetentionRule(input: SetRetentionRuleInput!): SetRetentionRulePayload! @can(action: GOVERN) @data(category: NONE)
+  """Applies the retention rules now."""
+  runRetention(input: RunRetentionInput!): RunRetentionPayload! @can(action: GOVERN) @data(category: NONE)
+  """Says who is responsible for the workspace's data."""
+  setController(input: SetControllerInput!): SetControllerPayload! @can(action: GOVERN) @data(category: NONE)
 }
 `, BuiltIn: false},
 	{Name: "../schema/segment.graphqls", Input: `"""A number of people or things, counted or estimated."""
@@ -5160,6 +5673,16 @@ func (ec *executionContext) childFields_ArchiveSegmentPayload(ctx context.Contex
 	return nil, fmt.Errorf("no field named %q was found under type ArchiveSegmentPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_AssignPrivacyRequestPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "request":
+		return ec.fieldContext_AssignPrivacyRequestPayload_request(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_AssignPrivacyRequestPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AssignPrivacyRequestPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_AuditCheckpoint(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "size":
@@ -5270,6 +5793,16 @@ func (ec *executionContext) childFields_CancelJobPayload(ctx context.Context, fi
 		return ec.fieldContext_CancelJobPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CancelJobPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ClosePrivacyRequestPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "request":
+		return ec.fieldContext_ClosePrivacyRequestPayload_request(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ClosePrivacyRequestPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ClosePrivacyRequestPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_CollectionCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5394,6 +5927,20 @@ func (ec *executionContext) childFields_ConsentEntryEdge(ctx context.Context, fi
 		return ec.fieldContext_ConsentEntryEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ConsentEntryEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_ConsentRate(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "purpose":
+		return ec.fieldContext_ConsentRate_purpose(ctx, field)
+	case "channel":
+		return ec.fieldContext_ConsentRate_channel(ctx, field)
+	case "asked":
+		return ec.fieldContext_ConsentRate_asked(ctx, field)
+	case "rate":
+		return ec.fieldContext_ConsentRate_rate(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConsentRate", field.Name)
 }
 
 func (ec *executionContext) childFields_ConsentSettings(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5722,6 +6269,16 @@ func (ec *executionContext) childFields_ExplanationNode(ctx context.Context, fie
 		return ec.fieldContext_ExplanationNode_children(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ExplanationNode", field.Name)
+}
+
+func (ec *executionContext) childFields_ExtendPrivacyRequestPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "request":
+		return ec.fieldContext_ExtendPrivacyRequestPayload_request(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ExtendPrivacyRequestPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ExtendPrivacyRequestPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_FieldConstraints(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6504,6 +7061,26 @@ func (ec *executionContext) childFields_PolicyVersionEdge(ctx context.Context, f
 	return nil, fmt.Errorf("no field named %q was found under type PolicyVersionEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_PrivacyFigures(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "received":
+		return ec.fieldContext_PrivacyFigures_received(ctx, field)
+	case "answered":
+		return ec.fieldContext_PrivacyFigures_answered(ctx, field)
+	case "overdue":
+		return ec.fieldContext_PrivacyFigures_overdue(ctx, field)
+	case "median":
+		return ec.fieldContext_PrivacyFigures_median(ctx, field)
+	case "p90":
+		return ec.fieldContext_PrivacyFigures_p90(ctx, field)
+	case "inTime":
+		return ec.fieldContext_PrivacyFigures_inTime(ctx, field)
+	case "consents":
+		return ec.fieldContext_PrivacyFigures_consents(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PrivacyFigures", field.Name)
+}
+
 func (ec *executionContext) childFields_PrivacyRequest(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -6532,6 +7109,32 @@ func (ec *executionContext) childFields_PrivacyRequest(ctx context.Context, fiel
 		return ec.fieldContext_PrivacyRequest_download(ctx, field)
 	case "receipt":
 		return ec.fieldContext_PrivacyRequest_receipt(ctx, field)
+	case "version":
+		return ec.fieldContext_PrivacyRequest_version(ctx, field)
+	case "overdue":
+		return ec.fieldContext_PrivacyRequest_overdue(ctx, field)
+	case "profileId":
+		return ec.fieldContext_PrivacyRequest_profileId(ctx, field)
+	case "verifiedAt":
+		return ec.fieldContext_PrivacyRequest_verifiedAt(ctx, field)
+	case "verificationMethod":
+		return ec.fieldContext_PrivacyRequest_verificationMethod(ctx, field)
+	case "extensionReason":
+		return ec.fieldContext_PrivacyRequest_extensionReason(ctx, field)
+	case "refusal":
+		return ec.fieldContext_PrivacyRequest_refusal(ctx, field)
+	case "closingNote":
+		return ec.fieldContext_PrivacyRequest_closingNote(ctx, field)
+	case "completedAt":
+		return ec.fieldContext_PrivacyRequest_completedAt(ctx, field)
+	case "purposes":
+		return ec.fieldContext_PrivacyRequest_purposes(ctx, field)
+	case "paths":
+		return ec.fieldContext_PrivacyRequest_paths(ctx, field)
+	case "downloads":
+		return ec.fieldContext_PrivacyRequest_downloads(ctx, field)
+	case "resumedAt":
+		return ec.fieldContext_PrivacyRequest_resumedAt(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PrivacyRequest", field.Name)
 }
@@ -6570,6 +7173,22 @@ func (ec *executionContext) childFields_PrivacyTask(ctx context.Context, field g
 		return ec.fieldContext_PrivacyTask_at(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PrivacyTask", field.Name)
+}
+
+func (ec *executionContext) childFields_ProcessingRecord(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "asOf":
+		return ec.fieldContext_ProcessingRecord_asOf(ctx, field)
+	case "since":
+		return ec.fieldContext_ProcessingRecord_since(ctx, field)
+	case "controller":
+		return ec.fieldContext_ProcessingRecord_controller(ctx, field)
+	case "activities":
+		return ec.fieldContext_ProcessingRecord_activities(ctx, field)
+	case "download":
+		return ec.fieldContext_ProcessingRecord_download(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ProcessingRecord", field.Name)
 }
 
 func (ec *executionContext) childFields_Profile(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6864,6 +7483,16 @@ func (ec *executionContext) childFields_RecordResult(ctx context.Context, field 
 	return nil, fmt.Errorf("no field named %q was found under type RecordResult", field.Name)
 }
 
+func (ec *executionContext) childFields_RefusePrivacyRequestPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "request":
+		return ec.fieldContext_RefusePrivacyRequestPayload_request(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RefusePrivacyRequestPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RefusePrivacyRequestPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_RemoveFromListPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "segment":
@@ -6898,6 +7527,16 @@ func (ec *executionContext) childFields_ReplayQuarantinedEventsPayload(ctx conte
 	return nil, fmt.Errorf("no field named %q was found under type ReplayQuarantinedEventsPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_RequestAccessPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "request":
+		return ec.fieldContext_RequestAccessPayload_request(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RequestAccessPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RequestAccessPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_RequestErasurePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "request":
@@ -6910,6 +7549,46 @@ func (ec *executionContext) childFields_RequestErasurePayload(ctx context.Contex
 		return ec.fieldContext_RequestErasurePayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RequestErasurePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RequestObjectionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "request":
+		return ec.fieldContext_RequestObjectionPayload_request(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RequestObjectionPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RequestObjectionPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RequestPortabilityPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "request":
+		return ec.fieldContext_RequestPortabilityPayload_request(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RequestPortabilityPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RequestPortabilityPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RequestRectificationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "request":
+		return ec.fieldContext_RequestRectificationPayload_request(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RequestRectificationPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RequestRectificationPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RequestRestrictionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "request":
+		return ec.fieldContext_RequestRestrictionPayload_request(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RequestRestrictionPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RequestRestrictionPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_RestoreMemberPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6942,6 +7621,40 @@ func (ec *executionContext) childFields_RestoreSegmentPayload(ctx context.Contex
 		return ec.fieldContext_RestoreSegmentPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RestoreSegmentPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ResumeProcessingPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "request":
+		return ec.fieldContext_ResumeProcessingPayload_request(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ResumeProcessingPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ResumeProcessingPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RetentionRule(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_RetentionRule_id(ctx, field)
+	case "kind":
+		return ec.fieldContext_RetentionRule_kind(ctx, field)
+	case "names":
+		return ec.fieldContext_RetentionRule_names(ctx, field)
+	case "category":
+		return ec.fieldContext_RetentionRule_category(ctx, field)
+	case "purpose":
+		return ec.fieldContext_RetentionRule_purpose(ctx, field)
+	case "after":
+		return ec.fieldContext_RetentionRule_after(ctx, field)
+	case "enabled":
+		return ec.fieldContext_RetentionRule_enabled(ctx, field)
+	case "words":
+		return ec.fieldContext_RetentionRule_words(ctx, field)
+	case "version":
+		return ec.fieldContext_RetentionRule_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RetentionRule", field.Name)
 }
 
 func (ec *executionContext) childFields_RevokeKeyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7002,6 +7715,16 @@ func (ec *executionContext) childFields_RotateKeyPayload(ctx context.Context, fi
 		return ec.fieldContext_RotateKeyPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RotateKeyPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RunRetentionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "job":
+		return ec.fieldContext_RunRetentionPayload_job(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RunRetentionPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RunRetentionPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Segment(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7200,6 +7923,18 @@ func (ec *executionContext) childFields_SetConsentSettingsPayload(ctx context.Co
 	return nil, fmt.Errorf("no field named %q was found under type SetConsentSettingsPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_SetControllerPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "record":
+		return ec.fieldContext_SetControllerPayload_record(ctx, field)
+	case "version":
+		return ec.fieldContext_SetControllerPayload_version(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SetControllerPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetControllerPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_SetFieldDefinitionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "fieldDefinition":
@@ -7246,6 +7981,26 @@ func (ec *executionContext) childFields_SetPolicyPayload(ctx context.Context, fi
 		return ec.fieldContext_SetPolicyPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SetPolicyPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SetPrivacyTaskPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "request":
+		return ec.fieldContext_SetPrivacyTaskPayload_request(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SetPrivacyTaskPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetPrivacyTaskPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SetRetentionRulePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "rule":
+		return ec.fieldContext_SetRetentionRulePayload_rule(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SetRetentionRulePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetRetentionRulePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_SetTrackingPlanPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7522,6 +8277,16 @@ func (ec *executionContext) childFields_UserError(ctx context.Context, field gra
 		return ec.fieldContext_UserError_path(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UserError", field.Name)
+}
+
+func (ec *executionContext) childFields_VerifyPrivacyRequestPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "request":
+		return ec.fieldContext_VerifyPrivacyRequestPayload_request(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_VerifyPrivacyRequestPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type VerifyPrivacyRequestPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Viewer(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -139,11 +139,6 @@ func (r privacyFields) Job(ctx context.Context, q *privacy.Request) (*work.Job, 
 	return r.Jobs.Get(ctx, q.Workspace(), q.Job)
 }
 
-// Download answers PrivacyRequest.download.
-func (r privacyFields) Download(context.Context, *privacy.Request) (*gen.Download, error) {
-	return nil, nil // an erasure leaves nothing to fetch
-}
-
 // Evidence answers PrivacyTask.evidence.
 func (r privacyTaskFields) Evidence(_ context.Context, t *privacy.Task) (*string, error) {
 	return text(t.Evidence), nil

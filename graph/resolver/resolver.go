@@ -34,6 +34,7 @@ type Services struct {
 	Segments *segment.Service
 	Ingest   *ingest.Pipeline
 	Privacy  *privacy.Service
+	Desk     *privacy.Desk
 	Store    store.Watcher // what Hub follows
 	Hub      *store.Hub    // where the stream of changes stands, and who hears of it
 	Clock    core.Clock
