@@ -1,5 +1,7 @@
 package condition
 
+import "github.com/headwater-cdp/headwater/core"
+
 // Vocabulary is what a workspace knows of the things that conditions name.
 // Types are "string", "integer", "decimal", "boolean", "datetime", "object" and
 // "array", in any letter case; others are passed over. An implementation answers
@@ -32,6 +34,9 @@ type ObjectVocabulary struct {
 	// Fields holds the types of each field's values by its path. Below a field of
 	// type "object" any path may be asked for.
 	Fields map[string][]string
+	// Categories holds the category of each field by its key; one that is not in it is
+	// UNCLASSIFIED.
+	Categories map[string]core.Category
 	// Relations are the labels of the type's relations to people.
 	Relations []string
 }

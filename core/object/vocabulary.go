@@ -3,6 +3,7 @@ package object
 import (
 	"context"
 
+	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/condition"
 )
 
@@ -21,16 +22,18 @@ func (s *Service) Vocabulary(ctx context.Context, ws string) (map[string]conditi
 }
 
 func (t *Type) vocabulary() condition.ObjectVocabulary {
-	v := condition.ObjectVocabulary{Fields: map[string][]string{}}
+	v := condition.ObjectVocabulary{Fields: map[string][]string{}, Categories: make(map[string]core.Category, len(t.Fields))}
 	for i := range t.Fields {
 		f := &t.Fields[i]
 		for _, alias := range f.Aliases {
 			f.tell(alias, v.Fields)
+			v.Categories[alias] = f.Category
 		}
 	}
 	for i := range t.Fields { // after the aliases: a key goes before what was one
 		f := &t.Fields[i]
 		f.tell(f.Key, v.Fields)
+		v.Categories[f.Key] = f.Category
 	}
 	for _, rel := range t.Relations {
 		if rel.Target == "" {

@@ -56,7 +56,7 @@ func (s *Service) Restore(ctx context.Context, ws, id string, expectedVersion *i
 			if err != nil {
 				return nil, err
 			}
-			n, faults, w, err := voc.check(where, id, seg.Kind)
+			n, faults, w, err := voc.check(where, id, seg.Kind, nil, false)
 			if err != nil {
 				return nil, err
 			}

@@ -45,7 +45,8 @@ type CreateInput struct {
 	// segment; with another input it is CONFLICT, reason IDEMPOTENCY_KEY_REUSED.
 	IdempotencyKey string
 
-	origin string // what a list is to be filled from, to tell repetitions
+	origin string          // what a list is to be filled from, to tell repetitions
+	rests  []core.Category // what that rests on
 }
 
 // Outcome is a changed segment and what follows from the change.
@@ -67,6 +68,10 @@ func (s *Service) Create(ctx context.Context, ws string, in CreateInput) (*Outco
 		id = core.HashID(core.PrefixSegment, ws, "idem", in.IdempotencyKey)
 	}
 	sum, err := in.sum()
+	if err != nil {
+		return nil, err
+	}
+	by, err := s.look(ctx, ws)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +97,7 @@ func (s *Service) Create(ctx context.Context, ws string, in CreateInput) (*Outco
 		if voc.segments[id] != nil {
 			return nil, errTaken
 		}
-		seg, warnings, err = s.draft(voc, id, &in, at)
+		seg, warnings, err = s.draft(voc, id, &in, at, by)
 		if err != nil {
 			return nil, err
 		}
@@ -130,11 +135,11 @@ func (s *Service) repeated(ctx context.Context, ws, id, sum string) (*Outcome, e
 }
 
 // draft checks in and returns the segment that it describes.
-func (s *Service) draft(voc *vocabulary, id string, in *CreateInput, at time.Time) (*Segment, []condition.Warning, error) {
+func (s *Service) draft(voc *vocabulary, id string, in *CreateInput, at time.Time, by *sight) (*Segment, []condition.Warning, error) {
 	seg := &Segment{
 		Meta: store.Meta{ID: store.Key(voc.ws, id)}, Name: strings.TrimSpace(in.Name), Description: in.Description,
 		Kind: in.Kind, Status: Building, Version: 1, TimeZone: in.TimeZone, ZoneOfProfile: in.ZoneOfProfile,
-		Tags: tidyTags(in.Tags), CreatedAt: millis(at), UpdatedAt: millis(at),
+		Tags: tidyTags(in.Tags), Rests: in.rests, CreatedAt: millis(at), UpdatedAt: millis(at),
 	}
 	if seg.Kind == "" {
 		seg.Kind = Dynamic
@@ -147,7 +152,7 @@ func (s *Service) draft(voc *vocabulary, id string, in *CreateInput, at time.Tim
 			faults = append(faults, invalid("STATIC_WHERE", "a static list has no condition; leave it out, or make the segment DYNAMIC").At("where"))
 		}
 	} else {
-		n, more, w, err := voc.check(in.Where, id, seg.Kind)
+		n, more, w, err := voc.check(in.Where, id, seg.Kind, by, in.ZoneOfProfile)
 		if err != nil {
 			return nil, nil, err
 		}

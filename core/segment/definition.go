@@ -42,6 +42,7 @@ type Segment struct {
 	ZoneOfProfile  bool             `bson:"zoneOfProfile,omitempty"` // the profile's own zone, TimeZone when it has none
 	Tags           []string         `bson:"tags,omitempty"`          // sorted
 	Refers         []string         `bson:"refers,omitempty"`        // sorted: seg_… that the condition names
+	Rests          []core.Category  `bson:"rests,omitempty"`         // of a list made of other segments: what those rested on then
 	CreatedAt      time.Time        `bson:"createdAt"`
 	UpdatedAt      time.Time        `bson:"updatedAt"`
 	Backfill       string           `bson:"backfill,omitempty"` // job_… that works, or worked, on the present definition

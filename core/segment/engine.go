@@ -45,6 +45,8 @@ type Options struct {
 	ObjectTypes func(ctx context.Context, ws string) (map[string]condition.ObjectVocabulary, error)
 	// Purposes lists the purposes that consents are given for; nil: not checked.
 	Purposes func(ctx context.Context, ws string) ([]string, error)
+	// Gate returns what the actor of ctx may see; nil: Profiles.Gate.
+	Gate func(ctx context.Context, ws string) (*profile.Gate, error)
 }
 
 // Service answers questions about segments, changes them, and derives who is in
@@ -59,6 +61,7 @@ type Service struct {
 	jobs      *work.Jobs
 	runner    *work.Runner
 	log       *slog.Logger
+	gate      func(ctx context.Context, ws string) (*profile.Gate, error)
 
 	desk desk // of the half that keeps definitions: see vocabulary.go
 
@@ -75,6 +78,9 @@ func New(o Options) *Service {
 	s := &Service{
 		db: o.Store, clock: o.Clock, profiles: o.Profiles, objects: o.Objects, events: o.Events,
 		committer: o.Committer, jobs: o.Jobs, runner: o.Runner, log: o.Logger,
+	}
+	if s.gate = o.Gate; s.gate == nil {
+		s.gate = o.Profiles.Gate
 	}
 	s.desk.open(o)
 	s.register()

@@ -26,24 +26,29 @@ func noProfile(path ...string) *core.Error {
 // Explain evaluates a segment's condition for a person and says why it says what it
 // says, beside what is stored. An archived segment is explained too.
 func (s *Service) Explain(ctx context.Context, ws, segmentID, profileID string) (*Explained, error) {
-	seg, err := s.Get(ctx, ws, segmentID)
+	by, err := s.look(ctx, ws)
 	if err != nil {
 		return nil, err
 	}
-	if seg == nil {
-		return nil, notFound("segmentId")
+	seg, err := by.among(segmentID, "segmentId")
+	if err != nil {
+		return nil, err
 	}
-	out, err := s.explain(ctx, ws, seg, profileID)
+	out, err := s.explain(ctx, by, seg, profileID)
 	return out, fail(err)
 }
 
 // ExplainWhere is Explain for a condition that is not saved.
 func (s *Service) ExplainWhere(ctx context.Context, ws string, in PreviewInput, profileID string) (*Explained, error) {
-	voc, err := s.vocabulary(ctx, ws)
+	by, err := s.look(ctx, ws)
+	if err != nil {
+		return nil, err
+	}
+	voc, err := by.vocabulary()
 	if err != nil {
 		return nil, fail(err)
 	}
-	n, faults, _, err := s.checkWhere(ctx, voc, in.Where, in.SegmentID)
+	n, faults, _, err := s.checkWhere(ctx, voc, in.Where, in.SegmentID, by, in.ZoneOfProfile)
 	if err != nil {
 		return nil, fail(err)
 	}
@@ -57,18 +62,22 @@ func (s *Service) ExplainWhere(ctx context.Context, ws string, in PreviewInput, 
 	if faults := define(draft, n); len(faults) > 0 {
 		return nil, faultsAt(faults)
 	}
-	out, err := s.explain(ctx, ws, draft, profileID)
+	out, err := s.explain(ctx, by, draft, profileID)
 	return out, fail(err)
 }
 
 // explain evaluates the condition of a segment, stored or drafted, for a person.
-func (s *Service) explain(ctx context.Context, ws string, seg *Segment, profileID string) (*Explained, error) {
+func (s *Service) explain(ctx context.Context, by *sight, seg *Segment, profileID string) (*Explained, error) {
+	ws := by.ws
 	p, err := s.profiles.Get(ctx, ws, profileID)
 	if err != nil {
 		return nil, err
 	}
-	if p == nil {
+	if ok, _ := by.gate.Admits(ctx, p); !ok { // no different from one who is not there
 		return nil, noProfile("profileId")
+	}
+	if err := by.gate.Note(ctx, "profile", p.ProfileID()); err != nil {
+		return nil, err
 	}
 	out := &Explained{}
 	if seg.ID != "" {

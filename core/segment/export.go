@@ -26,7 +26,7 @@ type ExportInput struct {
 	// Fields are what is told of each member: "profileId", "enteredAt",
 	// "identifiers" (all of them), "identifiers.email" (those of a namespace),
 	// "traits" (all of them), "traits.address.city" (one). None means profileId
-	// and enteredAt. What the caller may not see is the caller's to leave out.
+	// and enteredAt.
 	Fields []string
 	// After is the profile id of the last member that was received; "" begins.
 	After string
@@ -43,20 +43,25 @@ const exportPage = 500
 // with the segment. write is called with whole lines; an error of it ends the
 // export, and After goes on behind the last line that was taken. CSV begins with a
 // header, on resumption too. Values that a spreadsheet would run as a formula are
-// quoted by an apostrophe.
+// quoted by an apostrophe. Only those are told of who may be seen, asked anew for each
+// page; a field that the caller may not read in clear is FORBIDDEN, reason
+// PROTECTED_FIELD, where it is named, and left out of what names all of them.
 func (s *Service) Export(ctx context.Context, ws string, in ExportInput, write func([]byte) error) (int64, error) {
-	seg, err := s.Get(ctx, ws, in.SegmentID)
+	by, err := s.look(ctx, ws)
 	if err != nil {
 		return 0, err
 	}
-	if seg == nil {
-		return 0, notFound("segmentId")
+	if _, err := by.among(in.SegmentID, "segmentId"); err != nil {
+		return 0, err
 	}
 	if in.After != "" && core.IDPrefix(in.After) != core.PrefixProfile {
 		return 0, invalid("AFTER", "after is the id of the last profile that was received").At("after")
 	}
 	x, err := newExporter(in)
 	if err != nil {
+		return 0, err
+	}
+	if err := by.exports(x.fields); err != nil {
 		return 0, err
 	}
 	var n int64
@@ -71,18 +76,13 @@ func (s *Service) Export(ctx context.Context, ws string, in ExportInput, write f
 		if err != nil || len(members) == 0 {
 			return n, fail(err)
 		}
-		var people []*profile.Profile
-		ids := make([]string, len(members))
-		for i, m := range members {
-			ids[i] = m.Profile
-		}
-		if err := audit.Note(ctx, audit.Seen{Resource: in.SegmentID, Fields: x.fields, Profiles: ids}); err != nil {
+		members, people, err := s.exported(ctx, ws, in.SegmentID, members, x.reads)
+		if err != nil {
 			return n, err
 		}
-		if x.reads {
-			if people, err = s.profiles.GetMany(ctx, ws, ids); err != nil {
-				return n, fail(err)
-			}
+		ids := idsOf(members, func(m *Membership) string { return m.Profile })
+		if err := audit.Note(ctx, audit.Seen{Resource: in.SegmentID, Fields: x.fields, Profiles: ids}); err != nil {
+			return n, err
 		}
 		for i, m := range members {
 			var p *profile.Profile

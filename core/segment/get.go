@@ -146,10 +146,23 @@ func (s *Service) Tags(ctx context.Context, ws string) ([]string, error) {
 	return slices.Compact(out), nil
 }
 
-// Size returns how many members a segment has, from its counter: exact when it is
-// live or archived. While it is built it is what was found so far, without bounds:
-// Low and High are 0.
+// Size returns how many members a segment has, from its counter, whether each of them
+// may be seen or not: exact when it is live or archived. While it is built it is what
+// was found so far, without bounds: Low and High are 0. The error is FORBIDDEN, reason
+// PROTECTED_SEGMENT, for whoever may not read what the segment rests on.
 func (s *Service) Size(ctx context.Context, ws string, seg *Segment) (Count, error) {
+	by, err := s.look(ctx, ws)
+	if err != nil {
+		return Count{}, err
+	}
+	if err := by.readable(seg); err != nil {
+		return Count{}, err
+	}
+	n, err := s.size(ctx, ws, seg)
+	return n, fail(err)
+}
+
+func (s *Service) size(ctx context.Context, ws string, seg *Segment) (Count, error) {
 	sums, err := store.Sum(ctx, s.db, ws, sizeCounter(seg.SegmentID()))
 	if err != nil {
 		return Count{}, fail(err)
@@ -162,8 +175,16 @@ func (s *Service) Size(ctx context.Context, ws string, seg *Segment) (Count, err
 }
 
 // Words returns a segment's condition in English words, "" for a list. Nested
-// segments are called by their names.
+// segments are called by their names. Whoever may not read what it rests on gets the
+// categories of that alone: see CoverWords.
 func (s *Service) Words(ctx context.Context, ws string, seg *Segment) (string, error) {
+	hidden, err := s.Hidden(ctx, ws, seg)
+	if err != nil {
+		return "", err
+	}
+	if len(hidden) > 0 {
+		return CoverWords(hidden), nil
+	}
 	n, err := s.nodeOf(seg)
 	if n == nil || err != nil {
 		return "", fail(err)

@@ -29,15 +29,23 @@ type Region struct {
 
 // Overlap counts who is in which of two to five segments, from their memberships as
 // they are while it reads: each segment's members are walked once in the order of
-// their ids, side by side, in constant memory.
+// their ids, side by side, in constant memory. Those who may not be seen do not count.
 func (s *Service) Overlap(ctx context.Context, ws string, ids []string) (*Overlap, error) {
 	if len(ids) < 2 || len(ids) > MaxOverlap {
 		return nil, invalid("OVERLAP", "lay 2 to %d segments over each other, not %d", MaxOverlap, len(ids)).At("segmentIds")
 	}
-	if err := s.exist(ctx, ws, ids); err != nil {
+	by, err := s.look(ctx, ws)
+	if err != nil {
 		return nil, err
 	}
-	counts, err := s.regions(ctx, ws, ids)
+	if err := by.exist(ids); err != nil {
+		return nil, err
+	}
+	whose, err := by.audience()
+	if err != nil {
+		return nil, fail(err)
+	}
+	counts, err := s.regions(ctx, ws, ids, whose)
 	if err != nil {
 		return nil, fail(err)
 	}
@@ -61,7 +69,7 @@ func (s *Service) Overlap(ctx context.Context, ws string, ids []string) (*Overla
 }
 
 // regions counts people by the set of segments that they are in, as a bit mask.
-func (s *Service) regions(ctx context.Context, ws string, ids []string) ([]int64, error) {
+func (s *Service) regions(ctx context.Context, ws string, ids []string, whose *audience) ([]int64, error) {
 	cuts, err := s.cuts(ctx, ws)
 	if err != nil {
 		return nil, err
@@ -74,7 +82,18 @@ func (s *Service) regions(ctx context.Context, ws string, ids []string) ([]int64
 		for i, id := range ids {
 			streams[i] = openMembers(ctx, s.db, ws, id, r)
 		}
-		if err := mergeMembers(streams, func(mask uint) { counts[mask]++ }); err != nil {
+		var people *keyStream
+		if whose != nil && whose.each {
+			people = openProfiles(ctx, s.db, ws, r)
+		}
+		err := mergeMembers(streams, func(id string, mask uint) error {
+			ok, err := whose.has(ctx, people, id)
+			if ok {
+				counts[mask]++
+			}
+			return err
+		})
+		if err != nil {
 			return err
 		}
 		mu.Lock()
@@ -89,16 +108,18 @@ func (s *Service) regions(ctx context.Context, ws string, ids []string) ([]int64
 
 // mergeMembers walks streams side by side and calls f once for each person with the
 // streams that have them.
-func mergeMembers(streams []*keyStream, f func(mask uint)) error {
+func mergeMembers(streams []*keyStream, f func(id string, mask uint) error) error {
 	for {
-		_, mask, err := advance(streams)
+		id, mask, err := advance(streams)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		f(mask)
+		if err := f(id, mask); err != nil {
+			return err
+		}
 	}
 }
 

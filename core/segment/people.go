@@ -46,27 +46,34 @@ func (s *Service) People(ctx context.Context, ws string, in PeopleInput, w core.
 	if err != nil {
 		return nil, err
 	}
+	by, err := s.look(ctx, ws)
+	if err != nil {
+		return nil, err
+	}
 	var q *question
 	if in.Where != nil {
-		if q, err = s.wonder(ctx, ws, in); err != nil {
+		if q, err = s.wonder(ctx, by, in); err != nil {
 			return nil, fail(err)
 		}
 	}
 	if in.SegmentID != "" {
-		seg, err := s.Get(ctx, ws, in.SegmentID)
-		if err == nil && seg == nil {
-			err = notFound("segmentId")
-		}
-		if err != nil {
+		if _, err := by.among(in.SegmentID, "segmentId"); err != nil {
 			return nil, err
 		}
+	}
+	whose, err := by.audience()
+	if err != nil {
+		return nil, fail(err)
 	}
 	low, high := after, before
 	if in.Descending {
 		low, high = before, after
 	}
-	walk := &peopleWalk{s: s, ws: ws, q: q, segment: in.SegmentID, limit: w.Limit, reverse: in.Descending != w.Backward, until: time.Now().Add(peopleTime)}
+	walk := &peopleWalk{s: s, ws: ws, q: q, whose: whose, segment: in.SegmentID, limit: w.Limit, reverse: in.Descending != w.Backward, until: time.Now().Add(peopleTime)}
 	out, err := walk.page(ctx, low, high)
+	if err == nil {
+		err = by.show(ctx, out.Items)
+	}
 	if err != nil {
 		return nil, fail(err)
 	}
@@ -74,12 +81,12 @@ func (s *Service) People(ctx context.Context, ws string, in PeopleInput, w core.
 }
 
 // wonder checks the condition and prepares it.
-func (s *Service) wonder(ctx context.Context, ws string, in PeopleInput) (*question, error) {
-	voc, err := s.vocabulary(ctx, ws)
+func (s *Service) wonder(ctx context.Context, by *sight, in PeopleInput) (*question, error) {
+	voc, err := by.vocabulary()
 	if err != nil {
 		return nil, err
 	}
-	n, faults, _, err := s.checkWhere(ctx, voc, in.Where, "")
+	n, faults, _, err := s.checkWhere(ctx, voc, in.Where, "", by, false)
 	if err != nil {
 		return nil, err
 	}
@@ -90,20 +97,23 @@ func (s *Service) wonder(ctx context.Context, ws string, in PeopleInput) (*quest
 	if err := faultsAt(faults); err != nil {
 		return nil, err
 	}
-	return s.ask(ctx, ws, seg)
+	return s.ask(ctx, by.ws, seg)
 }
 
 // checkWhere is vocabulary.check for a condition that is not saved. What is wrong by
 // what a cache says is looked at again: a type or a trait that was just made is there.
-func (s *Service) checkWhere(ctx context.Context, voc *vocabulary, where any, self string) (*condition.Node, []*core.Error, []condition.Warning, error) {
-	n, faults, warnings, err := voc.check(where, self, Dynamic)
+func (s *Service) checkWhere(ctx context.Context, voc *vocabulary, where any, self string, by *sight, zoned bool) (*condition.Node, []*core.Error, []condition.Warning, error) {
+	n, faults, warnings, err := voc.check(where, self, Dynamic, by, zoned)
+	if core.CodeOf(err) == core.Forbidden {
+		return nil, nil, nil, err
+	}
 	if err == nil && len(faults)+len(warnings) == 0 {
 		return n, nil, nil, nil
 	}
 	if voc, err = s.vocabularyNow(ctx, voc.ws); err != nil {
 		return nil, nil, nil, err
 	}
-	return voc.check(where, self, Dynamic)
+	return voc.check(where, self, Dynamic, by, zoned)
 }
 
 // turn puts a page in the order that was asked for; it was filled in the order of
@@ -142,6 +152,7 @@ type peopleWalk struct {
 	s           *Service
 	ws, segment string
 	q           *question // nil: everybody
+	whose       *audience // who may be seen at all
 	limit       int
 	reverse     bool
 	until       time.Time
@@ -172,6 +183,9 @@ func (w *peopleWalk) page(ctx context.Context, low, high string) (*People, error
 				return nil, err
 			}
 			at = p.ProfileID()
+			if !w.whose.admits(ctx, p) {
+				continue // no cursor tells of them, unless the page must end here
+			}
 			out.End = personCursor(at)
 			if out.Start == "" {
 				out.Start = out.End
@@ -183,6 +197,9 @@ func (w *peopleWalk) page(ctx context.Context, low, high string) (*People, error
 		}
 		if time.Now().After(w.until) {
 			w.more = true
+			if out.End = personCursor(at); out.Start == "" {
+				out.Start = out.End
+			}
 			return out, nil
 		}
 	}
@@ -212,20 +229,25 @@ func (w *peopleWalk) in(ctx context.Context, p *profile.Profile, b *Behaviour) (
 	return w.q.program.Evaluate(f, w.q.now).Value, f.fault
 }
 
-// CountPeople returns how many people in describes, looking at everybody where a
-// condition is given: TOO_COMPLEX, reason PREVIEW_TOO_LARGE, when that takes too long.
+// CountPeople returns how many people who may be seen in describes, looking at everybody
+// where a condition is given: TOO_COMPLEX, reason PREVIEW_TOO_LARGE, when that takes too
+// long.
 func (s *Service) CountPeople(ctx context.Context, ws string, in PeopleInput) (int64, error) {
 	where := in.Where
 	switch {
 	case where == nil && in.SegmentID == "":
-		return s.profiles.Count(ctx, ws)
+		return s.profiles.CountShown(ctx, ws)
 	case where == nil:
-		seg, err := s.Get(ctx, ws, in.SegmentID)
-		if err != nil || seg == nil {
+		by, err := s.look(ctx, ws)
+		if err != nil {
 			return 0, err
 		}
-		n, err := s.Size(ctx, ws, seg)
-		return n.Value, err
+		seg, err := by.among(in.SegmentID, "segmentId")
+		if err != nil {
+			return 0, err
+		}
+		n, err := by.countMembers(ctx, seg)
+		return n, fail(err)
 	case in.SegmentID != "":
 		member := map[string]any{"segment": map[string]any{"id": in.SegmentID}}
 		where = map[string]any{"and": []any{member, where}}

@@ -38,9 +38,13 @@ const (
 )
 
 // Preview evaluates a condition that is not saved: over everybody or over a sample of
-// people by their buckets, with a 95% interval.
+// people by their buckets, with a 95% interval. It counts those who may be seen.
 func (s *Service) Preview(ctx context.Context, ws string, in PreviewInput) (*Preview, error) {
-	voc, err := s.vocabulary(ctx, ws)
+	by, err := s.look(ctx, ws)
+	if err != nil {
+		return nil, err
+	}
+	voc, err := by.vocabulary()
 	if err != nil {
 		return nil, fail(err)
 	}
@@ -50,12 +54,15 @@ func (s *Service) Preview(ctx context.Context, ws string, in PreviewInput) (*Pre
 		if seg == nil {
 			return nil, notFound("segmentId")
 		}
+		if err := by.members(seg); err != nil {
+			return nil, core.AsError(err).At("segmentId")
+		}
 		draft.ID = seg.ID
 		if in.TimeZone == "" {
 			draft.TimeZone, draft.ZoneOfProfile = seg.TimeZone, seg.ZoneOfProfile
 		}
 	}
-	n, faults, warnings, err := s.checkWhere(ctx, voc, in.Where, in.SegmentID)
+	n, faults, warnings, err := s.checkWhere(ctx, voc, in.Where, in.SegmentID, by, draft.ZoneOfProfile)
 	if err != nil {
 		return nil, fail(err)
 	}
@@ -68,7 +75,7 @@ func (s *Service) Preview(ctx context.Context, ws string, in PreviewInput) (*Pre
 	if faults := define(draft, n); len(faults) > 0 {
 		return nil, faultsAt(faults)
 	}
-	out, err := s.previewDraft(ctx, ws, draft, in.Exact)
+	out, err := s.previewDraft(ctx, by, draft, in.Exact)
 	if err != nil {
 		return nil, fail(err)
 	}
@@ -89,9 +96,13 @@ const (
 // previewDraft asks the condition of a segment, stored or drafted, of the workspace's
 // people, and compares with the members of the segment when it has an id. What takes
 // too long to count is estimated, unless the caller insists.
-func (s *Service) previewDraft(ctx context.Context, ws string, seg *Segment, exact bool) (*Preview, error) {
+func (s *Service) previewDraft(ctx context.Context, by *sight, seg *Segment, exact bool) (*Preview, error) {
+	ws := by.ws
 	q, err := s.ask(ctx, ws, seg)
 	if err != nil {
+		return nil, err
+	}
+	if q.whose, err = by.audience(); err != nil {
 		return nil, err
 	}
 	people, err := s.people(ctx, ws)

@@ -154,6 +154,9 @@ func (q *question) walk(ctx context.Context, r keyRange, segmentID string) (*tal
 		if err != nil {
 			return nil, err
 		}
+		if in, member, err = q.counts(ctx, people.doc(), p, in, member); err != nil {
+			return nil, err
+		}
 		t.note(p, in, member)
 		people.next()
 	}

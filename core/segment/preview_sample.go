@@ -120,7 +120,11 @@ func (q *question) page(ctx context.Context, people []bson.Raw, segmentID string
 		if err != nil {
 			return err
 		}
-		t.note(p, in, stored[i] != nil)
+		member := stored[i] != nil
+		if in, member, err = q.counts(ctx, raw, p, in, member); err != nil {
+			return err
+		}
+		t.note(p, in, member)
 	}
 	return nil
 }

@@ -24,6 +24,7 @@ type question struct {
 	needs   condition.Needs
 	set     *Set
 	wanted  wanted
+	whose   *audience               // who counts; nil: everybody
 	reads   bool                    // behaviours are read
 	kept    []string                // ledgers that behaviours hold for everybody
 	fresh   []*condition.LedgerFold // ledgers that nobody keeps: folded from a person's events
@@ -187,4 +188,14 @@ func (q *question) matches(ctx context.Context, raw bson.Raw, b *Behaviour, p *p
 	}
 	in := q.program.Evaluate(f, q.now).Value
 	return in, f.fault
+}
+
+// counts takes somebody who may not be seen for somebody who neither meets the condition
+// nor is a member.
+func (q *question) counts(ctx context.Context, raw bson.Raw, p *profile.Profile, in, member bool) (bool, bool, error) {
+	if q.whose.everybody() || !in && !member {
+		return in, member, nil
+	}
+	ok, err := q.whose.admitsRaw(ctx, p.ProfileID(), raw)
+	return in && ok, member && ok, err
 }

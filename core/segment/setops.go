@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/headwater-cdp/headwater/core"
 )
 
 // Operation is an operation on sets of people.
@@ -51,7 +53,11 @@ func (s *Service) CreateFrom(ctx context.Context, ws string, in CombineInput) (*
 	if in.Operation != Union && in.Operation != Intersection && in.Operation != Difference {
 		return nil, invalid("OPERATION", "the operation is UNION, INTERSECTION or DIFFERENCE").At("operation")
 	}
-	if err := s.exist(ctx, ws, in.Segments); err != nil {
+	by, err := s.look(ctx, ws)
+	if err != nil {
+		return nil, err
+	}
+	if err := by.exist(in.Segments); err != nil {
 		return nil, err
 	}
 	out := CreateInput{Name: in.Name, Description: in.Description, Tags: in.Tags, IdempotencyKey: in.IdempotencyKey}
@@ -78,9 +84,10 @@ func (op Operation) where(ids []string) any {
 	return map[string]any{"and": nodes}
 }
 
-// exist refuses segments that are not there, and those named twice.
-func (s *Service) exist(ctx context.Context, ws string, ids []string) error {
-	segs, err := s.GetMany(ctx, ws, ids)
+// exist refuses segments that are not there, those named twice, and those whose members
+// the actor may not see.
+func (v *sight) exist(ids []string) error {
+	segs, err := v.s.GetMany(v.ctx, v.ws, ids)
 	if err != nil {
 		return err
 	}
@@ -90,6 +97,9 @@ func (s *Service) exist(ctx context.Context, ws string, ids []string) error {
 		}
 		if segs[i] == nil {
 			return notFound("segmentIds", strconv.Itoa(i))
+		}
+		if err := v.members(segs[i]); err != nil {
+			return core.AsError(err).At("segmentIds", strconv.Itoa(i))
 		}
 	}
 	return nil

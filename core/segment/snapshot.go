@@ -36,12 +36,13 @@ type SnapshotResult struct {
 // Snapshot makes a static list of a segment's members. The job copies them in the
 // order of their ids; who enters or leaves meanwhile may be on the list or not.
 func (s *Service) Snapshot(ctx context.Context, ws string, in SnapshotInput) (*Outcome, error) {
-	seg, err := s.Get(ctx, ws, in.SegmentID)
+	by, err := s.look(ctx, ws)
 	if err != nil {
 		return nil, err
 	}
-	if seg == nil {
-		return nil, notFound("segmentId")
+	seg, err := by.among(in.SegmentID, "segmentId")
+	if err != nil {
+		return nil, err
 	}
 	if in.Name == "" {
 		in.Name = seg.Name + " " + s.clock.Now().UTC().Format("2006-01-02")
@@ -53,6 +54,10 @@ func (s *Service) Snapshot(ctx context.Context, ws string, in SnapshotInput) (*O
 
 // freeze makes a static list and starts the job that fills it.
 func (s *Service) freeze(ctx context.Context, ws string, in CreateInput, from snapshotInput) (*Outcome, error) {
+	var err error
+	if in.rests, err = s.restsOf(ctx, ws, from.Of); err != nil {
+		return nil, fail(err)
+	}
 	out, err := s.Create(ctx, ws, in)
 	if err != nil {
 		return nil, err
@@ -92,7 +97,7 @@ func (s *Service) runSnapshot(ctx context.Context, run *work.JobRun) error {
 		if seg == nil {
 			return notFound("segmentId")
 		}
-		size, err := s.Size(ctx, ws, seg)
+		size, err := s.size(ctx, ws, seg)
 		if err != nil {
 			return err
 		}

@@ -2,8 +2,8 @@ package segment
 
 import (
 	"context"
-	"time"
 
+	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
@@ -14,12 +14,75 @@ func (s *Service) ChangesAt(ctx context.Context, keys []string) ([]*Change, erro
 	return out, fail(err)
 }
 
+// Watch returns the segment whose members the actor may follow. Errors are those of
+// Members.
+func (s *Service) Watch(ctx context.Context, ws, id string) (*Segment, error) {
+	by, err := s.look(ctx, ws)
+	if err != nil {
+		return nil, err
+	}
+	return by.among(id, "segmentId")
+}
+
+// Heard returns what a follower of a segment may hear of now: the changes in their places,
+// nil for those about people who may not be seen. The gate is asked anew each time; an
+// error ends the stream, since what the segment rests on may no longer be read.
+func (s *Service) Heard(ctx context.Context, ws, id string, changes []*Change) ([]*Change, error) {
+	_, whose, err := s.lookAt(ctx, ws, id)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*Change, len(changes))
+	var there []*Change
+	var places []int
+	for i, c := range changes {
+		if c != nil && c.Segment == id {
+			there, places = append(there, c), append(places, i)
+		}
+	}
+	if err := keep(ctx, whose, there, func(c *Change) string { return c.Profile }); err != nil {
+		return nil, fail(err)
+	}
+	for i, c := range there {
+		out[places[i]] = c
+	}
+	return out, nil
+}
+
 // CountChanges returns how many changes Service.Changes lists. It walks them.
 func (s *Service) CountChanges(ctx context.Context, ws, id string) (int64, error) {
 	if !isSegment(id) {
 		return 0, notFound("id")
 	}
-	n, err := Changes.Count(ctx, s.db, everyKey(ws, id+"/"))
+	_, whose, err := s.lookAt(ctx, ws, id)
+	if err != nil {
+		return 0, err
+	}
+	if whose.everybody() {
+		n, err := Changes.Count(ctx, s.db, everyKey(ws, id+"/"))
+		return n, fail(err)
+	}
+	var n int64
+	var ids []string
+	flush := func() error {
+		ok, err := whose.admitsIDs(ctx, ids)
+		for _, yes := range ok {
+			if yes {
+				n++
+			}
+		}
+		ids = ids[:0]
+		return err
+	}
+	err = Changes.Each(ctx, s.db, everyKey(ws, id+"/"), func(c *Change) error {
+		if ids = append(ids, c.Profile); len(ids) < peopleChunk {
+			return nil
+		}
+		return flush()
+	})
+	if err == nil {
+		err = flush()
+	}
 	return n, fail(err)
 }
 
@@ -35,6 +98,19 @@ func (s *Service) CountVersions(ctx context.Context, ws, id string) (int64, erro
 // PresentMemberships is MembershipsOf without history for many people at once, given
 // by the ids of their profiles as they are now.
 func (s *Service) PresentMemberships(ctx context.Context, ws string, profileIDs []string) ([][]Stay, error) {
+	out := make([][]Stay, len(profileIDs))
+	by, err := s.look(ctx, ws)
+	if err != nil || !by.gate.Category(core.Behaviour).Allowed() {
+		return out, err
+	}
+	whose, err := by.audience()
+	if err != nil {
+		return nil, fail(err)
+	}
+	ok, err := whose.admitsIDs(ctx, profileIDs)
+	if err != nil {
+		return nil, fail(err)
+	}
 	keys := make([]string, len(profileIDs))
 	for i, id := range profileIDs {
 		keys[i] = store.Key(ws, id)
@@ -47,16 +123,10 @@ func (s *Service) PresentMemberships(ctx context.Context, ws string, profileIDs 
 	if err != nil {
 		return nil, fail(err)
 	}
-	out := make([][]Stay, len(found))
+	tells := by.teller(voc)
 	for i, b := range found {
-		if b == nil {
-			continue
-		}
-		for _, m := range b.Members {
-			if seg := voc.segments[m.Segment]; seg != nil && seg.Status == Archived {
-				continue
-			}
-			out[i] = append(out[i], Stay{SegmentID: m.Segment, EnteredAt: time.UnixMilli(m.Since).UTC()})
+		if b != nil && ok[i] {
+			out[i] = present(voc, b, tells)
 		}
 	}
 	return out, nil

@@ -62,6 +62,9 @@ func newProcess(db store.Store, clock core.Clock) *process {
 	p.segments = segment.New(segment.Options{
 		Store: p.db, Clock: clock, Profiles: p.people, Objects: p.objects, Events: events, Committer: p.pipeline,
 		Jobs: jobs, Runner: p.runner, Logger: quiet, ObjectTypes: p.objects.Vocabulary,
+		Gate: func(ctx context.Context, ws string) (*profile.Gate, error) {
+			return p.people.Gate(core.WithActor(ctx, &core.Actor{Workspace: ws, ID: "system:test"}), ws)
+		},
 	})
 	p.people.SetFold(p.segments)
 	return p

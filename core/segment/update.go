@@ -48,9 +48,13 @@ func (s *Service) Update(ctx context.Context, ws string, in UpdateInput) (*Outco
 	var seg *Segment
 	var warnings []condition.Warning
 	var defined, changed bool
+	by, err := s.look(ctx, ws)
+	if err != nil {
+		return nil, err
+	}
 	draft := func() error {
 		var err error
-		seg, warnings, defined, changed, err = s.redraft(ctx, ws, &in)
+		seg, warnings, defined, changed, err = s.redraft(ctx, ws, &in, by)
 		return err
 	}
 	if in.DryRun {
@@ -60,7 +64,7 @@ func (s *Service) Update(ctx context.Context, ws string, in UpdateInput) (*Outco
 		out := &Outcome{Segment: seg, Warnings: warnings}
 		var err error
 		if defined {
-			out.Preview, err = s.previewDraft(ctx, ws, seg, in.Exact)
+			out.Preview, err = s.previewDraft(ctx, by, seg, in.Exact)
 		}
 		return out, fail(err)
 	}
@@ -77,8 +81,7 @@ func (s *Service) Update(ctx context.Context, ws string, in UpdateInput) (*Outco
 		}
 		return []store.Op{Segments.Replace(seg), Versions.Insert(versionOf(ctx, seg, voc.names(), s.clock.Now()))}, nil
 	}
-	err := draft()
-	if err != nil {
+	if err := draft(); err != nil {
 		return nil, fail(err)
 	}
 	var job string
@@ -106,7 +109,7 @@ func (s *Service) Update(ctx context.Context, ws string, in UpdateInput) (*Outco
 
 // redraft reads a segment and changes it as in says. defined tells that the members
 // may be others then, changed that anything is different.
-func (s *Service) redraft(ctx context.Context, ws string, in *UpdateInput) (seg *Segment, warnings []condition.Warning, defined, changed bool, err error) {
+func (s *Service) redraft(ctx context.Context, ws string, in *UpdateInput, by *sight) (seg *Segment, warnings []condition.Warning, defined, changed bool, err error) {
 	voc, err := s.vocabularyNow(ctx, ws)
 	if err != nil {
 		return nil, nil, false, false, err
@@ -131,7 +134,11 @@ func (s *Service) redraft(ctx context.Context, ws string, in *UpdateInput) (seg 
 	}
 	var faults []*core.Error
 	if in.redefines() {
-		if faults, warnings, err = s.redefined(ctx, voc, in, seg); err != nil {
+		// Who leaves and who enters tells of the present condition too.
+		if err := by.readable(old); err != nil {
+			return nil, nil, false, false, core.AsError(err).At("id")
+		}
+		if faults, warnings, err = s.redefined(ctx, voc, in, seg, by); err != nil {
 			return nil, nil, false, false, err
 		}
 	}
@@ -148,7 +155,7 @@ func (s *Service) redraft(ctx context.Context, ws string, in *UpdateInput) (seg 
 }
 
 // redefined gives a segment the condition and time zone of an update.
-func (s *Service) redefined(ctx context.Context, voc *vocabulary, in *UpdateInput, seg *Segment) ([]*core.Error, []condition.Warning, error) {
+func (s *Service) redefined(ctx context.Context, voc *vocabulary, in *UpdateInput, seg *Segment, by *sight) ([]*core.Error, []condition.Warning, error) {
 	switch {
 	case seg.Kind == Static:
 		return []*core.Error{invalid("STATIC_WHERE", "a static list has no condition; add people to it or remove them").At("id")}, nil, nil
@@ -176,9 +183,9 @@ func (s *Service) redefined(ctx context.Context, voc *vocabulary, in *UpdateInpu
 		seg.ZoneOfProfile = *in.ZoneOfProfile
 	}
 	if where == nil {
-		return nil, nil, nil
+		return nil, nil, by.readable(seg) // in the person's own time zone, perhaps
 	}
-	n, faults, warnings, err := voc.check(where, seg.SegmentID(), seg.Kind)
+	n, faults, warnings, err := voc.check(where, seg.SegmentID(), seg.Kind, by, seg.ZoneOfProfile)
 	if n != nil {
 		faults = append(faults, define(seg, n)...)
 	}

@@ -116,7 +116,7 @@ func TestPurposesAreLookedUpWhereTheyAreKnown(t *testing.T) {
 		v.fields = func() ([]event.FieldDefinition, []string, error) { return nil, nil, nil }
 		tree, err := whereTree(condition.Version, where)
 		require.NoError(t, err)
-		n, faults, warnings, err := v.check(tree, "", Dynamic)
+		n, faults, warnings, err := v.check(tree, "", Dynamic, nil, false)
 		require.NoError(t, err)
 		require.Empty(t, faults)
 		require.NotNil(t, n)
@@ -133,6 +133,6 @@ func TestAVocabularyThatCannotBeReadSaysSo(t *testing.T) {
 	v.fields = func() ([]event.FieldDefinition, []string, error) { return nil, nil, broken }
 	tree, err := whereTree(condition.Version, inRomania)
 	require.NoError(t, err)
-	_, _, _, err = v.check(tree, "", Dynamic)
+	_, _, _, err = v.check(tree, "", Dynamic, nil, false)
 	require.ErrorIs(t, err, broken)
 }

@@ -146,14 +146,15 @@ func (d *desk) drop(ws string) {
 }
 
 // check reads a condition for a segment with an id ("" for none) and returns what is
-// wrong with it and what may be, with paths below "where".
-func (v *vocabulary) check(where any, self string, kind Kind) (*condition.Node, []*core.Error, []condition.Warning, error) {
+// wrong with it and what may be, with paths below "where". The error is FORBIDDEN when
+// the caller may not ask it; nothing else is said of it then.
+func (v *vocabulary) check(where any, self string, kind Kind, by *sight, zoned bool) (*condition.Node, []*core.Error, []condition.Warning, error) {
 	if where == nil {
 		return nil, []*core.Error{invalid("CONDITION_MISSING", "a segment needs a condition, such as {\"trait\":{\"path\":\"email\",\"exists\":true}}").At("where")}, nil, nil
 	}
-	var voc condition.Vocabulary = v
-	if v.purposes != nil {
-		voc = purposed{v}
+	voc, err := v.heard(where, by, zoned)
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	n, faults, warnings := condition.Faults(where, voc, condition.Options{Self: self})
 	if err := v.failed(); err != nil {
@@ -170,6 +171,27 @@ func (v *vocabulary) check(where any, self string, kind Kind) (*condition.Node, 
 		n = nil
 	}
 	return n, faults, warnings, nil
+}
+
+// heard returns what a caller may hear of the vocabulary while a condition is checked,
+// or the refusal of the condition.
+func (v *vocabulary) heard(where any, by *sight, zoned bool) (condition.Vocabulary, error) {
+	if by.all() {
+		if v.purposes != nil {
+			return purposed{v}, nil
+		}
+		return v, nil
+	}
+	if n, err := condition.Parse(where); err == nil { // else what is wrong is told below
+		if err := by.may(n, zoned); err != nil {
+			return nil, core.AsError(err).At("where")
+		}
+	}
+	g := guarded{v, by}
+	if v.purposes != nil && by.gate.Category(core.Consent).Allowed() {
+		return guardedPurposes{g}, nil
+	}
+	return g, nil
 }
 
 // inUse returns how many segments are not archived.

@@ -50,6 +50,9 @@ func process(t testing.TB, b Base) (*ingest.Pipeline, *segment.Service, *work.Ru
 	runner := work.New(work.Options{Store: b.Store, Clock: clock})
 	s := segment.New(segment.Options{
 		Store: b.Store, Clock: clock, Profiles: b.Profiles, Events: b.Events, Committer: p, Jobs: work.NewJobs(runner), Runner: runner,
+		Gate: func(ctx context.Context, ws string) (*profile.Gate, error) {
+			return b.Profiles.Gate(core.WithActor(ctx, &core.Actor{Workspace: ws, ID: "system:bench"}), ws)
+		},
 	})
 	b.Profiles.SetFold(s)
 	return p, s, runner

@@ -1,0 +1,28 @@
+package profile
+
+import (
+	"context"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/store"
+)
+
+// What packages above need of a gate to keep to it where they walk people themselves.
+
+// Everybody reports whether Admits says yes to all people but those whose processing is
+// restricted (Profile.Restricted is not 0): nothing depends on their consent or on the
+// actor's limits.
+func (g *Gate) Everybody() bool { return g.everybody() }
+
+// Note tells the audit that people were shown, by their profile ids. After an error they
+// must not be.
+func (g *Gate) Note(ctx context.Context, resource string, ids ...string) error {
+	return g.note(ctx, resource, ids...)
+}
+
+// VisiblePage reads pages and keeps what may be seen, until the window is full, the list
+// ends or many documents were looked at. keep gets documents and puts nil in the place of
+// those that may not be seen.
+func VisiblePage[T any](w core.Window, read func(core.Window) (store.Page[T], error), keep func([]*T) error) (Listed[T], error) {
+	return visiblePage(w, read, keep)
+}
