@@ -116,6 +116,9 @@ func (b *bundle) judge(d *draft, taken map[string]bool) *core.Error {
 		known := b.claims[c.ID]
 		if known != nil && known.Owner != c.Owner || taken[c.ID] {
 			if f := d.t.exactly(d.fields[n]); f != nil && f.Claim != "" {
+				if f.hidden(b.w.hidden) {
+					return core.Errorf(core.Conflict, ReasonFieldUnique, "another record has a value that only one may have, and that this key may not read")
+				}
 				return notUnique(f).At("fields", f.Key)
 			}
 			return errChanging // only a rule on trial forbids it

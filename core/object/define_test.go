@@ -9,6 +9,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/object"
+	"github.com/headwater-cdp/headwater/core/object/objecttest"
 )
 
 func TestBadDefinitionsAreNamed(t *testing.T) {
@@ -94,7 +95,7 @@ func TestBadDefinitionsAreNamed(t *testing.T) {
 // TestAnotherProcessSeesChangesAtOnce keeps two services on one store.
 func TestAnotherProcessSeesChangesAtOnce(t *testing.T) {
 	f := setup(t)
-	other := object.NewService(object.Options{Store: f.db, Clock: f.clock, Committer: f.commit})
+	other := object.NewService(object.Options{Store: f.db, Clock: f.clock, Committer: f.commit, Gate: objecttest.Everything})
 	f.define(t, object.TypeInput{Key: "pet", Fields: []object.FieldInput{{Key: "a", Type: object.String}}})
 	_, err := other.Type(t.Context(), ws, "pet")
 	require.NoError(t, err)

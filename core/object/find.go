@@ -33,7 +33,8 @@ func (s *Service) Find(ctx context.Context, ws, typeKey string, where *condition
 	return page, n, err
 }
 
-// Page is Find without the count. Cursors stay good whatever the condition.
+// Page is Find without the count. A condition on a field that the actor may not read in
+// clear is FORBIDDEN, reason PROTECTED_FIELD. Cursors stay good whatever the condition.
 func (s *Service) Page(ctx context.Context, ws, typeKey string, where *condition.Node, w core.Window) (store.Page[Record], error) {
 	var page store.Page[Record]
 	q, err := s.query(ctx, ws, typeKey, where)
@@ -100,6 +101,13 @@ func (s *Service) query(ctx context.Context, ws, typeKey string, where *conditio
 		return q, nil
 	}
 	if err := t.fieldsOnly(where); err != nil {
+		return nil, err
+	}
+	g, err := s.gate(ctx, ws)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.askable(g, where); err != nil {
 		return nil, err
 	}
 	if q.program, err = condition.Compile(where, condition.Zone{}); err != nil {

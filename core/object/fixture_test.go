@@ -79,7 +79,7 @@ func setup(t testing.TB) *fixture {
 	f.runner = work.New(work.Options{Store: f.db, Clock: core.SystemClock{}, Logger: slog.New(slog.DiscardHandler)})
 	f.jobs = work.NewJobs(f.runner)
 	f.Service = object.NewService(object.Options{
-		Store: f.db, Clock: f.clock, Committer: f.commit, People: f.people, Jobs: f.jobs,
+		Store: f.db, Clock: f.clock, Committer: f.commit, People: f.people, Jobs: f.jobs, Gate: objecttest.Everything,
 		Uses: func(_ context.Context, _, typeKey, field string) ([]string, error) {
 			if field != "" {
 				typeKey += "." + field

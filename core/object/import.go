@@ -88,6 +88,8 @@ type importInput struct {
 	Format  Format   `bson:"format"`
 	Mapping []mapped `bson:"mapping,omitempty"`
 	Comma   string   `bson:"comma,omitempty"`
+	// Hidden are the categories that whoever imports may not read in clear.
+	Hidden []core.Category `bson:"hidden,omitempty"`
 }
 
 // mapped is a pair of a mapping: a header may hold what a key of a document must
@@ -125,7 +127,11 @@ func (s *Service) StageImport(ctx context.Context, ws string, o ImportOptions, r
 	if err := s.checkImport(ctx, ws, o, buffered); err != nil {
 		return nil, err
 	}
-	in := importInput{Type: o.Type, Format: o.Format}
+	g, err := s.gate(ctx, ws)
+	if err != nil {
+		return nil, err
+	}
+	in := importInput{Type: o.Type, Format: o.Format, Hidden: hidden(g)}
 	for column, target := range o.Mapping {
 		in.Mapping = append(in.Mapping, mapped{column, target})
 	}
@@ -216,20 +222,28 @@ func (s *Service) PreviewImport(ctx context.Context, ws string, o ImportOptions,
 	if err != nil {
 		return nil, outward(err)
 	}
-	results, err := s.preview(ctx, ws, o.Type, some)
+	g, err := s.gate(ctx, ws)
+	if err != nil {
+		return nil, err
+	}
+	results, err := s.preview(ctx, ws, o.Type, some, hidden(g))
 	if err != nil {
 		return nil, outward(err)
 	}
 	out := make([]PreviewRow, len(some))
 	for i := range some {
 		out[i] = PreviewRow{some[i].line, results[i]}
+		if out[i].Outcome == Unchanged && t.hides(hidden(g)) {
+			out[i].Outcome = Updated // that nothing differs would tell of what is there
+		}
 	}
 	return out, nil
 }
 
 // preview drafts the lines and commits nothing.
-func (s *Service) preview(ctx context.Context, ws, typeKey string, rows []row) ([]ItemResult, error) {
+func (s *Service) preview(ctx context.Context, ws, typeKey string, rows []row, hidden []core.Category) ([]ItemResult, error) {
 	w := s.writingOf(ws, typeKey, rows)
+	w.hidden = hidden
 	for _, wave := range waves(w.ids) {
 		good := slices.DeleteFunc(wave, func(i int) bool { return w.results[i].Outcome != "" })
 		b, err := w.draft(ctx, good)

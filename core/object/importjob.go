@@ -65,6 +65,7 @@ func (s *Service) importRows(ctx context.Context, run *work.JobRun, in *importIn
 			break
 		}
 		w := s.writingOf(ws, in.Type, some)
+		w.hidden = in.Hidden
 		for _, wave := range waves(w.ids) {
 			w.all(ctx, slices.DeleteFunc(wave, func(i int) bool { return w.results[i].Outcome != "" }))
 		}

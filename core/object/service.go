@@ -32,6 +32,8 @@ type Options struct {
 	Events    *event.Service // nil: fields are not registered
 	Jobs      *work.Jobs     // nil: nothing can be imported, nor types deleted with their records
 	Logger    *slog.Logger   // nil: slog.Default()
+	// Gate tells what the actor of a call may read; nil: only parts of the system read.
+	Gate Gates
 	// Uses names what uses a type (field "") or one of its fields, relations or
 	// aliases; nil: nothing does.
 	Uses func(ctx context.Context, ws, typeKey, field string) ([]string, error)

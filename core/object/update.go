@@ -37,7 +37,8 @@ type use struct {
 // UpdateType changes a type: what widens it at once, what narrows it once its
 // records were found to agree. Records in the way are CONFLICT, reason
 // RECORDS_BREAK, which names up to 10 of them. What a segment or another type uses
-// cannot be removed: CONFLICT, reason IN_USE.
+// cannot be removed: CONFLICT, reason IN_USE. Who may not read a field in clear can
+// neither narrow it nor say that it holds something else: FORBIDDEN, PROTECTED_FIELD.
 func (s *Service) UpdateType(ctx context.Context, ws string, u TypeUpdate) (*TypeResult, error) {
 	var out *TypeResult
 	err := s.retry(ctx, func() (err error) {
@@ -70,6 +71,13 @@ func (s *Service) update(ctx context.Context, ws string, u TypeUpdate) (*TypeRes
 		return nil, err
 	}
 	if err := s.unused(ctx, t, p.uses); err != nil {
+		return nil, err
+	}
+	g, err := s.gate(ctx, ws)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.guard(t, hidden(g)); err != nil {
 		return nil, err
 	}
 	before, _ := Types.Encode(t)

@@ -32,6 +32,7 @@ type writing struct {
 	ids     []string
 	drafter func(i int) drafter
 	results []ItemResult
+	hidden  []core.Category // that the caller may not read in clear
 }
 
 func (s *Service) write(ctx context.Context, ws, typeKey string, ids []string, of func(int) drafter) ([]ItemResult, error) {
@@ -41,7 +42,11 @@ func (s *Service) write(ctx context.Context, ws, typeKey string, ids []string, o
 	if _, err := s.Type(ctx, ws, typeKey); err != nil {
 		return nil, err
 	}
-	w := &writing{s: s, ws: ws, typeKey: typeKey, ids: ids, drafter: of, results: make([]ItemResult, len(ids))}
+	g, err := s.gate(ctx, ws)
+	if err != nil {
+		return nil, err
+	}
+	w := &writing{s: s, ws: ws, typeKey: typeKey, ids: ids, drafter: of, results: make([]ItemResult, len(ids)), hidden: hidden(g)}
 	for i := range ids {
 		w.results[i].ExternalID = ids[i]
 	}
@@ -158,6 +163,9 @@ func (w *writing) draft(ctx context.Context, indexes []int) (*bundle, error) {
 	now := w.s.o.Clock.Now()
 	for n, i := range indexes {
 		d, bad := w.drafter(i)(t, records[n], now)
+		if bad == nil {
+			bad = w.tells(d)
+		}
 		switch {
 		case bad != nil:
 			w.results[i].Outcome, w.results[i].Err = Failed, bad
@@ -169,6 +177,20 @@ func (w *writing) draft(ctx context.Context, indexes []int) (*bundle, error) {
 		}
 	}
 	return b, nil
+}
+
+// tells refuses to set a unique field that the caller may not read: that the value is
+// taken would tell of another record. What a restored record brings back is no guess.
+func (w *writing) tells(d *draft) *core.Error {
+	if len(w.hidden) == 0 || d.before != nil && d.before.Deleted() {
+		return nil
+	}
+	for _, key := range d.fields {
+		if f := d.t.exactly(key); f != nil && f.hidden(w.hidden) {
+			return protected([]string{key}, []core.Category{f.Category}).At("fields", key)
+		}
+	}
+	return nil
 }
 
 // done notes the success of an item.

@@ -42,7 +42,7 @@ var thingType = object.TypeInput{Key: thing, Name: "Thing", Fields: []object.Fie
 func FindAgreesWithEvaluator(t *testing.T, db store.Store, every int, without ...string) {
 	ctx := t.Context()
 	clock := core.NewVirtualClock(now)
-	s := object.NewService(object.Options{Store: db, Clock: clock, Committer: &Committer{Store: db}})
+	s := object.NewService(object.Options{Store: db, Clock: clock, Committer: &Committer{Store: db}, Gate: Everything})
 	if _, err := s.CreateType(ctx, workspace, thingType); err != nil {
 		t.Fatal(err)
 	}
