@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/store"
@@ -41,7 +42,9 @@ type ListResult struct {
 }
 
 // AddToList adds at most MaxListItems people to a static list. Each that is added
-// is an event, List Joined. What was committed before an error stays.
+// is an event, List Joined. What was committed before an error stays. Who may not be
+// seen is unknown; identifiers that may not be read in clear are FORBIDDEN, reason
+// PROTECTED_FIELD.
 func (s *Service) AddToList(ctx context.Context, ws, id string, items []ListItem) ([]ListResult, error) {
 	return s.changeList(ctx, ws, id, items, true)
 }
@@ -64,7 +67,24 @@ func (s *Service) changeList(ctx context.Context, ws, id string, items []ListIte
 			return nil, invalid("ITEM", "name a person by a profile's id or by an identifier").At("items", strconv.Itoa(i))
 		}
 	}
-	people, err := s.whoIs(ctx, ws, items)
+	by, err := s.look(ctx, ws)
+	if err != nil {
+		return nil, err
+	}
+	for i, it := range items {
+		if it.ProfileID != "" {
+			continue
+		}
+		if err := by.gate.LookUp(it.Identifier.Namespace); err != nil {
+			return nil, core.AsError(err).At("items", strconv.Itoa(i), "identifier")
+		}
+		audit.Lookup(ctx, it.Identifier.Namespace, it.Identifier.Value)
+	}
+	whose, err := by.audience()
+	if err != nil {
+		return nil, fail(err)
+	}
+	people, err := s.whoIs(ctx, ws, items, whose) // who may not be seen is nobody
 	if err != nil {
 		return nil, fail(err)
 	}
@@ -97,7 +117,7 @@ func (s *Service) list(ctx context.Context, ws, id string) (*Segment, error) {
 }
 
 // whoIs returns the profile id of each item, "" where nobody was found.
-func (s *Service) whoIs(ctx context.Context, ws string, items []ListItem) ([]string, error) {
+func (s *Service) whoIs(ctx context.Context, ws string, items []ListItem, whose *audience) ([]string, error) {
 	out := make([]string, len(items))
 	var ids []string
 	var names []event.Identifier
@@ -119,7 +139,7 @@ func (s *Service) whoIs(ctx context.Context, ws string, items []ListItem) ([]str
 	}
 	note := func(found []*profile.Profile, at []int) {
 		for i, p := range found {
-			if p != nil {
+			if whose.admits(ctx, p) {
 				out[at[i]] = p.ProfileID()
 			}
 		}

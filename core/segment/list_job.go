@@ -127,7 +127,7 @@ func (s *Service) whoAre(ctx context.Context, ws string, slice []row) ([]string,
 	out := make([]string, len(slice))
 	for len(items) > 0 {
 		n := min(len(items), MaxListItems)
-		found, err := s.whoIs(ctx, ws, items[:n])
+		found, err := s.whoIs(ctx, ws, items[:n], nil)
 		if err != nil {
 			return nil, err
 		}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/work"
 )
 
@@ -67,6 +68,17 @@ func (s *Service) UploadList(ctx context.Context, ws string, in UploadInput, r i
 	}
 	if in.Comma >= 0x80 || in.Comma == '"' || in.Comma == '\n' || in.Comma == '\r' {
 		return nil, invalid("COMMA", "the separator is one ASCII character").At("comma")
+	}
+	by, err := s.look(ctx, ws)
+	if err != nil {
+		return nil, err
+	}
+	// How many are unknown tells whether somebody has a name: of lines that say their
+	// namespaces themselves, any.
+	for _, c := range []core.Category{core.IdentifierID, core.Contact} {
+		if err := by.gate.UsableCategory(c, "people by their identifiers"); err != nil {
+			return nil, core.AsError(err).At("file")
+		}
 	}
 	job := listInput{List: in.ID, Replace: in.Replace}
 	if err := s.stage(ctx, ws, &job, in, r); err != nil {

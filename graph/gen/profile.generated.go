@@ -2753,6 +2753,32 @@ func (ec *executionContext) marshalNWithheld2ᚕgithubᚗcomᚋheadwaterᚑcdp�
 	return ret
 }
 
+func (ec *executionContext) marshalNWithheld2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚐWithheldᚄ(ctx context.Context, sel ast.SelectionSet, v []*core.Withheld) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNWithheld2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚐWithheld(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNWithheld2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚐWithheld(ctx context.Context, sel ast.SelectionSet, v *core.Withheld) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._Withheld(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNWithheldReason2string(ctx context.Context, v any) (string, error) {
 	res, err := graphql.UnmarshalString(v)
 	return res, graphql.ErrorOnPath(ctx, err)

@@ -2413,9 +2413,12 @@ type Record implements Node {
   type: String! @data(category: NONE)
   """Its type."""
   objectType: ObjectType @data(category: NONE)
-  """Its id in your system, unique in its type."""
-  externalId: String! @data(category: IDENTIFIER)
-  """Its fields as one object, defaults filled in; only the named ones when there are any."""
+  """Its id in your system, unique in its type; null where it may not be read."""
+  externalId: String @data(category: IDENTIFIER)
+  """
+  Its fields as one object, defaults filled in; only the named ones when there are any. Each is shown, masked or left out
+  by the category that its type gives it: withheld tells which.
+  """
   fields(names: [String!]): JSON @data(category: UNCLASSIFIED)
   """Whom and what it relates to."""
   links: [RecordLink!]! @data(category: IDENTIFIER)
@@ -2424,6 +2427,8 @@ type Record implements Node {
     """The key of the relation."""
     relation: String!
   ): [Record!]! @data(category: UNCLASSIFIED)
+  """What of it is hidden or masked: "externalId", "fields.KEY", "links"."""
+  withheld: [Withheld!]! @data(category: NONE)
   """For expectedVersion; each change makes another."""
   version: Int! @data(category: NONE)
   """When it was first written."""
@@ -4501,9 +4506,12 @@ type Segment implements Node {
   status: SegmentStatus! @data(category: NONE)
   """For expectedVersion; each change makes another."""
   version: Int! @data(category: NONE)
-  """The condition, valid as a ConditionInput again; null for a list."""
+  """The condition, valid as a ConditionInput again; null for a list, and for whoever may not read in clear all that it asks about."""
   where: JSON @data(category: NONE)
-  """The condition in English."""
+  """
+  The condition in English. Whoever may not read in clear all that it asks about, directly or by the segments that it
+  names, is told of which categories that is: "a condition on CONTACT data".
+  """
   words: String! @data(category: NONE)
   """The time zone of calendar units, "Europe/Bucharest"; null for UTC."""
   timeZone: String @data(category: NONE)
@@ -4511,11 +4519,17 @@ type Segment implements Node {
   zoneOfProfile: Boolean! @data(category: NONE)
   """Words to find it by."""
   tags: [String!]! @data(category: NONE)
-  """How many members it has now; kept, not counted when asked for."""
-  size: Count! @data(category: NONE)
-  """The members, in the order of their ids."""
+  """
+  How many members it has now; kept, not counted when asked for. It is the segment's whole size, whoever of them the
+  caller may see: members.totalCount counts those. Null for whoever may not read in clear what the condition asks about.
+  """
+  size: Count @data(category: NONE)
+  """
+  The members who may be seen for the purpose of the request, in the order of their ids. FORBIDDEN, reason
+  PROTECTED_SEGMENT, for whoever may not read in clear what the condition asks about.
+  """
   members(first: Int, after: Cursor, last: Int, before: Cursor): SegmentMemberConnection! @data(category: BEHAVIOUR)
-  """Who entered and left, the latest first."""
+  """Who of those who may be seen entered and left, the latest first; errors as of members."""
   history(first: Int, after: Cursor, last: Int, before: Cursor): MembershipEntryConnection! @data(category: BEHAVIOUR)
   """What would break without it: segments whose conditions name it."""
   usedBy: [Node!]! @data(category: NONE)
@@ -4580,9 +4594,9 @@ type SegmentVersion {
   version: Int! @data(category: NONE)
   """What the segment was called."""
   name: String! @data(category: NONE)
-  """The condition, valid as a ConditionInput again; null for a list."""
+  """The condition, valid as a ConditionInput again; null for a list, and as Segment.where is."""
   where: JSON @data(category: NONE)
-  """The condition in English."""
+  """The condition in English, as Segment.words is."""
   words: String! @data(category: NONE)
   """When it was made."""
   at: DateTime! @data(category: NONE)
@@ -7405,6 +7419,8 @@ func (ec *executionContext) childFields_Record(ctx context.Context, field graphq
 		return ec.fieldContext_Record_links(ctx, field)
 	case "related":
 		return ec.fieldContext_Record_related(ctx, field)
+	case "withheld":
+		return ec.fieldContext_Record_withheld(ctx, field)
 	case "version":
 		return ec.fieldContext_Record_version(ctx, field)
 	case "createdAt":

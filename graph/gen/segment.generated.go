@@ -61,6 +61,7 @@ type SegmentRegionResolver interface {
 }
 type SegmentVersionResolver interface {
 	Where(ctx context.Context, obj *segment.Version) (scalar.JSON, error)
+	Words(ctx context.Context, obj *segment.Version) (string, error)
 
 	By(ctx context.Context, obj *segment.Version) (*string, error)
 }
@@ -2172,10 +2173,10 @@ func (ec *executionContext) _Segment_size(ctx context.Context, field graphql.Col
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *view.Count) graphql.Marshaler {
-			return ec.marshalNCount2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋviewᚐCount(ctx, selections, v)
+			return ec.marshalOCount2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋviewᚐCount(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_Segment_size(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -3203,7 +3204,7 @@ func (ec *executionContext) _SegmentVersion_words(ctx context.Context, field gra
 			return ec.fieldContext_SegmentVersion_words(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Words, nil
+			return ec.Resolvers.SegmentVersion().Words(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
@@ -3214,7 +3215,7 @@ func (ec *executionContext) _SegmentVersion_words(ctx context.Context, field gra
 	)
 }
 func (ec *executionContext) fieldContext_SegmentVersion_words(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("SegmentVersion", field, false, false, errors.New("field of type String does not have child fields"))
+	return graphql.NewScalarFieldContext("SegmentVersion", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _SegmentVersion_at(ctx context.Context, field graphql.CollectedField, obj *segment.Version) (ret graphql.Marshaler) {
@@ -5724,7 +5725,7 @@ func (ec *executionContext) _Segment(ctx context.Context, sel ast.SelectionSet, 
 					}
 				}()
 				res = ec._Segment_size(ctx, field, obj)
-				if res == graphql.Null {
+				if res == graphql.RequiredNull {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
 				return res
@@ -6588,10 +6589,43 @@ func (ec *executionContext) _SegmentVersion(ctx context.Context, sel ast.Selecti
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "words":
-			out.Values[i] = ec._SegmentVersion_words(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._SegmentVersion_words(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
 			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "at":
 			out.Values[i] = ec._SegmentVersion_at(ctx, field, obj)
 			if out.Values[i] == graphql.Null {

@@ -25,10 +25,11 @@ func (r segmentFields) Members(ctx context.Context, s *segment.Segment, first *i
 	if err != nil {
 		return nil, err
 	}
-	return view.NewMembers(page, func(ctx context.Context) (int64, error) {
-		n, err := r.Resolver.Segments.Size(ctx, ws, s)
-		return n.Value, err
-	}), nil
+	c := view.NewMembers(page.Page, func(ctx context.Context) (int64, error) {
+		return r.Resolver.Segments.CountMembers(ctx, ws, s.SegmentID())
+	})
+	c.PageInfo.StartCursor, c.PageInfo.EndCursor = text(page.Start), text(page.End)
+	return c, nil
 }
 
 // Node answers SegmentMemberEdge.node.
@@ -51,7 +52,7 @@ func (r segmentFields) History(ctx context.Context, s *segment.Segment, first *i
 	if err != nil {
 		return nil, err
 	}
-	return view.NewConnection(page, func(ctx context.Context) (int64, error) {
+	return listed(page, func(ctx context.Context) (int64, error) {
 		return r.Resolver.Segments.CountChanges(ctx, ws, s.SegmentID())
 	}), nil
 }
@@ -144,11 +145,7 @@ func (r subscription) SegmentMembershipChanged(ctx context.Context, segmentID st
 	if err != nil {
 		return nil, err
 	}
-	seg, err := r.Segments.Get(ctx, ws, segmentID)
-	if err == nil && seg == nil {
-		err = core.Errorf(core.NotFound, "SEGMENT", "there is no segment with this id").At("segmentId")
-	}
-	if err != nil {
+	if _, err := r.Segments.Watch(ctx, ws, segmentID); err != nil {
 		return nil, err
 	}
 	f, err := r.Hub.Subscribe(ctx, at, store.Filter{Spec: segment.Changes.Spec, Prefix: store.Key(ws, segmentID) + "/"})
@@ -158,7 +155,7 @@ func (r subscription) SegmentMembershipChanged(ctx context.Context, segmentID st
 	out := make(chan *view.MembershipChange)
 	go func() {
 		defer close(out)
-		err := inOrder(ctx, f, func(changes []store.Change) error { return r.tellMembers(ctx, changes, out) })
+		err := inOrder(ctx, f, func(changes []store.Change) error { return r.tellMembers(ctx, segmentID, changes, out) })
 		if cerr := f.Close(); err == nil {
 			err = cerr
 		}
@@ -169,8 +166,10 @@ func (r subscription) SegmentMembershipChanged(ctx context.Context, segmentID st
 	return out, nil
 }
 
-// tellMembers reads what changes of the store are about and sends each in its place.
-func (r *Resolver) tellMembers(ctx context.Context, changes []store.Change, out chan<- *view.MembershipChange) error {
+// tellMembers reads what changes of the store are about and sends each in its place. The
+// gate is asked anew before each is sent: while a subscriber took its time the actor may
+// have lost sight of the person, or of what the segment rests on.
+func (r *Resolver) tellMembers(ctx context.Context, segmentID string, changes []store.Change, out chan<- *view.MembershipChange) error {
 	keys := make([]string, len(changes))
 	for i, c := range changes {
 		keys[i] = c.Key
@@ -181,6 +180,13 @@ func (r *Resolver) tellMembers(ctx context.Context, changes []store.Change, out 
 	}
 	for i, c := range found {
 		if c == nil || changes[i].Kind != store.Inserted { // taken away since, or being taken away
+			continue
+		}
+		heard, err := r.Segments.Heard(ctx, workspace(ctx), segmentID, found[i:i+1])
+		if err != nil {
+			return err
+		}
+		if heard[0] == nil {
 			continue
 		}
 		select {

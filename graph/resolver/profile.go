@@ -60,9 +60,6 @@ func (r query) Profiles(ctx context.Context, where *view.Condition, segmentID *s
 		return listed(page, func(ctx context.Context) (int64, error) { return r.Resolver.Profiles.CountShown(ctx, ws) }), nil
 	}
 	found, err := r.Resolver.Segments.People(ctx, ws, in, w)
-	if err == nil {
-		err = seen(ctx, found.Page.Items...)
-	}
 	if err != nil {
 		return nil, each(ctx, err)
 	}

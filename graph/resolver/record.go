@@ -192,13 +192,24 @@ func (r recordFields) ObjectType(ctx context.Context, rec *object.Record) (*obje
 	return found(r.Objects.Type(ctx, workspace(ctx), rec.Type))
 }
 
+// sight returns what the actor may see of a record, and its type; nil for a type that is
+// gone.
+func (r recordFields) sight(ctx context.Context, rec *object.Record) (object.Sight, *object.Type, error) {
+	gate, err := r.gateFor(ctx)
+	if err != nil {
+		return object.Sight{}, nil, err
+	}
+	t, err := r.ObjectType(ctx, rec)
+	return object.Through(gate), t, err
+}
+
 // Fields answers Record.fields.
 func (r recordFields) Fields(ctx context.Context, rec *object.Record, names []string) (scalar.JSON, error) {
-	t, err := r.ObjectType(ctx, rec)
+	see, t, err := r.sight(ctx, rec)
 	if err != nil || t == nil {
 		return nil, err
 	}
-	doc := t.Document(rec)
+	doc, _ := see.Fields(t, rec)
 	if names == nil {
 		return document(doc)
 	}
@@ -218,15 +229,44 @@ func (r recordFields) Fields(ctx context.Context, rec *object.Record, names []st
 	return document(doc)
 }
 
-// Links answers Record.links.
-func (r recordFields) Links(_ context.Context, rec *object.Record) ([]*gen.RecordLink, error) {
+// ExternalID answers Record.externalId.
+func (r recordFields) ExternalID(ctx context.Context, rec *object.Record) (*string, error) {
+	see, _, err := r.sight(ctx, rec)
+	if err != nil {
+		return nil, err
+	}
+	return text(see.ExternalID(rec)), nil
+}
+
+// Withheld answers Record.withheld.
+func (r recordFields) Withheld(ctx context.Context, rec *object.Record) ([]*core.Withheld, error) {
+	see, t, err := r.sight(ctx, rec)
+	if err != nil || t == nil {
+		return []*core.Withheld{}, err
+	}
+	return pointers(see.Withheld(t, rec)), nil
+}
+
+// Links answers Record.links. Those to people who may not be seen are left out.
+func (r recordFields) Links(ctx context.Context, rec *object.Record) ([]*gen.RecordLink, error) {
 	out := []*gen.RecordLink{}
-	for _, l := range rec.LinksOf() {
+	see, t, err := r.sight(ctx, rec)
+	if err != nil || t == nil {
+		return out, err
+	}
+	for _, l := range see.Links(t, rec) {
 		link := &gen.RecordLink{Relation: l.Relation}
 		switch l.Namespace {
 		case "":
-			link.ExternalID = &l.Value
+			link.ExternalID = text(l.Value)
 		case object.ProfileNamespace:
+			p, err := loadProfile(ctx, l.Value)
+			if err != nil {
+				return nil, err
+			}
+			if p == nil {
+				continue
+			}
 			link.ProfileID = &l.Value
 		default:
 			link.Identifier = &profile.Held{Namespace: l.Namespace, Value: l.Value}
@@ -238,6 +278,13 @@ func (r recordFields) Links(_ context.Context, rec *object.Record) ([]*gen.Recor
 
 // Related answers Record.related.
 func (r recordFields) Related(ctx context.Context, rec *object.Record, relation string) ([]*object.Record, error) {
+	see, t, err := r.sight(ctx, rec)
+	if err != nil || t == nil {
+		return nil, err
+	}
+	if err := see.Follows(t, relation); err != nil {
+		return nil, err
+	}
 	return r.Objects.LinkedTo(ctx, workspace(ctx), rec, relation)
 }
 
@@ -248,11 +295,24 @@ func (r profileFields) Objects(ctx context.Context, p *profile.Profile, typeKey 
 		return nil, err
 	}
 	p = p.Whole()
-	ids := make([]event.Identifier, len(p.Identifiers))
-	for i, id := range p.Identifiers {
+	gate, err := r.gateFor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := gate.UsableCategory(core.Behaviour, "the records of a person"); err != nil {
+		return nil, err
+	}
+	named := p // by whose names records are found, as they are and not as they are shown
+	if !gate.Clear() {
+		if named, err = r.Profiles.Get(ctx, workspace(ctx), p.ProfileID()); err != nil || named == nil {
+			return nil, err
+		}
+	}
+	ids := make([]event.Identifier, len(named.Identifiers))
+	for i, id := range named.Identifiers {
 		ids[i] = event.Identifier{Namespace: id.Namespace, Value: id.Value}
 	}
-	all, err := r.Resolver.Objects.Related(ctx, workspace(ctx), typeKey, ids, p.Parts)
+	all, err := r.Resolver.Objects.Related(ctx, workspace(ctx), typeKey, ids, named.Parts)
 	if err != nil {
 		return nil, noType(err)
 	}

@@ -3,6 +3,7 @@ package resolver
 import (
 	"context"
 
+	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/condition"
 	"github.com/headwater-cdp/headwater/core/segment"
@@ -130,8 +131,11 @@ func (r segmentFields) Description(_ context.Context, s *segment.Segment) (*stri
 	return text(s.Description), nil
 }
 
-// Where answers Segment.where.
-func (r segmentFields) Where(_ context.Context, s *segment.Segment) (scalar.JSON, error) {
+// Where answers Segment.where: null for whoever may not read what it asks.
+func (r segmentFields) Where(ctx context.Context, s *segment.Segment) (scalar.JSON, error) {
+	if hidden, err := r.Resolver.Segments.Hidden(ctx, workspace(ctx), s); err != nil || len(hidden) > 0 {
+		return nil, err
+	}
 	return conditionJSON(s.WhereVersion, s.Where)
 }
 
@@ -157,7 +161,10 @@ func (r segmentFields) TimeZone(_ context.Context, s *segment.Segment) (*string,
 // Size answers Segment.size.
 func (r segmentFields) Size(ctx context.Context, s *segment.Segment) (*view.Count, error) {
 	n, err := r.Resolver.Segments.Size(ctx, workspace(ctx), s)
-	if err != nil {
+	switch {
+	case err != nil && core.AsError(err).Reason == "PROTECTED_SEGMENT":
+		return nil, nil
+	case err != nil:
 		return nil, err
 	}
 	return view.NewCount(n), nil
@@ -217,8 +224,23 @@ func (r segmentFields) Versions(ctx context.Context, s *segment.Segment, first *
 }
 
 // Where answers SegmentVersion.where.
-func (r versionFields) Where(_ context.Context, v *segment.Version) (scalar.JSON, error) {
+func (r versionFields) Where(ctx context.Context, v *segment.Version) (scalar.JSON, error) {
+	if hidden, err := r.Segments.HiddenVersion(ctx, workspace(ctx), v); err != nil || len(hidden) > 0 {
+		return nil, err
+	}
 	return conditionJSON(v.WhereVersion, v.Where)
+}
+
+// Words answers SegmentVersion.words.
+func (r versionFields) Words(ctx context.Context, v *segment.Version) (string, error) {
+	hidden, err := r.Segments.HiddenVersion(ctx, workspace(ctx), v)
+	if err != nil {
+		return "", err
+	}
+	if len(hidden) > 0 {
+		return segment.CoverWords(hidden), nil
+	}
+	return v.Words, nil
 }
 
 // By answers SegmentVersion.by.
