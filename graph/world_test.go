@@ -138,7 +138,6 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	w.policy = &tablePolicy{}
 	s.Events = event.NewService(w.db, clock)
 	s.Profiles = profile.NewService(w.db, clock)
-	s.Profiles.SetGate(profile.GateOptions{View: access.ViewOf, Events: s.Events, Pseudonyms: s.Ring.Pseudonymise})
 	s.Ingest = ingest.New(ingest.Options{Store: w.db, Clock: clock, Events: s.Events, Profiles: s.Profiles, Log: logger})
 	s.Consent = consent.NewService(consent.Options{
 		Store: w.db, Clock: clock, People: s.Profiles.ConsentPeople(), Committer: s.Ingest, Tokens: keyring.New(w.db, clock, master), Audit: s.Audit,
@@ -157,6 +156,12 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	})
 	s.Objects.SetUses(s.Segments.ObjectUses)
 	s.Profiles.SetFold(s.Segments)
+	gate := profile.GateOptions{View: access.ViewOf, Events: s.Events, Pseudonyms: s.Ring.Pseudonymise, Members: s.Segments}
+	if s.Consent != nil {
+		gate.Purposes = s.Consent.Register
+	}
+	s.Profiles.SetGate(gate)
+	s.Objects.SetGate(func(ctx context.Context, ws string) (object.Gate, error) { return s.Profiles.Gate(ctx, ws) })
 	s.Privacy = privacy.New(privacy.Options{
 		Store: w.db, Clock: clock, Keys: keyring.New(w.db, clock, master), Audit: s.Audit, Events: s.Events, Profiles: s.Profiles, Objects: s.Objects,
 		Segments: s.Segments, Jobs: jobs, Runner: runner, Specs: specs, Logger: logger,

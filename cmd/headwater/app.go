@@ -97,7 +97,7 @@ func newApp(e *env, s store.Store, ring *keyring.Ring) *app {
 	})
 	a.objects.SetUses(a.segments.ObjectUses)
 	a.profiles.SetFold(a.segments)
-	a.profiles.SetGate(a.gate())
+	a.gates()
 	a.privacy = privacy.New(privacy.Options{
 		Store: s, Clock: e.clock, Keys: ring, Audit: a.audit, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
 		Jobs: a.jobs, Runner: a.runner, Specs: specs(), Logger: e.log,

@@ -1,11 +1,17 @@
 package main
 
 import (
+	"context"
+
 	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/profile"
 )
 
-// gate is what people's data leaves through.
-func (a *app) gate() profile.GateOptions {
-	return profile.GateOptions{View: access.ViewOf, Purposes: a.consent.Register, Events: a.events, Pseudonyms: a.ring.Pseudonymise}
+// gates puts the services that read personal data behind one gate.
+func (a *app) gates() {
+	a.profiles.SetGate(profile.GateOptions{
+		View: access.ViewOf, Purposes: a.consent.Register, Events: a.events, Pseudonyms: a.ring.Pseudonymise, Members: a.segments,
+	})
+	a.objects.SetGate(func(ctx context.Context, ws string) (object.Gate, error) { return a.profiles.Gate(ctx, ws) })
 }

@@ -65,6 +65,7 @@ func newEdge(t *testing.T) *edge {
 		Store: db, Clock: clock, Profiles: profiles, Events: events, Committer: pipeline, Jobs: work.NewJobs(runner), Runner: runner,
 	})
 	profiles.SetFold(e.segments)
+	profiles.SetGate(profile.GateOptions{View: everything, Events: events, Members: e.segments})
 	e.made, err = e.access.CreateWorkspace(e.ctx, "test")
 	require.NoError(t, err)
 	master, err := keyring.NewMaster(bytes.Repeat([]byte{1}, 32))
@@ -306,4 +307,13 @@ func TestHealthAndFaults(t *testing.T) {
 		require.NotContains(t, strings.Join(e.seen, "\n"), "ana@", "labels come from a fixed set")
 		return slices.Contains(e.seen, "POST /v1/… 404") && slices.Contains(e.seen, "other other 404")
 	}, 5*time.Second, 5*time.Millisecond)
+}
+
+// everything is the view of whoever may read all there is.
+func everything(context.Context) (*core.View, error) {
+	v := &core.View{Purpose: access.DefaultPurpose, Data: map[core.Category]core.Decision{}}
+	for _, c := range core.Categories {
+		v.Data[c] = core.Decision{Effect: core.Allow}
+	}
+	return v, nil
 }
