@@ -65,6 +65,7 @@ type MemberConnection = Connection[access.Member]
 
 // MemberEdge is an item of such a page.
 type MemberEdge = Edge[access.Member]
+
 // PolicyVersionConnection is a page of versions of the policy.
 type PolicyVersionConnection = Connection[policies.Version]
 
