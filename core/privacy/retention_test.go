@@ -77,6 +77,7 @@ func TestRetentionFoldsWhatItDeletes(t *testing.T) {
 	require.NoError(t, err)
 
 	reads := b.rule(RetentionRule{Kind: RetainEvents, Names: []string{"Page Read", "Order Completed"}, After: 90 * day})
+	b.clock.set(dayOne.Add(100*day + time.Second)) // rules are applied in the order in which they were made
 	all := b.rule(RetentionRule{Kind: RetainEvents, After: 95 * day, Purpose: "analytics"})
 	dry := b.retainNow(true)
 	require.Equal(t, map[string]int64{reads: 451, all: 452}, dry.Rules)

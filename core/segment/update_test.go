@@ -67,10 +67,10 @@ func TestARenameCostsNothing(t *testing.T) {
 }
 
 func TestVersionsAreKeptAndComeBack(t *testing.T) {
-	o := newOffice(t)
+	o := guardedOffice(t)
 	o.people(6, countryOf)
 	seg := o.create("x", inRomania)
-	ctx := core.WithActor(o.ctx, &core.Actor{ID: "key_1"})
+	ctx := o.as("operations", nil, func(a *core.Actor) { a.ID = "key_1" })
 	out, err := o.Update(ctx, o.ws, UpdateInput{ID: seg.SegmentID(), Where: o.tree(`{"trait":{"path":"country","eq":"DE"}}`), TimeZone: ptr("Europe/Berlin")})
 	require.NoError(t, err)
 	o.settled(out)
