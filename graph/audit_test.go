@@ -40,7 +40,7 @@ func TestEveryReadOfPeopleIsAnEntry(t *testing.T) {
 	require.Empty(t, a.Errors, string(a.Body))
 	got := w.entries("query.profile", 1)[0]
 	require.Equal(t, 1, got.SubjectCount)
-	require.Equal(t, core.Allow, got.Decision)
+	require.Equal(t, core.Mask, got.Decision, "an analyst sees pseudonyms")
 	require.Contains(t, got.Fields, "Profile.traits")
 	require.Contains(t, got.Fields, "Event.properties")
 	require.NotContains(t, got.Fields, "Profile.id")

@@ -25,6 +25,8 @@ var refused = []string{
 	"ObjectImportRow.externalId", "TypeBreak.externalIds",
 	// Words on consent, which are refused as a whole.
 	"WithdrawConsentPayload.entries",
+	// Holds, which are for those who govern.
+	"LegalHold.reason",
 }
 
 // TestEveryMaskableFieldCanBeMasked goes through the schema: a field that holds personal

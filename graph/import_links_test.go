@@ -12,7 +12,8 @@ func TestImportsTakeTheLinksOfUpserts(t *testing.T) {
 	w := newWorld(t)
 	d := w.ask(`mutation{createObjectType(input:{key:"visit",name:"Visit",relations:[{key:"visitor"},{key:"friends",many:true}]}){userErrors{reason message}}}`, nil)
 	require.Empty(t, dig(d, "createObjectType", "userErrors"))
-	const links = `[{"relation":"visitor","to":[{"identifier":{"namespace":"email","value":"ana@example.com"}}]},{"relation":"friends","to":[{"profileId":"prof_1"},{"identifier":{"namespace":"user_id","value":"u1"}}]}]`
+	ids := w.ingest(person("u1", "ann@example.com"))
+	links := `[{"relation":"visitor","to":[{"identifier":{"namespace":"email","value":"ana@example.com"}}]},{"relation":"friends","to":[{"profileId":"` + ids[0] + `"},{"identifier":{"namespace":"user_id","value":"u1"}}]}]`
 	d = w.ask(`mutation($text:String!){importObjects(input:{type:"visit",content:{ndjson:$text}}){userErrors{reason}}}`,
 		fields{"text": `{"externalId":"a","links":` + links + "}\n"})
 	require.Empty(t, dig(d, "importObjects", "userErrors"))

@@ -140,7 +140,7 @@ func TestEnumsAreTheDomains(t *testing.T) {
 	require.ElementsMatch(t, texts(core.Categories), values("DataCategory"))
 	require.ElementsMatch(t, texts([]core.Code{core.Unauthenticated, core.Forbidden, core.ConsentRequired, core.NotFound, core.Invalid, core.Conflict,
 		core.RateLimited, core.TooComplex, core.Unavailable, core.Internal, core.CursorExpired}), values("ErrorCode"))
-	require.ElementsMatch(t, texts([]event.Status{event.Accepted, event.Duplicate, event.Quarantined, event.Rejected}), values("IngestStatus"))
+	require.ElementsMatch(t, texts([]event.Status{event.Accepted, event.Duplicate, event.Quarantined, event.Rejected, event.Dropped}), values("IngestStatus"))
 	require.ElementsMatch(t, texts([]event.Action{event.Allow, event.Warn, event.QuarantineEvent}), values("PlanAction"))
 	require.ElementsMatch(t, texts([]event.Type{event.Identify, event.Track, event.Page, event.Screen, event.Group, event.Alias}), values("EventType"))
 	require.ElementsMatch(t, texts([]event.SourceKind{event.SourceHTTP, event.SourceGraphQL, event.SourceImport, event.SourceConnector, event.SourceForm, event.SourceSystem}), values("SourceKind"))

@@ -1782,7 +1782,7 @@ func (ec *executionContext) unmarshalInputCreatePurposeInput(ctx context.Context
 		asMap["saleOrSharing"] = false
 	}
 
-	fieldsInOrder := [...]string{"key", "name", "description", "parent", "legalBasis", "consentRequired", "evidenceRequired", "doubleOptIn", "saleOrSharing", "retention", "jurisdictions", "dryRun"}
+	fieldsInOrder := [...]string{"key", "name", "description", "parent", "legalBasis", "consentRequired", "evidenceRequired", "doubleOptIn", "saleOrSharing", "retention", "jurisdictions", "dryRun", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -1873,6 +1873,13 @@ func (ec *executionContext) unmarshalInputCreatePurposeInput(ctx context.Context
 				return it, err
 			}
 			it.DryRun = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
 		}
 	}
 	return it, nil

@@ -444,6 +444,8 @@ type CreatePurposeInput struct {
 	Jurisdictions []*PurposeJurisdictionInput `json:"jurisdictions,omitempty"`
 	// Only check it.
 	DryRun *bool `json:"dryRun,omitempty"`
+	// Taken as everywhere, though the purpose's own key does its work: the same again changes nothing.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 
 // The purpose that was made.

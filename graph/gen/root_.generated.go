@@ -1189,6 +1189,8 @@ input CreatePurposeInput {
   jurisdictions: [PurposeJurisdictionInput!]
   """Only check it."""
   dryRun: Boolean
+  """Taken as everywhere, though the purpose's own key does its work: the same again changes nothing."""
+  idempotencyKey: String
 }
 
 """The purpose that was made."""
