@@ -1,6 +1,7 @@
 package consent
 
 import (
+	"context"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -11,12 +12,14 @@ import (
 // Evidence is what shows that somebody said something: what they were shown, where
 // and how they answered, and the string that a consent platform made of it.
 type Evidence struct {
-	NoticeHash string // of the text that was shown, in the writer's own choice of hash
+	NoticeHash string // of the text that was shown, the SHA-256 of a policy document or a hash of the writer's own
 	Locale     string // of that text: "de-AT"
 	Surface    string // where: "checkout", "preference centre"
 	Method     string // how: "checkbox", "phone call"
 	Raw        string // kept as it was given; "" is none
 	RawFormat  string // TCF, GPP or GPC; "" without Raw
+
+	warning string // what is odd about it; kept with it, and no part of what was said
 }
 
 // The formats of Raw.
@@ -66,6 +69,32 @@ func (e *Evidence) check() (decoded bson.D, fault *core.Error) {
 		return nil, core.Errorf(core.Invalid, "RAW_INVALID", "this is no %s string", e.RawFormat).Wrap(err).At("raw")
 	}
 	return decoded, nil
+}
+
+// WarningNotice is the warning about evidence whose NoticeHash is that of no policy
+// document of the workspace.
+const WarningNotice = "NOTICE_UNKNOWN"
+
+// noticed returns evidence with its warning. A signal of a browser was shown no notice.
+func (s *Service) noticed(ctx context.Context, ws string, e *Evidence) (*Evidence, error) {
+	if e == nil || e.RawFormat == FormatGPC {
+		return e, nil
+	}
+	c := *e
+	known, err := s.published(ctx, ws, e.NoticeHash)
+	if !known {
+		c.warning = WarningNotice
+	}
+	return &c, storeError("look for the notice", err)
+}
+
+// kept is document with the warning.
+func (e *Evidence) kept(decoded bson.D) bson.D {
+	d := e.document(decoded)
+	if e.warning != "" {
+		d = append(d, bson.E{Key: "warning", Value: e.warning})
+	}
+	return d
 }
 
 // document is how the ledger keeps evidence.

@@ -73,7 +73,7 @@ func (s *Service) Ledger(ctx context.Context, ws, profile string, w core.Window)
 	if err != nil {
 		return store.Page[Entry]{}, err
 	}
-	return pageOf(all, w)
+	return pageOf(all, func(e *Entry) string { return e.ID }, w)
 }
 
 // CountLedger returns how many entries Ledger lists.

@@ -8,16 +8,16 @@ import (
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
-// pageOf cuts a window out of a list. A cursor is the id of an entry: entries are never
-// taken out of the ledger.
-func pageOf(list []*Entry, w core.Window) (store.Page[Entry], error) {
-	var page store.Page[Entry]
+// pageOf cuts a window out of a list. A cursor is the id of an item: nothing is taken
+// out of the lists that it is for.
+func pageOf[T any](list []*T, idOf func(*T) string, w core.Window) (store.Page[T], error) {
+	var page store.Page[T]
 	place := func(cursor, argument string, missing int) (int, error) {
 		if cursor == "" {
 			return missing, nil
 		}
 		id, err := base64.RawURLEncoding.DecodeString(cursor)
-		i := slices.IndexFunc(list, func(e *Entry) bool { return e.ID == string(id) })
+		i := slices.IndexFunc(list, func(e *T) bool { return idOf(e) == string(id) })
 		if err != nil || i < 0 {
 			return 0, store.ErrBadCursor.At(argument)
 		}
@@ -40,7 +40,7 @@ func pageOf(list []*Entry, w core.Window) (store.Page[Entry], error) {
 	page.HasPrev, page.HasNext = from > 0, to < len(list)
 	for _, e := range list[from:to] {
 		page.Items = append(page.Items, e)
-		page.Cursors = append(page.Cursors, base64.RawURLEncoding.EncodeToString([]byte(e.ID)))
+		page.Cursors = append(page.Cursors, base64.RawURLEncoding.EncodeToString([]byte(idOf(e))))
 	}
 	return page, nil
 }

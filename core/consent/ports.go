@@ -20,6 +20,9 @@ type People interface {
 	// SubjectBy returns the person who holds an identifier, with Part being the part
 	// that the identifier belongs to; nil when nobody does.
 	SubjectBy(ctx context.Context, ws string, id event.Identifier) (*Subject, error)
+	// Normal returns the form under which an identifier is known here; false when it
+	// can name nobody.
+	Normal(ctx context.Context, ws string, id event.Identifier) (event.Identifier, bool, error)
 }
 
 // Subject is one person.
@@ -37,10 +40,12 @@ type Subject struct {
 	Check     store.Op                           // demands that nothing was committed about the person since
 }
 
-// Tokens signs what a person confirms with. keyring.Ring implements it.
+// Tokens signs what a person confirms with, and makes of an identifier what tells
+// nothing of it. keyring.Ring implements it.
 type Tokens interface {
 	Sign(ctx context.Context, ws, use string, claims any, expires time.Time) (string, error)
 	Verify(ctx context.Context, ws, use, token string, claims any, now time.Time) error
+	MAC(ctx context.Context, ws, name string, data []byte) ([]byte, error)
 }
 
 // Trace is what the audit log is told of a decision or a change. It holds no personal
@@ -51,6 +56,7 @@ type Trace struct {
 	Resource   string // the entry, receipt or purpose
 	Profiles   []string
 	Identifier *event.Identifier
+	Others     []event.Identifier // of a change to many
 	Purpose    string
 	Decision   core.Effect
 	Details    map[string]string
@@ -81,6 +87,9 @@ func (s *Service) audited(ctx context.Context, t Trace, ops ...store.Op) ([]stor
 	}
 	if t.Identifier != nil {
 		e.Identifiers = []audit.Subject{{Namespace: t.Identifier.Namespace, Value: t.Identifier.Value}}
+	}
+	for _, id := range t.Others {
+		e.Identifiers = append(e.Identifiers, audit.Subject{Namespace: id.Namespace, Value: id.Value})
 	}
 	op, err := s.Audit.Op(ctx, e)
 	if err != nil {

@@ -53,6 +53,9 @@ func (s *Service) Record(ctx context.Context, ws string, in RecordInput) (*Recor
 	if fault != nil {
 		return nil, fault
 	}
+	if in.Evidence, err = s.noticed(ctx, ws, in.Evidence); err != nil {
+		return nil, err
+	}
 	who, err := s.find(ctx, ws, in.ProfileID, in.Identifier, !in.DryRun)
 	if err != nil {
 		return nil, err
@@ -148,7 +151,7 @@ func (s *Service) saying(ctx context.Context, in RecordInput, say Saying, at tim
 		props = append(props, bson.E{Key: "channel", Value: say.Channel})
 	}
 	if in.Evidence != nil {
-		props = append(props, bson.E{Key: "evidence", Value: in.Evidence.document(decoded)})
+		props = append(props, bson.E{Key: "evidence", Value: in.Evidence.kept(decoded)})
 	}
 	// The same call again is known by what the caller said, not by what time it was.
 	said := bson.D{{Key: "purpose", Value: in.Purpose}, {Key: "channel", Value: in.Channel}, {Key: "status", Value: in.Status}, {Key: "at", Value: in.At}, {Key: "until", Value: in.ExpiresAt}}

@@ -25,6 +25,11 @@ type Options struct {
 	Committer event.Committer
 	Tokens    Tokens
 	Audit     Auditor // nil: nothing is audited
+	// URL is that of this server as people reach it, without a slash at its end; "" makes
+	// links that are paths.
+	URL string
+	// Name returns what people know a workspace by; nil: its pages name nobody.
+	Name func(ctx context.Context, ws string) (string, error)
 }
 
 // Service keeps the register of each workspace and the ledger of consents. It is safe

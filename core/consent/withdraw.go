@@ -59,6 +59,9 @@ func (s *Service) Withdraw(ctx context.Context, ws string, in WithdrawInput) (*W
 		if decoded, fault = in.Evidence.check(); fault != nil {
 			return nil, fault.At("evidence")
 		}
+		if in.Evidence, err = s.noticed(ctx, ws, in.Evidence); err != nil {
+			return nil, err
+		}
 	}
 	who, err := s.find(ctx, ws, in.ProfileID, in.Identifier, !in.DryRun)
 	if err != nil {
@@ -223,7 +226,7 @@ func (w *withdrawing) event(ctx context.Context, part, purpose string) event.Inp
 		props = append(props, bson.E{Key: "channel", Value: say.Channel})
 	}
 	if w.in.Evidence != nil {
-		props = append(props, bson.E{Key: "evidence", Value: w.in.Evidence.document(w.decoded)})
+		props = append(props, bson.E{Key: "evidence", Value: w.in.Evidence.kept(w.decoded)})
 	}
 	said := bson.D{{Key: "purpose", Value: w.in.Purpose}, {Key: "channel", Value: w.in.Channel}}
 	if w.in.Evidence != nil {

@@ -73,6 +73,19 @@ func (r *Ring) secret(ctx context.Context, ws, name string) ([]byte, error) {
 	return s, nil
 }
 
+// known reports whether a secret was ever made.
+func (r *Ring) known(ctx context.Context, ws, name string) (bool, error) {
+	key := store.Key(ws, name)
+	r.mu.RLock()
+	_, ok := r.plain[key]
+	r.mu.RUnlock()
+	if ok {
+		return true, nil
+	}
+	doc, err := Secrets.Get(ctx, r.store, key)
+	return doc != nil, unavailable(err)
+}
+
 // ensure returns the document with the key; one that does not exist is made. Of
 // two processes that make it at once one loses and takes the other's.
 func (r *Ring) ensure(ctx context.Context, ws, key string, fresh func() *sealed) (*sealed, error) {

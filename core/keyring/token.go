@@ -58,6 +58,13 @@ func (r *Ring) Verify(ctx context.Context, ws, use, token string, claims any, no
 	if err != nil {
 		return errToken
 	}
+	// Who makes up a workspace in a link makes nothing in the store.
+	if known, err := r.known(ctx, ws, "token"); err != nil || !known {
+		if err == nil {
+			err = errToken
+		}
+		return err
+	}
 	a, err := r.aead(ctx, ws, "token")
 	if err != nil {
 		return err

@@ -53,6 +53,16 @@ func (p people) SubjectBy(ctx context.Context, ws string, id event.Identifier) (
 	return found.subject(part), nil
 }
 
+// Normal implements consent.People.
+func (p people) Normal(ctx context.Context, ws string, id event.Identifier) (event.Identifier, bool, error) {
+	r, err := p.s.rules(ctx, ws)
+	if err != nil {
+		return id, false, storeError("read settings", err)
+	}
+	n, ok := r.normalise(id.Namespace, id.Value)
+	return n, ok, nil
+}
+
 func (p *Profile) subject(part string) *consent.Subject {
 	return &consent.Subject{
 		ID: p.ProfileID(), Part: part, Parts: p.Parts, Version: p.V, UpdatedAt: p.UpdatedAt,

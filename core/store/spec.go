@@ -12,7 +12,7 @@ import (
 type Spec struct {
 	Name string
 	// Global collections hold keys that do not begin with a workspace: only
-	// workspaces, keys (by hash), webhook routes, work (by shard) and the store's
+	// workspaces, keys and policy texts (by hash), webhook routes, work (by shard) and the store's
 	// own version are.
 	Global bool
 	// Derived collections are folds of primary ones: rebuild throws them away.
