@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -80,7 +81,7 @@ func newApp(e *env, s store.Store, ring *keyring.Ring) *app {
 		Store: s, Clock: e.clock, Events: a.events, Profiles: a.profiles, Log: e.log, Hooks: hooks(a.metrics),
 	})
 	a.consent = consent.NewService(consent.Options{
-		Store: s, Clock: e.clock, People: a.profiles.ConsentPeople(), Committer: a.pipeline, Tokens: ring, Audit: a.audit,
+		Store: s, Clock: e.clock, People: a.profiles.ConsentPeople(), Committer: a.pipeline, Tokens: ring, Audit: a.audit, Name: a.workspaceName,
 	})
 	a.policies = policies.New(policies.Options{
 		Store: s, Clock: e.clock, Logger: e.log, Purposes: a.consent.Register, Access: a.access, Record: access.Recorder(a.audit),
@@ -143,6 +144,15 @@ func hooks(m *telemetry.Metrics) ingest.Hooks {
 	}
 }
 
+// workspaceName returns what people know a workspace by.
+func (a *app) workspaceName(ctx context.Context, ws string) (string, error) {
+	w, err := a.access.Workspace(core.WithActor(ctx, access.System(ws, "pages")), ws)
+	if w == nil || err != nil {
+		return "", err
+	}
+	return w.Name, nil
+}
+
 // warm reads into memory what the first events would look up one by one.
 func (a *app) warm(ctx context.Context) error {
 	ctx = core.WithActor(ctx, access.Operator("warm"))
@@ -187,6 +197,7 @@ func (a *app) close() error {
 // httpFlags configure the edge.
 type httpFlags struct {
 	signInFlags
+	PublicUrl        string   `help:"URL of this server as people reach it, without a slash at its end; links in letters begin with it." placeholder:"URL"`
 	Addr             string   `help:"Address to listen on; port 0 picks one." default:"127.0.0.1:8080"`
 	CorsOrigin       []string `help:"Origins whose pages may use /graphql, or *." placeholder:"ORIGIN"`
 	TrustedDocuments string   `help:"JSON file of hash to query text; when given, only those run." type:"existingfile" placeholder:"FILE"`
@@ -234,8 +245,9 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 			a.metrics.Operation(o.Kind, string(o.Code), o.Duration)
 		},
 	})
+	a.consent.URL = strings.TrimRight(f.PublicUrl, "/")
 	o := httpd.Options{
-		Access: a.access, Audit: a.audit, Events: a.pipeline, Segments: a.segments, Downloads: a.desk, GraphQL: g.Handler(), Ready: a.store.Ping, CORSOrigins: f.CorsOrigin,
+		Access: a.access, Audit: a.audit, Events: a.pipeline, Segments: a.segments, Downloads: a.desk, Consent: a.consent, GraphQL: g.Handler(), Ready: a.store.Ping, CORSOrigins: f.CorsOrigin,
 		Observe: a.metrics.Request, Tracing: f.OtlpEndpoint != "", Clock: a.e.clock, Logger: a.e.log,
 	}
 	if !f.NoGraphiql {

@@ -217,6 +217,15 @@ func documentsOf(ws, kind string) store.Query {
 	return q
 }
 
+// Document returns a version by its id, or nil.
+func (s *Service) Document(ctx context.Context, ws, id string) (*Document, error) {
+	if core.IDPrefix(id) != core.PrefixDocument || len(id) > 64 {
+		return nil, nil
+	}
+	d, err := documents.Get(ctx, s.Store, store.Key(ws, id))
+	return d, storeError("read the document", err)
+}
+
 // hashOf returns the hexadecimal SHA-256 that a hash is, with "sha256:" before it or
 // without; "" for anything else.
 func hashOf(text string) string {

@@ -81,8 +81,8 @@ func TestSuppressionLists(t *testing.T) {
 	list, err := consent.ReadSuppressions(strings.NewReader("\ufeffEmail,Name,Reason\nana@example.com,Ana,hard_bounce\n\"ben@example.com\",Ben,\n"), consent.SuppressInput{Channel: consent.Email, Reason: consent.SuppressUnsubscribe})
 	require.NoError(t, err)
 	require.Equal(t, []consent.SuppressInput{
-		{Identifier: mail("ana@example.com"), Channel: consent.Email, Reason: consent.SuppressHardBounce},
-		{Identifier: mail("ben@example.com"), Channel: consent.Email, Reason: consent.SuppressUnsubscribe},
+		{Identifier: mail("ana@example.com"), Channel: consent.Email, Reason: consent.SuppressHardBounce, Line: 2},
+		{Identifier: mail("ben@example.com"), Channel: consent.Email, Reason: consent.SuppressUnsubscribe, Line: 3},
 	}, list)
 	_, err = consent.ReadSuppressions(strings.NewReader("name\nAna\n"), consent.SuppressInput{})
 	require.Equal(t, "LIST_HEADER", core.AsError(err).Reason)
@@ -148,7 +148,9 @@ func TestProcessors(t *testing.T) {
 		return core.AsError(err).Reason
 	}
 	require.Equal(t, "AGREEMENT_MISSING", ask(consent.Marketing))
-	set(id, func(in *consent.Processor) { in.Agreement, in.AgreementSignedOn, in.AgreementExpires = "A-1", &signed, &ends })
+	set(id, func(in *consent.Processor) {
+		in.Agreement, in.AgreementSignedOn, in.AgreementExpires = "A-1", &signed, &ends
+	})
 	require.Empty(t, ask(consent.Marketing))
 	require.Empty(t, ask(consent.Advertising), "a child of it")
 	require.Equal(t, "PROCESSOR_PURPOSE", ask(consent.Analytics))

@@ -27,6 +27,7 @@ type SuppressInput struct {
 	Reason     string
 	Source     string
 	ExpiresAt  *time.Time // nil: never
+	Line       int        // of the list that it stands in; 0: in none
 }
 
 // SuppressResult is what became of one.

@@ -58,6 +58,7 @@ func ReadSuppressions(from io.Reader, other SuppressInput) ([]SuppressInput, err
 		if fault != nil {
 			return nil, fault.At(at)
 		}
+		in.Line = line
 		if out = append(out, in); len(out) > MaxSuppress {
 			return nil, core.Errorf(core.Invalid, "LIST_TOO_LONG", "a list has at most %d lines; import it in parts", MaxSuppress)
 		}

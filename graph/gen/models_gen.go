@@ -106,6 +106,34 @@ type AccessSettings struct {
 	Version int `json:"version"`
 }
 
+// Adds suppressions. The same again changes nothing.
+type AddSuppressionsInput struct {
+	// One by one, at most 1,000.
+	Entries []*SuppressionInput `json:"entries,omitempty"`
+	// A list as another sender exported it: CSV whose first line names its columns, "email", "phone", or "namespace" and "value"; "channel", "reason", "source" and "expiresAt" where they are.
+	CSV *string `json:"csv,omitempty"`
+	// The channel of lines of the list that name none; null for all.
+	Channel *Channel `json:"channel,omitempty"`
+	// The reason of lines of the list that name none.
+	Reason SuppressionReason `json:"reason"`
+	// Where the list is from.
+	Source *string `json:"source,omitempty"`
+	// Only check it.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// What became of them.
+type AddSuppressionsPayload struct {
+	// Those of entries as they are now, in their order, without those that are wrong.
+	Suppressions []*consent.Suppression `json:"suppressions"`
+	// How many were added or hold for longer now.
+	Added int `json:"added"`
+	// How many held already.
+	Unchanged int `json:"unchanged"`
+	// What is wrong with single ones, by their places in the input or the list; the first 100. The others are added.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Puts people on a list.
 type AddToListInput struct {
 	// The list.
@@ -120,6 +148,26 @@ type AddToListPayload struct {
 	Segment *segment.Segment `json:"segment,omitempty"`
 	// One for each person, in their order.
 	Results []*segment.ListResult `json:"results"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Ends the work with a processor, or takes it up again.
+type ArchiveProcessorInput struct {
+	// Which one.
+	ID string `json:"id"`
+	// False takes it up again.
+	Archive bool `json:"archive"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// Only check it.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// The processor as it is now.
+type ArchiveProcessorPayload struct {
+	// The processor; after a dry run as it would be.
+	Processor *consent.Processor `json:"processor,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -414,6 +462,22 @@ type CreateObjectTypeInput struct {
 type CreateObjectTypePayload struct {
 	// The type.
 	ObjectType *object.Type `json:"objectType,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Makes a person's link to the preference centre.
+type CreatePreferencesLinkInput struct {
+	// Whose.
+	ProfileID string `json:"profileId"`
+}
+
+// A link that is sent to the person alone: whoever has it acts for them.
+type CreatePreferencesLinkPayload struct {
+	// The link; a path of this server when it was not told its own URL.
+	URL *string `json:"url,omitempty"`
+	// Until when it works.
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -848,6 +912,26 @@ type LiftLegalHoldPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Ends a suppression.
+type LiftSuppressionInput struct {
+	// Which one.
+	ID string `json:"id"`
+	// Why; never a personal value.
+	Reason string `json:"reason"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// Only check it.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// The suppression as it is now.
+type LiftSuppressionPayload struct {
+	// The suppression; after a dry run as it would be.
+	Suppression *consent.Suppression `json:"suppression,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // The people whose data a role, a key or a member may see. Both lists narrow.
 type LimitsInput struct {
 	// Segments, seg_…: only members of one of them; at most 100.
@@ -1066,6 +1150,34 @@ type PrivacyFigures struct {
 	InTime *scalar.Decimal `json:"inTime,omitempty"`
 	// How many people agreed, by purpose and channel.
 	Consents []*ConsentRate `json:"consents"`
+}
+
+// A new version of a policy document.
+type PublishPolicyDocumentInput struct {
+	// What it is.
+	Kind PolicyKind `json:"kind"`
+	// Its language: "de-AT".
+	Locale string `json:"locale"`
+	// Its title.
+	Title string `json:"title"`
+	// How it is written.
+	Format PolicyFormat `json:"format"`
+	// The text, at most 256 KB.
+	Content string `json:"content"`
+	// What is new, for people; from the second version on it is needed.
+	ChangeLog *string `json:"changeLog,omitempty"`
+	// The version that is the latest; 0 when there is none. Another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// Only check it.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// The version that is the latest now.
+type PublishPolicyDocumentPayload struct {
+	// The document; after a dry run as it would be.
+	PolicyDocument *consent.Document `json:"policyDocument,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // The rule of a country for one purpose.
@@ -1824,6 +1936,42 @@ type SetPrivacyTaskPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// All that is known of a processor.
+type SetProcessorInput struct {
+	// Which one; null for a new one.
+	ID *string `json:"id,omitempty"`
+	// Its name.
+	Name string `json:"name"`
+	// ISO 3166: "DE".
+	Country string `json:"country"`
+	// Keys of the purposes that it works for.
+	Purposes []string `json:"purposes"`
+	// The categories of data that it gets.
+	Categories []core.Category `json:"categories"`
+	// Where the agreement is found.
+	Agreement *string `json:"agreement,omitempty"`
+	// Since when the agreement is in force.
+	AgreementSignedOn *time.Time `json:"agreementSignedOn,omitempty"`
+	// When the agreement expires; null for never.
+	AgreementExpires *time.Time `json:"agreementExpires,omitempty"`
+	// What makes it lawful to send data to its country.
+	TransferMechanism TransferMechanism `json:"transferMechanism"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// The same key again makes no second one.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+	// Only check it.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// The processor as it is now.
+type SetProcessorPayload struct {
+	// The processor; after a dry run as it would be.
+	Processor *consent.Processor `json:"processor,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Makes a rule, or changes one.
 type SetRetentionRuleInput struct {
 	// The rule to change; a new one when not given.
@@ -1942,6 +2090,32 @@ type StartImportPayload struct {
 
 // What can be followed, over graphql-transport-ws or server-sent events.
 type Subscription struct {
+}
+
+// Chooses suppressions.
+type SuppressionFilter struct {
+	// Those of one identifier.
+	Identifier *event.Identifier `json:"identifier,omitempty"`
+	// Those for one channel.
+	Channel *Channel `json:"channel,omitempty"`
+	// Those of one reason.
+	Reason *SuppressionReason `json:"reason,omitempty"`
+	// Those that were lifted, instead of the others.
+	Lifted bool `json:"lifted"`
+}
+
+// A suppression to add.
+type SuppressionInput struct {
+	// Whom.
+	Identifier *event.Identifier `json:"identifier"`
+	// The channel; null for all.
+	Channel *Channel `json:"channel,omitempty"`
+	// Why.
+	Reason SuppressionReason `json:"reason"`
+	// Where it was learned; never a personal value.
+	Source *string `json:"source,omitempty"`
+	// Until when; null for ever.
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
 }
 
 // Shuts a member out.
@@ -2974,6 +3148,131 @@ func (e MissingPolicy) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// How the text of a policy document is written.
+type PolicyFormat string
+
+const (
+	// A page; it is shown without scripts.
+	PolicyFormatHTML PolicyFormat = "HTML"
+	// Markdown.
+	PolicyFormatMarkdown PolicyFormat = "MARKDOWN"
+	// Plain text.
+	PolicyFormatText PolicyFormat = "TEXT"
+)
+
+var AllPolicyFormat = []PolicyFormat{
+	PolicyFormatHTML,
+	PolicyFormatMarkdown,
+	PolicyFormatText,
+}
+
+func (e PolicyFormat) IsValid() bool {
+	switch e {
+	case PolicyFormatHTML, PolicyFormatMarkdown, PolicyFormatText:
+		return true
+	}
+	return false
+}
+
+func (e PolicyFormat) String() string {
+	return string(e)
+}
+
+func (e *PolicyFormat) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = PolicyFormat(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid PolicyFormat", str)
+	}
+	return nil
+}
+
+func (e PolicyFormat) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *PolicyFormat) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e PolicyFormat) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What a policy document is.
+type PolicyKind string
+
+const (
+	// What is done with people's data.
+	PolicyKindPrivacyPolicy PolicyKind = "PRIVACY_POLICY"
+	// What holds between the company and its customers.
+	PolicyKindTerms PolicyKind = "TERMS"
+	// What is stored in people's browsers.
+	PolicyKindCookieNotice PolicyKind = "COOKIE_NOTICE"
+	// What stands beside a box to tick.
+	PolicyKindConsentNotice PolicyKind = "CONSENT_NOTICE"
+)
+
+var AllPolicyKind = []PolicyKind{
+	PolicyKindPrivacyPolicy,
+	PolicyKindTerms,
+	PolicyKindCookieNotice,
+	PolicyKindConsentNotice,
+}
+
+func (e PolicyKind) IsValid() bool {
+	switch e {
+	case PolicyKindPrivacyPolicy, PolicyKindTerms, PolicyKindCookieNotice, PolicyKindConsentNotice:
+		return true
+	}
+	return false
+}
+
+func (e PolicyKind) String() string {
+	return string(e)
+}
+
+func (e *PolicyKind) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = PolicyKind(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid PolicyKind", str)
+	}
+	return nil
+}
+
+func (e PolicyKind) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *PolicyKind) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e PolicyKind) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // Of how many something holds.
 type Quantifier string
 
@@ -3030,6 +3329,143 @@ func (e *Quantifier) UnmarshalJSON(b []byte) error {
 }
 
 func (e Quantifier) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Why nothing is sent to somebody.
+type SuppressionReason string
+
+const (
+	// The address does not exist.
+	SuppressionReasonHardBounce SuppressionReason = "HARD_BOUNCE"
+	// They marked something as spam.
+	SuppressionReasonComplaint SuppressionReason = "COMPLAINT"
+	// They asked for it elsewhere.
+	SuppressionReasonUnsubscribe SuppressionReason = "UNSUBSCRIBE"
+	// Somebody entered it.
+	SuppressionReasonManual SuppressionReason = "MANUAL"
+	// They were erased, and stay away.
+	SuppressionReasonErasure SuppressionReason = "ERASURE"
+	// They answered STOP.
+	SuppressionReasonStopWord SuppressionReason = "STOP_WORD"
+)
+
+var AllSuppressionReason = []SuppressionReason{
+	SuppressionReasonHardBounce,
+	SuppressionReasonComplaint,
+	SuppressionReasonUnsubscribe,
+	SuppressionReasonManual,
+	SuppressionReasonErasure,
+	SuppressionReasonStopWord,
+}
+
+func (e SuppressionReason) IsValid() bool {
+	switch e {
+	case SuppressionReasonHardBounce, SuppressionReasonComplaint, SuppressionReasonUnsubscribe, SuppressionReasonManual, SuppressionReasonErasure, SuppressionReasonStopWord:
+		return true
+	}
+	return false
+}
+
+func (e SuppressionReason) String() string {
+	return string(e)
+}
+
+func (e *SuppressionReason) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = SuppressionReason(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid SuppressionReason", str)
+	}
+	return nil
+}
+
+func (e SuppressionReason) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *SuppressionReason) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e SuppressionReason) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What makes it lawful to send data to another country (chapter V GDPR).
+type TransferMechanism string
+
+const (
+	// Nothing is needed, or nothing was named.
+	TransferMechanismNone TransferMechanism = "NONE"
+	// The Commission found the country's law adequate (article 45).
+	TransferMechanismAdequacy TransferMechanism = "ADEQUACY"
+	// Standard contractual clauses (article 46).
+	TransferMechanismClauses TransferMechanism = "CLAUSES"
+	// Binding corporate rules (article 47).
+	TransferMechanismRules TransferMechanism = "RULES"
+	// A single case (article 49).
+	TransferMechanismException TransferMechanism = "EXCEPTION"
+)
+
+var AllTransferMechanism = []TransferMechanism{
+	TransferMechanismNone,
+	TransferMechanismAdequacy,
+	TransferMechanismClauses,
+	TransferMechanismRules,
+	TransferMechanismException,
+}
+
+func (e TransferMechanism) IsValid() bool {
+	switch e {
+	case TransferMechanismNone, TransferMechanismAdequacy, TransferMechanismClauses, TransferMechanismRules, TransferMechanismException:
+		return true
+	}
+	return false
+}
+
+func (e TransferMechanism) String() string {
+	return string(e)
+}
+
+func (e *TransferMechanism) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = TransferMechanism(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid TransferMechanism", str)
+	}
+	return nil
+}
+
+func (e TransferMechanism) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *TransferMechanism) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e TransferMechanism) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

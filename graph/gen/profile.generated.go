@@ -2646,6 +2646,11 @@ func (ec *executionContext) marshalNIdentifier2ᚕgithubᚗcomᚋheadwaterᚑcdp
 	return ret
 }
 
+func (ec *executionContext) unmarshalNIdentifierInput2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋeventᚐIdentifier(ctx context.Context, v any) (*event.Identifier, error) {
+	res, err := ec.unmarshalInputIdentifierInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) marshalNProfile2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋprofileᚐProfileᚄ(ctx context.Context, sel ast.SelectionSet, v []*profile.Profile) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)

@@ -47,11 +47,13 @@ type ResolverRoot interface {
 	ObjectRelation() ObjectRelationResolver
 	ObjectType() ObjectTypeResolver
 	PlanRule() PlanRuleResolver
+	PolicyDocument() PolicyDocumentResolver
 	PolicyRule() PolicyRuleResolver
 	PolicyVersion() PolicyVersionResolver
 	PrivacyRequest() PrivacyRequestResolver
 	PrivacyTask() PrivacyTaskResolver
 	ProcessingRecord() ProcessingRecordResolver
+	Processor() ProcessorResolver
 	Profile() ProfileResolver
 	ProfileChange() ProfileChangeResolver
 	Purpose() PurposeResolver
@@ -64,6 +66,7 @@ type ResolverRoot interface {
 	SegmentRegion() SegmentRegionResolver
 	SegmentVersion() SegmentVersionResolver
 	Subscription() SubscriptionResolver
+	Suppression() SuppressionResolver
 	TrackingPlan() TrackingPlanResolver
 	Trait() TraitResolver
 	Viewer() ViewerResolver
@@ -96,9 +99,11 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
 		ec.unmarshalInputAcceptInvitationInput,
+		ec.unmarshalInputAddSuppressionsInput,
 		ec.unmarshalInputAddToListInput,
 		ec.unmarshalInputAggregateConditionInput,
 		ec.unmarshalInputAgoInput,
+		ec.unmarshalInputArchiveProcessorInput,
 		ec.unmarshalInputArchivePurposeInput,
 		ec.unmarshalInputArchiveSegmentInput,
 		ec.unmarshalInputAssignPrivacyRequestInput,
@@ -114,6 +119,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputCorrectQuarantinedEventInput,
 		ec.unmarshalInputCreateKeyInput,
 		ec.unmarshalInputCreateObjectTypeInput,
+		ec.unmarshalInputCreatePreferencesLinkInput,
 		ec.unmarshalInputCreatePurposeInput,
 		ec.unmarshalInputCreateSegmentInput,
 		ec.unmarshalInputCreateSourceInput,
@@ -137,6 +143,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputInviteMemberInput,
 		ec.unmarshalInputJurisdictionInput,
 		ec.unmarshalInputLiftLegalHoldInput,
+		ec.unmarshalInputLiftSuppressionInput,
 		ec.unmarshalInputLimitsInput,
 		ec.unmarshalInputLinkTargetInput,
 		ec.unmarshalInputListItemInput,
@@ -154,6 +161,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputPolicyRoleInput,
 		ec.unmarshalInputPolicyRuleInput,
 		ec.unmarshalInputPredicateInput,
+		ec.unmarshalInputPublishPolicyDocumentInput,
 		ec.unmarshalInputPurposeJurisdictionInput,
 		ec.unmarshalInputQuarantineFilter,
 		ec.unmarshalInputRangeInput,
@@ -194,11 +202,14 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputSetPhoneRegionInput,
 		ec.unmarshalInputSetPolicyInput,
 		ec.unmarshalInputSetPrivacyTaskInput,
+		ec.unmarshalInputSetProcessorInput,
 		ec.unmarshalInputSetRetentionRuleInput,
 		ec.unmarshalInputSetTrackingPlanInput,
 		ec.unmarshalInputSetTraitRuleInput,
 		ec.unmarshalInputSnapshotSegmentInput,
 		ec.unmarshalInputStartImportInput,
+		ec.unmarshalInputSuppressionFilter,
+		ec.unmarshalInputSuppressionInput,
 		ec.unmarshalInputSuspendMemberInput,
 		ec.unmarshalInputTimeRangeInput,
 		ec.unmarshalInputUnmergeProfilesInput,
@@ -3309,6 +3320,380 @@ extend type Mutation {
   decideApproval(input: DecideApprovalInput!): DecideApprovalPayload! @can(action: GOVERN) @data(category: NONE)
 }
 `, BuiltIn: false},
+	{Name: "../schema/preferences.graphqls", Input: `"""Why nothing is sent to somebody."""
+enum SuppressionReason {
+  """The address does not exist."""
+  HARD_BOUNCE
+  """They marked something as spam."""
+  COMPLAINT
+  """They asked for it elsewhere."""
+  UNSUBSCRIBE
+  """Somebody entered it."""
+  MANUAL
+  """They were erased, and stay away."""
+  ERASURE
+  """They answered STOP."""
+  STOP_WORD
+}
+
+"""Says that nothing is sent to an identifier, whoever holds it. The identifier itself is not kept: only a keyed hash of it."""
+type Suppression implements Node {
+  """Its id, sup_…: the same for the same identifier, channel and reason."""
+  id: ID! @data(category: NONE)
+  """The namespace of the identifier."""
+  namespace: String! @data(category: NONE)
+  """The channel; null for all."""
+  channel: Channel @data(category: CONSENT)
+  """Why."""
+  reason: SuppressionReason! @data(category: CONSENT)
+  """Where it was learned."""
+  source: String @data(category: NONE)
+  """Who entered it."""
+  actor: String! @data(category: NONE)
+  """Since when it holds."""
+  at: DateTime! @data(category: NONE)
+  """Until when it holds; null for ever."""
+  expiresAt: DateTime @data(category: NONE)
+  """When it was lifted; null: it was not."""
+  liftedAt: DateTime @data(category: NONE)
+  """Who lifted it."""
+  liftedBy: String @data(category: NONE)
+  """Why it was lifted."""
+  liftReason: String @data(category: NONE)
+  """How often it was changed."""
+  version: Int! @data(category: NONE)
+}
+
+"""A page of suppressions."""
+type SuppressionConnection {
+  """The suppressions with their cursors."""
+  edges: [SuppressionEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are in all; counted when asked for."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""A suppression in a list."""
+type SuppressionEdge {
+  """Its place."""
+  cursor: Cursor! @data(category: NONE)
+  """The suppression."""
+  node: Suppression! @data(category: NONE)
+}
+
+"""Chooses suppressions."""
+input SuppressionFilter {
+  """Those of one identifier."""
+  identifier: IdentifierInput
+  """Those for one channel."""
+  channel: Channel
+  """Those of one reason."""
+  reason: SuppressionReason
+  """Those that were lifted, instead of the others."""
+  lifted: Boolean! = false
+}
+
+"""A suppression to add."""
+input SuppressionInput {
+  """Whom."""
+  identifier: IdentifierInput!
+  """The channel; null for all."""
+  channel: Channel
+  """Why."""
+  reason: SuppressionReason!
+  """Where it was learned; never a personal value."""
+  source: String
+  """Until when; null for ever."""
+  expiresAt: DateTime
+}
+
+"""Adds suppressions. The same again changes nothing."""
+input AddSuppressionsInput {
+  """One by one, at most 1,000."""
+  entries: [SuppressionInput!]
+  """A list as another sender exported it: CSV whose first line names its columns, "email", "phone", or "namespace" and "value"; "channel", "reason", "source" and "expiresAt" where they are."""
+  csv: String
+  """The channel of lines of the list that name none; null for all."""
+  channel: Channel
+  """The reason of lines of the list that name none."""
+  reason: SuppressionReason! = MANUAL
+  """Where the list is from."""
+  source: String
+  """Only check it."""
+  dryRun: Boolean
+}
+
+"""What became of them."""
+type AddSuppressionsPayload {
+  """Those of entries as they are now, in their order, without those that are wrong."""
+  suppressions: [Suppression!]! @data(category: NONE)
+  """How many were added or hold for longer now."""
+  added: Int! @data(category: NONE)
+  """How many held already."""
+  unchanged: Int! @data(category: NONE)
+  """What is wrong with single ones, by their places in the input or the list; the first 100. The others are added."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Ends a suppression."""
+input LiftSuppressionInput {
+  """Which one."""
+  id: ID!
+  """Why; never a personal value."""
+  reason: String!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+  """Only check it."""
+  dryRun: Boolean
+}
+
+"""The suppression as it is now."""
+type LiftSuppressionPayload {
+  """The suppression; after a dry run as it would be."""
+  suppression: Suppression @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""What a policy document is."""
+enum PolicyKind {
+  """What is done with people's data."""
+  PRIVACY_POLICY
+  """What holds between the company and its customers."""
+  TERMS
+  """What is stored in people's browsers."""
+  COOKIE_NOTICE
+  """What stands beside a box to tick."""
+  CONSENT_NOTICE
+}
+
+"""How the text of a policy document is written."""
+enum PolicyFormat {
+  """A page; it is shown without scripts."""
+  HTML
+  """Markdown."""
+  MARKDOWN
+  """Plain text."""
+  TEXT
+}
+
+"""A version of a notice that people were or are shown. It never changes."""
+type PolicyDocument implements Node {
+  """Its id, pol_…"""
+  id: ID! @data(category: NONE)
+  """What it is."""
+  kind: PolicyKind! @data(category: NONE)
+  """Its language: "de-AT"."""
+  locale: String! @data(category: NONE)
+  """Its title."""
+  title: String! @data(category: NONE)
+  """How it is written."""
+  format: PolicyFormat! @data(category: NONE)
+  """The number of the version: 1 is the first of the kind in the language."""
+  version: Int! @data(category: NONE)
+  """The SHA-256 of the text, in hexadecimal digits: what evidence of consent names as its notice."""
+  hash: String! @data(category: NONE)
+  """The path of this server at which anybody fetches the text."""
+  url: String! @data(category: NONE)
+  """The text."""
+  content: String! @data(category: NONE)
+  """What is new in this version, for people."""
+  changeLog: String! @data(category: NONE)
+  """When it was published."""
+  publishedAt: DateTime! @data(category: NONE)
+  """Who published it."""
+  publishedBy: String! @data(category: NONE)
+}
+
+"""A page of policy documents."""
+type PolicyDocumentConnection {
+  """The documents with their cursors."""
+  edges: [PolicyDocumentEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are in all; counted when asked for."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""A policy document in a list."""
+type PolicyDocumentEdge {
+  """Its place."""
+  cursor: Cursor! @data(category: NONE)
+  """The document."""
+  node: PolicyDocument! @data(category: NONE)
+}
+
+"""A new version of a policy document."""
+input PublishPolicyDocumentInput {
+  """What it is."""
+  kind: PolicyKind!
+  """Its language: "de-AT"."""
+  locale: String!
+  """Its title."""
+  title: String!
+  """How it is written."""
+  format: PolicyFormat!
+  """The text, at most 256 KB."""
+  content: String!
+  """What is new, for people; from the second version on it is needed."""
+  changeLog: String
+  """The version that is the latest; 0 when there is none. Another is a CONFLICT."""
+  expectedVersion: Int
+  """Only check it."""
+  dryRun: Boolean
+}
+
+"""The version that is the latest now."""
+type PublishPolicyDocumentPayload {
+  """The document; after a dry run as it would be."""
+  policyDocument: PolicyDocument @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""What makes it lawful to send data to another country (chapter V GDPR)."""
+enum TransferMechanism {
+  """Nothing is needed, or nothing was named."""
+  NONE
+  """The Commission found the country's law adequate (article 45)."""
+  ADEQUACY
+  """Standard contractual clauses (article 46)."""
+  CLAUSES
+  """Binding corporate rules (article 47)."""
+  RULES
+  """A single case (article 49)."""
+  EXCEPTION
+}
+
+"""Somebody to whom data goes. Nothing is exported to one without an agreement that is in force."""
+type Processor implements Node {
+  """Its id, prc_…"""
+  id: ID! @data(category: NONE)
+  """Its name."""
+  name: String! @data(category: NONE)
+  """ISO 3166: "DE"."""
+  country: String! @data(category: NONE)
+  """Keys of the purposes that it works for, and their children."""
+  purposes: [String!]! @data(category: NONE)
+  """The categories of data that it gets."""
+  categories: [DataCategory!]! @data(category: NONE)
+  """Where the agreement is found; null: there is none."""
+  agreement: String @data(category: NONE)
+  """Since when the agreement is in force."""
+  agreementSignedOn: DateTime @data(category: NONE)
+  """When the agreement expires; null for never."""
+  agreementExpires: DateTime @data(category: NONE)
+  """What makes it lawful to send data to its country."""
+  transferMechanism: TransferMechanism! @data(category: NONE)
+  """Whether the work with it has ended."""
+  archived: Boolean! @data(category: NONE)
+  """When it was changed last."""
+  updatedAt: DateTime! @data(category: NONE)
+  """Who changed it last."""
+  updatedBy: String! @data(category: NONE)
+  """How often it was changed."""
+  version: Int! @data(category: NONE)
+}
+
+"""All that is known of a processor."""
+input SetProcessorInput {
+  """Which one; null for a new one."""
+  id: ID
+  """Its name."""
+  name: String!
+  """ISO 3166: "DE"."""
+  country: String!
+  """Keys of the purposes that it works for."""
+  purposes: [String!]!
+  """The categories of data that it gets."""
+  categories: [DataCategory!]!
+  """Where the agreement is found."""
+  agreement: String
+  """Since when the agreement is in force."""
+  agreementSignedOn: DateTime
+  """When the agreement expires; null for never."""
+  agreementExpires: DateTime
+  """What makes it lawful to send data to its country."""
+  transferMechanism: TransferMechanism! = NONE
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+  """The same key again makes no second one."""
+  idempotencyKey: String
+  """Only check it."""
+  dryRun: Boolean
+}
+
+"""The processor as it is now."""
+type SetProcessorPayload {
+  """The processor; after a dry run as it would be."""
+  processor: Processor @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Ends the work with a processor, or takes it up again."""
+input ArchiveProcessorInput {
+  """Which one."""
+  id: ID!
+  """False takes it up again."""
+  archive: Boolean! = true
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+  """Only check it."""
+  dryRun: Boolean
+}
+
+"""The processor as it is now."""
+type ArchiveProcessorPayload {
+  """The processor; after a dry run as it would be."""
+  processor: Processor @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Makes a person's link to the preference centre."""
+input CreatePreferencesLinkInput {
+  """Whose."""
+  profileId: ID!
+}
+
+"""A link that is sent to the person alone: whoever has it acts for them."""
+type CreatePreferencesLinkPayload {
+  """The link; a path of this server when it was not told its own URL."""
+  url: String @data(category: CONSENT)
+  """Until when it works."""
+  expiresAt: DateTime @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+extend type Query {
+  """The suppressions, the latest first."""
+  suppressions(filter: SuppressionFilter, first: Int, after: Cursor, last: Int, before: Cursor): SuppressionConnection! @can(action: CONSENT) @data(category: NONE)
+  """All versions of all policy documents, the latest first; of one kind when it is named."""
+  policyDocuments(kind: PolicyKind, first: Int, after: Cursor, last: Int, before: Cursor): PolicyDocumentConnection! @can(action: READ) @data(category: NONE)
+  """The policy document whose text has a SHA-256, with "sha256:" before it or without; null when there is none."""
+  policyDocument(hash: String!): PolicyDocument @can(action: READ) @data(category: NONE)
+  """The register of processors, in the order in which they were entered; archived ones when asked for."""
+  processors(archived: Boolean! = false): [Processor!]! @can(action: READ) @data(category: NONE)
+}
+
+extend type Mutation {
+  """Adds suppressions, one by one or as a list of another sender."""
+  addSuppressions(input: AddSuppressionsInput!): AddSuppressionsPayload! @can(action: CONSENT) @data(category: NONE)
+  """Ends a suppression. What a person complained about, or was erased for, needs the permission GOVERN."""
+  liftSuppression(input: LiftSuppressionInput!): LiftSuppressionPayload! @can(action: CONSENT) @data(category: NONE)
+  """Publishes a version of a policy document: from then on it can be fetched by anybody, and never changes."""
+  publishPolicyDocument(input: PublishPolicyDocumentInput!): PublishPolicyDocumentPayload! @can(action: GOVERN) @data(category: NONE)
+  """Enters a processor, or replaces what is known of one."""
+  setProcessor(input: SetProcessorInput!): SetProcessorPayload! @can(action: GOVERN) @data(category: NONE)
+  """Ends the work with a processor, or takes it up again."""
+  archiveProcessor(input: ArchiveProcessorInput!): ArchiveProcessorPayload! @can(action: GOVERN) @data(category: NONE)
+  """Makes a person's link to the preference centre, good for 60 days."""
+  createPreferencesLink(input: CreatePreferencesLinkInput!): CreatePreferencesLinkPayload! @can(action: CONSENT) @data(category: CONSENT)
+}
+`, BuiltIn: false},
 	{Name: "../schema/privacy.graphqls", Input: `"""What a data subject asked for, and what became of it."""
 type PrivacyRequest implements Node {
   """dsr_…"""
@@ -5609,6 +5994,20 @@ func (ec *executionContext) childFields_AccessSettings(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type AccessSettings", field.Name)
 }
 
+func (ec *executionContext) childFields_AddSuppressionsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "suppressions":
+		return ec.fieldContext_AddSuppressionsPayload_suppressions(ctx, field)
+	case "added":
+		return ec.fieldContext_AddSuppressionsPayload_added(ctx, field)
+	case "unchanged":
+		return ec.fieldContext_AddSuppressionsPayload_unchanged(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_AddSuppressionsPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AddSuppressionsPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_AddToListPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "segment":
@@ -5667,6 +6066,16 @@ func (ec *executionContext) childFields_ApprovalEdge(ctx context.Context, field 
 		return ec.fieldContext_ApprovalEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ApprovalEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_ArchiveProcessorPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "processor":
+		return ec.fieldContext_ArchiveProcessorPayload_processor(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ArchiveProcessorPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ArchiveProcessorPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_ArchivePurposePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6017,6 +6426,18 @@ func (ec *executionContext) childFields_CreateObjectTypePayload(ctx context.Cont
 		return ec.fieldContext_CreateObjectTypePayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CreateObjectTypePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_CreatePreferencesLinkPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "url":
+		return ec.fieldContext_CreatePreferencesLinkPayload_url(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_CreatePreferencesLinkPayload_expiresAt(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CreatePreferencesLinkPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreatePreferencesLinkPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_CreatePurposePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6627,6 +7048,16 @@ func (ec *executionContext) childFields_LiftLegalHoldPayload(ctx context.Context
 	return nil, fmt.Errorf("no field named %q was found under type LiftLegalHoldPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_LiftSuppressionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "suppression":
+		return ec.fieldContext_LiftSuppressionPayload_suppression(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_LiftSuppressionPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LiftSuppressionPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_Limits(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "segments":
@@ -6997,6 +7428,58 @@ func (ec *executionContext) childFields_PlanRule(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type PlanRule", field.Name)
 }
 
+func (ec *executionContext) childFields_PolicyDocument(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_PolicyDocument_id(ctx, field)
+	case "kind":
+		return ec.fieldContext_PolicyDocument_kind(ctx, field)
+	case "locale":
+		return ec.fieldContext_PolicyDocument_locale(ctx, field)
+	case "title":
+		return ec.fieldContext_PolicyDocument_title(ctx, field)
+	case "format":
+		return ec.fieldContext_PolicyDocument_format(ctx, field)
+	case "version":
+		return ec.fieldContext_PolicyDocument_version(ctx, field)
+	case "hash":
+		return ec.fieldContext_PolicyDocument_hash(ctx, field)
+	case "url":
+		return ec.fieldContext_PolicyDocument_url(ctx, field)
+	case "content":
+		return ec.fieldContext_PolicyDocument_content(ctx, field)
+	case "changeLog":
+		return ec.fieldContext_PolicyDocument_changeLog(ctx, field)
+	case "publishedAt":
+		return ec.fieldContext_PolicyDocument_publishedAt(ctx, field)
+	case "publishedBy":
+		return ec.fieldContext_PolicyDocument_publishedBy(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PolicyDocument", field.Name)
+}
+
+func (ec *executionContext) childFields_PolicyDocumentConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_PolicyDocumentConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_PolicyDocumentConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_PolicyDocumentConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PolicyDocumentConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_PolicyDocumentEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_PolicyDocumentEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_PolicyDocumentEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PolicyDocumentEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_PolicyRole(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "name":
@@ -7207,6 +7690,38 @@ func (ec *executionContext) childFields_ProcessingRecord(ctx context.Context, fi
 	return nil, fmt.Errorf("no field named %q was found under type ProcessingRecord", field.Name)
 }
 
+func (ec *executionContext) childFields_Processor(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Processor_id(ctx, field)
+	case "name":
+		return ec.fieldContext_Processor_name(ctx, field)
+	case "country":
+		return ec.fieldContext_Processor_country(ctx, field)
+	case "purposes":
+		return ec.fieldContext_Processor_purposes(ctx, field)
+	case "categories":
+		return ec.fieldContext_Processor_categories(ctx, field)
+	case "agreement":
+		return ec.fieldContext_Processor_agreement(ctx, field)
+	case "agreementSignedOn":
+		return ec.fieldContext_Processor_agreementSignedOn(ctx, field)
+	case "agreementExpires":
+		return ec.fieldContext_Processor_agreementExpires(ctx, field)
+	case "transferMechanism":
+		return ec.fieldContext_Processor_transferMechanism(ctx, field)
+	case "archived":
+		return ec.fieldContext_Processor_archived(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_Processor_updatedAt(ctx, field)
+	case "updatedBy":
+		return ec.fieldContext_Processor_updatedBy(ctx, field)
+	case "version":
+		return ec.fieldContext_Processor_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Processor", field.Name)
+}
+
 func (ec *executionContext) childFields_Profile(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -7287,6 +7802,16 @@ func (ec *executionContext) childFields_ProfileEdge(ctx context.Context, field g
 		return ec.fieldContext_ProfileEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ProfileEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_PublishPolicyDocumentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "policyDocument":
+		return ec.fieldContext_PublishPolicyDocumentPayload_policyDocument(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_PublishPolicyDocumentPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PublishPolicyDocumentPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Purpose(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -8011,6 +8536,16 @@ func (ec *executionContext) childFields_SetPrivacyTaskPayload(ctx context.Contex
 	return nil, fmt.Errorf("no field named %q was found under type SetPrivacyTaskPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_SetProcessorPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "processor":
+		return ec.fieldContext_SetProcessorPayload_processor(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SetProcessorPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetProcessorPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_SetRetentionRulePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "rule":
@@ -8085,6 +8620,58 @@ func (ec *executionContext) childFields_StartImportPayload(ctx context.Context, 
 		return ec.fieldContext_StartImportPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type StartImportPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_Suppression(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Suppression_id(ctx, field)
+	case "namespace":
+		return ec.fieldContext_Suppression_namespace(ctx, field)
+	case "channel":
+		return ec.fieldContext_Suppression_channel(ctx, field)
+	case "reason":
+		return ec.fieldContext_Suppression_reason(ctx, field)
+	case "source":
+		return ec.fieldContext_Suppression_source(ctx, field)
+	case "actor":
+		return ec.fieldContext_Suppression_actor(ctx, field)
+	case "at":
+		return ec.fieldContext_Suppression_at(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_Suppression_expiresAt(ctx, field)
+	case "liftedAt":
+		return ec.fieldContext_Suppression_liftedAt(ctx, field)
+	case "liftedBy":
+		return ec.fieldContext_Suppression_liftedBy(ctx, field)
+	case "liftReason":
+		return ec.fieldContext_Suppression_liftReason(ctx, field)
+	case "version":
+		return ec.fieldContext_Suppression_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Suppression", field.Name)
+}
+
+func (ec *executionContext) childFields_SuppressionConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_SuppressionConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_SuppressionConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_SuppressionConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SuppressionConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_SuppressionEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_SuppressionEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_SuppressionEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SuppressionEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_SuspendMemberPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/consent"
 )
 
 // observed gives every request an id, a measurement and a log line, and turns a
@@ -59,6 +60,12 @@ func route(path string) string {
 	}
 	if _, ok := downloadToken(path); ok {
 		return downloadName
+	}
+	if page, _, ok := personal(path); ok {
+		return page + "…"
+	}
+	if _, ok := policyHash(path); ok {
+		return consent.PolicyPath + "…"
 	}
 	if kind, ok := strings.CutPrefix(path, "/v1/"); ok {
 		if _, known := routes[kind]; known {

@@ -33,6 +33,7 @@ type Options struct {
 	Events      event.Committer
 	Segments    Exporter   // nil: nothing to export
 	Downloads   Downloader // nil: nothing to fetch
+	Consent     Pages      // nil: no preference centre, no policy documents
 	Audit       *audit.Log // required with Segments
 	GraphQL     http.Handler
 	GraphiQL    http.Handler                // at /; nil: nothing there
@@ -50,11 +51,12 @@ type Server struct {
 	o       Options
 	http    *http.Server
 	tracker *tracker
+	clicks  *clicks
 }
 
 // New makes a server.
 func New(o Options) *Server {
-	s := &Server{o: o, tracker: &tracker{o: o}}
+	s := &Server{o: o, tracker: &tracker{o: o}, clicks: newClicks()}
 	s.http = &http.Server{
 		Handler:           s.Handler(),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -109,6 +111,14 @@ func (s *Server) Handler() http.Handler {
 		}
 		if _, ok := downloadToken(r.URL.Path); ok && s.o.Downloads != nil {
 			s.download(w, r)
+			return
+		}
+		if page, token, ok := personal(r.URL.Path); ok && s.o.Consent != nil {
+			s.personal(w, r, page, token)
+			return
+		}
+		if hash, ok := policyHash(r.URL.Path); ok && s.o.Consent != nil {
+			s.policy(w, r, hash)
 			return
 		}
 		if strings.HasPrefix(strings.TrimLeft(r.URL.Path, "/"), "v1/") {

@@ -24,6 +24,15 @@ func (r query) Node(ctx context.Context, id string) (view.Node, error) {
 			err = r.asksConsent(ctx, ws, e.Part)
 		}
 		return node(e, err)
+	case core.PrefixSuppression:
+		if !access.Can(ctx, access.Consent) {
+			return nil, nil
+		}
+		return node(r.Consent.Suppression(ctx, ws, id))
+	case core.PrefixDocument:
+		return node(r.Consent.Document(ctx, ws, id))
+	case core.PrefixProcessor:
+		return node(r.Consent.Processor(ctx, ws, id))
 	case core.PrefixMerge:
 		gate, err := gateOf(ctx)
 		if err != nil {

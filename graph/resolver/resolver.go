@@ -94,6 +94,9 @@ type (
 	recordFields       struct{ *Resolver }
 	purposeFields      struct{ *Resolver }
 	consentFields      struct{ *Resolver }
+	suppressionFields  struct{ *Resolver }
+	documentFields     struct{ *Resolver }
+	processorFields    struct{ *Resolver }
 )
 
 // Query implements gen.ResolverRoot.
@@ -203,6 +206,15 @@ func (r *Resolver) Purpose() gen.PurposeResolver { return purposeFields{r} }
 
 // ConsentEntry implements gen.ResolverRoot.
 func (r *Resolver) ConsentEntry() gen.ConsentEntryResolver { return consentFields{r} }
+
+// Suppression implements gen.ResolverRoot.
+func (r *Resolver) Suppression() gen.SuppressionResolver { return suppressionFields{r} }
+
+// PolicyDocument implements gen.ResolverRoot.
+func (r *Resolver) PolicyDocument() gen.PolicyDocumentResolver { return documentFields{r} }
+
+// Processor implements gen.ResolverRoot.
+func (r *Resolver) Processor() gen.ProcessorResolver { return processorFields{r} }
 
 // workspace returns the workspace of the actor; a directive has seen to it that
 // there is one.
