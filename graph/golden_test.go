@@ -114,11 +114,11 @@ var changing = []struct {
 	form *regexp.Regexp
 	name string
 }{
-	{regexp.MustCompile(`\b(prof|evt|mrg|prop|job|key|src|qua|req|ws|msg|imp|mem|seg|con|rcp)_[0-9A-Z]{10,26}\b`), "$1"},
+	{regexp.MustCompile(`\b(prof|evt|mrg|prop|job|key|src|qua|req|ws|msg|imp|mem|seg|con|rcp|sup|pol|prc)_[0-9A-Z]{10,26}\b`), "$1"},
 	{regexp.MustCompile(`"(20[2-9][0-9]-[01][0-9]-[0-3][0-9]T[0-9:.]+Z)"`), "TIME"},
 	{regexp.MustCompile(`(Cursor|cursor)": "([A-Za-z0-9_.-]{8,})"`), "CURSOR"},
 	{regexp.MustCompile(`"hw_[A-Za-z0-9_]+"`), "SECRET"},
-	{regexp.MustCompile(`"ws_[0-9]+\.[A-Za-z0-9_-]{40,}"`), `"TOKEN"`},
+	{regexp.MustCompile(`"(/p/)?ws_[0-9]+\.[A-Za-z0-9_-]{40,}"`), `"${1}TOKEN"`},
 	{regexp.MustCompile(`\b(rec_[a-z_]+)\.[0-9A-Z]{26}\b`), "$1.HASH"},
 }
 
