@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +50,10 @@ func TestGolden(t *testing.T) {
 				name, path, _ := strings.Cut(keep, "=")
 				var at []any
 				for _, key := range strings.Split(path, ".") {
+					if n, err := strconv.Atoi(key); err == nil {
+						at = append(at, n)
+						continue
+					}
 					at = append(at, key)
 				}
 				vars[name] = dig(a.Data, at...)

@@ -28,6 +28,7 @@ func TestSuppressions(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, out[0].Changed)
 	require.False(t, out[1].Changed, "the same address again")
+	require.EqualValues(t, 1, out[0].Suppression.V)
 	require.Equal(t, "IDENTIFIER", out[2].Err.Reason)
 	require.Equal(t, "SUPPRESSION_REASON", out[4].Err.Reason)
 

@@ -121,6 +121,9 @@ func (s *Service) suppress(ctx context.Context, ws string, list []SuppressInput,
 		}
 		err = work.Commit(ctx, s.Store, ops...)
 		if err == nil {
+			for key := range changed {
+				done[key].V++ // as it is stored now
+			}
 			return out, nil
 		}
 		if !errors.Is(err, store.ErrConflict) {
