@@ -2,6 +2,7 @@ package consent
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"github.com/headwater-cdp/headwater/core"
@@ -86,7 +87,7 @@ func (s *Service) Unsubscribe(ctx context.Context, token string) error {
 		return err
 	}
 	w := &withdrawing{s: s, ws: ws, in: WithdrawInput{Channel: l.Channel}, purposes: []string{l.Purpose}}
-	if w.holds(who) {
+	if !slices.ContainsFunc(who.Parts, func(part string) bool { return !w.holds(who, part) }) {
 		return nil
 	}
 	evidence, err := s.said(ctx, ws, nil, SurfaceOneClick, "POST")
