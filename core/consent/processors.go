@@ -190,20 +190,19 @@ func (s *Service) ProcessorAllowed(ctx context.Context, ws, id, purpose string) 
 		return err
 	}
 	now := s.now()
-	refuse := func(reason, message string) error { return core.Errorf(core.Forbidden, reason, "%s", message) }
 	switch {
 	case p == nil:
-		return refuse("PROCESSOR_UNKNOWN", "enter in the register of processors who gets this data")
+		return core.Errorf(core.Forbidden, "PROCESSOR_UNKNOWN", "enter in the register of processors who gets this data")
 	case p.Archived:
-		return refuse("PROCESSOR_ARCHIVED", "the work with this processor has ended")
+		return core.Errorf(core.Forbidden, "PROCESSOR_ARCHIVED", "the work with this processor has ended")
 	case p.Agreement == "":
-		return refuse("AGREEMENT_MISSING", "nothing is exported to a processor without an agreement")
+		return core.Errorf(core.Forbidden, "AGREEMENT_MISSING", "nothing is exported to a processor without an agreement")
 	case now.Before(*p.AgreementSignedOn):
-		return refuse("AGREEMENT_NOT_BEGUN", "the agreement with this processor is not yet in force")
+		return core.Errorf(core.Forbidden, "AGREEMENT_NOT_BEGUN", "the agreement with this processor is not yet in force")
 	case p.AgreementExpires != nil && !now.Before(*p.AgreementExpires):
-		return refuse("AGREEMENT_EXPIRED", "the agreement with this processor has expired")
+		return core.Errorf(core.Forbidden, "AGREEMENT_EXPIRED", "the agreement with this processor has expired")
 	case !slices.ContainsFunc(r.Chain(purpose), func(key string) bool { return slices.Contains(p.Purposes, key) }):
-		return refuse("PROCESSOR_PURPOSE", "this processor does not work for the purpose")
+		return core.Errorf(core.Forbidden, "PROCESSOR_PURPOSE", "this processor does not work for the purpose")
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ type ProcessorResolver interface {
 }
 type SuppressionResolver interface {
 	Channel(ctx context.Context, obj *consent.Suppression) (*Channel, error)
-	Reason(ctx context.Context, obj *consent.Suppression) (SuppressionReason, error)
+	Reason(ctx context.Context, obj *consent.Suppression) (*SuppressionReason, error)
 	Source(ctx context.Context, obj *consent.Suppression) (*string, error)
 
 	LiftedBy(ctx context.Context, obj *consent.Suppression) (*string, error)
@@ -1292,11 +1292,11 @@ func (ec *executionContext) _Suppression_reason(ctx context.Context, field graph
 			return ec.Resolvers.Suppression().Reason(ctx, obj)
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v SuppressionReason) graphql.Marshaler {
-			return ec.marshalNSuppressionReason2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐSuppressionReason(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *SuppressionReason) graphql.Marshaler {
+			return ec.marshalOSuppressionReason2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐSuppressionReason(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_Suppression_reason(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -3038,7 +3038,7 @@ func (ec *executionContext) _Suppression(ctx context.Context, sel ast.SelectionS
 					}
 				}()
 				res = ec._Suppression_reason(ctx, field, obj)
-				if res == graphql.Null {
+				if res == graphql.RequiredNull {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
 				return res

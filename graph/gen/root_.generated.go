@@ -3344,8 +3344,8 @@ type Suppression implements Node {
   namespace: String! @data(category: NONE)
   """The channel; null for all."""
   channel: Channel @data(category: CONSENT)
-  """Why."""
-  reason: SuppressionReason! @data(category: CONSENT)
+  """Why; null where it is withheld."""
+  reason: SuppressionReason @data(category: CONSENT)
   """Where it was learned."""
   source: String @data(category: NONE)
   """Who entered it."""

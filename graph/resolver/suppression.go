@@ -50,8 +50,9 @@ func (r suppressionFields) Channel(_ context.Context, s *consent.Suppression) (*
 }
 
 // Reason answers Suppression.reason.
-func (r suppressionFields) Reason(_ context.Context, s *consent.Suppression) (gen.SuppressionReason, error) {
-	return gen.SuppressionReason(s.Reason), nil
+func (r suppressionFields) Reason(_ context.Context, s *consent.Suppression) (*gen.SuppressionReason, error) {
+	reason := gen.SuppressionReason(s.Reason)
+	return &reason, nil
 }
 
 // Source answers Suppression.source.
