@@ -112,9 +112,9 @@ func (rs *Rules) checkRoles() error {
 		}
 		own[r.Name] = r
 	}
-	for i, r := range rs.Roles {
-		slices.Sort(rs.Roles[i].Inherits)
-		rs.Roles[i].Inherits = slices.Compact(rs.Roles[i].Inherits)
+	for i := range rs.Roles {
+		r := &rs.Roles[i]
+		r.Inherits = slices.Compact(slices.Sorted(slices.Values(r.Inherits))) // of its own: the caller's list stays as it is
 		for _, parent := range r.Inherits {
 			var e *core.Error
 			switch {

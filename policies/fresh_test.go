@@ -36,7 +36,7 @@ func TestNoStaleYes(t *testing.T) {
 	time.Sleep(100 * time.Millisecond)
 
 	reads := func(h *house) bool { return h.decision(t, []string{"marketer"}, "CONTACT", "marketing").Allowed() }
-	for round := range 3 {
+	for round := range rounds(1, 1, 10) {
 		require.True(t, reads(a) && reads(b) && reads(c))
 		var revoked atomic.Bool
 		var readers sync.WaitGroup

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -29,6 +30,18 @@ var (
 	silent = slog.New(slog.NewTextHandler(io.Discard, nil))
 	root   = core.WithActor(context.Background(), access.Operator("test"))
 )
+
+// rounds is how often a test repeats itself: under -short, as a rule, and with
+// HEADWATER_TEST_LONG set.
+func rounds(short, usual, long int) int {
+	switch {
+	case testing.Short():
+		return short
+	case os.Getenv("HEADWATER_TEST_LONG") != "":
+		return long
+	}
+	return usual
+}
 
 // entry is what was recorded.
 type entry struct {

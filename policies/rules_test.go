@@ -154,7 +154,7 @@ func TestRandomRules(t *testing.T) {
 	for _, c := range core.Categories[1:] {
 		targets = append(targets, string(c))
 	}
-	for round := range 15 {
+	for round := range rounds(2, 5, 100) {
 		var rules policies.Rules
 		roles := slices.Clone(access.Roles)
 		for i := range r.IntN(4) {
@@ -188,7 +188,7 @@ func TestRandomRules(t *testing.T) {
 			continue
 		}
 		h.set(t, ctx, rules)
-		for range 400 {
+		for range rounds(150, 300, 400) {
 			held := []string{one(roles)}
 			for r.IntN(3) == 0 {
 				held = append(held, one(roles))
@@ -238,4 +238,15 @@ func inherits(rules policies.Rules, role, from string, depth int) bool {
 		}
 	}
 	return false
+}
+
+// A parent that is named twice is inherited from once.
+func TestAParentNamedTwice(t *testing.T) {
+	h := setup(t)
+	rules := policies.Default()
+	parents := []string{"support", "analyst", "support"}
+	rules.Roles = []policies.Role{{Name: "intern", Inherits: parents}}
+	h.set(t, h.admin, rules)
+	require.Equal(t, []string{"support", "analyst", "support"}, parents)
+	require.True(t, h.decision(t, []string{"intern"}, "DEVICE", "analytics").Allowed())
 }
