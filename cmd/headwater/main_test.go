@@ -193,6 +193,19 @@ func do(req *http.Request) (int, string, error) {
 // query runs a GraphQL operation and decodes its data.
 func query(t *testing.T, url, key, text string, variables map[string]any, data any) {
 	t.Helper()
+	answer := ask(t, url, key, text, variables)
+	var res struct {
+		Data   json.RawMessage
+		Errors []json.RawMessage
+	}
+	require.NoError(t, json.Unmarshal([]byte(answer), &res))
+	require.Empty(t, res.Errors, answer)
+	require.NoError(t, json.Unmarshal(res.Data, data))
+}
+
+// ask returns the answer to a query as it came, with its errors.
+func ask(t *testing.T, url, key, text string, variables map[string]any) string {
+	t.Helper()
 	body, err := json.Marshal(map[string]any{"query": text, "variables": variables})
 	require.NoError(t, err)
 	req, err := http.NewRequest(http.MethodPost, url+"/graphql", bytes.NewReader(body))
@@ -202,13 +215,7 @@ func query(t *testing.T, url, key, text string, variables map[string]any, data a
 	status, answer, err := do(req)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, status, answer)
-	var res struct {
-		Data   json.RawMessage
-		Errors []json.RawMessage
-	}
-	require.NoError(t, json.Unmarshal([]byte(answer), &res))
-	require.Empty(t, res.Errors, answer)
-	require.NoError(t, json.Unmarshal(res.Data, data))
+	return answer
 }
 
 // batchBody is a tracking batch of the given messages.
