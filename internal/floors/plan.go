@@ -88,7 +88,6 @@ var Plan = []Floor{
 	{Path: "cmd/...", Level: 400},
 
 	{Path: "internal/floors", Level: 0, For: []string{}},
-	{Path: "internal/deps", Level: 0, For: []string{}},
 	{Path: "e2e", Level: 500, Tests: true},
 }
 
