@@ -15,7 +15,7 @@ var complianceMarkets = policies.Rule{Role: "compliance", Purpose: "marketing", 
 // Who gains by their own change waits for somebody else.
 func TestOwnGainNeedsApproval(t *testing.T) {
 	h := setup(t)
-	officer, officerID := h.key(t, h.admin, "compliance")
+	officer, officerID := h.key(h.admin, t, "compliance")
 	rules := plus(complianceMarkets)
 	dry, err := h.Set(officer, policies.Change{Policy: rules, DryRun: true})
 	require.NoError(t, err)
@@ -30,7 +30,7 @@ func TestOwnGainNeedsApproval(t *testing.T) {
 	}
 	require.Empty(t, h.recorded(t, "policy.propose"))
 
-	out := h.set(t, officer, rules)
+	out := h.set(officer, t, rules)
 	require.Equal(t, policies.Pending, out.Version.Status)
 	reads := func() bool { return h.decision(t, []string{"compliance"}, "CONTACT", "marketing").Allowed() }
 	require.False(t, reads(), "nothing is in force yet")
@@ -38,7 +38,7 @@ func TestOwnGainNeedsApproval(t *testing.T) {
 	id := out.Approval.ApprovalID
 	_, err = h.access.DecideApproval(officer, id, true, "")
 	refused(t, err, core.Forbidden, "OWN_REQUEST")
-	analyst, _ := h.key(t, h.admin, "analyst")
+	analyst, _ := h.key(h.admin, t, "analyst")
 	_, err = h.access.DecideApproval(analyst, id, true, "")
 	refused(t, err, core.Forbidden, "ROLE")
 	next, err := h.access.RotateKey(h.admin, "", officerID, access.DefaultGrace)
@@ -68,16 +68,16 @@ func TestOwnGainNeedsApproval(t *testing.T) {
 
 func TestRejectedAndVoid(t *testing.T) {
 	h := setup(t)
-	officer, _ := h.key(t, h.admin, "compliance")
-	out := h.set(t, officer, plus(complianceMarkets))
+	officer, _ := h.key(h.admin, t, "compliance")
+	out := h.set(officer, t, plus(complianceMarkets))
 	_, err := h.access.DecideApproval(h.admin, out.Approval.ApprovalID, false, "no")
 	require.NoError(t, err)
 	v, err := h.Version(h.admin, out.Version.VersionID)
 	require.NoError(t, err)
 	require.Equal(t, policies.Rejected, v.Status)
 
-	out = h.set(t, officer, plus(complianceMarkets))
-	h.set(t, h.admin, plus(noContact)) // loses, so it is in force at once
+	out = h.set(officer, t, plus(complianceMarkets))
+	h.set(h.admin, t, plus(noContact)) // loses, so it is in force at once
 	v, err = h.Version(h.admin, out.Version.VersionID)
 	require.NoError(t, err)
 	require.Equal(t, policies.Void, v.Status)
@@ -106,10 +106,10 @@ func TestRejectedAndVoid(t *testing.T) {
 // take govern from the others has to ask them.
 func TestAloneAndOusting(t *testing.T) {
 	h := setup(t)
-	narrowed := h.set(t, h.admin, without(func(r policies.Rule) bool { return r.Role == "admin" && r.Target == policies.All }))
+	narrowed := h.set(h.admin, t, without(func(r policies.Rule) bool { return r.Role == "admin" && r.Target == policies.All }))
 	require.EqualValues(t, 1, narrowed.Version.Number)
 	require.False(t, narrowed.NeedsApproval)
-	out := h.set(t, h.admin, policies.Default())
+	out := h.set(h.admin, t, policies.Default())
 	require.True(t, out.NeedsApproval && out.Alone)
 	set := h.recorded(t, "policy.set")
 	require.Len(t, set, 2)
@@ -121,21 +121,21 @@ func TestAloneAndOusting(t *testing.T) {
 	}
 	require.Equal(t, 1, said)
 
-	h.key(t, h.admin, "compliance") // the admin's own key cannot approve for it
-	require.False(t, h.set(t, h.admin, without(func(r policies.Rule) bool { return r.Role == "compliance" && r.Target == "govern" })).NeedsApproval)
-	h.set(t, h.admin, policies.Default())
-	h.key(t, root, "compliance") // somebody else's
-	out = h.set(t, h.admin, without(func(r policies.Rule) bool { return r.Role == "compliance" && r.Target == "govern" }))
+	h.key(h.admin, t, "compliance") // the admin's own key cannot approve for it
+	require.False(t, h.set(h.admin, t, without(func(r policies.Rule) bool { return r.Role == "compliance" && r.Target == "govern" })).NeedsApproval)
+	h.set(h.admin, t, policies.Default())
+	h.key(root, t, "compliance") // somebody else's
+	out = h.set(h.admin, t, without(func(r policies.Rule) bool { return r.Role == "compliance" && r.Target == "govern" }))
 	require.True(t, out.NeedsApproval)
 	require.Equal(t, policies.Pending, out.Version.Status)
 }
 
 func TestHistoryAndRollback(t *testing.T) {
 	h := setup(t)
-	h.set(t, h.admin, plus(noContact))
-	again := h.set(t, h.admin, plus(noContact))
+	h.set(h.admin, t, plus(noContact))
+	again := h.set(h.admin, t, plus(noContact))
 	require.EqualValues(t, 1, again.Version.Number, "the same rules again change nothing")
-	h.set(t, h.admin, policies.Default())
+	h.set(h.admin, t, policies.Default())
 	back, err := h.Rollback(h.admin, 1, policies.Change{Note: "back"})
 	require.NoError(t, err)
 	require.EqualValues(t, 3, back.Version.Number)
@@ -158,7 +158,7 @@ func TestHistoryAndRollback(t *testing.T) {
 // Nobody gives a key what they do not have themselves.
 func TestKeysGiveNoMoreThanTheirMaker(t *testing.T) {
 	h := setup(t)
-	h.set(t, h.admin, plus(policies.Rule{Role: "admin", Purpose: policies.Any, Target: "SPECIAL", Effect: core.Deny}))
+	h.set(h.admin, t, plus(policies.Rule{Role: "admin", Purpose: policies.Any, Target: "SPECIAL", Effect: core.Deny}))
 	_, err := h.access.CreateKey(h.admin, access.NewKey{Name: "x", Roles: []string{"compliance"}})
 	refused(t, err, core.Forbidden, "ESCALATION")
 	_, err = h.access.CreateKey(h.admin, access.NewKey{Name: "x", Roles: []string{"analyst"}})

@@ -51,7 +51,7 @@ type difference struct {
 	changes  []CellChange
 }
 
-func (e *Enforcer) compare(ctx context.Context, ws string, old, new *Version) (*difference, error) {
+func (e *Enforcer) compare(ctx context.Context, ws string, past, next *Version) (*difference, error) {
 	reg, err := e.o.Purposes(ctx, ws)
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func (e *Enforcer) compare(ctx context.Context, ws string, old, new *Version) (*
 	if d.people, err = e.o.Access.Principals(ctx, ws); err != nil {
 		return nil, err
 	}
-	d.old, d.new = e.compile(old, reg, ws), compile(new.Number, new.Policy, reg, ws)
+	d.old, d.new = e.compile(past, reg, ws), compile(next.Number, next.Policy, reg, ws)
 	roles := d.old.rules.roleNames()
 	for _, r := range d.new.rules.roleNames() {
 		if !slices.Contains(roles, r) {

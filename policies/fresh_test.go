@@ -3,6 +3,7 @@ package policies_test
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -57,7 +58,7 @@ func TestNoStaleYes(t *testing.T) {
 				}
 			})
 		}
-		a.set(t, a.admin, plus(noContact))
+		a.set(a.admin, t, plus(noContact))
 		revoked.Store(true)
 		at := time.Now()
 		require.False(t, reads(a))
@@ -67,7 +68,7 @@ func TestNoStaleYes(t *testing.T) {
 		}
 		close(stop)
 		readers.Wait()
-		a.set(t, a.admin, policies.Default())
+		a.set(a.admin, t, policies.Default())
 		time.Sleep(1100 * time.Millisecond)
 	}
 }
@@ -75,7 +76,7 @@ func TestNoStaleYes(t *testing.T) {
 // A key that was revoked decides nothing any more, by the actor that it once made.
 func TestRevokedKeyHasNoView(t *testing.T) {
 	h := setup(t)
-	ctx, id := h.key(t, h.admin, "analyst")
+	ctx, id := h.key(h.admin, t, "analyst")
 	_, err := access.ViewOf(ctx)
 	require.NoError(t, err)
 	_, err = h.access.RevokeKey(h.admin, "", id)
@@ -125,7 +126,7 @@ func TestErrorsDeny(t *testing.T) {
 func TestTwoWorkspacesNeverMeet(t *testing.T) {
 	h := setup(t)
 	first, admin := h.ws, h.admin
-	out := h.set(t, admin, plus(noContact))
+	out := h.set(admin, t, plus(noContact))
 	h.found(t, "Other")
 	require.True(t, h.decision(t, []string{"marketer"}, "CONTACT", "marketing").Allowed())
 	v, err := h.Version(h.admin, out.Version.VersionID)
@@ -135,7 +136,7 @@ func TestTwoWorkspacesNeverMeet(t *testing.T) {
 	refused(t, err, core.NotFound, "POLICY_VERSION")
 	rules := policies.Default()
 	rules.Roles = []policies.Role{{Name: "intern", Inherits: []string{"analyst"}}}
-	h.set(t, h.admin, rules)
+	h.set(h.admin, t, rules)
 	has, err := h.HasRole(t.Context(), first, "intern")
 	require.NoError(t, err)
 	require.False(t, has)
@@ -157,11 +158,7 @@ func BenchmarkView(b *testing.B) {
 		})
 	}
 	rules.Rules = rules.Rules[:500]
-	roles := rules.Roles[:0:0]
-	for _, r := range rules.Roles {
-		roles = append(roles, r)
-	}
-	rules.Roles = roles
+	rules.Roles = slices.Clone(rules.Roles)
 	_, err := h.Set(core.WithActor(context.Background(), access.System(h.ws, "bench")), policies.Change{Policy: known(rules)})
 	require.NoError(b, err)
 	held := []string{"marketer", "support"}

@@ -128,14 +128,14 @@ func (h *house) as(t testing.TB, secret string) context.Context {
 }
 
 // key makes a key as by and acts with it.
-func (h *house) key(t testing.TB, by context.Context, roles ...string) (ctx context.Context, id string) {
+func (h *house) key(by context.Context, t testing.TB, roles ...string) (ctx context.Context, id string) {
 	t.Helper()
 	made, err := h.access.CreateKey(by, access.NewKey{Workspace: h.ws, Name: "test", Roles: roles})
 	require.NoError(t, err)
 	return h.as(t, made.Secret), made.Key.KeyID
 }
 
-func (h *house) set(t testing.TB, ctx context.Context, rules policies.Rules) *policies.Outcome {
+func (h *house) set(ctx context.Context, t testing.TB, rules policies.Rules) *policies.Outcome {
 	t.Helper()
 	out, err := h.Set(ctx, policies.Change{Policy: rules})
 	require.NoError(t, err)

@@ -20,7 +20,7 @@ func actor(ws string, roles ...string) context.Context {
 
 func TestDenyOverrides(t *testing.T) {
 	h := setup(t)
-	out := h.set(t, h.admin, plus(policies.Rule{Role: "support", Purpose: "operations", Target: policies.Ordinary, Effect: core.Deny}))
+	out := h.set(h.admin, t, plus(policies.Rule{Role: "support", Purpose: "operations", Target: policies.Ordinary, Effect: core.Deny}))
 	require.EqualValues(t, 1, out.Version.Number)
 	for _, roles := range [][]string{{"support"}, {"support", "marketer"}, {"admin", "support"}, {"owner", "support"}} {
 		d := h.decision(t, roles, "CONTACT", "operations")
@@ -36,7 +36,7 @@ func TestDenyOverrides(t *testing.T) {
 // Of one role's rules the strictest counts, of several roles the most generous.
 func TestStrictnessAndRoles(t *testing.T) {
 	h := setup(t)
-	h.set(t, h.admin, plus(
+	h.set(h.admin, t, plus(
 		policies.Rule{Role: "marketer", Purpose: "personalisation", Target: "CONTACT", Effect: core.Mask, Form: core.Partial},
 		policies.Rule{Role: "marketer", Purpose: "analytics", Target: "CONTACT", Effect: core.Mask, Form: core.Partial},
 		policies.Rule{Role: "marketer", Purpose: "analytics", Target: "CONTACT", Effect: core.Mask, Form: core.Pseudonym},
@@ -54,7 +54,7 @@ func TestInheritance(t *testing.T) {
 	rules := plus(policies.Rule{Role: "junior", Purpose: policies.Any, Target: "CONTACT", Effect: core.Mask, Form: core.Partial},
 		policies.Rule{Role: "junior", Purpose: policies.Any, Target: "design", Effect: core.Deny})
 	rules.Roles = []policies.Role{{Name: "trainee", Inherits: []string{"junior"}}, {Name: "junior", Inherits: []string{"marketer"}}}
-	h.set(t, h.admin, rules)
+	h.set(h.admin, t, rules)
 	for _, role := range []string{"junior", "trainee"} {
 		require.Equal(t, "p", letter(h.decision(t, []string{role}, "CONTACT", "marketing")))
 		require.Equal(t, "A", letter(h.decision(t, []string{role}, "DEVICE", "marketing")))
@@ -63,7 +63,7 @@ func TestInheritance(t *testing.T) {
 		require.False(t, h.decision(t, []string{role}, "design", "marketing").Allowed())
 	}
 	require.Equal(t, "A", letter(h.decision(t, []string{"marketer"}, "CONTACT", "marketing")), "what inherits gives nothing back")
-	ctx, _ := h.key(t, h.admin, "trainee")
+	ctx, _ := h.key(h.admin, t, "trainee")
 	require.NoError(t, access.Allow(ctx, access.Read))
 	refused(t, access.Allow(ctx, access.Design), core.Forbidden, "ROLE")
 
@@ -76,7 +76,7 @@ func TestInheritance(t *testing.T) {
 		deep.Roles = append(deep.Roles, r)
 	}
 	deep.Rules = append(deep.Rules, policies.Rule{Role: "raa", Purpose: policies.Any, Target: "CONSENT", Effect: core.Deny})
-	h.set(t, h.admin, deep)
+	h.set(h.admin, t, deep)
 	require.Equal(t, "p", letter(h.decision(t, []string{"rbn"}, "CONTACT", "support")))
 	require.Equal(t, "-", letter(h.decision(t, []string{"rbn"}, "CONSENT", "support")))
 }
@@ -109,7 +109,7 @@ func TestRulesAreChecked(t *testing.T) {
 	n, err := h.CountVersions(h.admin)
 	require.NoError(t, err)
 	require.Zero(t, n)
-	analyst, _ := h.key(t, h.admin, "analyst")
+	analyst, _ := h.key(h.admin, t, "analyst")
 	_, err = h.Set(analyst, policies.Change{Policy: policies.Default()})
 	refused(t, err, core.Forbidden, "ROLE")
 	_, err = h.Matrix(analyst, "", "")
@@ -120,7 +120,7 @@ func TestRulesAreChecked(t *testing.T) {
 // no rule names the writing of the audit log.
 func TestOwnerKeepsGovernAndAudit(t *testing.T) {
 	h := setup(t)
-	owner, _ := h.key(t, root, "owner")
+	owner, _ := h.key(root, t, "owner")
 	var rules policies.Rules
 	for _, role := range access.Roles {
 		for _, target := range access.Permissions {
@@ -129,7 +129,7 @@ func TestOwnerKeepsGovernAndAudit(t *testing.T) {
 			}
 		}
 	}
-	h.set(t, core.WithActor(context.Background(), access.System(h.ws, "test")), rules)
+	h.set(core.WithActor(context.Background(), access.System(h.ws, "test")), t, rules)
 	for _, roles := range [][]string{{"owner"}, {"owner", "support"}, {"analyst", "owner"}} {
 		require.True(t, h.decision(t, roles, "govern", "operations").Allowed())
 		require.True(t, h.decision(t, roles, "audit", "mistyped").Allowed())
@@ -137,7 +137,7 @@ func TestOwnerKeepsGovernAndAudit(t *testing.T) {
 	}
 	require.NoError(t, access.Allow(owner, access.Govern))
 	require.Len(t, h.recorded(t, "policy.set"), 1)
-	out := h.set(t, owner, policies.Default())
+	out := h.set(owner, t, policies.Default())
 	require.EqualValues(t, 2, out.Version.Number)
 	require.Len(t, h.recorded(t, "policy.set"), 2, "what was allowed to nobody is still recorded")
 }
@@ -145,7 +145,7 @@ func TestOwnerKeepsGovernAndAudit(t *testing.T) {
 // Random rules against a second reading of what they mean.
 func TestRandomRules(t *testing.T) {
 	h := setup(t)
-	h.key(t, root, "owner") // somebody governs whatever the rules say
+	h.key(root, t, "owner") // somebody governs whatever the rules say
 	ctx := core.WithActor(context.Background(), access.System(h.ws, "test"))
 	r := rand.New(rand.NewPCG(1, 2))
 	one := func(list []string) string { return list[r.IntN(len(list))] }
@@ -187,7 +187,7 @@ func TestRandomRules(t *testing.T) {
 		if len(rules.Rules) == 0 {
 			continue
 		}
-		h.set(t, ctx, rules)
+		h.set(ctx, t, rules)
 		for range rounds(150, 300, 400) {
 			held := []string{one(roles)}
 			for r.IntN(3) == 0 {
@@ -246,7 +246,7 @@ func TestAParentNamedTwice(t *testing.T) {
 	rules := policies.Default()
 	parents := []string{"support", "analyst", "support"}
 	rules.Roles = []policies.Role{{Name: "intern", Inherits: parents}}
-	h.set(t, h.admin, rules)
+	h.set(h.admin, t, rules)
 	require.Equal(t, []string{"support", "analyst", "support"}, parents)
 	require.True(t, h.decision(t, []string{"intern"}, "DEVICE", "analytics").Allowed())
 }

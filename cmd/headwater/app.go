@@ -115,12 +115,6 @@ func newApp(e *env, s store.Store, ring *keyring.Ring) *app {
 	return a
 }
 
-// purposes returns a workspace's register: the service of consent is made later than
-// the policy that asks it.
-func (a *app) purposes(ctx context.Context, ws string) (*consent.Register, error) {
-	return a.consent.Register(ctx, ws)
-}
-
 // hooks lets the pipeline tell the metrics and traces what it does, without core
 // knowing of either.
 func hooks(m *telemetry.Metrics) ingest.Hooks {

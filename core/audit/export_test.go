@@ -85,9 +85,9 @@ func TestWhatWasChangedIsFound(t *testing.T) {
 		return strings.Join(f(append([]string{}, lines...)), "")
 	}
 	require.Contains(t, lines[at(300)], `{"index":300,`)
-	other := func(s, old, new string) string {
+	other := func(s, old, instead string) string {
 		require.Contains(t, s, old)
-		return strings.Replace(s, old, new, 1)
+		return strings.Replace(s, old, instead, 1)
 	}
 	for name, c := range map[string]struct {
 		text  string

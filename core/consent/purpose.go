@@ -2,7 +2,6 @@ package consent
 
 import (
 	"maps"
-	"slices"
 	"time"
 )
 
@@ -99,8 +98,4 @@ func Builtin() []Purpose {
 		{Key: Compliance, Name: "Compliance", LegalBasis: BasisLegalObligation, Description: "Answering people's requests and proving what was done."},
 		{Key: Security, Name: "Security", LegalBasis: BasisLegitimateInterests, Description: "Keeping people's data and the service safe."},
 	}
-}
-
-func isBuiltin(key string) bool {
-	return slices.ContainsFunc(Builtin(), func(p Purpose) bool { return p.Key == key })
 }

@@ -32,7 +32,7 @@ type RecordInput struct {
 	DryRun         bool
 }
 
-// Recorded is what became of a word.
+// Record is what became of a word.
 type Record struct {
 	Entry     *Entry
 	ProfileID string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/store"
 )
@@ -57,8 +58,11 @@ func (s *Service) EraseOps(ctx context.Context, ws string, r *Record, ids []even
 	}
 	ops := []store.Op{Records.Delete(r)}
 	t, err := s.Type(ctx, ws, r.Type)
-	if err != nil || r.Deleted() {
+	switch {
+	case r.Deleted() || err != nil && core.AsError(err).Code == core.NotFound:
 		return ops, nil // a type that is gone has released its claims, as has a deleted record
+	case err != nil:
+		return nil, err
 	}
 	after := *r
 	after.Links = nil

@@ -158,11 +158,11 @@ func (s Sight) Withheld(t *Type, r *Record) []core.Withheld {
 func (s Sight) Follows(t *Type, relation string) error {
 	c := core.IdentifierID // a relation's links are external ids
 	if t.Relation(relation) == nil {
-		if f := t.Field(relation); f != nil {
-			c = f.Category
-		} else {
+		f := t.Field(relation)
+		if f == nil {
 			return nil // which is said elsewhere
 		}
+		c = f.Category
 	}
 	if s.gate.Category(c).Allowed() {
 		return nil

@@ -108,7 +108,7 @@ func TestNoCanaryIsLeft(t *testing.T) {
 func (r *rig) plant(c *canaries, i int, file *bytes.Buffer) string {
 	t := r.t
 	user, anon, email := c.next(), c.next(), c.next()+"@example.com"
-	msg := func(format string, args ...any) string { return fmt.Sprintf(format, args...) }
+	msg := fmt.Sprintf
 	res := r.send(
 		msg(`{"type":"identify","messageId":%q,"userId":%q,"traits":{"email":%q,"name":%q,"plan":%q,"address":{"street":%q},"tags":[%q],"bio":%q},"context":{"page":{"url":%q},"userAgent":%q,"externalIds":[{"id":%q,"type":"card","collection":"users","encoding":"none"}]}}`,
 			c.next(), user, email, c.next(), c.next(), c.next(), c.next(), c.next(), c.next(), c.next(), c.next()),

@@ -192,14 +192,16 @@ func (s *Service) entered(ctx context.Context, ws string, in EraseInput) (*Reque
 	}, nil
 }
 
-// DueAt returns by when a request must be answered: one month after its receipt.
-func DueAt(receivedAt time.Time) time.Time { return millis(receivedAt).AddDate(0, 1, 0) }
+// DueAt returns by when a request must be answered: one month after its receipt, as
+// monthsAfter counts.
+func DueAt(receivedAt time.Time) time.Time { return monthsAfter(millis(receivedAt), 1) }
 
 // name writes into a request whose it is, without a value.
 func (s *Service) name(ctx context.Context, r *Request, t *target) error {
-	kind, value := "profile", ""
+	kind, value := "profile", r.Profile
 	if t.profile != nil {
-		value, r.Profile = t.profile.ProfileID(), t.profile.ProfileID()
+		value = t.profile.ProfileID()
+		r.Profile = value
 	} else {
 		kind, value = t.named[0].Namespace, t.named[0].Value
 	}

@@ -302,7 +302,7 @@ func TestARectificationCorrectsAndIsTold(t *testing.T) {
 	traits, err := bson.Marshal(bson.D{{Key: "city", Value: "Bern"}, {Key: "age", Value: nil}})
 	require.NoError(t, err)
 	r := b.open(OpenInput{Type: Rectification, ProfileID: ana, Traits: traits, Add: &event.Identifier{Namespace: "email", Value: "Ana@Example.com"}})
-	require.NotContains(t, fmt.Sprintf("%s", r.Handling.Sealed), "Bern")
+	require.NotContains(t, string(r.Handling.Sealed), "Bern")
 	b.verify(r)
 	require.Eventually(t, func() bool {
 		r, err = b.Get(b.ctx, deskWS, r.RequestID())

@@ -104,7 +104,7 @@ func eachNumber(doc bson.Raw, keys []string, f func([]string, *big.Rat)) {
 }
 
 func number(v bson.RawValue, keys []string, f func([]string, *big.Rat)) {
-	text := ""
+	var text string
 	switch v.Type {
 	case bson.TypeEmbeddedDocument:
 		eachNumber(v.Value, keys, f)

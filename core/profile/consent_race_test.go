@@ -176,20 +176,20 @@ func interleave(seed uint64, traced bool) (trace []string, fault string, decisio
 	c.traced = traced
 	service := consent.NewService(consent.Options{Store: empty{}, Clock: c.clock, People: c, Committer: committer{c}})
 	withdrawn := map[string]map[string]bool{} // part → channels
-	any := func() string { return "prof_" + strconv.Itoa(c.rnd.IntN(parts)) }
+	anybody := func() string { return "prof_" + strconv.Itoa(c.rnd.IntN(parts)) }
 	channel := func() string { return []string{"", "", consent.Email}[c.rnd.IntN(3)] }
 	when := func() time.Time { return c.clock.Now().Add(time.Duration(c.rnd.IntN(7200)-3600) * time.Second) }
 	acked := false
 	act := func() {
 		switch c.rnd.IntN(6) {
 		case 0:
-			part, at := any(), when()
+			part, at := anybody(), when()
 			yes := c.rnd.IntN(4) > 0
 			c.say("banner %s %v at %s", part, yes, at.Format(time.TimeOnly))
 			raw, _ := bson.Marshal(bson.D{{Key: "consent", Value: bson.D{{Key: "categoryPreferences", Value: bson.D{{Key: consent.Marketing, Value: yes}}}}}})
 			c.commit(part, event.Page, at, raw)
 		case 1:
-			a, b := any(), any()
+			a, b := anybody(), anybody()
 			c.say("merge %s %s", a, b)
 			c.merge(a, b)
 		case 2:
@@ -202,7 +202,7 @@ func interleave(seed uint64, traced bool) (trace []string, fault string, decisio
 			c.clock.Advance(time.Duration(c.rnd.IntN(7200)-3600) * time.Second)
 		default:
 			if !acked {
-				part, at := any(), when()
+				part, at := anybody(), when()
 				s := consent.Saying{Purpose: consent.Marketing, Channel: channel(), Status: []string{consent.Granted, consent.Granted, consent.Pending}[c.rnd.IntN(3)]}
 				c.say("record %s %s %q at %s", s.Status, part, s.Channel, at.Format(time.TimeOnly))
 				c.commit(part, event.System, at, s.Context())
@@ -213,7 +213,7 @@ func interleave(seed uint64, traced bool) (trace []string, fault string, decisio
 	for range 16 {
 		switch c.rnd.IntN(4) {
 		case 0:
-			part, ch := any(), channel()
+			part, ch := anybody(), channel()
 			in := consent.WithdrawInput{ProfileID: part, Channel: ch}
 			if c.rnd.IntN(20) > 0 {
 				in.Purpose = consent.Marketing
@@ -234,7 +234,7 @@ func interleave(seed uint64, traced bool) (trace []string, fault string, decisio
 				withdrawn[p][ch] = true
 			}
 		case 1:
-			p, ch := c.of[any()], []string{"", consent.Email, consent.SMS}[c.rnd.IntN(3)]
+			p, ch := c.of[anybody()], []string{"", consent.Email, consent.SMS}[c.rnd.IntN(3)]
 			v := register.Decide(p.Words(c.clock.Now()), "", consent.Marketing, ch, c.clock.Now())
 			decisions++
 			for _, part := range p.Parts {

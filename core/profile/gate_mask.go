@@ -108,12 +108,11 @@ type masker struct {
 }
 
 func (m *masker) decide(path string) (core.Decision, core.Category) {
-	c := core.Unclassified
-	if m.category != nil {
-		c = m.category(path)
-	} else {
-		c = m.g.CategoryOf(m.owner, path)
+	if m.category == nil {
+		c := m.g.CategoryOf(m.owner, path)
+		return m.g.Category(c), c
 	}
+	c := m.category(path)
 	return m.g.Category(c), c
 }
 

@@ -56,15 +56,15 @@ func TestRowsFollowTheGate(t *testing.T) {
 		"masked, of a segment": {o.as("operations", map[core.Category]core.Decision{core.Contact: refused}, limited(core.Limits{Segments: []string{other.SegmentID()}})), []string{ana, ben}},
 	}
 	for name, c := range cases {
-		t.Run(name, func(t *testing.T) { o.rowsCompare(t, c.ctx, ids, seg, other, c.want) })
+		t.Run(name, func(t *testing.T) { o.rowsCompare(c.ctx, t, ids, seg, other, c.want) })
 	}
 	_, err = o.pipeline.Commit(o.ctx, o.ws, event.Input{Type: event.System, Name: event.NameProcessingRestricted, MessageID: "restrict", Properties: raw(t, bson.D{})}, ben)
 	require.NoError(t, err)
 	t.Run("not the restricted", func(t *testing.T) {
-		o.rowsCompare(t, o.as("operations", nil), ids, seg, other, []string{ana, eva})
+		o.rowsCompare(o.as("operations", nil), t, ids, seg, other, []string{ana, eva})
 	})
-	t.Run("all for compliance", func(t *testing.T) { o.rowsCompare(t, o.as("compliance", nil), ids, seg, other, ids) })
-	t.Run("all for the system", func(t *testing.T) { o.rowsCompare(t, o.ctx, ids, seg, other, ids) })
+	t.Run("all for compliance", func(t *testing.T) { o.rowsCompare(o.as("compliance", nil), t, ids, seg, other, ids) })
+	t.Run("all for the system", func(t *testing.T) { o.rowsCompare(o.ctx, t, ids, seg, other, ids) })
 }
 
 func raw(t *testing.T, d bson.D) bson.Raw {
@@ -75,7 +75,7 @@ func raw(t *testing.T, d bson.D) bson.Raw {
 
 // rowsCompare compares what an actor is told with whom the actor may see. seg holds
 // everybody, other the first two of ids.
-func (o *office) rowsCompare(t *testing.T, ctx context.Context, ids []string, seg, other *Segment, want []string) {
+func (o *office) rowsCompare(ctx context.Context, t *testing.T, ids []string, seg, other *Segment, want []string) {
 	w := &witness{}
 	ctx = audit.WithWitness(ctx, w)
 	want = slices.Sorted(slices.Values(want))

@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -65,7 +66,7 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 		}
-		if rerr == io.EOF {
+		if errors.Is(rerr, io.EOF) {
 			return
 		}
 		if rerr != nil {

@@ -71,7 +71,7 @@ func (r query) Node(ctx context.Context, id string) (view.Node, error) {
 		}
 		return node(r.Access.Key(ctx, "", id))
 	case core.PrefixAudit:
-		if access.Allow(ctx, access.Audit) != nil {
+		if !access.Can(ctx, access.Audit) {
 			return nil, nil
 		}
 		return node(r.Resolver.Audit.Entry(ctx, ws, id))
