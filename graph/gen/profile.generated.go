@@ -2738,11 +2738,11 @@ func (ec *executionContext) marshalNRebuildProfilesPayload2ᚖgithubᚗcomᚋhea
 	return ec._RebuildProfilesPayload(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNWithheld2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚐWithheld(ctx context.Context, sel ast.SelectionSet, v profile.Withheld) graphql.Marshaler {
+func (ec *executionContext) marshalNWithheld2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚐWithheld(ctx context.Context, sel ast.SelectionSet, v core.Withheld) graphql.Marshaler {
 	return ec._Withheld(ctx, sel, &v)
 }
 
-func (ec *executionContext) marshalNWithheld2ᚕgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚐWithheldᚄ(ctx context.Context, sel ast.SelectionSet, v []profile.Withheld) graphql.Marshaler {
+func (ec *executionContext) marshalNWithheld2ᚕgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚐWithheldᚄ(ctx context.Context, sel ast.SelectionSet, v []core.Withheld) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
