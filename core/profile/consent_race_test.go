@@ -129,6 +129,10 @@ func (c *crowd) SubjectAsOf(context.Context, string, string, time.Time) (*consen
 	panic("not asked")
 }
 
+func (c *crowd) Normal(_ context.Context, _ string, id event.Identifier) (event.Identifier, bool, error) {
+	return id, true, nil
+}
+
 func (c *crowd) SubjectBy(context.Context, string, event.Identifier) (*consent.Subject, error) {
 	panic("not asked")
 }

@@ -33,9 +33,6 @@ func (g *Gate) Look(ctx context.Context, p *Profile) *Profile {
 	return g.mask(p)
 }
 
-// Withheld is something of a person that is hidden, and why.
-type Withheld = core.Withheld
-
 // Whole returns the person as stored of one whom a gate masked: to find by what belongs
 // to them, never to show.
 func (p *Profile) Whole() *Profile {

@@ -76,7 +76,7 @@ func inClear(p *profile.Profile) *profile.Profile {
 		return nil
 	}
 	masked := func(path string) bool {
-		return slices.ContainsFunc(p.Withheld, func(w profile.Withheld) bool {
+		return slices.ContainsFunc(p.Withheld, func(w core.Withheld) bool {
 			return w.Path == path || strings.HasPrefix(w.Path, path+".")
 		})
 	}

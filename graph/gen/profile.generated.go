@@ -701,7 +701,7 @@ func (ec *executionContext) _Profile_withheld(ctx context.Context, field graphql
 			return obj.Withheld, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []profile.Withheld) graphql.Marshaler {
+		func(ctx context.Context, selections ast.SelectionSet, v []core.Withheld) graphql.Marshaler {
 			return ec.marshalNWithheld2ᚕgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚐWithheldᚄ(ctx, selections, v)
 		},
 		true,
