@@ -98,14 +98,14 @@ func (s *Service) ArchiveProcessor(ctx context.Context, ws, id string, archive b
 	return s.changeProcessor(ctx, ws, id, false, "processor.archive", edit, func(p *Processor) { p.Archived = archive })
 }
 
-func (s *Service) changeProcessor(ctx context.Context, ws, id string, make bool, action string, edit Edit, f func(*Processor)) (*Processor, error) {
+func (s *Service) changeProcessor(ctx context.Context, ws, id string, fresh bool, action string, edit Edit, f func(*Processor)) (*Processor, error) {
 	for range 20 {
 		old, err := s.Processor(ctx, ws, id)
 		if err != nil {
 			return nil, err
 		}
 		if old == nil {
-			if !make {
+			if !fresh {
 				return nil, core.Errorf(core.NotFound, "PROCESSOR", "there is no processor with this id").At("id")
 			}
 			old = &Processor{Meta: store.Meta{ID: store.Key(ws, id)}}

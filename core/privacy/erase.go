@@ -198,15 +198,13 @@ func DueAt(receivedAt time.Time) time.Time { return monthsAfter(millis(receivedA
 
 // name writes into a request whose it is, without a value.
 func (s *Service) name(ctx context.Context, r *Request, t *target) error {
-	kind, value := "profile", r.Profile
-	if t.profile != nil {
-		value = t.profile.ProfileID()
-		r.Profile = value
-	} else {
-		kind, value = t.named[0].Namespace, t.named[0].Value
-	}
 	var err error
-	r.Subject, err = s.o.Keys.Pseudonym(ctx, r.Workspace(), kind, value)
+	if t.profile != nil {
+		r.Profile = t.profile.ProfileID()
+		r.Subject, err = s.o.Keys.Pseudonym(ctx, r.Workspace(), "profile", r.Profile)
+		return err
+	}
+	r.Subject, err = s.o.Keys.Pseudonym(ctx, r.Workspace(), t.named[0].Namespace, t.named[0].Value)
 	return err
 }
 

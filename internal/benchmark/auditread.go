@@ -90,7 +90,9 @@ func serving(opt graph.Options, keys Keys) (*Server, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		err := errors.Join(g.Close(ctx), web.Shutdown(ctx))
-		<-done
+		if ended := <-done; !errors.Is(ended, http.ErrServerClosed) {
+			err = errors.Join(err, ended)
+		}
 		return err
 	}}, nil
 }
