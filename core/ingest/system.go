@@ -89,7 +89,7 @@ func (p *Pipeline) commitAll(ctx context.Context, workspace string, events []eve
 	defer p.leave(n)
 	for races := 1; ; races++ {
 		out, err := p.commitSystem(ctx, workspace, events, at, ops)
-		if err == nil || races == 2*maxRaces || !ours(err, ops) || !pause(ctx, time.Duration(races)*time.Millisecond) {
+		if err == nil || races == systemRaces || !ours(err, ops) || !pause(ctx, time.Duration(min(races, 20))*time.Millisecond) {
 			return out, outward(err)
 		}
 	}

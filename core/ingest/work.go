@@ -16,6 +16,9 @@ import (
 const (
 	// maxRaces is how many times a unit may lose a race before it is cut in halves.
 	maxRaces = 6
+	// systemRaces is how many times a commit by the system may lose them: it cannot be
+	// cut, and a withdrawal must get through beside a stream of the person's events.
+	systemRaces = 60
 	// carefulFor is how many units of a lane look for repetitions beforehand after
 	// one has met some. Others just insert: a repetition is then a conflict, and
 	// nearly every event is spared a read.
