@@ -470,6 +470,8 @@ type CreateObjectTypePayload struct {
 type CreatePreferencesLinkInput struct {
 	// Whose.
 	ProfileID string `json:"profileId"`
+	// Taken as everywhere, and not needed: a link stores nothing, and another one does no harm.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 
 // A link that is sent to the person alone: whoever has it acts for them.

@@ -1768,7 +1768,7 @@ func (ec *executionContext) unmarshalInputCreatePreferencesLinkInput(ctx context
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"profileId"}
+	fieldsInOrder := [...]string{"profileId", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -1782,6 +1782,13 @@ func (ec *executionContext) unmarshalInputCreatePreferencesLinkInput(ctx context
 				return it, err
 			}
 			it.ProfileID = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
 		}
 	}
 	return it, nil

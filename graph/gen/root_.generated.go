@@ -3656,6 +3656,8 @@ type ArchiveProcessorPayload {
 input CreatePreferencesLinkInput {
   """Whose."""
   profileId: ID!
+  """Taken as everywhere, and not needed: a link stores nothing, and another one does no harm."""
+  idempotencyKey: String
 }
 
 """A link that is sent to the person alone: whoever has it acts for them."""
