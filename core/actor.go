@@ -1,6 +1,9 @@
 package core
 
-import "context"
+import (
+	"context"
+	"strings"
+)
 
 // Actor is who acts: a key, a member or a part of the system, in one workspace.
 type Actor struct {
@@ -38,6 +41,12 @@ const (
 	actorKey contextKey = iota
 	requestKey
 )
+
+// IsSystem reports whether the actor is a part of the server: it came by no door, and
+// decides for itself what it does with data. Nobody (nil) is none.
+func (a *Actor) IsSystem() bool {
+	return a != nil && a.Decider == nil && strings.HasPrefix(a.ID, "system:")
+}
 
 // WithActor returns ctx with the actor in it.
 func WithActor(ctx context.Context, a *Actor) context.Context {

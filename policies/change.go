@@ -111,7 +111,7 @@ func (e *Enforcer) set(ctx context.Context, a *core.Actor, c Change) (*Outcome, 
 	}
 	out := &Outcome{Version: v, Changes: diff.changes}
 	other := false
-	if !access.IsSystem(a) {
+	if !a.IsSystem() {
 		var ousts bool
 		if other, ousts, err = e.otherGovernors(ctx, a, diff); err != nil {
 			return nil, err

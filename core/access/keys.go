@@ -95,7 +95,7 @@ func (s *Service) ownRoles(ctx context.Context, ws string, roles []string) ([]st
 // not.
 func (s *Service) noMore(ctx context.Context, a *core.Actor, ws string, roles []string) error {
 	book := s.book()
-	if book == nil || IsSystem(a) {
+	if book == nil || a.IsSystem() {
 		return nil
 	}
 	more, err := book.Exceeds(ctx, ws, roles, a.Roles)

@@ -3,7 +3,6 @@ package access
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/headwater-cdp/headwater/core"
 )
@@ -52,12 +51,6 @@ func (s *Service) Policy() Policy {
 	return nil
 }
 
-// IsSystem reports whether a is a part of the server: it decides for itself what it
-// does with data.
-func IsSystem(a *core.Actor) bool {
-	return a != nil && a.Decider == nil && strings.HasPrefix(a.ID, "system:")
-}
-
 // ViewOf returns what the actor of ctx may do and read now. A part of the server
 // may do everything; nobody is UNAUTHENTICATED (reason MISSING_KEY); an actor who
 // has no Decider and is no part of the server may do what the built-in permissions
@@ -69,7 +62,7 @@ func ViewOf(ctx context.Context) (*core.View, error) {
 		return nil, errMissingKey
 	case a.Decider != nil:
 		return a.Decider.View(ctx)
-	case IsSystem(a):
+	case a.IsSystem():
 		return everything, nil
 	}
 	return bare(a), nil

@@ -44,7 +44,7 @@ func Note(ctx context.Context, s Seen) error {
 	if w := witnessOf(ctx); w != nil {
 		return w.Saw(ctx, s)
 	}
-	if a := core.ActorFrom(ctx); a != nil && a.Decider == nil && strings.HasPrefix(a.ID, "system:") {
+	if core.ActorFrom(ctx).IsSystem() {
 		return nil
 	}
 	return core.Errorf(core.Internal, ReasonNoTrail, "something would be shown that no audit log hears of")

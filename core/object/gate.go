@@ -64,8 +64,7 @@ func (s *Service) gate(ctx context.Context, ws string) (Gate, error) {
 		g, err := s.o.Gate(ctx, ws)
 		return g, outward(err)
 	}
-	a := core.ActorFrom(ctx)
-	return closed{a != nil && a.Decider == nil && strings.HasPrefix(a.ID, "system:")}, nil
+	return closed{core.ActorFrom(ctx).IsSystem()}, nil
 }
 
 // protected is the refusal to let fields be asked about. It names their keys, never

@@ -71,7 +71,7 @@ type Gate struct {
 // the system sees everything; an actor of another workspace sees nothing.
 func (s *Service) Gate(ctx context.Context, ws string) (*Gate, error) {
 	g := &Gate{ctx: ctx, svc: s, ws: ws, actor: core.ActorFrom(ctx)}
-	if isSystem(g.actor) {
+	if g.actor.IsSystem() {
 		g.open, g.clear = true, true
 		return g, nil
 	}
@@ -132,11 +132,6 @@ func (g *Gate) limitSources(ctx context.Context) error {
 }
 
 func (g *Gate) compliance() bool { return slices.Contains(g.chain, consent.Compliance) }
-
-// isSystem reports whether an actor is a part of the system: it came by no door.
-func isSystem(a *core.Actor) bool {
-	return a != nil && a.Decider == nil && strings.HasPrefix(a.ID, "system:")
-}
 
 // Purpose is the purpose that the gate was made for; "" for the system itself.
 func (g *Gate) Purpose() string {
