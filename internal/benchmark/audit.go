@@ -15,15 +15,23 @@ import (
 	"github.com/headwater-cdp/headwater/internal/auditverify"
 )
 
-// auditing measures what the audit log costs those who read, how fast entries go into
-// it, and how long it takes to verify a large one.
-func auditing(ctx context.Context, o Options) error {
+// governed measures what decisions on access cost, what the audit log costs those who
+// read, how fast entries go into it, and how long it takes to verify a large one.
+func governed(ctx context.Context, o Options) error {
 	z := o.size()
-	h, err := prepare(ctx, o, "audit", z.few)
+	h, err := prepare(ctx, o, "governed", z.few)
 	if err != nil {
 		return err
 	}
 	return o.Wire(ctx, h.dir, func(ctx context.Context, s graph.Services) error {
+		if o.wants("access") {
+			if err := deciding(ctx, o, h, s); err != nil {
+				return err
+			}
+		}
+		if !o.wants("audit") {
+			return nil
+		}
 		if err := readingBeside(ctx, o, h, s); err != nil {
 			return err
 		}

@@ -31,7 +31,7 @@ type Options struct {
 	Wire   func(ctx context.Context, dir string, do func(context.Context, graph.Services) error) error
 	Report *Report
 	Quick  bool     // a look at whether everything runs, in some seconds; the numbers say little
-	Only   []string // names of parts: ingest, read, unmerge, hostile, scale, segments, audit; none: all
+	Only   []string // names of parts; none: all
 }
 
 // size is how much the parts do.
@@ -62,8 +62,8 @@ func (o Options) size() size {
 	}
 }
 
-// parts are the names that Only may hold.
-var parts = []string{"ingest", "read", "unmerge", "hostile", "scale", "segments", "audit"}
+// parts are the names that Only may hold; the first five share the ordinary store.
+var parts = []string{"ingest", "read", "unmerge", "consent", "hostile", "scale", "segments", "audit", "access"}
 
 // Known reports whether there is a part with the name.
 func Known(part string) bool { return slices.Contains(parts, part) }
@@ -73,7 +73,7 @@ func (o Options) wants(part string) bool { return len(o.Only) == 0 || slices.Con
 // Run measures everything that the options ask for, and returns the first fault;
 // a promise that is not kept is no fault.
 func Run(ctx context.Context, o Options) error {
-	if o.wants("ingest") || o.wants("read") || o.wants("unmerge") || o.wants("hostile") {
+	if slices.ContainsFunc(parts[:5], o.wants) {
 		if err := ordinary(ctx, o); err != nil {
 			return err
 		}
@@ -90,8 +90,8 @@ func Run(ctx context.Context, o Options) error {
 			return err
 		}
 	}
-	if o.wants("audit") {
-		return auditing(ctx, o)
+	if o.wants("audit") || o.wants("access") {
+		return governed(ctx, o)
 	}
 	return nil
 }
@@ -126,6 +126,12 @@ func ordinary(ctx context.Context, o Options) (err error) {
 	}
 	if o.wants("unmerge") {
 		if err := Unmerge(ctx, o.Report, s, z.events); err != nil {
+			return err
+		}
+	}
+	if o.wants("consent") {
+		l := ReadLoad{People: z.people, Rate: 20, Ingest: 1000, For: z.run}
+		if err := Withdraw(ctx, o.Report, s, l); err != nil {
 			return err
 		}
 	}
