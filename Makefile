@@ -51,7 +51,7 @@ test: ## the whole test suite
 
 .PHONY: test-race
 test-race: ## the domain's tests, short, under the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m ./core/...
+	CGO_ENABLED=1 $(GO) test -race -short -p 4 -timeout 30m ./core/... ./policies
 
 .PHONY: wiretest
 wiretest: ## the MongoDB engine against FerretDB and a scripted server

@@ -185,6 +185,9 @@ func TestCSVGoesOnWhereItStopped(t *testing.T) {
 }
 
 func TestAnUnclosedQuoteInALargeFile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much of the same, and nothing at once")
+	}
 	text := "userId,traits.a\nu0,\"open\n" + strings.Repeat("u1,a\n", 400_000) + "u2,b\n"
 	c, err := event.NewCSV(strings.NewReader(text), csvOptions(nil))
 	require.NoError(t, err)

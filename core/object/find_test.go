@@ -9,7 +9,7 @@ import (
 func TestFindAgreesWithTheEvaluator(t *testing.T) {
 	every := 1
 	if testing.Short() {
-		every = 10
+		every = 60
 	}
 	objecttest.FindAgreesWithEvaluator(t, openStore(t), every)
 }

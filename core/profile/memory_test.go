@@ -13,6 +13,9 @@ import (
 )
 
 func TestMemoryKeepsWhatIsUsed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much of the same, and nothing at once")
+	}
 	m := newMemory()
 	part := core.NewID(core.PrefixProfile, time.Now())
 	m.Add("ws_1/email:ana@example.com", part)

@@ -253,6 +253,9 @@ func TestProposalsOfASharedDeviceAreBounded(t *testing.T) {
 }
 
 func TestPartsOfAProfileAreBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much of the same, and nothing at once")
+	}
 	f := newFixture(t)
 	_, err := f.s.SetNamespace(f.ctx, ws, Namespace{Name: AnonymousID, Priority: 20, Limit: 1000})
 	require.NoError(t, err)

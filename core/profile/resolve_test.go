@@ -256,6 +256,9 @@ func TestSystemEventsGoToTheProfileThatIsNamed(t *testing.T) {
 }
 
 func TestWhatIsStoredWinsOverWhatBeganInTheUnit(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much of the same, and nothing at once")
+	}
 	for range 20 { // ids of one millisecond are in random order
 		f := newFixture(t)
 		stored := f.send(f.in(event.Page, anon("a")))[0].Part

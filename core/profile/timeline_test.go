@@ -13,6 +13,9 @@ import (
 )
 
 func TestTimelineMergesTheParts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much of the same, and nothing at once")
+	}
 	f := newFixture(t)
 	var want []*event.Event
 	add := func(in *event.Input) { want = append(want, f.send(in)...) }

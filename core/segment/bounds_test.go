@@ -38,6 +38,9 @@ func (r *rig) sweepUntilDone() { r.t.Helper(); r.sweepAll() }
 
 // Whoever is new enters what one commit holds, and the rest by and by.
 func TestNewPersonInVeryManySegments(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much of the same, and nothing at once")
+	}
 	r := newRig(t)
 	r.many(700, func(i int) string { return fmt.Sprintf(`{"not":{"trait":{"path":"n%d","exists":true}}}`, i) })
 	ana := r.identify("ana", `{"x":1}`)
@@ -48,6 +51,9 @@ func TestNewPersonInVeryManySegments(t *testing.T) {
 
 // Two people in more segments than one commit holds become one.
 func TestMergeOfTwoInVeryManySegments(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much of the same, and nothing at once")
+	}
 	for _, n := range []int{120, 260, 700} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			r := newRig(t)
@@ -73,6 +79,9 @@ func TestMergeOfTwoInVeryManySegments(t *testing.T) {
 
 // One event makes one of four, who are all in many segments.
 func TestEventMergesSeveral(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much of the same, and nothing at once")
+	}
 	for _, n := range []int{35, 90, 340} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			r := newRig(t)
@@ -179,6 +188,9 @@ func TestListWordsOfClocksThatDiffer(t *testing.T) {
 }
 
 func TestUnitOfNewPeopleInSegmentsTrueOfNobody(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much of the same, and nothing at once")
+	}
 	r := newRig(t)
 	r.many(20, func(i int) string { return fmt.Sprintf(`{"not":{"trait":{"path":"n%d","exists":true}}}`, i) })
 	at := time.Now()

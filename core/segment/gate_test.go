@@ -71,6 +71,9 @@ var forms = map[string]core.Decision{
 // TestConditionsNeedWhatTheyRead asks every condition of the table by every operation
 // that takes one, as an actor who may not read one category in clear.
 func TestConditionsNeedWhatTheyRead(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much of the same, and nothing at once")
+	}
 	o := guardedOffice(t)
 	ids := o.guardedPeople()
 	page := core.Window{Limit: 10}
@@ -78,7 +81,7 @@ func TestConditionsNeedWhatTheyRead(t *testing.T) {
 		where := o.tree(a.where)
 		for _, c := range core.Categories {
 			for form, d := range forms {
-				if form != "deny" && (c != core.Contact && c != core.Special || testing.Short()) || c == core.None {
+				if form != "deny" && (c != core.Contact && c != core.Special) || c == core.None {
 					continue
 				}
 				ctx := heard(o.as("operations", map[core.Category]core.Decision{c: d}))
@@ -107,14 +110,14 @@ func TestConditionsNeedWhatTheyRead(t *testing.T) {
 // TestSegmentsNeedWhatTheyRestOn asks of segments with the conditions of the table, and
 // of one that names them, by every operation on a segment.
 func TestSegmentsNeedWhatTheyRestOn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much of the same, and nothing at once")
+	}
 	o := guardedOffice(t)
 	ids := o.guardedPeople()
 	everybody := o.create("everybody", `{"bucket":{"salt":"a","from":0,"to":10000}}`)
 	plain := o.tree(`{"bucket":{"salt":"a","from":0,"to":9999}}`)
 	for i, a := range needed {
-		if testing.Short() && i%5 > 0 {
-			continue
-		}
 		seg := o.create(fmt.Sprint("direct ", i), a.where)
 		above := o.create(fmt.Sprint("above ", i), `{"or":[{"segment":{"id":"`+seg.SegmentID()+`"}},{"bucket":{"salt":"b","from":0,"to":1}}]}`)
 		listed, err := o.Snapshot(o.ctx, o.ws, SnapshotInput{SegmentID: above.SegmentID()})

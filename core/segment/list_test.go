@@ -148,6 +148,9 @@ func TestAFileThatNamesNobodyReplacesNobody(t *testing.T) {
 }
 
 func TestAFileThatIsNoListIsRefused(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much of the same, and nothing at once")
+	}
 	o := newOffice(t)
 	id := o.emptyList("x").SegmentID()
 	for text, in := range map[string]UploadInput{

@@ -10,6 +10,9 @@ import (
 )
 
 func TestOverlapCountsEachRegion(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much of the same, and nothing at once")
+	}
 	o := newOffice(t)
 	r := rand.New(rand.NewPCG(3, 4))
 	// Each person has a flag for each segment, at random.

@@ -65,6 +65,9 @@ func (o *office) crowd(n int) []string {
 // its ledgers are folded from events, with the segment's members, and with a preview
 // after, when they are kept; and both ways of looking at everybody with each other.
 func TestPreviewsFindWhatSegmentsHold(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much of the same, and nothing at once")
+	}
 	o := newOffice(t)
 	people := o.crowd(700)
 	list := o.emptyList("list")
@@ -102,6 +105,9 @@ func TestPreviewsFindWhatSegmentsHold(t *testing.T) {
 }
 
 func TestAnEstimateSaysSo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much of the same, and nothing at once")
+	}
 	o := newOffice(t)
 	o.crowd(700)
 	seg := o.create("x", inRomania)

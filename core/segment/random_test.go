@@ -55,6 +55,9 @@ var wheres = []string{
 
 // Whatever happens in whatever order, what is kept is what a fold from nothing says.
 func TestRandomHistories(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much of the same, and nothing at once")
+	}
 	rapid.Check(t, func(rt *rapid.T) {
 		history := rapid.SliceOfN(deeds, 5, 40).Draw(rt, "history")
 		if !t.Run("history", func(t *testing.T) { runHistory(t, history) }) {

@@ -14,6 +14,9 @@ import (
 // Five thousand events of one person: the behaviour stays small, and answers are
 // those of all of them.
 func TestSpill(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much of the same, and nothing at once")
+	}
 	r := newRig(t)
 	r.live("seg_many", `{"event":{"name":"Order","count":{"gte":5000},"window":{"last":"P365D"}}}`)
 	r.live("seg_sum", `{"aggregate":{"event":{"name":"Order"},"fn":"SUM","path":"total","value":{"eq":5000}}}`)

@@ -23,6 +23,9 @@ var blankDocs = store.Declare[blankDoc](store.Spec{Name: "blank_docs", Indexes: 
 // TestScrubLeavesNoByte shares pages out among neighbours many times, deletes half of
 // what moved, and looks for it in the file, byte by byte.
 func TestScrubLeavesNoByte(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much of the same, and nothing at once")
+	}
 	ctx := context.Background()
 	path := filepath.Join(t.TempDir(), "x.db")
 	s, err := Open(ctx, Options{Path: path})
