@@ -2,7 +2,6 @@ package consent
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"time"
 
@@ -121,7 +120,7 @@ func (s *Service) keep(ctx context.Context, ws string, d *Decision, r *receipt) 
 	if d.Allowed {
 		effect = core.Allow
 	}
-	for range 3 {
+	return retry(ctx, "keep the receipt", func() error {
 		ops, err := s.audited(ctx, Trace{
 			Workspace: ws, Action: "consent.decide", Resource: d.ReceiptID, Profiles: []string{d.ProfileID}, Purpose: d.Purpose, Decision: effect,
 			Details: map[string]string{"reason": d.Reason, "channel": d.Channel},
@@ -131,7 +130,7 @@ func (s *Service) keep(ctx context.Context, ws string, d *Decision, r *receipt) 
 		}
 		there, err := receipts.Get(ctx, s.Store, r.ID)
 		if err != nil {
-			return storeError("keep the receipt", err)
+			return err
 		}
 		if there == nil {
 			ops = append(ops, receipts.Insert(r))
@@ -139,11 +138,8 @@ func (s *Service) keep(ctx context.Context, ws string, d *Decision, r *receipt) 
 		if len(ops) == 0 {
 			return nil
 		}
-		if err = work.Commit(ctx, s.Store, ops...); !errors.Is(err, store.ErrConflict) {
-			return storeError("keep the receipt", err)
-		}
-	}
-	return errBusy
+		return work.Commit(ctx, s.Store, ops...)
+	})
 }
 
 // Receipt returns what a kept receipt says, or nil.

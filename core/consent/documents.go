@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -123,10 +122,10 @@ func (s *Service) Publish(ctx context.Context, ws string, in PublishInput) (*Doc
 		Series: in.Kind + "/" + in.Locale, Kind: in.Kind, Locale: in.Locale, Title: strings.TrimSpace(in.Title), Format: in.Format,
 		Hash: hex.EncodeToString(sum[:]), ChangeLog: strings.TrimSpace(in.ChangeLog), PublishedBy: actor(ctx),
 	}
-	for range 20 {
+	err := retry(ctx, "publish the document", func() error {
 		last, err := s.latestDocument(ctx, ws, doc.Series)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		have := int64(0)
 		if last != nil {
@@ -134,23 +133,21 @@ func (s *Service) Publish(ctx context.Context, ws string, in PublishInput) (*Doc
 		}
 		switch {
 		case last != nil && last.Hash == doc.Hash && last.Title == doc.Title && last.Format == doc.Format:
-			return last, nil
+			doc = last
+			return nil
 		case in.ExpectedVersion != nil && *in.ExpectedVersion != have:
-			return nil, core.Errorf(core.Conflict, "VERSION_CONFLICT", "the document has version %d, not %d; read it and try again", have, *in.ExpectedVersion).At("expectedVersion")
+			return core.Errorf(core.Conflict, "VERSION_CONFLICT", "the document has version %d, not %d; read it and try again", have, *in.ExpectedVersion).At("expectedVersion")
 		case have > 0 && doc.ChangeLog == "":
-			return nil, core.Errorf(core.Invalid, "CHANGE_LOG", "say for people what is new in this version").At("changeLog")
+			return core.Errorf(core.Invalid, "CHANGE_LOG", "say for people what is new in this version").At("changeLog")
 		}
 		doc.Number, doc.PublishedAt = have+1, s.now()
 		doc.ID = store.Key(ws, core.HashID(core.PrefixDocument, ws, doc.Series, fmt.Sprint(doc.Number)))
-		err = s.publish(ctx, ws, doc, in)
-		if err == nil {
-			return doc, nil
-		}
-		if !errors.Is(err, store.ErrConflict) {
-			return nil, storeError("publish the document", err)
-		}
+		return s.publish(ctx, ws, doc, in)
+	})
+	if err != nil {
+		return nil, err
 	}
-	return nil, errBusy
+	return doc, nil
 }
 
 func (s *Service) publish(ctx context.Context, ws string, doc *Document, in PublishInput) error {

@@ -2,7 +2,6 @@ package consent
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -99,41 +98,44 @@ func (s *Service) ArchiveProcessor(ctx context.Context, ws, id string, archive b
 }
 
 func (s *Service) changeProcessor(ctx context.Context, ws, id string, fresh bool, action string, edit Edit, f func(*Processor)) (*Processor, error) {
-	for range 20 {
+	var out *Processor
+	err := retry(ctx, "write the processor", func() error {
 		old, err := s.Processor(ctx, ws, id)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if old == nil {
 			if !fresh {
-				return nil, core.Errorf(core.NotFound, "PROCESSOR", "there is no processor with this id").At("id")
+				return core.Errorf(core.NotFound, "PROCESSOR", "there is no processor with this id").At("id")
 			}
 			old = &Processor{Meta: store.Meta{ID: store.Key(ws, id)}}
 		}
 		if edit.ExpectedVersion != nil && *edit.ExpectedVersion != old.V {
-			return nil, core.Errorf(core.Conflict, "VERSION_CONFLICT", "the processor has version %d, not %d; read it and try again", old.V, *edit.ExpectedVersion).At("expectedVersion")
+			return core.Errorf(core.Conflict, "VERSION_CONFLICT", "the processor has version %d, not %d; read it and try again", old.V, *edit.ExpectedVersion).At("expectedVersion")
 		}
 		next := *old
 		f(&next)
-		if old.V > 0 && next.same(old) {
-			return old, nil
+		if out = old; old.V > 0 && next.same(old) {
+			return nil
 		}
+		out = &next
 		if next.UpdatedAt, next.UpdatedBy = s.now(), actor(ctx); edit.DryRun {
-			return &next, nil
+			return nil
 		}
 		ops, err := s.audited(ctx, Trace{Workspace: ws, Action: action, Resource: id, Decision: core.Allow}, processors.Put(&next))
 		if err != nil {
-			return nil, err
+			return err
 		}
-		err = work.Commit(ctx, s.Store, ops...)
-		if err == nil {
-			return s.Processor(ctx, ws, id)
+		if err := work.Commit(ctx, s.Store, ops...); err != nil {
+			return err
 		}
-		if !errors.Is(err, store.ErrConflict) {
-			return nil, storeError("write the processor", err)
-		}
+		out, err = s.Processor(ctx, ws, id)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	return nil, errBusy
+	return out, nil
 }
 
 func (p *Processor) same(o *Processor) bool {

@@ -2,7 +2,6 @@ package consent
 
 import (
 	"context"
-	"errors"
 	"regexp"
 	"slices"
 	"strings"
@@ -163,46 +162,47 @@ func checkRule(country, rule string) *core.Error {
 // change writes what f makes of the register, its history and its entry in the audit
 // log in one batch. A register that f leaves as it is keeps its revision.
 func (s *Service) change(ctx context.Context, ws string, t Trace, dryRun bool, f func(*Register, *registerDoc) *core.Error) (*Register, error) {
-	for range 50 {
+	var out *Register
+	err := retry(ctx, "write the purposes", func() error {
 		old, err := s.read(ctx, ws)
 		if err != nil {
-			return nil, storeError("read the purposes", err)
+			return err
 		}
 		doc := *old.doc
 		if e := f(old.register, &doc); e != nil {
-			return nil, e
+			return e
 		}
-		if doc.sameAs(old.doc) {
-			return old.register, nil
+		if out = old.register; doc.sameAs(old.doc) {
+			return nil
 		}
 		doc.At, doc.By, doc.Revision = s.now(), actor(ctx), old.doc.V+1
 		if !doc.At.After(old.doc.At) {
 			doc.At = old.doc.At.Add(time.Millisecond) // the clock of another process is ahead
 		}
 		if dryRun {
-			return newRegister(doc.Purposes, doc.Settings), nil
+			out = newRegister(doc.Purposes, doc.Settings)
+			return nil
 		}
 		past := doc
 		past.Meta = store.Meta{ID: historyKey(ws, doc.Revision)}
 		t.Workspace = ws
 		ops, err := s.audited(ctx, t, registers.Put(&doc), history.Insert(&past))
 		if err != nil {
-			return nil, err
+			return err
 		}
-		err = work.Commit(ctx, s.Store, ops...)
-		if errors.Is(err, store.ErrConflict) {
-			continue
-		}
-		if err != nil {
-			return nil, storeError("write the purposes", err)
+		if err := work.Commit(ctx, s.Store, ops...); err != nil {
+			return err
 		}
 		c, err := s.read(ctx, ws)
-		if err != nil {
-			return nil, storeError("read the purposes", err)
+		if err == nil {
+			out = c.register
 		}
-		return c.register, nil
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	return nil, errBusy
+	return out, nil
 }
 
 func (d *registerDoc) sameAs(o *registerDoc) bool {

@@ -243,7 +243,9 @@ func (s *Service) write(ctx context.Context, ws string, e event.Input, who *Subj
 	case err != nil:
 		return err
 	case out.Status == event.Rejected:
-		return core.Errorf(core.Conflict, "IDEMPOTENCY_KEY_USED", "this idempotency key was used for something else; take another").At("idempotencyKey")
+		return errKeyUsed
 	}
 	return nil
 }
+
+var errKeyUsed = core.Errorf(core.Conflict, "IDEMPOTENCY_KEY_USED", "this idempotency key was used for something else; take another").At("idempotencyKey")

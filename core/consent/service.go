@@ -116,6 +116,25 @@ func storeError(op string, err error) error {
 	return core.Errorf(core.Internal, "INTERNAL", "internal error").Wrap(fmt.Errorf("%s: %w", op, err))
 }
 
+// attempts is how often a change is computed anew that others overtook.
+const attempts = 50
+
+// retry runs f, which reads, computes and commits, until its commit loses no race,
+// pausing a little longer each time. What the store says besides becomes the domain's
+// error.
+func retry(ctx context.Context, op string, f func() error) error {
+	for try := range attempts {
+		err := f()
+		if !errors.Is(err, store.ErrConflict) {
+			return storeError(op, err)
+		}
+		if err := (core.SystemClock{}).Sleep(ctx, time.Duration(min(try*try, 100))*time.Millisecond/4); err != nil {
+			return core.AsError(err)
+		}
+	}
+	return errBusy
+}
+
 var errBusy = core.Errorf(core.Unavailable, "BUSY", "this changes too often just now; try again")
 
 // now is the present in whole milliseconds, as the store keeps times.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,6 +36,7 @@ type process struct {
 	virtual  *core.VirtualClock
 	profiles *profile.Service
 	pipeline *ingest.Pipeline
+	mu       sync.Mutex
 	traces   []audit.Entry
 	n        int
 }
@@ -73,6 +75,8 @@ func openAt(t *testing.T, path string, clock core.Clock) *process {
 // Op notes what the audit log would be told; its operation writes something of its own,
 // as an entry does.
 func (p *process) Op(_ context.Context, e audit.Entry) (store.Op, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.traces = append(p.traces, e)
 	return store.AddTo(ws, "audit", 0, map[string]int64{"n": 1}), nil
 }

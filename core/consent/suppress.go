@@ -2,7 +2,6 @@ package consent
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,20 +75,18 @@ func (s *Service) suppress(ctx context.Context, ws string, list []SuppressInput,
 		}
 		keys[i] = suppressionKey(ws, n.Namespace, macs[i], in.Channel, in.Reason)
 	}
-	for range 20 {
-		var ids []event.Identifier
-		var ops []store.Op
-		now, done := s.now(), map[string]*Suppression{}
+	err := retry(ctx, "write the suppressions", func() error {
 		there, err := suppressions.GetMany(ctx, s.Store, slices.DeleteFunc(slices.Clone(keys), func(k string) bool { return k == "" }))
 		if err != nil {
-			return nil, storeError("read the suppressions", err)
+			return err
 		}
+		var ids []event.Identifier
+		now, done, changed := s.now(), map[string]*Suppression{}, map[string]bool{}
 		for _, sup := range there {
 			if sup != nil {
 				done[sup.ID] = sup
 			}
 		}
-		changed := map[string]bool{}
 		for i, in := range list {
 			if out[i].Err != nil {
 				continue
@@ -108,8 +105,9 @@ func (s *Service) suppress(ctx context.Context, ws string, list []SuppressInput,
 			}
 		}
 		if dryRun || len(ids) == 0 {
-			return out, nil
+			return nil
 		}
+		var ops []store.Op
 		for key := range changed {
 			ops = append(ops, suppressions.Put(done[key]))
 		}
@@ -117,20 +115,20 @@ func (s *Service) suppress(ctx context.Context, ws string, list []SuppressInput,
 			Workspace: ws, Action: "suppression.add", Resource: "suppressions", Others: ids, Decision: core.Allow,
 			Details: map[string]string{"entries": strconv.Itoa(len(ids)), "reason": list[0].Reason, "source": list[0].Source},
 		}, ops...); err != nil {
-			return nil, err
+			return err
 		}
-		err = work.Commit(ctx, s.Store, ops...)
-		if err == nil {
-			for key := range changed {
-				done[key].V++ // as it is stored now
-			}
-			return out, nil
+		if err := work.Commit(ctx, s.Store, ops...); err != nil {
+			return err
 		}
-		if !errors.Is(err, store.ErrConflict) {
-			return nil, storeError("write the suppressions", err)
+		for key := range changed {
+			done[key].V++ // as it is stored now
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	return nil, errBusy
+	return out, nil
 }
 
 // over returns what a suppression becomes; nil when it holds as it is.
@@ -181,39 +179,42 @@ func (s *Service) Lift(ctx context.Context, ws string, in LiftInput) (*Suppressi
 	if in.Reason == "" || len(in.Reason) > maxText {
 		return nil, core.Errorf(core.Invalid, "LIFT_REASON", "say why it is lifted, in at most %d bytes", maxText).At("reason")
 	}
-	for range 20 {
+	var out *Suppression
+	err := retry(ctx, "lift the suppression", func() error {
 		old, err := s.Suppression(ctx, ws, in.ID)
 		switch {
 		case err != nil:
-			return nil, err
+			return err
 		case old == nil:
-			return nil, core.Errorf(core.NotFound, "SUPPRESSION", "there is no suppression with this id").At("id")
+			return core.Errorf(core.NotFound, "SUPPRESSION", "there is no suppression with this id").At("id")
 		case !in.Governs && (old.Reason == SuppressComplaint || old.Reason == SuppressErasure):
-			return nil, core.Errorf(core.Forbidden, "LIFT_PROTECTED", "what a person complained about or was erased for is lifted by somebody with the permission govern").At("id")
+			return core.Errorf(core.Forbidden, "LIFT_PROTECTED", "what a person complained about or was erased for is lifted by somebody with the permission govern").At("id")
 		case in.ExpectedVersion != nil && *in.ExpectedVersion != old.V:
-			return nil, core.Errorf(core.Conflict, "VERSION_CONFLICT", "the suppression has version %d, not %d; read it and try again", old.V, *in.ExpectedVersion).At("expectedVersion")
+			return core.Errorf(core.Conflict, "VERSION_CONFLICT", "the suppression has version %d, not %d; read it and try again", old.V, *in.ExpectedVersion).At("expectedVersion")
 		case old.Lifted:
-			return old, nil
+			out = old
+			return nil
 		}
 		next, now := *old, s.now()
 		next.Lifted, next.LiftedAt, next.LiftedBy, next.LiftReason = true, &now, actor(ctx), in.Reason
-		if in.DryRun {
-			return &next, nil
+		if out = &next; in.DryRun {
+			return nil
 		}
 		ops, err := s.audited(ctx, Trace{
 			Workspace: ws, Action: "suppression.lift", Resource: in.ID, Decision: core.Allow,
 			Details: map[string]string{"reason": old.Reason, "channel": old.Channel, "why": in.Reason},
 		}, suppressions.Replace(&next))
 		if err != nil {
-			return nil, err
+			return err
 		}
-		err = work.Commit(ctx, s.Store, ops...)
-		if err == nil {
-			return s.Suppression(ctx, ws, in.ID)
+		if err := work.Commit(ctx, s.Store, ops...); err != nil {
+			return err
 		}
-		if !errors.Is(err, store.ErrConflict) {
-			return nil, storeError("lift the suppression", err)
-		}
+		out, err = s.Suppression(ctx, ws, in.ID)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	return nil, errBusy
+	return out, nil
 }

@@ -1,6 +1,7 @@
 package consent
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/store"
 )
 
 // WithdrawInput takes consent back. One of ProfileID and Identifier says whose.
@@ -185,38 +187,82 @@ func (w *withdrawing) holds(who *Subject, part string) bool {
 	return true
 }
 
-// write commits the word about each purpose under each part.
+// write commits the word about each purpose under each part. What a call with the same
+// idempotency key wrote before is left as it is, and the rest is committed: the person
+// may have another part by now, or the workspace another purpose.
 func (w *withdrawing) write(ctx context.Context, who *Subject, parts []string) error {
 	w.round++
 	var events []event.SystemEvent
 	for _, part := range parts {
 		for _, purpose := range w.purposes {
-			events = append(events, event.SystemEvent{ProfileID: part, Input: w.event(ctx, part, purpose)})
+			e := event.SystemEvent{ProfileID: part, Input: w.event(ctx, part, purpose)}
+			events = append(events, e)
+			if len(w.entries) < len(w.purposes) {
+				w.entries = append(w.entries, EntryID(store.Rest(event.SystemKey(w.ws, e.Input.MessageID))))
+			}
 		}
 	}
 	for chunk := range slices.Chunk(events, event.MaxSystemEvents) {
-		ops, err := w.s.audited(ctx, Trace{
-			Workspace: w.ws, Action: "consent.withdraw", Resource: "profile", Profiles: []string{who.ID}, Identifier: w.in.Identifier,
-			Purpose: w.in.Purpose, Decision: core.Allow, Details: map[string]string{"channel": w.in.Channel, "entries": strconv.Itoa(len(chunk))},
-		})
-		if err != nil {
+		if err := retry(ctx, "withdraw consent", func() error { return w.commit(ctx, who, chunk) }); err != nil {
 			return err
 		}
-		results, err := w.s.Committer.CommitAll(ctx, w.ws, chunk, ops...)
-		if err != nil {
-			return storeError("withdraw consent", err)
-		}
-		for i, out := range results {
-			if out.Status == event.Rejected {
-				return core.Errorf(core.Conflict, "IDEMPOTENCY_KEY_USED", "this idempotency key was used for something else; take another").At("idempotencyKey")
-			}
-			if len(w.entries) < len(w.purposes) {
-				w.entries = append(w.entries, EntryID(out.EventID))
-			}
-			w.done[chunk[i].ProfileID] = true
+		for _, e := range chunk {
+			w.done[e.ProfileID] = true
 		}
 	}
 	return nil
+}
+
+// commit commits those of the events that no call before did.
+func (w *withdrawing) commit(ctx context.Context, who *Subject, events []event.SystemEvent) error {
+	events, err := w.missing(ctx, events)
+	if err != nil || len(events) == 0 {
+		return err
+	}
+	ops, err := w.s.audited(ctx, Trace{
+		Workspace: w.ws, Action: "consent.withdraw", Resource: "profile", Profiles: []string{who.ID}, Identifier: w.in.Identifier,
+		Purpose: w.in.Purpose, Decision: core.Allow, Details: map[string]string{"channel": w.in.Channel, "entries": strconv.Itoa(len(events))},
+	})
+	if err != nil {
+		return err
+	}
+	results, err := w.s.Committer.CommitAll(ctx, w.ws, events, ops...)
+	if e := core.AsError(err); e != nil && e.Reason == reasonPartly {
+		return store.ErrConflict // the same call elsewhere was faster with some of them: look again
+	}
+	if err == nil && slices.ContainsFunc(results, func(r event.Result) bool { return r.Status == event.Rejected }) {
+		err = errKeyUsed
+	}
+	return err
+}
+
+// reasonPartly is the reason of event.Committer's error about events of which some were
+// committed before.
+const reasonPartly = "PARTLY_COMMITTED"
+
+// missing returns the events that are not on disk. Without an idempotency key none can be.
+func (w *withdrawing) missing(ctx context.Context, events []event.SystemEvent) ([]event.SystemEvent, error) {
+	if w.in.IdempotencyKey == "" {
+		return events, nil
+	}
+	keys := make([]string, len(events))
+	for i := range events {
+		keys[i] = event.SystemKey(w.ws, events[i].Input.MessageID)
+	}
+	there, err := event.Events.GetMany(ctx, w.s.Store, keys)
+	if err != nil {
+		return nil, err
+	}
+	var out []event.SystemEvent
+	for i, e := range there {
+		switch {
+		case e == nil:
+			out = append(out, events[i])
+		case !bytes.Equal(e.Sum, events[i].Input.Sum):
+			return nil, errKeyUsed
+		}
+	}
+	return out, nil
 }
 
 func (w *withdrawing) event(ctx context.Context, part, purpose string) event.Input {
