@@ -39,7 +39,8 @@ func (l *Log) head(ctx context.Context, ws string) (*headDoc, error) {
 }
 
 // Checkpoint returns the checkpoint of a size that the log has had; nil means now. What
-// an earlier log was is signed by the present key.
+// an earlier log was is signed by the key that signed last: what the log says of its keys
+// is enough to trust it.
 func (l *Log) Checkpoint(ctx context.Context, ws string, size *int64) (*Checkpoint, error) {
 	h, err := l.head(ctx, ws)
 	if err != nil {
@@ -57,7 +58,7 @@ func (l *Log) Checkpoint(ctx context.Context, ws string, size *int64) (*Checkpoi
 	if size != nil {
 		c.Size = *size
 	}
-	signer, err := l.o.Keys.Signer(ctx, ws, keyName)
+	signer, err := l.lastSigner(ctx, ws, h)
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +69,21 @@ func (l *Log) Checkpoint(ctx context.Context, ws string, size *int64) (*Checkpoi
 	signed, err := signNote(signer, ws, tlog.Tree{N: c.Size, Hash: root})
 	c.RootHash, c.SignedNote, c.KeyID, c.At = root.String(), string(signed), fmt.Sprintf("%08x", signer.KeyHash()), l.o.Clock.Now().UTC().Truncate(time.Millisecond)
 	return c, err
+}
+
+// lastSigner returns the key that signed the newest checkpoint.
+func (l *Log) lastSigner(ctx context.Context, ws string, h *headDoc) (note.Signer, error) {
+	now, err := l.o.Keys.Signer(ctx, ws, keyName)
+	if err != nil || h.Size == 0 || int64(now.KeyHash()) == h.KeyHash {
+		return now, err
+	}
+	all, err := l.o.Keys.Signers(ctx, ws, keyName)
+	for _, k := range all {
+		if int64(k.KeyHash()) == h.KeyHash {
+			return k, nil
+		}
+	}
+	return now, err
 }
 
 // Proof returns the hashes that prove that the entry with an index is in the log of a
@@ -129,29 +145,25 @@ func (l *Log) VerifierKeys(ctx context.Context, ws string) ([]keyring.VerifierKe
 	return l.o.Keys.VerifierKeys(ctx, ws, keyName)
 }
 
-// RotateKey makes a new signing key. The entry that says so holds the new key, signed by
-// the old one, so that who trusts the old key can trust the new one; the sequencer puts
-// another before the first checkpoint under it.
+// RotateKey makes a new signing key, and in the same batch the entry that tells who did.
+// The sequencer puts another before the first checkpoint under the new key, in which the
+// keys before have signed it: who trusts an old key can trust the new one.
 func (l *Log) RotateKey(ctx context.Context, ws string) (keyring.VerifierKey, error) {
 	old, err := l.o.Keys.Signer(ctx, ws, keyName)
 	if err != nil {
 		return keyring.VerifierKey{}, err
 	}
-	fresh, err := l.o.Keys.Rotate(ctx, ws, keyName)
-	if err != nil {
-		return keyring.VerifierKey{}, err
+	fresh, err := l.o.Keys.Rotate(ctx, ws, keyName, func(k keyring.VerifierKey) ([]store.Op, error) {
+		op, err := l.Op(ctx, Entry{Workspace: ws, Action: "audit.rotateKey", Resource: "audit", Details: map[string]string{
+			"before": fmt.Sprintf("%08x", old.KeyHash()), "keyId": k.ID, "key": k.Key,
+		}})
+		return []store.Op{op}, err
+	})
+	if err == nil {
+		l.kick(ws)
 	}
-	signed, err := note.Sign(&note.Note{Text: endorsement(ws, fresh.Key)}, old)
-	if err != nil {
-		return keyring.VerifierKey{}, err
-	}
-	return fresh, l.Write(ctx, Entry{Workspace: ws, Action: "audit.rotateKey", Resource: "audit", Details: map[string]string{
-		"before": fmt.Sprintf("%08x", old.KeyHash()), "keyId": fresh.ID, "key": fresh.Key, "endorsement": string(signed),
-	}})
+	return fresh, err
 }
-
-// endorsement is what the old key signs of the new one.
-func endorsement(ws, key string) string { return Origin(ws) + "\nkey " + key + "\n" }
 
 // Retention is for how many months a workspace keeps the bodies of its entries; 0 is for
 // ever.

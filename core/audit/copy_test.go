@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/store"
@@ -30,4 +32,10 @@ func copyStore(t *testing.T, db store.Store, path string) {
 func optionsWith(t *testing.T, p *process, saved string) auditverify.Options {
 	t.Helper()
 	return auditverify.Options{Keys: []string{vkey(t, p)}, Checkpoint: []byte(saved)}
+}
+
+func commitOps(t testing.TB, db store.Store, ops ...store.Op) error {
+	t.Helper()
+	_, err := db.Commit(t.Context(), store.Batch{ID: core.NewID(core.PrefixBatch, time.Now()), Ops: ops})
+	return err
 }

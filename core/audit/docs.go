@@ -29,6 +29,15 @@ type item struct {
 	Sets [][]byte
 }
 
+// size is how many bytes are stored of it.
+func (it *item) size() int {
+	n := len(it.Body)
+	for _, data := range it.Sets {
+		n += len(data)
+	}
+	return n
+}
+
 // newPending makes a document of items.
 func newPending(id string, items []item) *pendingDoc {
 	size := 0

@@ -8,11 +8,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/audit"
+	"github.com/headwater-cdp/headwater/core/store/faultstore"
 	"github.com/headwater-cdp/headwater/internal/auditverify"
 )
 
@@ -206,6 +208,53 @@ func TestARotatedKeyIsTrustedByTheOldOne(t *testing.T) {
 	keys, err := p.VerifierKeys(t.Context(), ws)
 	require.NoError(t, err)
 	require.Len(t, keys, 2)
+}
+
+// TestARotationThatIsCutShort loses the batch in which the sequencer endorses a new key,
+// and its reply, and rotates again before the first new key has signed anything.
+func TestARotationThatIsCutShort(t *testing.T) {
+	broken := faultstore.New(openStore(t, filepath.Join(t.TempDir(), "a.db")))
+	p := newLog(t, broken)
+	fill(t, p, 10, "key_1")
+	trusted := []string{vkey(t, p)}
+	before, err := p.Checkpoint(t.Context(), ws, nil)
+	require.NoError(t, err)
+	require.NoError(t, p.Write(as(t, "key_1"), audit.Entry{Action: "query.waits"}))
+	for range 2 {
+		fresh, err := p.RotateKey(as(t, "key_1"), ws)
+		require.NoError(t, err)
+		trusted = append(trusted, fresh.Key)
+	}
+	// What is exported before the sequencer ran is signed by the old key.
+	_, err = verify(export(t, p, audit.ExportInput{Format: audit.JSONL}), auditverify.Options{Keys: trusted[:1], Checkpoint: []byte(before.SignedNote)})
+	require.NoError(t, err)
+	size := int64(5)
+	earlier, err := p.Checkpoint(t.Context(), ws, &size)
+	require.NoError(t, err)
+	require.Equal(t, before.KeyID, earlier.KeyID, "no entry tells of the new key yet")
+	for _, kind := range []faultstore.Kind{faultstore.Error, faultstore.LostReply} {
+		left := 1
+		broken.Use(func(c faultstore.Call) faultstore.Fault {
+			if c.Op == faultstore.Commit && left > 0 {
+				left--
+				return faultstore.Fault{Kind: kind}
+			}
+			return faultstore.Fault{}
+		})
+		require.Eventually(t, func() bool { return p.Settle(t.Context(), ws) == nil }, 10*time.Second, 10*time.Millisecond)
+		require.NoError(t, p.Write(as(t, "key_1"), audit.Entry{Action: "query.more"}))
+	}
+	broken.Use(func(faultstore.Call) faultstore.Fault { return faultstore.Fault{} })
+	require.NoError(t, p.Settle(t.Context(), ws))
+	text := export(t, p, audit.ExportInput{Format: audit.JSONL})
+	for i, key := range trusted {
+		_, err := verify(text, auditverify.Options{Keys: []string{key}})
+		require.NoError(t, err, "by key %d", i+1)
+	}
+	_, err = verify(text, auditverify.Options{Keys: trusted[:1], Checkpoint: []byte(before.SignedNote)})
+	require.NoError(t, err)
+	require.Len(t, all(t, p.Log, audit.Filter{Action: "audit.rotate"}), 1)
+	require.Len(t, all(t, p.Log, audit.Filter{Action: "audit.rotateKey"}), 2)
 }
 
 func TestSomeEntriesAreExportedWithTheirProofs(t *testing.T) {

@@ -19,7 +19,8 @@ type Keys interface {
 	Pseudonymise(ctx context.Context, ws string) (func(kind, value string) string, error)
 	Signer(ctx context.Context, ws, name string) (note.Signer, error)
 	VerifierKeys(ctx context.Context, ws, name string) ([]keyring.VerifierKey, error)
-	Rotate(ctx context.Context, ws, name string) (keyring.VerifierKey, error)
+	Signers(ctx context.Context, ws, name string) ([]note.Signer, error)
+	Rotate(ctx context.Context, ws, name string, with func(keyring.VerifierKey) ([]store.Op, error)) (keyring.VerifierKey, error)
 }
 
 // keyName is the name of the signing keys of the log in the keyring.
@@ -121,15 +122,40 @@ func (l *Log) Write(ctx context.Context, e Entry) error {
 	if err != nil {
 		return unavailable(err)
 	}
+	if err := l.ahead(ctx, &e, &it); err != nil {
+		return unavailable(err)
+	}
 	return unavailable(l.group.write(ctx, e.Workspace, it))
 }
 
-// WriteAll is Write for many entries at once.
+// ahead stores the set of an entry before it, where it is too large for a batch that
+// others share.
+func (l *Log) ahead(ctx context.Context, e *Entry, it *item) error {
+	if it.size()-len(it.Body) < pendingBytes {
+		return nil
+	}
+	var ops []store.Op
+	size := 0
+	for i, data := range it.Sets {
+		ops, size = append(ops, l.setOp(e.Workspace, e.ID, i, data)), size+len(data)
+		if size < pendingBytes && i+1 < len(it.Sets) {
+			continue
+		}
+		if err := work.Commit(ctx, l.o.Store, ops...); err != nil {
+			return err
+		}
+		ops, size = nil, 0
+	}
+	it.Sets = nil
+	return nil
+}
+
+// WriteAll is Write for many entries; when it fails, some of them may be in the log.
 func (l *Log) WriteAll(ctx context.Context, entries []Entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	w := newWrite()
+	w, size := newWrite(), 0
 	now := l.o.Clock.Now()
 	for i := range entries {
 		e := &entries[i]
@@ -140,7 +166,16 @@ func (l *Log) WriteAll(ctx context.Context, entries []Entry) error {
 		if err != nil {
 			return unavailable(err)
 		}
+		if err := l.ahead(ctx, e, &it); err != nil {
+			return unavailable(err)
+		}
 		w.items = append(w.items, owned{e.Workspace, it})
+		if size += it.size(); size >= groupBytes && i+1 < len(entries) {
+			if err := l.group.join(ctx, w); err != nil {
+				return unavailable(err)
+			}
+			w, size = newWrite(), 0
+		}
 	}
 	return unavailable(l.group.join(ctx, w))
 }

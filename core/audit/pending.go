@@ -80,10 +80,7 @@ func (g *group) run() {
 		n, entries, bytes := 0, 0, 0
 		for n < len(g.waiting) && entries < groupEntries && bytes < groupBytes {
 			for _, o := range g.waiting[n].items {
-				bytes += len(o.item.Body)
-				for _, s := range o.item.Sets {
-					bytes += len(s)
-				}
+				bytes += o.item.size()
 			}
 			entries += len(g.waiting[n].items)
 			n++
@@ -130,8 +127,8 @@ func (l *Log) commitGroup(all []owned) error {
 		items := byWorkspace[ws]
 		for from := 0; from < len(items); {
 			to, bytes := from, 0
-			for to < len(items) && to-from < pendingEntries && (to == from || bytes+len(items[to].Body) < pendingBytes) {
-				bytes += len(items[to].Body)
+			for to < len(items) && to-from < pendingEntries && (to == from || bytes+items[to].size() < pendingBytes) {
+				bytes += items[to].size()
 				to++
 			}
 			ops = append(ops, l.pendingOp(ws, items[from:to]))

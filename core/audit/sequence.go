@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -13,10 +13,6 @@ import (
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/store"
 )
-
-// stepEntries is about how many entries go into the log in one batch: few enough that
-// the batch does not hold up those who write.
-const stepEntries = 512
 
 // sequencer puts a workspace's pending entries into its log. What it knows of the log
 // is of its last batch; when a batch fails it reads anew.
@@ -27,48 +23,14 @@ type sequencer struct {
 
 	head *headDoc // nil: not read
 	tree *tree
-	look int // how many pending documents to read at once
 }
 
-// keyOf says in an entry by which key the checkpoints are signed from now on.
+// The actions of entries of the log about itself.
 const (
 	actionBegin  = "audit.begin"  // the first entry of a log
 	actionRotate = "audit.rotate" // the first entry under another key
 	actionDrop   = "audit.drop"   // bodies were removed
 )
-
-// step takes some pending entries and returns how many; more tells that others wait.
-func (s *sequencer) step(ctx context.Context) (n int, more bool, err error) {
-	defer func() {
-		if err != nil {
-			s.head, s.tree = nil, nil
-		}
-	}()
-	s.look = max(s.look, 8)
-	docs, err := pendings.Find(ctx, s.log.o.Store, store.Query{Workspace: s.ws}, s.look)
-	if err != nil || len(docs) == 0 {
-		return 0, false, err
-	}
-	more = len(docs) == s.look
-	var items []item
-	var ops []store.Op
-	for i, d := range docs {
-		list, err := d.items()
-		if err != nil {
-			return 0, false, fmt.Errorf("audit: a pending document is damaged: %w", err)
-		}
-		items, ops = append(items, list...), append(ops, pendings.Delete(d))
-		if len(items) >= stepEntries {
-			more = more || i+1 < len(docs)
-			s.look = i + 2
-			break
-		}
-	}
-	if more && len(items) < stepEntries {
-		s.look = min(2*s.look, stepEntries) // small ones: read more of them at once
-	}
-	return len(items), more, s.append(ctx, items, ops)
-}
 
 // load reads the head and the right edge.
 func (s *sequencer) load(ctx context.Context) error {
@@ -192,18 +154,49 @@ func (s *sequencer) signer(ctx context.Context) (note.Signer, []item, error) {
 	}
 	id := fmt.Sprintf("%08x", signer.KeyHash())
 	e := Entry{Workspace: s.ws, Actor: "system:audit", Action: actionBegin, Resource: "audit", Details: map[string]string{"keyId": id}}
+	for _, k := range keys {
+		if k.ID == id {
+			e.Details["key"] = k.Key
+		}
+	}
 	if s.head.Size > 0 {
 		e.Action = actionRotate
 		e.Details["before"] = fmt.Sprintf("%08x", s.head.KeyHash)
-	}
-	for _, k := range keys {
-		if strings.Contains(k.Key, "+"+id+"+") {
-			e.Details["key"] = k.Key
+		if err := s.endorse(ctx, e.Details, signer); err != nil {
+			return nil, nil, err
 		}
 	}
 	it, err := s.own(ctx, e)
 	return signer, []item{it}, err
 }
+
+// maxEndorsers bounds an endorsement: a text of an entry has maxText bytes.
+const maxEndorsers = 8
+
+// endorse signs a new key by those before it, from that of the last checkpoint on: who
+// trusts one of them can trust the new one. It goes into the log with the first
+// checkpoint under the new key, so that neither is ever there without the other.
+func (s *sequencer) endorse(ctx context.Context, details map[string]string, fresh note.Signer) error {
+	all, err := s.log.o.Keys.Signers(ctx, s.ws, keyName)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(all, func(k note.Signer) bool { return k.KeyHash() == fresh.KeyHash() })
+	last := slices.IndexFunc(all, func(k note.Signer) bool { return int64(k.KeyHash()) == s.head.KeyHash })
+	if i < 0 || last <= i {
+		return nil // the key of the last checkpoint is lost: the log goes on, and does not claim what it cannot show
+	}
+	before := all[i+1 : last+1]
+	if len(before) > maxEndorsers { // keys that never signed, but for the last
+		before = append(slices.Clone(before[:maxEndorsers-1]), all[last])
+	}
+	signed, err := note.Sign(&note.Note{Text: endorsement(s.ws, details["key"])}, before...)
+	details["endorsement"] = string(signed)
+	return err
+}
+
+// endorsement is what the keys before sign of a new one.
+func endorsement(ws, key string) string { return Origin(ws) + "\nkey " + key + "\n" }
 
 // own makes an entry of the log about itself.
 func (s *sequencer) own(ctx context.Context, e Entry) (item, error) {

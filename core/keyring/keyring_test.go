@@ -163,7 +163,7 @@ func TestRotatedKeysStillVerify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Rotate(t.Context(), ws, "audit"); err != nil {
+	if _, err := r.Rotate(t.Context(), ws, "audit", nil); err != nil {
 		t.Fatal(err)
 	}
 	second, err := ring(t, s).Signer(t.Context(), ws, "audit") // another process, from the store

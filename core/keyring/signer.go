@@ -3,6 +3,7 @@ package keyring
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -84,8 +85,26 @@ func (r *Ring) VerifierKeys(ctx context.Context, ws, name string) ([]VerifierKey
 	return out, nil
 }
 
-// Rotate makes the next signing key of that name. Signer returns it from now on.
-func (r *Ring) Rotate(ctx context.Context, ws, name string) (VerifierKey, error) {
+// Signers returns all signing keys of that name, the newest first. There is none before
+// the first Signer.
+func (r *Ring) Signers(ctx context.Context, ws, name string) ([]note.Signer, error) {
+	docs, err := r.versions(ctx, ws, name, 0)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]note.Signer, len(docs))
+	for i, d := range docs {
+		if out[i], err = r.signer(d); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Rotate makes the next signing key of that name. Signer returns it from now on. What
+// with returns is committed in the batch that stores the key; it may be nil. When
+// another has rotated meanwhile, the error is CONFLICT (KEY_ROTATED).
+func (r *Ring) Rotate(ctx context.Context, ws, name string, with func(VerifierKey) ([]store.Op, error)) (VerifierKey, error) {
 	docs, err := r.versions(ctx, ws, name, 1)
 	if err != nil {
 		return VerifierKey{}, err
@@ -94,14 +113,32 @@ func (r *Ring) Rotate(ctx context.Context, ws, name string) (VerifierKey, error)
 	if len(docs) > 0 {
 		next = docs[0].Version + 1
 	}
-	if _, err := r.issue(ctx, ws, name, next); err != nil {
+	doc, err := r.draft(ws, name, next)
+	if err != nil {
 		return VerifierKey{}, err
 	}
-	keys, err := r.VerifierKeys(ctx, ws, name)
-	if err != nil || len(keys) == 0 {
-		return VerifierKey{}, err
+	now := r.clock.Now()
+	doc.Master, doc.From = r.master.id, now.UTC().Truncate(time.Millisecond)
+	made := VerifierKey{Key: doc.Verifier, ID: strings.SplitN(doc.Verifier, "+", 3)[1], Version: next, From: doc.From}
+	ops := []store.Op{Secrets.Insert(doc)}
+	if with != nil {
+		also, err := with(made)
+		if err != nil {
+			return VerifierKey{}, err
+		}
+		ops = append(ops, also...)
 	}
-	return keys[0], nil
+	batch := store.Batch{ID: core.NewID(core.PrefixBatch, now), Ops: ops}
+	for try := 0; ; try++ {
+		switch _, err := r.store.Commit(ctx, batch); {
+		case err == nil:
+			return made, nil
+		case errors.Is(err, store.ErrConflict):
+			return VerifierKey{}, core.Errorf(core.Conflict, "KEY_ROTATED", "another has made a new key meanwhile; look at the keys, and try again if there must be one more")
+		case !errors.Is(err, store.ErrUnavailable) || try == 4 || (core.SystemClock{}).Sleep(ctx, 50*time.Millisecond<<try) != nil:
+			return VerifierKey{}, unavailable(err)
+		}
+	}
 }
 
 func (r *Ring) versions(ctx context.Context, ws, name string, limit int) ([]*sealed, error) {
@@ -111,6 +148,15 @@ func (r *Ring) versions(ctx context.Context, ws, name string, limit int) ([]*sea
 
 // issue stores a version of a signing key, unless another process has.
 func (r *Ring) issue(ctx context.Context, ws, name string, version int64) (*sealed, error) {
+	fresh, err := r.draft(ws, name, version)
+	if err != nil {
+		return nil, err
+	}
+	return r.ensure(ctx, ws, fresh.ID, func() *sealed { return fresh })
+}
+
+// draft makes a version of a signing key.
+func (r *Ring) draft(ws, name string, version int64) (*sealed, error) {
 	if strings.ContainsAny(name, "+ \n/") {
 		return nil, core.Errorf(core.Invalid, "KEY_NAME", "the name of a signing key is one word")
 	}
@@ -119,7 +165,7 @@ func (r *Ring) issue(ctx context.Context, ws, name string, version int64) (*seal
 		return nil, fmt.Errorf("keyring: signing key: %w", err)
 	}
 	key := store.Key(ws, "sign", name, fmt.Sprintf("%04d", version))
-	return r.ensure(ctx, ws, key, func() *sealed {
-		return &sealed{Name: "sign/" + name, Version: version, Verifier: vkey, Sealed: seal(r.master.aead, []byte(skey), []byte(key))}
-	})
+	return &sealed{
+		Meta: store.Meta{ID: key}, Name: "sign/" + name, Version: version, Verifier: vkey, Sealed: seal(r.master.aead, []byte(skey), []byte(key)),
+	}, nil
 }

@@ -82,7 +82,7 @@ func parse(text []byte) (l line) {
 	}
 	l.made = tlog.RecordHash(l.entry)
 	l.set = bytes.Contains(l.entry, []byte(`,"subjectSet":[`))
-	l.rotates = bytes.Contains(l.entry, []byte(`,"action":"audit.rotateKey"`))
+	l.rotates = bytes.Contains(l.entry, []byte(`,"action":"audit.rotate`))
 	return l
 }
 
