@@ -234,30 +234,58 @@ func (s *Service) begin(ctx context.Context, r *Request) (*Erased, error) {
 		if err != nil || fresh == nil || fresh.Status != Received {
 			return err
 		}
-		ws := fresh.Workspace()
-		subject, _, err := s.subjectOf(ctx, ws, fresh.RequestID())
-		if err != nil || subject == nil {
+		t, err := s.parked(ctx, fresh)
+		if err != nil || t == nil {
 			return err
 		}
-		t := &target{named: subject.Identifiers}
-		if fresh.Profile != "" {
-			if t.profile, err = s.o.Profiles.Get(ctx, ws, fresh.Profile); err != nil && core.CodeOf(err) != core.NotFound {
-				return err
-			}
-		}
-		holds, err := s.holdsOn(ctx, ws, t.parts(), t.identifiers())
+		holds, err := s.holdsOn(ctx, fresh.Workspace(), t.parts(), t.identifiers())
 		if err != nil {
 			return err
 		}
+		fresh.Tasks = nil
 		if len(holds) > 0 {
 			out, err = s.park(ctx, fresh, t, holds)
-			return err
+		} else {
+			out, err = s.mark(ctx, fresh, t)
 		}
-		fresh.Tasks = nil
-		out, err = s.mark(ctx, fresh, t)
 		return err
 	})
 	return out, err
+}
+
+// parked returns whom a parked request is about now; nil when that is forgotten. Who
+// is known under its identifiers and not its person is left alone.
+func (s *Service) parked(ctx context.Context, r *Request) (*target, error) {
+	ws := r.Workspace()
+	subject, _, err := s.subjectOf(ctx, ws, r.RequestID())
+	if err != nil || subject == nil {
+		return nil, err
+	}
+	t := &target{named: subject.Identifiers}
+	switch {
+	case r.Profile != "":
+		t.profile, err = s.o.Profiles.Get(ctx, ws, r.Profile)
+	case len(t.named) > 0:
+		t.profile, err = s.o.Profiles.ByIdentifier(ctx, ws, t.named[0])
+	}
+	if err != nil && core.CodeOf(err) != core.NotFound {
+		return nil, err
+	}
+	if t.profile != nil {
+		return t, nil
+	}
+	docs, err := profile.Identifiers.GetMany(ctx, s.o.Store, profile.IdentifierKeys(ws, t.named))
+	if err != nil {
+		return nil, err
+	}
+	var free []event.Identifier
+	for i, doc := range docs {
+		if doc == nil {
+			free = append(free, t.named[i])
+		}
+	}
+	t.named = free
+	return t, nil
 }
 
 // began returns a request that was made before, with its job.
@@ -271,90 +299,5 @@ func (s *Service) began(ctx context.Context, r *Request) (*Erased, error) {
 	return out, outward(err)
 }
 
-// mark commits the mark of an erasure, with its job.
-func (s *Service) mark(ctx context.Context, r *Request, t *target) (*Erased, error) {
-	ws, at := r.Workspace(), millis(s.o.Clock.Now())
-	var e *profile.Erasing
-	ids, parts := t.identifiers(), t.parts()
-	var ops []store.Op
-	if t.profile != nil {
-		var err error
-		if e, err = s.o.Profiles.BeginErasure(ctx, ws, t.profile.ProfileID(), r.RequestID(), at); err != nil {
-			return nil, err
-		}
-		t = &target{profile: e.Profile, named: t.named}
-		ids, parts, ops = t.identifiers(), e.Parts, e.Ops
-	}
-	out, err := s.commitMark(ctx, r, ids, parts, e, ops, at)
-	if e != nil {
-		e.Settle(err == nil)
-	}
-	return out, err
-}
-
 // perMark is how many tombstones the mark itself carries; more are written before.
 const perMark = 110
-
-func (s *Service) commitMark(ctx context.Context, r *Request, ids []event.Identifier, parts []string, e *profile.Erasing, ops []store.Op, at time.Time) (*Erased, error) {
-	ws := r.Workspace()
-	for some := range slices.Chunk(ids[min(len(ids), perMark):], perMark) {
-		before, err := s.tombstoneOps(ctx, ws, r.RequestID(), some, at)
-		if err != nil {
-			return nil, err
-		}
-		links, err := s.remembered(ctx, ws, some, parts[:min(len(parts), perMark)])
-		if err != nil {
-			return nil, err
-		}
-		if err := work.Commit(ctx, s.o.Store, append(before, links...)...); err != nil {
-			return nil, err
-		}
-	}
-	if e != nil {
-		for some := range slices.Chunk(e.Beyond(), perMark) {
-			if err := s.markBefore(ctx, ws, r.RequestID(), some, at); err != nil {
-				return nil, err
-			}
-		}
-	}
-	tombs, err := s.tombstoneOps(ctx, ws, r.RequestID(), ids[:min(len(ids), perMark)], at)
-	if err != nil {
-		return nil, err
-	}
-	sealed, err := s.subjectOp(ctx, ws, r.RequestID(), parts, ids)
-	if err != nil {
-		return nil, err
-	}
-	trail, err := s.audited(ctx, ws, "erasure.begin", r.RequestID(), r.Reason, parts)
-	if err != nil {
-		return nil, err
-	}
-	links, err := s.remembered(ctx, ws, ids[:min(len(ids), perMark)], parts[:min(len(parts), perMark)])
-	if err != nil {
-		return nil, err
-	}
-	trail = append(trail, links...)
-	r.Status, r.ErasedAt = InProgress, &at
-	r.Tasks = append(r.Tasks, Task{Target: targetHere, Status: work.Queued, At: &at})
-	ops = slices.Concat(ops, tombs, trail, []store.Op{sealed, Requests.Put(r)})
-	job, err := s.o.Jobs.Start(ctx, EraseKind, ws, eraseJob{r.RequestID()}, r.RequestID(), ops...)
-	if err != nil {
-		return nil, err
-	}
-	r.V++
-	return &Erased{Request: r, Job: job}, nil
-}
-
-func (s *Service) markBefore(ctx context.Context, ws, request string, parts []string, at time.Time) error {
-	var ops []store.Op
-	for _, part := range parts {
-		m, err := s.o.Profiles.ErasureOf(ctx, ws, part)
-		if err != nil {
-			return err
-		}
-		if m == nil {
-			ops = append(ops, profile.Erasures.Insert(profile.NewErased(ws, part, request, at)))
-		}
-	}
-	return work.Commit(ctx, s.o.Store, ops...)
-}

@@ -79,12 +79,18 @@ func (s *Service) PlaceHold(ctx context.Context, ws string, in HoldInput) (*Hold
 		if h.Subjects, err = s.names(ctx, ws, t.parts(), t.identifiers()); err != nil {
 			return err
 		}
-		ops := []store.Op{Holds.Insert(h)}
+		var ops []store.Op // by which an erasure that has not seen the hold loses
 		if t.profile != nil {
 			h.Profile = t.profile.ProfileID()
-			ops[0] = Holds.Insert(h)
-			ops = append(ops, profile.Touch(t.profile)) // an erasure that has not seen the hold loses
+			ops = append(ops, profile.Touch(t.profile))
+		} else {
+			touch, err := s.touchLatest(ctx, ws)
+			if err != nil {
+				return err
+			}
+			ops = append(ops, touch, profile.Identifiers.Absent(profile.IdentifierKeys(ws, t.named)[0]))
 		}
+		ops = append(ops, Holds.Insert(h))
 		return s.commit(ctx, ws, "legal_hold.place", h.HoldID(), reason, t.parts(), ops...)
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package privacy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -171,13 +172,20 @@ func (d *Desk) retainOne(ctx context.Context, p *profile.Profile, rules []*Reten
 		case RetainEvents:
 			n, err = d.retainEvents(ctx, p.Workspace(), p.ProfileID(), r, cutoff, in.DryRun)
 		}
+		out.Rules[r.RuleID()] += n
+		if errors.Is(err, errHeld) {
+			out.Held++
+			return nil
+		}
 		if err != nil {
 			return err
 		}
-		out.Rules[r.RuleID()] += n
 	}
 	return nil
 }
+
+// errHeld says that a legal hold protects the person, since the job began with them.
+var errHeld = errors.New("privacy: a legal hold protects the person")
 
 // held reports whether a legal hold protects the person.
 func (d *Desk) held(ctx context.Context, p *profile.Profile) (bool, error) {
@@ -266,6 +274,11 @@ func (d *Desk) retainEvents(ctx context.Context, ws, id string, r *RetentionRule
 				err = nil
 			}
 			return n, err
+		}
+		// Of the person as FoldAway is given them: a hold that is placed later changes
+		// their version, and the batch conflicts.
+		if held, err := d.held(ctx, p); err != nil || held {
+			return n, cmp.Or(err, errHeld)
 		}
 		some, part, count, err := d.oldEvents(ctx, p, r, cutoff, dryRun)
 		if err != nil || dryRun {

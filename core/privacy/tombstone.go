@@ -3,6 +3,7 @@ package privacy
 import (
 	"context"
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
@@ -87,7 +88,16 @@ func (s *Service) tombstoneOps(ctx context.Context, ws, request string, ids []ev
 	if err != nil {
 		return nil, err
 	}
-	return s.raise(ctx, append(keys, store.Key(ws, latest)), request, at)
+	newest := store.Key(ws, latest)
+	ops, err := s.raise(ctx, append(keys, newest), request, at)
+	if err != nil || slices.ContainsFunc(ops, func(op store.Op) bool { return op.ID == newest }) {
+		return ops, err
+	}
+	d, err := Tombstones.Get(ctx, s.o.Store, newest)
+	if err == nil && d != nil {
+		ops = append(ops, Tombstones.Check(d)) // see touchLatest
+	}
+	return ops, err
 }
 
 // raise returns the operations after which the tombstones with the keys say at, or
@@ -99,13 +109,26 @@ func (s *Service) raise(ctx context.Context, keys []string, request string, at t
 	}
 	var ops []store.Op
 	for i, d := range docs {
-		if d == nil {
-			d = &Tombstone{Meta: store.Meta{ID: keys[i]}}
-		}
-		if d.ErasedAt.Before(at) {
+		switch {
+		case d == nil:
+			ops = append(ops, Tombstones.Insert(&Tombstone{Meta: store.Meta{ID: keys[i]}, ErasedAt: at, Request: request}))
+		case d.ErasedAt.Before(at):
 			d.ErasedAt, d.Request = at, request
-			ops = append(ops, Tombstones.Put(d))
+			ops = append(ops, Tombstones.Replace(d))
 		}
 	}
 	return ops, nil
+}
+
+// touchLatest returns the operation that changes nothing but the version of what every
+// mark writes, so that one which has read it looks for holds again.
+func (s *Service) touchLatest(ctx context.Context, ws string) (store.Op, error) {
+	d, err := Tombstones.Get(ctx, s.o.Store, store.Key(ws, latest))
+	if err != nil {
+		return store.Op{}, err
+	}
+	if d == nil {
+		d = &Tombstone{Meta: store.Meta{ID: store.Key(ws, latest)}}
+	}
+	return Tombstones.Put(d), nil
 }
