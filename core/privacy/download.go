@@ -46,6 +46,9 @@ func (d *Desk) Downloads(ctx context.Context, r *Request) ([]*Download, error) {
 	if r.Handling == nil || r.Handling.FilesUntil == nil {
 		return nil, nil
 	}
+	if gone, err := d.gone(ctx, r); err != nil || gone {
+		return nil, deskError(err)
+	}
 	return d.links(ctx, r.Workspace(), r.RequestID(), r.Handling.Files, *r.Handling.FilesUntil)
 }
 
@@ -116,6 +119,9 @@ func (d *Desk) open(ctx context.Context, ws string, c fetchClaims) (*Fetched, au
 	}
 	r, err := Requests.Get(ctx, d.o.Store, store.Key(ws, c.Request))
 	if err != nil || r == nil || r.Handling == nil {
+		return nil, e, deskError(err)
+	}
+	if gone, err := d.gone(ctx, r); err != nil || gone {
 		return nil, e, deskError(err)
 	}
 	if r.Profile != "" {

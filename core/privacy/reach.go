@@ -75,6 +75,9 @@ func (s *Service) reach(spec *store.Spec) (found, error) {
 	case store.ReachSearch:
 		return s.search(spec), nil
 	case store.ReachFinder:
+		if spec == exports.Chunks.Spec { // sealed: nothing in them can be looked for
+			return s.answers(), nil
+		}
 		if staging.IsArea(spec) {
 			return s.staged(spec), nil
 		}

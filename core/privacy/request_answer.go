@@ -106,7 +106,7 @@ func (d *Desk) fulfil(ctx context.Context, run *work.JobRun, r *Request) error {
 		r.Profile = p.ProfileID()
 	}
 	var events []event.SystemEvent
-	evidence := ""
+	evidence, answered := "", len(r.Handling.Files) > 0
 	switch r.Type {
 	case Access, Portability:
 		evidence, err = d.export(ctx, run, r, p, det)
@@ -134,7 +134,11 @@ func (d *Desk) fulfil(ctx context.Context, run *work.JobRun, r *Request) error {
 	if err := d.advance(r); err != nil {
 		return err
 	}
-	return d.commitWith(ctx, r, "answer", Requests.Replace(r), nil, events, ops...)
+	err = d.commitWith(ctx, r, "answer", Requests.Replace(r), nil, events, ops...)
+	if !answered && (errors.Is(err, store.ErrConflict) || core.CodeOf(err) == core.NotFound) {
+		d.unmake(ctx, r) // the person was erased, or somebody changed the request: nothing was written
+	}
+	return err
 }
 
 // advance sets the status that follows from the tasks.

@@ -98,7 +98,7 @@ func (d *Desk) commitWith(ctx context.Context, r *Request, action string, own st
 		MessageID: "privacy:" + r.RequestID() + ":" + core.NewID(action, d.now()), Name: nameHandled, Properties: props,
 	}}
 	_, err = d.o.Committer.CommitAll(ctx, r.Workspace(), append([]event.SystemEvent{handled}, events...), all...)
-	if core.CodeOf(err) == core.NotFound && len(events) == 0 { // erased since
+	if core.CodeOf(err) == core.NotFound && len(events) == 0 && len(r.Handling.Files) == 0 { // erased since: nothing that was read before is answered
 		_, err = d.o.Committer.CommitAll(ctx, r.Workspace(), nil, all...)
 	}
 	return err
