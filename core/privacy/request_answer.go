@@ -39,13 +39,12 @@ func (d *Desk) answer(ctx context.Context, run *work.JobRun) error {
 			return nil
 		}
 		err = d.fulfil(ctx, run, r)
-		switch {
-		case errors.Is(err, store.ErrConflict):
-			continue
-		case hopeless(err):
-			return d.giveUp(ctx, in.Request, ws, err)
+		if hopeless(err) {
+			err = d.giveUp(ctx, in.Request, ws, err)
 		}
-		return err
+		if !errors.Is(err, store.ErrConflict) {
+			return err
+		}
 	}
 	return core.Errorf(core.Unavailable, "BUSY", "the request changes too often just now")
 }
