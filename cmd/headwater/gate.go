@@ -13,5 +13,6 @@ func (a *app) gates() {
 	a.profiles.SetGate(profile.GateOptions{
 		View: access.ViewOf, Purposes: a.consent.Register, Events: a.events, Pseudonyms: a.ring.Pseudonymise, Members: a.segments,
 	})
+	a.segments.SetLimits(a.access.MayRedefine)
 	a.objects.SetGate(func(ctx context.Context, ws string) (object.Gate, error) { return a.profiles.Gate(ctx, ws) })
 }

@@ -58,6 +58,14 @@ func Lookup(ctx context.Context, namespace, value string) {
 	}
 }
 
+// Detail tells the trail of ctx, if there is one, more of what the operation changes;
+// never a personal value.
+func Detail(ctx context.Context, name, value string) {
+	if t, ok := witnessOf(ctx).(interface{ Detail(name, value string) }); ok {
+		t.Detail(name, value)
+	}
+}
+
 // Trail gathers what one operation shows, for one entry.
 type Trail struct {
 	log *Log

@@ -191,6 +191,8 @@ type FieldUpdate struct {
 	ExpectedVersion *int64 // 0: the field is not known yet
 	Category        *core.Category
 	Description     *string
+	// May is asked before the category of a field becomes another; nil allows all.
+	May func(from, to core.Category) error
 }
 
 // MaxDescription is the length of a field's description, in bytes.
@@ -262,6 +264,11 @@ func (set *FieldSet) describe(u FieldUpdate, actor string) (f *Field, changed bo
 	}
 	changed = !found
 	if u.Category != nil && (*u.Category != f.Category || f.By == ByDefault) { // to confirm a default is a change
+		if u.May != nil && *u.Category != f.Category {
+			if err := u.May(f.Category, *u.Category); err != nil {
+				return nil, false, err
+			}
+		}
 		changed = true
 		f.Category, f.By = *u.Category, actor
 		if !sampled(f.Category) {

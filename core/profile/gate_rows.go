@@ -7,10 +7,12 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/event"
 )
 
 // TraitOwner is the trait that says whose customer a person is: actors may be
-// limited to the people of some owners.
+// limited to the people of some owners. It decides that only where its source vouches
+// for it: whoever has a page's write key could give themselves anybody.
 const TraitOwner = "owner"
 
 // Admits reports whether a person may be seen at all, and if not, why: one of
@@ -58,7 +60,7 @@ func (g *Gate) within(ctx context.Context, p *Profile) bool {
 	l := g.actor.Limits
 	if len(l.Owners) > 0 {
 		i, ok := find(p.Traits, TraitOwner)
-		if !ok || p.Traits[i].Value.Type != bson.TypeString || !slices.Contains(l.Owners, p.Traits[i].Value.StringValue()) {
+		if !ok || p.Traits[i].Value.Type != bson.TypeString || !slices.Contains(l.Owners, p.Traits[i].Value.StringValue()) || !g.vouched(ctx, p.Traits[i].Source) {
 			return false
 		}
 	}
@@ -70,6 +72,19 @@ func (g *Gate) within(ctx context.Context, p *Profile) bool {
 	}
 	in, err := g.svc.gate.Members.InAny(ctx, g.ws, p.ProfileID(), l.Segments)
 	return err == nil && in
+}
+
+// vouched reports whether a source may say whose customer somebody is: not one whose
+// write key may be public, unless it was ranked above others. What cannot be asked is no.
+func (g *Gate) vouched(ctx context.Context, source string) bool {
+	if g.svc.gate.Events == nil {
+		return false
+	}
+	src, err := g.svc.gate.Events.Source(ctx, g.ws, source)
+	if err != nil || src == nil {
+		return false
+	}
+	return src.Priority > 0 || src.Kind != event.SourceHTTP && src.Kind != event.SourceForm
 }
 
 // everybody reports whether all people are admitted, but for those whose processing

@@ -112,6 +112,11 @@ func TestWhatIsNotAuditedIsNotShown(t *testing.T) {
 
 func TestLimitsToOwners(t *testing.T) {
 	f, ctx, _ := gated(t, core.Actor{Limits: core.Limits{Owners: []string{"ana"}}}, allow("operations", core.Categories...))
+	src, err := event.NewSource(ws, event.SourceInput{Name: "Shop", Priority: 1}, f.clock.Now())
+	require.NoError(t, err)
+	src.ID = ws + "/src_web" // whose events the fixture sends
+	_, err = f.db.Commit(context.Background(), store.Batch{ID: "bat_source", Ops: []store.Op{event.Sources.Insert(src)}})
+	require.NoError(t, err)
 	f.send(f.in(event.Identify, user("u1"), traits(bson.D{{Key: "owner", Value: "ana"}})), f.in(event.Identify, user("u2"), traits(bson.D{{Key: "owner", Value: "ben"}})), f.in(event.Identify, user("u3")))
 	page, err := f.s.ShowList(ctx, ws, core.Window{Limit: 5})
 	require.NoError(t, err)
@@ -127,6 +132,34 @@ func TestLimitsToOwners(t *testing.T) {
 	n, err = f.s.CountShown(ctx, ws)
 	require.NoError(t, err)
 	require.EqualValues(t, 3, n)
+}
+
+// A page's write key is public: what it says of owners decides nothing, until somebody
+// ranks its source.
+func TestOwnersAreVouchedFor(t *testing.T) {
+	for name, c := range map[string]struct {
+		in   event.SourceInput
+		want int
+	}{
+		"a page":    {event.SourceInput{Name: "Page"}, 0},
+		"a form":    {event.SourceInput{Name: "Form", Kind: event.SourceForm}, 0},
+		"ranked":    {event.SourceInput{Name: "Shop", Priority: 1}, 1},
+		"a CRM":     {event.SourceInput{Name: "CRM", Kind: event.SourceConnector}, 1},
+		"not known": {event.SourceInput{}, 0},
+	} {
+		f, ctx, _ := gated(t, core.Actor{Limits: core.Limits{Owners: []string{"ana"}}}, allow("operations", core.Categories...))
+		if c.in.Name != "" {
+			src, err := event.NewSource(ws, c.in, f.clock.Now())
+			require.NoError(t, err)
+			src.ID = ws + "/src_web" // whose events the fixture sends
+			_, err = f.db.Commit(context.Background(), store.Batch{ID: "bat_source", Ops: []store.Op{event.Sources.Insert(src)}})
+			require.NoError(t, err)
+		}
+		f.send(f.in(event.Identify, user("u1"), traits(bson.D{{Key: "owner", Value: "ana"}})))
+		page, err := f.s.ShowList(ctx, ws, core.Window{Limit: 5})
+		require.NoError(t, err)
+		require.Len(t, page.Items, c.want, name)
+	}
 }
 
 func TestSourcesAreUsedForTheirPurposes(t *testing.T) {

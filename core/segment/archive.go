@@ -26,6 +26,9 @@ func (s *Service) Archive(ctx context.Context, ws, id string, expectedVersion *i
 		if len(users) > 0 {
 			return nil, inUse("the segment", users).At("id")
 		}
+		if err := s.mayMove(ctx, voc, id); err != nil { // who is limited to an archived one sees nobody
+			return nil, err
+		}
 		seg.Status, seg.UpdatedAt = Archived, millis(s.clock.Now())
 		return []store.Op{Segments.Replace(seg)}, nil
 	})

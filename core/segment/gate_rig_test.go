@@ -9,6 +9,7 @@ import (
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/store"
 )
 
 // decided is an actor's decider with a fixed view.
@@ -31,6 +32,11 @@ func guardedOffice(t testing.TB) *office {
 			return func(kind, value string) string { return "psn_" + kind }, nil
 		},
 	})
+	src, err := event.NewSource(o.ws, event.SourceInput{Name: "Shop", Priority: 1}, o.clock.Now())
+	require.NoError(t, err)
+	src.ID = store.Key(o.ws, "src_web") // whose events the office sends; it vouches for owners
+	_, err = o.db.Commit(o.ctx, store.Batch{ID: core.NewID(core.PrefixBatch, o.clock.Now()), Ops: []store.Op{event.Sources.Insert(src)}})
+	require.NoError(t, err)
 	return o
 }
 

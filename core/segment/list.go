@@ -59,7 +59,7 @@ func (s *Service) changeList(ctx context.Context, ws, id string, items []ListIte
 	if len(items) == 0 || len(items) > MaxListItems {
 		return nil, invalid("ITEMS", "name 1 to %d people at once, not %d; upload a file for more", MaxListItems, len(items)).At("items")
 	}
-	if _, err := s.list(ctx, ws, id); err != nil {
+	if err := s.mayList(ctx, ws, id); err != nil {
 		return nil, err
 	}
 	for i, it := range items {
@@ -98,6 +98,19 @@ func (s *Service) changeList(ctx context.Context, ws, id string, items []ListIte
 		out, people = append(out, results...), people[n:]
 	}
 	return out, nil
+}
+
+// mayList refuses what is no static list in use, and one whose people the actor of ctx
+// may not change.
+func (s *Service) mayList(ctx context.Context, ws, id string) error {
+	if _, err := s.list(ctx, ws, id); err != nil {
+		return err
+	}
+	voc, err := s.vocabularyNow(ctx, ws)
+	if err == nil {
+		err = s.mayMove(ctx, voc, id)
+	}
+	return fail(err)
 }
 
 // list returns a static list that is in use.

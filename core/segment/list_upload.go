@@ -60,7 +60,7 @@ type listInput struct {
 // adds them to a list. A file that is not of its format at all is INVALID, and
 // nothing is kept; single bad lines are counted.
 func (s *Service) UploadList(ctx context.Context, ws string, in UploadInput, r io.Reader) (*work.Job, error) {
-	if _, err := s.list(ctx, ws, in.ID); err != nil {
+	if err := s.mayList(ctx, ws, in.ID); err != nil {
 		return nil, err
 	}
 	if in.Format != NDJSON && in.Format != CSV {

@@ -134,6 +134,9 @@ func (s *Service) redraft(ctx context.Context, ws string, in *UpdateInput, by *s
 	}
 	var faults []*core.Error
 	if in.redefines() {
+		if err := s.mayMove(ctx, voc, in.ID); err != nil {
+			return nil, nil, false, false, err
+		}
 		// Who leaves and who enters tells of the present condition too.
 		if err := by.readable(old); err != nil {
 			return nil, nil, false, false, core.AsError(err).At("id")

@@ -23,6 +23,34 @@ type Uses func(ctx context.Context, ws, segmentID string) ([]User, error)
 // asked.
 func (s *Service) OnUses(u Uses) { s.desk.users = append(s.desk.users, u) }
 
+// Limits refuses to let the actor of ctx change who is in some segments, because whom
+// somebody may see rests on one of them.
+type Limits func(ctx context.Context, ws string, segments []string) error
+
+// SetLimits sets who knows whom people's access is limited to. Call it before the
+// service is used.
+func (s *Service) SetLimits(f Limits) { s.desk.limits = f }
+
+// mayMove refuses to let the actor of ctx change who is in a segment where access rests
+// on it, or on one whose condition names it, however far.
+func (s *Service) mayMove(ctx context.Context, voc *vocabulary, id string) error {
+	if s.desk.limits == nil {
+		return nil
+	}
+	moved := []string{id}
+	for i := 0; i < len(moved); i++ {
+		for _, seg := range voc.segments {
+			if sid := seg.SegmentID(); slices.Contains(seg.Refers, moved[i]) && !slices.Contains(moved, sid) {
+				moved = append(moved, sid)
+			}
+		}
+	}
+	if err := s.desk.limits(ctx, voc.ws, moved); err != nil {
+		return core.AsError(err).At("id")
+	}
+	return nil
+}
+
 // UsedBy returns what refers to a segment: the segments whose condition names it,
 // archived ones aside, by name, then what other packages know of.
 func (s *Service) UsedBy(ctx context.Context, ws, id string) ([]User, error) {

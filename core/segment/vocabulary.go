@@ -22,6 +22,7 @@ type desk struct {
 	objectTypes func(ctx context.Context, ws string) (map[string]condition.ObjectVocabulary, error)
 	purposes    func(ctx context.Context, ws string) ([]string, error)
 	users       []Uses
+	limits      Limits // nil: nobody is limited to segments
 
 	mu     sync.Mutex
 	vocs   map[string]*vocabulary   // by workspace

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/graph/gen"
 	"github.com/headwater-cdp/headwater/graph/scalar"
@@ -58,6 +59,9 @@ func (r mutation) SetFieldDefinition(ctx context.Context, in gen.SetFieldDefinit
 	u.Description, _ = patched(in.Description, "description", new(string))
 	var f *event.FieldDefinition
 	var err error
+	if u.May, err = recategorise(ctx, in.Owner, in.Path); err != nil {
+		return nil, err
+	}
 	if u.Category, err = patched(in.Category, "category", nil); err == nil {
 		f, err = r.Events.SetField(ctx, workspace(ctx), u)
 	}
@@ -66,6 +70,27 @@ func (r mutation) SetFieldDefinition(ctx context.Context, in gen.SetFieldDefinit
 		return nil, err
 	}
 	return out, nil
+}
+
+// recategorise refuses to let a field be declared to hold what the actor may read while
+// it holds what they may not: whoever may read neither or both may. What becomes of the
+// field is written in the audit log.
+func recategorise(ctx context.Context, owner, path string) (func(from, to core.Category) error, error) {
+	gate, err := gateOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return func(from, to core.Category) error {
+		if !gate.Category(from).Allowed() && gate.Category(to).Allowed() {
+			return core.Errorf(core.Forbidden, "PROTECTED_FIELD",
+				"the field holds %s data, which this key may not read in clear for this purpose: somebody who may must say that it holds %s", from, to).At("input", "category")
+		}
+		audit.Detail(ctx, "owner", owner)
+		audit.Detail(ctx, "path", path)
+		audit.Detail(ctx, "from", string(from))
+		audit.Detail(ctx, "to", string(to))
+		return nil
+	}, nil
 }
 
 // Type answers FieldDefinition.type.
