@@ -724,7 +724,7 @@ type DiscardQuarantinedEventsPayload struct {
 
 // A file to fetch, for some time.
 type Download struct {
-	// Where it is; signed, and good until expiresAt.
+	// Where it is: a path on this server, signed, and good until expiresAt.
 	URL string `json:"url"`
 	// Until when.
 	ExpiresAt time.Time `json:"expiresAt"`

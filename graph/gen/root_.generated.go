@@ -1794,7 +1794,10 @@ extend type Subscription {
 type Limits {
   """Segments, seg_…: only members of one of them; empty means no such limit."""
   segments: [ID!]! @data(category: NONE)
-  """Only people whose trait owner is one of these; empty means no such limit."""
+  """
+  Only people whose trait owner is one of these; empty means no such limit. What an HTTP or FORM source says of owners
+  counts only once its priority is above 0: its key may be public.
+  """
   owners: [String!]! @data(category: NONE)
 }
 
@@ -3942,7 +3945,7 @@ extend type Mutation {
 
 """A file to fetch, for some time."""
 type Download {
-  """Where it is; signed, and good until expiresAt."""
+  """Where it is: a path on this server, signed, and good until expiresAt."""
   url: String! @data(category: NONE)
   """Until when."""
   expiresAt: DateTime! @data(category: NONE)
