@@ -2,6 +2,7 @@ package policies_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -163,8 +164,144 @@ func TestKeysGiveNoMoreThanTheirMaker(t *testing.T) {
 	refused(t, err, core.Forbidden, "ESCALATION")
 	_, err = h.access.CreateKey(h.admin, access.NewKey{Name: "x", Roles: []string{"analyst"}})
 	require.NoError(t, err)
+	officer, err := h.access.CreateKey(root, access.NewKey{Workspace: h.ws, Name: "x", Roles: []string{"compliance"}})
+	require.NoError(t, err)
+	_, err = h.access.RotateKey(h.admin, "", officer.Key.KeyID, time.Hour) // it would hand out the secret of a stronger key
+	refused(t, err, core.Forbidden, "ESCALATION")
+	_, err = h.access.RevokeKey(h.admin, "", officer.Key.KeyID)
+	require.NoError(t, err)
 	c, err := h.Explain(h.admin, h.adminID, "read", core.Special, "operations")
 	require.NoError(t, err)
 	require.Equal(t, core.Deny, c.Decision.Effect)
 	require.Equal(t, "admin DENY SPECIAL for every purpose", c.Decision.Rule)
+}
+
+var complianceLoses = func(r policies.Rule) bool { return r.Role == "compliance" && r.Target == "govern" }
+
+// Whoever asks with a key of their own making does not agree for it either, while there
+// is somebody else.
+func TestNobodyAgreesForTheirOwnKeys(t *testing.T) {
+	h := setup(t)
+	officer, officerID := h.key(root, t, "compliance") // the admin did not make it
+	k, _ := h.key(h.admin, t, "admin")
+	sibling, _ := h.key(h.admin, t, "admin")
+	out := h.set(k, t, without(complianceLoses))
+	require.Equal(t, policies.Pending, out.Version.Status)
+	for _, own := range []struct {
+		name string
+		id   string
+	}{{"maker", h.adminID}, {"sibling", core.ActorFrom(sibling).ID}} {
+		ctx := h.admin
+		if own.name == "sibling" {
+			ctx = sibling
+		}
+		_, err := h.access.DecideApproval(ctx, out.Approval.ApprovalID, true, "")
+		refused(t, err, core.Forbidden, "OWN_REQUEST")
+		require.Contains(t, err.Error(), officerID, own.name)
+	}
+	a, err := h.access.DecideApproval(officer, out.Approval.ApprovalID, true, "")
+	require.NoError(t, err)
+	again, err := h.access.DecideApproval(officer, out.Approval.ApprovalID, true, "")
+	refused(t, err, core.Forbidden, "ROLE") // agreed: the officer governs no more
+	require.Nil(t, again)
+	require.Equal(t, access.ApprovalApproved, a.Status)
+}
+
+// Who shuts out the others does not govern alone a moment later, and a lone one does.
+func TestRemovingTheOthersFirst(t *testing.T) {
+	h := setup(t)
+	clock := core.NewVirtualClock(time.Now())
+	h.renew(t, clock)
+	_, officerID := h.key(root, t, "compliance")
+	h.set(h.admin, t, without(func(r policies.Rule) bool { return r.Role == "admin" && r.Target == policies.All }))
+	_, err := h.access.RevokeKey(h.admin, "", officerID)
+	require.NoError(t, err)
+	out := h.set(h.admin, t, policies.Default())
+	require.Equal(t, policies.Pending, out.Version.Status)
+	require.False(t, out.Alone)
+	require.WithinDuration(t, clock.Now().Add(access.Vacancy), out.AloneAt, time.Second)
+	_, err = h.access.DecideApproval(h.admin, out.Approval.ApprovalID, true, "")
+	refused(t, err, core.Forbidden, "OWN_REQUEST")
+	puppet, _ := h.key(h.admin, t, "compliance")
+	_, err = h.access.DecideApproval(puppet, out.Approval.ApprovalID, true, "")
+	refused(t, err, core.Forbidden, "OWN_REQUEST")
+
+	same := h.set(h.admin, t, policies.Default())
+	require.Equal(t, out.Version.VersionID, same.Version.VersionID, "it waits already")
+	clock.Advance(access.Vacancy)
+	out = h.set(h.admin, t, policies.Default())
+	require.True(t, out.Alone)
+	require.Equal(t, policies.Active, out.Version.Status)
+}
+
+// What is said again while it waits is the same, and what waits over old rules is void
+// however much it is.
+func TestWaitingVersionsDoNotPileUp(t *testing.T) {
+	h := setup(t)
+	officer, _ := h.key(root, t, "compliance")
+	first := h.set(officer, t, plus(complianceMarkets))
+	for range 3 {
+		next := h.set(officer, t, plus(complianceMarkets))
+		require.Equal(t, first.Version.VersionID, next.Version.VersionID)
+		require.Equal(t, first.Approval.ApprovalID, next.Approval.ApprovalID)
+	}
+	require.Len(t, h.recorded(t, "policy.propose"), 1)
+	other, _ := h.key(root, t, "compliance")
+	require.NotEqual(t, first.Version.VersionID, h.set(other, t, plus(complianceMarkets)).Version.VersionID, "somebody else asks for themselves")
+
+	for i := range 45 {
+		rules := plus(complianceMarkets)
+		rules.Roles = []policies.Role{{Name: "r" + string(rune('a'+i/26)) + string(rune('a'+i%26))}}
+		h.set(officer, t, rules)
+	}
+	pending := func() int64 {
+		n, err := h.access.CountApprovals(h.admin, access.ApprovalPending)
+		require.NoError(t, err)
+		return n
+	}
+	require.EqualValues(t, 47, pending())
+	h.set(h.admin, t, plus(noContact))
+	require.Zero(t, pending())
+	page, err := h.Versions(h.admin, core.PageArgs{})
+	require.NoError(t, err)
+	for _, v := range page.Items {
+		require.NotEqual(t, policies.Pending, v.Status)
+	}
+	_, err = h.access.DecideApproval(h.admin, first.Approval.ApprovalID, true, "")
+	refused(t, err, core.Conflict, "NOT_PENDING")
+	// It can be asked for again, over the new rules.
+	require.NotEqual(t, first.Version.VersionID, h.set(officer, t, plus(complianceMarkets)).Version.VersionID)
+}
+
+// A repetition whose first reply was lost finds its own change.
+func TestRepeatedChanges(t *testing.T) {
+	h := setup(t)
+	seen := int64(0)
+	change := policies.Change{Policy: plus(noContact), ExpectedVersion: &seen}
+	first, err := h.Set(h.admin, change)
+	require.NoError(t, err)
+	again, err := h.Set(h.admin, change)
+	require.NoError(t, err)
+	require.Equal(t, first.Version.VersionID, again.Version.VersionID)
+	require.Len(t, h.recorded(t, "policy.set"), 1)
+	change.Policy = policies.Default() // another one over what it has not seen
+	_, err = h.Set(h.admin, change)
+	refused(t, err, core.Conflict, "VERSION_CONFLICT")
+	other, _ := h.key(root, t, "admin")
+	change.Policy = plus(noContact)
+	_, err = h.Set(other, change)
+	refused(t, err, core.Conflict, "VERSION_CONFLICT")
+
+	officer, _ := h.key(root, t, "compliance")
+	out := h.set(officer, t, plus(noContact, complianceMarkets))
+	for range 2 {
+		a, err := h.access.DecideApproval(h.admin, out.Approval.ApprovalID, true, "yes")
+		require.NoError(t, err)
+		require.Equal(t, access.ApprovalApproved, a.Status)
+	}
+	require.Len(t, h.recorded(t, "policy.set"), 2)
+	_, err = h.access.DecideApproval(h.admin, out.Approval.ApprovalID, false, "no")
+	refused(t, err, core.Conflict, "NOT_PENDING")
+	_, err = h.access.DecideApproval(other, out.Approval.ApprovalID, true, "me too")
+	refused(t, err, core.Conflict, "NOT_PENDING")
 }

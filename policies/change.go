@@ -33,13 +33,19 @@ type Outcome struct {
 	NeedsApproval bool
 	// Alone says that it took effect all the same, since nobody else could approve it.
 	Alone bool
+	// AloneAt is when the same change would take effect without an approval: nobody else
+	// may govern, but somebody could until they were shut out a short while ago. Else zero.
+	AloneAt time.Time
 }
 
 // Set makes new rules of the actor's workspace, who must be allowed to govern. Rules
 // that cannot be are INVALID; ones by which nobody could govern any more are INVALID
 // (reason NOBODY_GOVERNS). When the author's own roles gain something by them, or they
 // take govern from somebody else, they wait for the approval of somebody else who may
-// govern.
+// govern. Where nobody else may, it takes effect, unless somebody else who could was shut
+// out within access.Vacancy. A role that somebody has cannot be left out: INVALID (reason
+// ROLE_IN_USE). The same change again, while it waits or when it is in force by now,
+// is the first one.
 func (e *Enforcer) Set(ctx context.Context, c Change) (*Outcome, error) {
 	a, err := access.Require(ctx, access.Govern)
 	if err != nil {
@@ -90,14 +96,17 @@ func (e *Enforcer) set(ctx context.Context, a *core.Actor, c Change) (*Outcome, 
 	if err != nil {
 		return nil, err
 	}
-	if c.ExpectedVersion != nil && *c.ExpectedVersion != st.now.Number {
+	hash := c.Policy.hash()
+	// A repetition, whose first reply was lost, has seen the version before.
+	repeated := st.now.Hash == hash && st.now.Author == a.ID && c.ExpectedVersion != nil && *c.ExpectedVersion == st.now.Base
+	if c.ExpectedVersion != nil && *c.ExpectedVersion != st.now.Number && !repeated {
 		return nil, core.Errorf(core.Conflict, "VERSION_CONFLICT", "the policy has version %d, not %d; read it and try again", st.now.Number, *c.ExpectedVersion).At("expectedVersion")
 	}
 	now := e.o.Clock.Now().UTC().Truncate(time.Millisecond)
 	id := core.NewID(core.PrefixPolicyVersion, now)
 	v := &Version{
 		Meta: store.Meta{ID: store.Key(a.Workspace, id)}, VersionID: id, Base: st.now.Number, Status: Pending,
-		Policy: c.Policy, Hash: c.Policy.hash(), Note: c.Note, Author: a.ID, CreatedAt: now,
+		Policy: c.Policy, Hash: hash, Note: c.Note, Author: a.ID, CreatedAt: now,
 	}
 	if v.Hash == st.now.Hash {
 		return &Outcome{Version: st.now}, nil
@@ -108,6 +117,9 @@ func (e *Enforcer) set(ctx context.Context, a *core.Actor, c Change) (*Outcome, 
 	}
 	if !diff.governed() {
 		return nil, invalid("NOBODY_GOVERNS", "nobody who can come in could govern any more; leave the permission govern to somebody").At("rules")
+	}
+	if err := e.inUse(ctx, diff); err != nil {
+		return nil, err
 	}
 	out := &Outcome{Version: v, Changes: diff.changes}
 	other := false
@@ -120,14 +132,23 @@ func (e *Enforcer) set(ctx context.Context, a *core.Actor, c Change) (*Outcome, 
 			return nil, err
 		}
 		out.NeedsApproval = out.NeedsApproval || ousts
-		other = other && out.NeedsApproval
+		if out.NeedsApproval && !other {
+			until, err := e.o.Access.VacantUntil(ctx, a.Workspace)
+			if err != nil {
+				return nil, err
+			}
+			if now.Before(until) {
+				out.AloneAt = until
+			}
+		}
+		other = out.NeedsApproval && (other || !out.AloneAt.IsZero())
 		out.Alone = out.NeedsApproval && !other
 	}
 	switch {
 	case c.DryRun:
 		return out, nil
 	case other:
-		out.Approval, err = e.propose(ctx, st, v)
+		out.Version, out.Approval, err = e.propose(ctx, st, v)
 	default:
 		err = e.apply(ctx, st, v, out.Alone)
 	}
@@ -141,8 +162,12 @@ func (e *Enforcer) set(ctx context.Context, a *core.Actor, c Change) (*Outcome, 
 // could approve what a asks for, and whether one of them may no more by the new ones:
 // else whoever changes the rules could first see to it that nobody else is asked.
 func (e *Enforcer) otherGovernors(ctx context.Context, a *core.Actor, d *difference) (some, ousted bool, err error) {
+	family, err := e.o.Access.Family(ctx, a.Workspace)
+	if err != nil {
+		return false, false, err
+	}
 	for _, p := range d.people {
-		if p.ID == a.ID {
+		if family.Same(p.ID, a.ID) {
 			continue
 		}
 		may, err := d.old.permits(p, access.Govern)
@@ -150,13 +175,6 @@ func (e *Enforcer) otherGovernors(ctx context.Context, a *core.Actor, d *differe
 			return false, false, err
 		}
 		if !may {
-			continue
-		}
-		same, err := e.o.Access.SamePrincipal(ctx, a.Workspace, p.ID, a.ID)
-		if err != nil {
-			return false, false, err
-		}
-		if same {
 			continue
 		}
 		still, err := d.new.permits(p, access.Govern)
@@ -168,11 +186,16 @@ func (e *Enforcer) otherGovernors(ctx context.Context, a *core.Actor, d *differe
 	return some, ousted, nil
 }
 
-// propose stores a version that waits for an approval.
-func (e *Enforcer) propose(ctx context.Context, st *state, v *Version) (*access.Approval, error) {
+// propose stores a version that waits for an approval, or returns the one of the same
+// author over the same version that waits with the same rules already.
+func (e *Enforcer) propose(ctx context.Context, st *state, v *Version) (*Version, *access.Approval, error) {
+	w, approval, err := e.waiting(ctx, v)
+	if err != nil || w != nil {
+		return w, approval, err
+	}
 	approval, ops, err := e.o.Access.ApprovalOps(ctx, v.VersionID, v.Hash)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	v.Approval = approval.ApprovalID
 	ops = append(ops, versions.Insert(v))
@@ -182,13 +205,13 @@ func (e *Enforcer) propose(ctx context.Context, st *state, v *Version) (*access.
 		ops = append(ops, heads.Check(st.head))
 	}
 	if ops, err = e.recorded(ctx, ops, "policy.propose", v, map[string]string{"approval": approval.ApprovalID}); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := work.Commit(ctx, e.o.Store, ops...); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	v.V++
-	return approval, nil
+	return v, approval, nil
 }
 
 // apply puts a version in force.
@@ -209,11 +232,12 @@ func (e *Enforcer) apply(ctx context.Context, st *state, v *Version, alone bool)
 	}
 	v.V++
 	e.outdate(store.WorkspaceOf(v.ID))
+	e.sweep(ctx, store.WorkspaceOf(v.ID), v.Number)
 	return nil
 }
 
-// applyOps returns the operations that put a version in force and void those that
-// wait: they were made over other rules.
+// applyOps returns the operations that put a version in force and void the first of those
+// that wait, which were made over other rules. sweep voids the rest.
 func (e *Enforcer) applyOps(ctx context.Context, st *state, v *Version) ([]store.Op, error) {
 	ws := store.WorkspaceOf(v.ID)
 	now := e.o.Clock.Now().UTC().Truncate(time.Millisecond)
@@ -227,22 +251,8 @@ func (e *Enforcer) applyOps(ctx context.Context, st *state, v *Version) ([]store
 	}
 	h.Number, h.Version = v.Number, v.VersionID
 	ops = append(ops, heads.Put(h), versions.Put(v))
-	waiting, err := versions.Find(ctx, e.o.Store, store.Query{Workspace: ws, Where: []store.Cond{store.Eq("status", string(Pending))}, Order: []string{"-createdAt"}}, 0)
-	if err != nil {
-		return nil, err
-	}
-	for _, w := range waiting {
-		if w.VersionID == v.VersionID {
-			continue
-		}
-		w.Status = Void
-		more, err := e.o.Access.VoidOps(ctx, ws, w.VersionID)
-		if err != nil {
-			return nil, err
-		}
-		ops = append(append(ops, versions.Replace(w)), more...)
-	}
-	return ops, nil
+	voids, _, err := e.voidOps(ctx, ws, v)
+	return append(ops, voids...), err
 }
 
 // recorded returns the operations with the entry of the audit log that tells of them.
@@ -288,11 +298,17 @@ func (e *Enforcer) decided(ctx context.Context, a *access.Approval) ([]store.Op,
 	if !diff.governed() {
 		return nil, nil, invalid("NOBODY_GOVERNS", "nobody who can come in could govern any more").At("id")
 	}
+	if err := e.inUse(ctx, diff); err != nil {
+		return nil, nil, err
+	}
 	v.ApprovedBy = a.DecidedBy
 	ops, err := e.applyOps(ctx, st, v)
 	if err != nil {
 		return nil, nil, err
 	}
 	ops, err = e.recorded(ctx, ops, "policy.set", v, map[string]string{"approval": a.ApprovalID, "author": v.Author})
-	return ops, func() { e.outdate(ws) }, err
+	return ops, func() {
+		e.outdate(ws)
+		e.sweep(ctx, ws, v.Number)
+	}, err
 }

@@ -46,6 +46,7 @@ const maxNamed = 100
 
 // difference compares two versions of a workspace's rules.
 type difference struct {
+	ws       string
 	old, new *compiled
 	people   []access.Principal
 	changes  []CellChange
@@ -56,7 +57,7 @@ func (e *Enforcer) compare(ctx context.Context, ws string, past, next *Version) 
 	if err != nil {
 		return nil, err
 	}
-	d := &difference{}
+	d := &difference{ws: ws}
 	if d.people, err = e.o.Access.Principals(ctx, ws); err != nil {
 		return nil, err
 	}
@@ -180,12 +181,16 @@ func (d *difference) governed() bool {
 	return governs(d.new) || !governs(d.old)
 }
 
-// permits reports whether a principal has a permission for some purpose.
+// permits reports whether a principal has a permission for some purpose that it may act
+// for.
 func (c *compiled) permits(p access.Principal, what access.Permission) (bool, error) {
 	if len(p.Scopes) > 0 && !slices.Contains(p.Scopes, string(what)) {
 		return false, nil
 	}
 	for _, purpose := range c.purposes() {
+		if len(p.Purposes) > 0 && !slices.Contains(p.Purposes, purpose) {
+			continue
+		}
 		v, err := c.view(p.Roles, purpose)
 		if err != nil {
 			return false, err

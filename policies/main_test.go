@@ -86,18 +86,32 @@ type house struct {
 	ws       string
 	admin    context.Context
 	adminID  string
+	adminKey string
 }
 
 // process starts the services of one process.
 func process(t testing.TB, s store.Store) *house {
 	t.Helper()
+	return processAt(t, s, core.SystemClock{})
+}
+
+// renew starts the process of h again, with another clock.
+func (h *house) renew(t testing.TB, clock core.Clock) {
+	t.Helper()
+	next := processAt(t, h.store, clock)
+	h.Enforcer, h.access, h.purposes = next.Enforcer, next.access, next.purposes
+	h.admin = h.as(t, h.adminKey)
+}
+
+func processAt(t testing.TB, s store.Store, clock core.Clock) *house {
+	t.Helper()
 	h := &house{store: s, purposes: &purposes{reg: consent.DefaultRegister()}}
-	h.access = access.New(access.Options{Store: s, Logger: silent})
+	h.access = access.New(access.Options{Store: s, Logger: silent, Clock: clock})
 	record := func(_ context.Context, ws, action, resource string, details map[string]string) (store.Op, error) {
 		id := store.Key(ws, core.NewID("aud", time.Now()))
 		return entries.Insert(&entry{Meta: store.Meta{ID: id}, Action: action, Resource: resource, Details: details}), nil
 	}
-	h.Enforcer = policies.New(policies.Options{Store: s, Logger: silent, Purposes: h.purposes.get, Access: h.access, Record: record})
+	h.Enforcer = policies.New(policies.Options{Store: s, Logger: silent, Clock: clock, Purposes: h.purposes.get, Access: h.access, Record: record})
 	h.access.SetPolicy(h.Enforcer)
 	h.access.SetPurposes(h.HasPurpose)
 	return h
@@ -116,6 +130,7 @@ func (h *house) found(t testing.TB, name string) {
 	made, err := h.access.CreateWorkspace(root, name)
 	require.NoError(t, err)
 	h.ws = made.Workspace.ID
+	h.adminKey = made.AdminKey
 	h.admin = h.as(t, made.AdminKey)
 	h.adminID = core.ActorFrom(h.admin).ID
 }

@@ -11,13 +11,30 @@ import (
 
 var _ access.Book = (*Enforcer)(nil)
 
-// HasRole implements access.Book.
-func (e *Enforcer) HasRole(ctx context.Context, ws, role string) (bool, error) {
+// OwnRoles implements access.Book.
+func (e *Enforcer) OwnRoles(ctx context.Context, ws string) ([]string, error) {
+	f, err := e.current(ctx, ws)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	names := make([]string, len(f.rules.Roles))
+	for i, r := range f.rules.Roles {
+		names[i] = r.Name
+	}
+	return names, nil
+}
+
+// Permits implements access.Book.
+func (e *Enforcer) Permits(ctx context.Context, ws string, p access.Principal, what access.Permission) (bool, error) {
 	f, err := e.current(ctx, ws)
 	if err != nil {
 		return false, unavailable(err)
 	}
-	return slices.ContainsFunc(f.rules.Roles, func(r Role) bool { return r.Name == role }), nil
+	may, err := f.permits(p, what)
+	if err != nil {
+		return false, unavailable(err)
+	}
+	return may, nil
 }
 
 // HasPurpose reports whether a workspace has a purpose, and data may be used for it:

@@ -63,9 +63,25 @@ func TestInheritance(t *testing.T) {
 		require.False(t, h.decision(t, []string{role}, "design", "marketing").Allowed())
 	}
 	require.Equal(t, "A", letter(h.decision(t, []string{"marketer"}, "CONTACT", "marketing")), "what inherits gives nothing back")
-	ctx, _ := h.key(h.admin, t, "trainee")
+	ctx, id := h.key(h.admin, t, "trainee")
 	require.NoError(t, access.Allow(ctx, access.Read))
 	refused(t, access.Allow(ctx, access.Design), core.Forbidden, "ROLE")
+
+	// Who has a role is named before it can go, by whatever way.
+	for _, gone := range []func() error{
+		func() error { _, err := h.Set(h.admin, policies.Change{Policy: policies.Default()}); return err },
+		func() error { _, err := h.Rollback(h.admin, 0, policies.Change{}); return err },
+		func() error {
+			_, err := h.Set(h.admin, policies.Change{Policy: policies.Default(), DryRun: true})
+			return err
+		},
+	} {
+		err := gone()
+		refused(t, err, core.Invalid, "ROLE_IN_USE")
+		require.Contains(t, err.Error(), "trainee is still given to "+id)
+	}
+	_, err := h.access.RevokeKey(h.admin, "", id)
+	require.NoError(t, err)
 
 	deep := policies.Default()
 	for i := range 40 { // beyond the ten steps that Casbin walks by itself

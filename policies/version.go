@@ -46,7 +46,7 @@ type head struct {
 
 var (
 	versions = store.Declare[Version](store.Spec{
-		Name: "policy_versions", Indexes: []store.Index{store.On("-createdAt"), store.On("status", "-createdAt"), store.On("number")},
+		Name: "policy_versions", Indexes: []store.Index{store.On("-createdAt"), store.On("status", "-createdAt"), store.On("number"), store.On("hash", "-createdAt")},
 	})
 	heads = store.Declare[head](store.Spec{Name: "policy_heads"})
 )

@@ -103,7 +103,7 @@ func (s *Service) equip(ctx context.Context, a *core.Actor, c *credential, call 
 	if err := s.reasoned(ctx, a, call, st); err != nil {
 		return err
 	}
-	c.purpose, c.reason, c.limits = a.Purpose, a.Reason, st.limits()
+	c.purpose, c.reason, c.given, c.broken = a.Purpose, a.Reason, st.given(), a.BreakGlass
 	a.Decider = c
 	return nil
 }
@@ -172,5 +172,5 @@ func (s *Service) keyNow(ctx context.Context, hash string) (standing, error) {
 }
 
 func (k *Key) standing(w *Workspace) standing {
-	return standing{workspace: w, roles: k.Roles, scopes: k.Scopes, own: k.Limits}
+	return standing{workspace: w, roles: k.Roles, scopes: k.Scopes, purposes: k.Purposes, own: k.Limits}
 }

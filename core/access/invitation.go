@@ -160,13 +160,14 @@ func (s *Service) checkAccess(ctx context.Context, ws string, roles, purposes []
 	if len(roles) == 0 || len(roles) > maxListed {
 		return invalid("roles", "ROLE_REQUIRED", "a member needs at least one role")
 	}
-	own, err := s.ownRoles(ctx, ws, roles)
+	known, err := s.roles(ctx, ws)
 	if err != nil {
 		return err
 	}
+	known = slices.DeleteFunc(slices.Clone(known), func(r string) bool { return r == Write })
 	for _, r := range roles {
-		if r == Write || hints[r] == 0 && !slices.Contains(own, r) {
-			return invalid("roles", "UNKNOWN_ROLE", "the roles of members are %s, and those that the policy defines", strings.Join(Roles[:len(Roles)-1], ", "))
+		if !slices.Contains(known, r) {
+			return invalid("roles", "UNKNOWN_ROLE", "the roles of members here are %s", strings.Join(known, ", "))
 		}
 	}
 	if len(purposes) > maxListed {

@@ -78,9 +78,8 @@ type Issued struct {
 	Secret string
 }
 
-// check says what is wrong with the description; own are the roles beside the
-// built-in ones.
-func (k *NewKey) check(now time.Time, own []string) error {
+// check says what is wrong with the description; roles are those that there are.
+func (k *NewKey) check(now time.Time, roles []string) error {
 	invalid := func(path, reason, format string, args ...any) error {
 		return core.Errorf(core.Invalid, reason, format, args...).At(path)
 	}
@@ -93,8 +92,8 @@ func (k *NewKey) check(now time.Time, own []string) error {
 		return invalid("roles", "ROLE_REQUIRED", "a key needs at least one role")
 	}
 	for _, r := range k.Roles {
-		if hints[r] == 0 && !slices.Contains(own, r) {
-			return invalid("roles", "UNKNOWN_ROLE", "the roles are %s, and those that the policy defines", strings.Join(Roles, ", "))
+		if !slices.Contains(roles, r) {
+			return invalid("roles", "UNKNOWN_ROLE", "the roles of this workspace are %s", strings.Join(roles, ", "))
 		}
 	}
 	write := slices.Contains(k.Roles, Write)

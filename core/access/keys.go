@@ -60,11 +60,11 @@ func (s *Service) CreateKey(ctx context.Context, k NewKey) (*Issued, error) {
 
 // checkKey refuses a key that cannot be, and one that may do more than its maker.
 func (s *Service) checkKey(ctx context.Context, a *core.Actor, k *NewKey, now time.Time) error {
-	own, err := s.ownRoles(ctx, k.Workspace, k.Roles)
+	roles, err := s.roles(ctx, k.Workspace)
 	if err != nil {
 		return err
 	}
-	if err := k.check(now, own); err != nil {
+	if err := k.check(now, roles); err != nil {
 		return err
 	}
 	if err := within(a, k.Roles, k.Scopes, k.Purposes, k.Limits); err != nil {
@@ -73,22 +73,15 @@ func (s *Service) checkKey(ctx context.Context, a *core.Actor, k *NewKey, now ti
 	return s.noMore(ctx, a, k.Workspace, k.Roles)
 }
 
-// ownRoles returns those of the roles that the workspace's policy defines.
-func (s *Service) ownRoles(ctx context.Context, ws string, roles []string) ([]string, error) {
+// roles lists the roles that there are: the built-in ones, and those that the
+// workspace's policy defines.
+func (s *Service) roles(ctx context.Context, ws string) ([]string, error) {
 	book := s.book()
 	if book == nil {
-		return nil, nil
+		return Roles, nil
 	}
-	var own []string
-	for _, r := range roles {
-		switch has, err := book.HasRole(ctx, ws, r); {
-		case err != nil:
-			return nil, err
-		case has:
-			own = append(own, r)
-		}
-	}
-	return own, nil
+	own, err := book.OwnRoles(ctx, ws)
+	return append(slices.Clone(Roles), own...), err
 }
 
 // noMore refuses to give roles that may do or read, by the policy, what the actor may
@@ -129,7 +122,8 @@ func within(a *core.Actor, roles, scopes, purposes []string, limits core.Limits)
 
 // RotateKey makes a new key like the one with the id, which goes on working for
 // the grace period and then has expired. One with an end of its own gets the same
-// length of life again. workspace "" means the actor's own. A key that is no more
+// length of life again. workspace "" means the actor's own. A key that may do more than
+// the actor is FORBIDDEN (reason ESCALATION). A key that is no more
 // is CONFLICT (reason KEY_NOT_ACTIVE), one that was rotated KEY_ROTATED.
 func (s *Service) RotateKey(ctx context.Context, workspace, id string, grace time.Duration) (*Issued, error) {
 	if grace < 0 {
@@ -142,6 +136,10 @@ func (s *Service) RotateKey(ctx context.Context, workspace, id string, grace tim
 			return nil, core.Errorf(core.Conflict, "KEY_ROTATED", "this key was rotated; rotate its successor %s", old.RotatedTo).At("id")
 		case !old.RevokedAt.IsZero() || !old.ExpiresAt.IsZero() && !now.Before(old.ExpiresAt):
 			return nil, core.Errorf(core.Conflict, "KEY_NOT_ACTIVE", "this key was revoked or has expired; create a new one").At("id")
+		}
+		// Whoever rotates a key gets its secret: as much as making it.
+		if err := s.noMore(ctx, a, old.Workspace, old.Roles); err != nil {
+			return nil, err
 		}
 		next := NewKey{
 			Workspace: old.Workspace, Name: old.Name, Roles: old.Roles, Source: old.Source, Purposes: old.Purposes,
@@ -156,7 +154,8 @@ func (s *Service) RotateKey(ctx context.Context, workspace, id string, grace tim
 		if end := now.Add(grace); old.ExpiresAt.IsZero() || end.Before(old.ExpiresAt) {
 			old.ExpiresAt = end
 		}
-		return []store.Op{Keys.Insert(made.Key)}, nil
+		gone, err := s.departing(ctx, old.Workspace, a, old.principal(), nil, old.ExpiresAt)
+		return append(gone, Keys.Insert(made.Key)), err
 	})
 	if err != nil {
 		return nil, err
@@ -171,10 +170,15 @@ func (s *Service) RevokeKey(ctx context.Context, workspace, id string) (*Key, er
 	var revoked *Key
 	err := s.changeKey(ctx, workspace, id, "key.revoke", func(k *Key, a *core.Actor, now time.Time) ([]store.Op, error) {
 		revoked = k
-		if k.RevokedAt.IsZero() {
-			k.RevokedAt, k.RevokedBy = now, a.ID
+		if !k.RevokedAt.IsZero() {
+			return nil, nil
 		}
-		return nil, nil
+		ended := !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt)
+		k.RevokedAt, k.RevokedBy = now, a.ID
+		if ended {
+			return nil, nil
+		}
+		return s.departing(ctx, k.Workspace, a, k.principal(), nil, now)
 	})
 	if err != nil {
 		return nil, err

@@ -39,6 +39,11 @@ func sameLimits(a, b core.Limits) bool {
 	return slices.Equal(a.Segments, b.Segments) && slices.Equal(a.Owners, b.Owners)
 }
 
+// sameList reports whether two lists hold the same, in whatever order.
+func sameList(a, b []string) bool {
+	return slices.Equal(a, b) || len(a) == len(b) && slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}
+
 // inLimits reports whether who has the limits of inner sees nobody whom one with
 // those of outer does not.
 func inLimits(outer, inner core.Limits) bool { return sameLimits(narrow(inner, outer), inner) }

@@ -29,9 +29,9 @@ func newLive() *live { return &live{streams: map[*stream]struct{}{}} }
 
 // Live returns a context that ends when the key of ctx's actor is revoked or expires,
 // when the member is suspended or removed or their token expires, when whom the actor
-// may see is limited otherwise than before, or when the workspace is deleted;
-// context.Cause then gives the error that Admit would, or FORBIDDEN (reason
-// LIMITS_CHANGED). For a subscription: close it with 4403. Call stop when the stream
+// may see is limited otherwise than before (FORBIDDEN, reason LIMITS_CHANGED), when its
+// roles or purposes are others (reason ACCESS_CHANGED), or when the workspace is
+// deleted; context.Cause then gives that, or the error that Admit would. For a subscription: close it with 4403. Call stop when the stream
 // ends. The actor of a part of the server has no credential and lives on.
 func (s *Service) Live(ctx context.Context) (live context.Context, stop context.CancelFunc) {
 	live, end := context.WithCancelCause(ctx)
@@ -115,8 +115,8 @@ func (s *Service) recheckOne(ctx context.Context, workspace, id string, streams 
 		switch {
 		case why != nil:
 			st.end(why)
-		case st.credential != nil && !sameLimits(st.credential.limits, now.limits()):
-			st.end(errChanged)
+		case st.credential != nil && st.credential.given.since(now.given()) != nil:
+			st.end(st.credential.given.since(now.given()))
 		case !expires.IsZero():
 			st.expires, st.late = expires, errExpired
 		}

@@ -24,6 +24,7 @@ var (
 	errNotMember      = core.Errorf(core.Unauthenticated, "NOT_A_MEMBER", "you signed in, but are no member of this workspace; ask its owner to invite you")
 	errSuspended      = core.Errorf(core.Unauthenticated, "MEMBER_SUSPENDED", "your membership was suspended; ask the owner of the workspace")
 	errChanged        = core.Errorf(core.Forbidden, "LIMITS_CHANGED", "whose data you may see has changed; connect again")
+	errAccessChanged  = core.Errorf(core.Forbidden, "ACCESS_CHANGED", "your roles or purposes have changed; send the request, or connect, again")
 	errOtherWorkspace = core.Errorf(core.Forbidden, "OTHER_WORKSPACE", "this key belongs to another workspace")
 )
 
@@ -43,7 +44,7 @@ func (st seat) state() error {
 }
 
 func (st seat) standing() standing {
-	return standing{workspace: st.workspace, roles: st.member.Roles, own: st.member.Limits}
+	return standing{workspace: st.workspace, roles: st.member.Roles, purposes: st.member.Purposes, own: st.member.Limits}
 }
 
 // seats returns where somebody is a member, in the order of the workspaces' ids.

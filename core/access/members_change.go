@@ -126,7 +126,8 @@ func (s *Service) changeMember(ctx context.Context, workspace, id string, expect
 		if err := within(a, m.Roles, nil, m.Purposes, m.Limits); err != nil {
 			return err
 		}
-		owned := m.owns()
+		owned, was := m.owns(), m.principal()
+		came := m.Status == Joined
 		var fields []string
 		var ops []store.Op
 		if f == nil {
@@ -146,6 +147,18 @@ func (s *Service) changeMember(ctx context.Context, workspace, id string, expect
 			}
 			// Of two owners who remove each other at once, one comes too late.
 			ops = append(ops, Members.Check(other))
+		}
+		if came {
+			var still *Principal
+			if f != nil && m.Status == Joined {
+				p := m.principal()
+				still = &p
+			}
+			gone, err := s.departing(ctx, ws, a, was, still, s.stamp())
+			if err != nil {
+				return err
+			}
+			ops = append(ops, gone...)
 		}
 		entry, err := s.audited(ctx, ws, action, m.MemberID, fields, map[string]string{"roles": strings.Join(m.Roles, " "), "status": string(m.Status)})
 		if err != nil {

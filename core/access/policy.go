@@ -23,11 +23,13 @@ type Policy interface {
 // Book is what a Policy may also know: which roles there are, and how they
 // compare. Without it roles are the built-in ones.
 type Book interface {
-	// HasRole reports whether a workspace has a role of its own with the name.
-	HasRole(ctx context.Context, workspace, role string) (bool, error)
+	// OwnRoles lists the roles that a workspace has beside the built-in ones.
+	OwnRoles(ctx context.Context, workspace string) ([]string, error)
 	// Exceeds reports whether somebody with the roles may do or read anything, for
 	// any purpose, that one with the roles of than may not.
 	Exceeds(ctx context.Context, workspace string, roles, than []string) (bool, error)
+	// Permits reports whether a principal may do something for a purpose of its.
+	Permits(ctx context.Context, workspace string, p Principal, what Permission) (bool, error)
 }
 
 // book returns the policy's Book, or nil.

@@ -91,8 +91,8 @@ func inRole(roles []string, p Permission) bool {
 
 // Require returns the actor of ctx when it may do p now. Else the error is
 // UNAUTHENTICATED (reason MISSING_KEY) when there is none, FORBIDDEN with the
-// reason ROLE, PURPOSE (another purpose would allow it) or SCOPE (its key is
-// narrower than its roles), or what its Decider says.
+// reason ROLE, PURPOSE (another purpose would allow it), SCOPE (its key is
+// narrower than its roles) or BREAK_GLASS, or what its Decider says.
 func Require(ctx context.Context, p Permission) (*core.Actor, error) {
 	a := core.ActorFrom(ctx)
 	v, err := ViewOf(ctx)
@@ -105,6 +105,8 @@ func Require(ctx context.Context, p Permission) (*core.Actor, error) {
 		return a, nil
 	case d.Rule == scopeRule:
 		return nil, core.Errorf(core.Forbidden, "SCOPE", "the scopes of this key do not allow to %s; use a key without scopes, or with this one", p)
+	case d.Rule == glassRule:
+		return nil, core.Errorf(core.Forbidden, "BREAK_GLASS", "the glass is broken to look, not to %s; send this without break-glass", p)
 	case d.Withheld == core.WithheldPurpose:
 		return nil, core.Errorf(core.Forbidden, "PURPOSE", "the purpose of this request does not allow to %s; name another one in X-Purpose", p)
 	}

@@ -71,7 +71,11 @@ func (s *Service) UpdateSettings(ctx context.Context, u SettingsUpdate) (*Worksp
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkSettings(a, &u); err != nil {
+	known, err := s.roles(ctx, ws)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkSettings(a, &u, known); err != nil {
 		return nil, err
 	}
 	var w *Workspace
@@ -131,7 +135,8 @@ func (u *SettingsUpdate) apply(to *Settings, a *core.Actor) []string {
 	return fields
 }
 
-func (s *Service) checkSettings(a *core.Actor, u *SettingsUpdate) error {
+func (s *Service) checkSettings(a *core.Actor, u *SettingsUpdate, roles []string) error {
+	unknown := func(r string) bool { return !slices.Contains(roles, r) }
 	invalid := func(path, reason, format string, args ...any) error {
 		return core.Errorf(core.Invalid, reason, format, args...).At(path)
 	}
@@ -149,8 +154,8 @@ func (s *Service) checkSettings(a *core.Actor, u *SettingsUpdate) error {
 			}
 		}
 	}
-	if u.ReasonRoles != nil && (len(*u.ReasonRoles) > maxListed || slices.ContainsFunc(*u.ReasonRoles, badRole)) {
-		return invalid("reasonRoles", "UNKNOWN_ROLE", "name at most %d roles, such as %s", maxListed, strings.Join(Roles, ", "))
+	if u.ReasonRoles != nil && (len(*u.ReasonRoles) > maxListed || slices.ContainsFunc(*u.ReasonRoles, unknown)) {
+		return invalid("reasonRoles", "UNKNOWN_ROLE", "name at most %d roles, of %s", maxListed, strings.Join(roles, ", "))
 	}
 	if u.RoleLimits != nil {
 		if !a.Limits.None() {
@@ -158,8 +163,8 @@ func (s *Service) checkSettings(a *core.Actor, u *SettingsUpdate) error {
 		}
 		for i, r := range *u.RoleLimits {
 			other := func(o RoleLimits) bool { return o.Role == r.Role }
-			if i >= maxListed || badRole(r.Role) || slices.IndexFunc(*u.RoleLimits, other) != i {
-				return invalid("roleLimits", "UNKNOWN_ROLE", "name each role once, and at most %d of them", maxListed)
+			if i >= maxListed || unknown(r.Role) || slices.IndexFunc(*u.RoleLimits, other) != i {
+				return invalid("roleLimits", "UNKNOWN_ROLE", "name each role once, and at most %d, of %s", maxListed, strings.Join(roles, ", "))
 			}
 			if err := checkLimits(r.Limits); err != nil {
 				return core.AsError(err).At("roleLimits")
@@ -168,8 +173,6 @@ func (s *Service) checkSettings(a *core.Actor, u *SettingsUpdate) error {
 	}
 	return nil
 }
-
-func badRole(r string) bool { return r == "" || len(r) > MaxName }
 
 // stamp is the present moment as the store keeps it.
 func (s *Service) stamp() time.Time { return s.clock.Now().UTC().Truncate(time.Millisecond) }
