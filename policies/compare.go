@@ -61,7 +61,13 @@ func (e *Enforcer) compare(ctx context.Context, ws string, past, next *Version) 
 	if d.people, err = e.o.Access.Principals(ctx, ws); err != nil {
 		return nil, err
 	}
-	d.old, d.new = e.compile(past, reg, ws), compile(next.Number, next.Policy, reg, ws)
+	d.new = compile(next.Number, next.Policy, reg, ws)
+	// What is in force is compiled already, as a rule.
+	if f, err := e.current(ctx, ws); err == nil && f.version.Hash == past.Hash && f.reg.Revision == reg.Revision {
+		d.old = f.compiled
+	} else {
+		d.old = e.compile(past, reg, ws)
+	}
 	roles := d.old.rules.roleNames()
 	for _, r := range d.new.rules.roleNames() {
 		if !slices.Contains(roles, r) {
@@ -69,6 +75,9 @@ func (e *Enforcer) compare(ctx context.Context, ws string, past, next *Version) 
 		}
 	}
 	for _, role := range roles {
+		if d.alike(role) {
+			continue
+		}
 		before, err := d.old.cells(role, "")
 		if err != nil {
 			return nil, err
@@ -90,6 +99,19 @@ func (e *Enforcer) compare(ctx context.Context, ws string, past, next *Version) 
 		}
 	}
 	return d, nil
+}
+
+// alike reports whether both versions have the very same rules for a role and what it
+// inherits: most roles of most changes.
+func (d *difference) alike(role string) bool {
+	old, now := d.old.rules.closure([]string{role}), d.new.rules.closure([]string{role})
+	if !slices.Equal(old, now) {
+		return false
+	}
+	of := func(rs *Rules) []Rule {
+		return slices.DeleteFunc(slices.Clone(rs.Rules), func(r Rule) bool { return !slices.Contains(old, r.Role) })
+	}
+	return slices.Equal(of(&d.old.rules), of(&d.new.rules))
 }
 
 func (d *difference) holders(role string) []string {
