@@ -19,6 +19,7 @@ type Evidence struct {
 	Raw        string // kept as it was given; "" is none
 	RawFormat  string // TCF, GPP or GPC; "" without Raw
 
+	link    bson.D // of the link that it was said by: who made it, over which channel it was delivered
 	warning string // what is odd about it; kept with it, and no part of what was said
 }
 
@@ -88,9 +89,9 @@ func (s *Service) noticed(ctx context.Context, ws string, e *Evidence) (*Evidenc
 	return &c, storeError("look for the notice", err)
 }
 
-// kept is document with the warning.
+// kept is document with the link and the warning.
 func (e *Evidence) kept(decoded bson.D) bson.D {
-	d := e.document(decoded)
+	d := append(e.document(decoded), e.link...)
 	if e.warning != "" {
 		d = append(d, bson.E{Key: "warning", Value: e.warning})
 	}

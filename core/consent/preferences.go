@@ -5,9 +5,13 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/work"
 )
@@ -41,10 +45,22 @@ const (
 
 // link is what a token says. It is sealed within it.
 type link struct {
-	Profile string `json:"p"`
-	Purpose string `json:"u,omitempty"`
-	Channel string `json:"c,omitempty"`
+	Profile string            `json:"p"`
+	Purpose string            `json:"u,omitempty"`
+	Channel string            `json:"c,omitempty"`
+	By      string            `json:"b,omitempty"` // who made it
+	To      *event.Identifier `json:"t,omitempty"` // where the server itself delivered it, over Channel; nil: it is not known
 }
+
+// Delivery says that the server itself sends a link to an address. Who opens it holds
+// the address: that is what double opt-in is to prove, for that channel.
+type Delivery struct {
+	Channel string // EMAIL or SMS
+	To      event.Identifier
+}
+
+// addressed are the namespaces of the addresses of channels.
+var addressed = map[string]string{Email: "email", SMS: "phone"}
 
 // Link is a page for one person. Whoever has it acts for them: it is sent to them alone.
 type Link struct {
@@ -52,9 +68,34 @@ type Link struct {
 	ExpiresAt time.Time
 }
 
-// PreferencesLink makes a person's link to the preference centre.
-func (s *Service) PreferencesLink(ctx context.Context, ws, profile string) (*Link, error) {
-	return s.link(ctx, ws, PreferencesPath, usePreferences, PreferencesFor, link{Profile: profile})
+// PreferencesLink makes a person's link to the preference centre. It works while who
+// made it may act. Only a part of the server that delivers it may say where to: whoever
+// asks for a link by the API could open it themselves, so that one confirms nothing.
+func (s *Service) PreferencesLink(ctx context.Context, ws, profile string, to *Delivery) (*Link, error) {
+	l := link{Profile: profile}
+	if to != nil {
+		switch {
+		case !core.ActorFrom(ctx).IsSystem():
+			return nil, core.Errorf(core.Forbidden, "DELIVERY", "only the server itself says where it delivers a link")
+		case addressed[to.Channel] == "" || addressed[to.Channel] != to.To.Namespace:
+			return nil, core.Errorf(core.Invalid, "DELIVERY", "a link is delivered to an e-mail address over EMAIL, or to a phone number over SMS")
+		}
+		l.Channel, l.To = to.Channel, &to.To
+	}
+	return s.link(ctx, ws, PreferencesPath, usePreferences, PreferencesFor, l)
+}
+
+// proves reports whether a link was delivered to an address of the person's, over a
+// channel: another holder of the address, or none, makes it prove nothing.
+func (s *Service) proves(ctx context.Context, ws string, l link, who *Subject) (channel string, err error) {
+	if l.To == nil {
+		return "", nil
+	}
+	held, err := s.People.SubjectBy(ctx, ws, *l.To)
+	if err != nil || held == nil || held.ID != who.ID {
+		return "", err
+	}
+	return l.Channel, nil
 }
 
 func (s *Service) link(ctx context.Context, ws, path, use string, lasts time.Duration, l link) (*Link, error) {
@@ -62,7 +103,7 @@ func (s *Service) link(ctx context.Context, ws, path, use string, lasts time.Dur
 	if err != nil {
 		return nil, err
 	}
-	l.Profile = who.Part
+	l.Profile, l.By = who.Part, actor(ctx)
 	until := s.now().Add(lasts)
 	token, err := s.Tokens.Sign(ctx, ws, use, l, until)
 	if err != nil {
@@ -85,6 +126,12 @@ func (s *Service) follow(ctx context.Context, use, token string) (context.Contex
 	if err == nil {
 		err = s.Tokens.Verify(ctx, ws, use, token, &l, s.now())
 	}
+	if err == nil && use == usePreferences && s.Stands != nil && l.By != "" { // a link that only ends things is nobody's to end
+		var stands bool
+		if stands, err = s.Stands(ctx, ws, l.By); err == nil && !stands {
+			err = errEnded
+		}
+	}
 	if err != nil {
 		return ctx, "", l, nil, err
 	}
@@ -97,15 +144,16 @@ func (s *Service) follow(ctx context.Context, use, token string) (context.Contex
 }
 
 var (
-	errLink = core.Errorf(core.Invalid, "TOKEN_INVALID", "this link is not valid here: it is cut, changed, or meant for something else; ask for a new one")
-	errGone = core.Errorf(core.NotFound, "NOTHING_KEPT", "nothing is kept about the person whom this link was made for")
+	errLink  = core.Errorf(core.Invalid, "TOKEN_INVALID", "this link is not valid here: it is cut, changed, or meant for something else; ask for a new one")
+	errEnded = core.Errorf(core.Invalid, "TOKEN_EXPIRED", "who made this link may not act here any more; ask for a new one")
+	errGone  = core.Errorf(core.NotFound, "NOTHING_KEPT", "nothing is kept about the person whom this link was made for")
 )
 
 // PreferencePage is what a person sees of what they agreed to.
 type PreferencePage struct {
 	Workspace string       // what the person knows it by; "" where it says nothing
 	Purposes  []Preference // those that they decide, then those that they do not
-	Notice    *Document    // the privacy policy that is in force; nil: none was published
+	Notice    *Document    // the privacy policy that is in force, in the language of the page if there is one; nil: none was published
 	ExpiresAt time.Time
 }
 
@@ -124,20 +172,24 @@ type Choice struct {
 	Since            time.Time // zero: nothing was said
 }
 
+// Ticked reports whether a choice is shown as made: a yes that waits for its confirmation
+// is, so that saving the page does not take it back.
+func (c Choice) Ticked() bool { return c.Allowed || c.Status == Pending }
+
 // Key names a choice in a form.
 func (c Choice) Key() string { return c.Purpose + "|" + c.Channel }
 
 // personal are the channels over which people are reached; the others reach systems.
 var personal = []string{Email, SMS, Push, WebChat, InApp}
 
-// Preferences returns what a person agreed to, by their link. It changes nothing but the
-// audit log, which tells that it was looked at.
-func (s *Service) Preferences(ctx context.Context, token string) (*PreferencePage, error) {
+// Preferences returns what a person agreed to, by their link, for a page in a language
+// ("de"). It changes nothing but the audit log, which tells that it was looked at.
+func (s *Service) Preferences(ctx context.Context, token, language string) (*PreferencePage, error) {
 	ctx, ws, _, who, err := s.follow(ctx, usePreferences, token)
 	if err != nil {
 		return nil, err
 	}
-	out, err := s.preferences(ctx, ws, who)
+	out, err := s.preferences(ctx, ws, who, language)
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +200,7 @@ func (s *Service) Preferences(ctx context.Context, token string) (*PreferencePag
 	return out, storeError("write the audit log", err)
 }
 
-func (s *Service) preferences(ctx context.Context, ws string, who *Subject) (*PreferencePage, error) {
+func (s *Service) preferences(ctx context.Context, ws string, who *Subject, language string) (*PreferencePage, error) {
 	r, err := s.Register(ctx, ws)
 	if err != nil {
 		return nil, err
@@ -196,16 +248,35 @@ func (s *Service) preferences(ctx context.Context, ws string, who *Subject) (*Pr
 		return 1
 	}
 	slices.SortStableFunc(out.Purposes, func(a, b Preference) int { return rank(a) - rank(b) })
-	notices, err := documents.Find(ctx, s.Store, documentsOf(ws, PrivacyPolicy), 1)
-	if len(notices) > 0 {
-		out.Notice = notices[0]
-	}
+	out.Notice, err = s.notice(ctx, ws, language)
 	return out, storeError("read the documents", err)
+}
+
+// maxNotices is how many versions of privacy policies are looked through for one in the
+// language of a page.
+const maxNotices = 200
+
+// notice returns the latest privacy policy in a language, else in English, else the
+// latest of all; nil when none was published.
+func (s *Service) notice(ctx context.Context, ws, language string) (*Document, error) {
+	found, err := documents.Find(ctx, s.Store, documentsOf(ws, PrivacyPolicy), maxNotices)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	for _, want := range []string{language, "en"} {
+		for _, d := range found {
+			if spoken, _, _ := strings.Cut(d.Locale, "-"); spoken == want {
+				return d, nil
+			}
+		}
+	}
+	return found[0], nil
 }
 
 // Form is what a person sent in the preference centre.
 type Form struct {
 	WithdrawAll bool
+	Language    string   // of the page that was shown: "de"; "" is English
 	On          []string // keys of choices that are ticked
 	Had         []string // keys of those that were ticked when the page was shown
 }
@@ -214,15 +285,15 @@ type Form struct {
 // back. A yes is recorded only for what was not ticked when the page was shown and is
 // now: a page that was open since before a withdrawal brings no consent back.
 func (s *Service) SavePreferences(ctx context.Context, token string, f Form) error {
-	ctx, ws, _, who, err := s.follow(ctx, usePreferences, token)
+	ctx, ws, l, who, err := s.follow(ctx, usePreferences, token)
 	if err != nil {
 		return err
 	}
-	shown, err := s.preferences(ctx, ws, who)
+	shown, err := s.preferences(ctx, ws, who, f.Language)
 	if err != nil {
 		return err
 	}
-	evidence, err := s.said(ctx, ws, shown, SurfacePreferences, "form")
+	evidence, err := s.said(ctx, ws, l, shown.Notice, Evidence{Locale: f.Language, Surface: SurfacePreferences, Method: "form"})
 	if err != nil {
 		return err
 	}
@@ -231,23 +302,28 @@ func (s *Service) SavePreferences(ctx context.Context, token string, f Form) err
 		_, err := s.Withdraw(ctx, ws, WithdrawInput{ProfileID: who.Part, Evidence: evidence})
 		return err
 	}
+	proven, err := s.proves(ctx, ws, l, who)
+	if err != nil {
+		return err
+	}
 	for _, p := range shown.Purposes {
-		if err := s.save(ctx, ws, who, p, f, evidence); err != nil {
+		if err := s.save(ctx, ws, who, p, f, evidence, proven); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// save does what a form says of one purpose: first what is taken back.
-func (s *Service) save(ctx context.Context, ws string, who *Subject, p Preference, f Form, evidence *Evidence) error {
+// save does what a form says of one purpose: first what is taken back. Over the channel
+// that the link proves, a yes needs no other confirmation.
+func (s *Service) save(ctx context.Context, ws string, who *Subject, p Preference, f Form, evidence *Evidence, proven string) error {
 	var off, on []Choice
 	ticked := 0
 	for _, c := range p.Choices {
 		switch is := slices.Contains(f.On, c.Key()); {
-		case is && !c.Allowed && !slices.Contains(f.Had, c.Key()):
+		case is && !c.Ticked() && !slices.Contains(f.Had, c.Key()):
 			on = append(on, c)
-		case !is && (c.Allowed || c.Status == Granted || c.Status == Pending):
+		case !is && (c.Ticked() || c.Status == Granted):
 			off = append(off, c)
 		}
 		if slices.Contains(f.On, c.Key()) {
@@ -267,10 +343,9 @@ func (s *Service) save(ctx context.Context, ws string, who *Subject, p Preferenc
 		if err != nil {
 			return err
 		}
-		if made.Token == "" {
-			continue
+		if made.Token == "" || proven == "" || c.Channel != proven {
+			continue // who made the link, or another holder of it, may be somebody else: it waits
 		}
-		// The link came to the person as the one that confirms would: it proves the same.
 		var e *core.Error
 		if _, err := s.Confirm(ctx, ws, made.Token); errors.As(err, &e) && e.Code != core.Conflict || err != nil && e == nil {
 			return err
@@ -279,17 +354,25 @@ func (s *Service) save(ctx context.Context, ws string, who *Subject, p Preferenc
 	return nil
 }
 
-// said is the evidence of what a person says on a page.
-func (s *Service) said(ctx context.Context, ws string, shown *PreferencePage, surface, method string) (*Evidence, error) {
-	e := &Evidence{Locale: "en", Surface: surface, Method: method}
-	if shown != nil && shown.Notice != nil {
-		e.NoticeHash = "sha256:" + shown.Notice.Hash
-		return e, nil
+// said completes the evidence of what a person says on a page that they opened by a link.
+func (s *Service) said(ctx context.Context, ws string, l link, shown *Document, e Evidence) (*Evidence, error) {
+	if l.By != "" {
+		e.link = append(e.link, bson.E{Key: "linkMadeBy", Value: l.By})
+	}
+	if l.To != nil {
+		e.link = append(e.link, bson.E{Key: "linkSentOver", Value: l.Channel})
+	}
+	if e.Locale == "" {
+		e.Locale = "en"
+	}
+	if shown != nil {
+		e.NoticeHash, e.Locale = "sha256:"+shown.Hash, shown.Locale
+		return &e, nil
 	}
 	r, err := s.Register(ctx, ws) // without a notice the texts of the purposes were what was shown
 	if err != nil {
 		return nil, err
 	}
 	e.NoticeHash = "purposes:" + strconv.FormatInt(r.Revision, 10)
-	return e, nil
+	return &e, nil
 }

@@ -174,13 +174,13 @@ func token(t *testing.T, l consent.Link) string {
 func TestPreferenceCentre(t *testing.T) {
 	p := open(t)
 	ana := p.page("ana", nil, 0)
-	link, err := p.PreferencesLink(p.ctx(), ws, ana)
+	link, err := p.PreferencesLink(p.ctx(), ws, ana, nil)
 	require.NoError(t, err)
 	require.NotContains(t, link.URL, ana)
 	tok := token(t, *link)
 	bare := context.Background()
 	marketing := func(channel string) consent.Choice {
-		page, err := p.Preferences(bare, tok)
+		page, err := p.Preferences(bare, tok, "en")
 		require.NoError(t, err)
 		for _, pref := range page.Purposes {
 			for _, c := range pref.Choices {
@@ -213,7 +213,7 @@ func TestPreferenceCentre(t *testing.T) {
 	require.NoError(t, p.SavePreferences(bare, tok, consent.Form{On: []string{"marketing|EMAIL"}, WithdrawAll: true}))
 	require.Equal(t, "!CONSENT_WITHDRAWN", p.ask(ana, consent.Analytics, ""))
 	p.virtual.Advance(consent.PreferencesFor)
-	_, err = p.Preferences(bare, tok)
+	_, err = p.Preferences(bare, tok, "en")
 	p.reason(err, core.Invalid, "TOKEN_EXPIRED")
 }
 
@@ -250,7 +250,7 @@ func TestOneClick(t *testing.T) {
 	require.NoError(t, p.Unsubscribe(bare, tok))
 	require.Equal(t, "!CONSENT_WITHDRAWN", p.ask(ana, consent.Marketing, consent.Email))
 	// Tokens are for their own use alone.
-	_, err = p.Preferences(bare, tok)
+	_, err = p.Preferences(bare, tok, "en")
 	p.reason(err, core.Invalid, "TOKEN_INVALID")
 	_, err = p.Unsubscribing(bare, "ws_OTHER00001.abcdef")
 	p.reason(err, core.Invalid, "TOKEN_INVALID")

@@ -36,6 +36,7 @@ type Purpose struct {
 	ConsentRequired  bool              `bson:"consentRequired"`         // only people who agreed
 	EvidenceRequired bool              `bson:"evidenceRequired"`        // a yes counts with evidence only
 	DoubleOptIn      bool              `bson:"doubleOptIn"`             // a yes counts when it was confirmed
+	ConfirmWithin    time.Duration     `bson:"confirmWithin,omitempty"` // how long such a yes waits; 0: DefaultConfirmWithin
 	SaleOrSharing    bool              `bson:"saleOrSharing"`           // a Global Privacy Control signal is a no to it
 	Retention        time.Duration     `bson:"retention,omitempty"`     // how long its data is kept; 0: not stated
 	Jurisdictions    map[string]string `bson:"jurisdictions,omitempty"` // country → OPT_IN or OPT_OUT, before the workspace's own
@@ -53,6 +54,18 @@ func (p *Purpose) Objectionable() bool {
 	return true
 }
 
+// DefaultConfirmWithin is how long a yes waits for its confirmation where the purpose
+// does not say.
+const DefaultConfirmWithin = 7 * 24 * time.Hour
+
+// confirmWithin returns how long a yes to the purpose waits for its confirmation.
+func (p *Purpose) confirmWithin() time.Duration {
+	if p.ConfirmWithin > 0 {
+		return p.ConfirmWithin
+	}
+	return DefaultConfirmWithin
+}
+
 func (p *Purpose) clone() Purpose {
 	c := *p
 	c.Jurisdictions = maps.Clone(p.Jurisdictions)
@@ -67,10 +80,10 @@ func (p *Purpose) same(o *Purpose) bool {
 }
 
 // purposeFields is what of a purpose can be compared as it is.
-func purposeFields(p Purpose) [11]any {
-	return [11]any{
+func purposeFields(p Purpose) [12]any {
+	return [12]any{
 		p.Key, p.Name, p.Description, p.Parent, p.LegalBasis, p.ConsentRequired, p.EvidenceRequired, p.DoubleOptIn,
-		p.SaleOrSharing, p.Retention, p.Archived,
+		p.SaleOrSharing, p.Retention, p.Archived, p.ConfirmWithin,
 	}
 }
 

@@ -24,6 +24,8 @@ const (
 	maxJurisdictions = 1000
 	maxText          = 1000 // bytes of a name or description
 	maxRetention     = 100 * 366 * 24 * time.Hour
+	minConfirm       = time.Hour
+	maxConfirm       = 90 * 24 * time.Hour
 )
 
 var purposeKey = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,99}$`)
@@ -129,6 +131,8 @@ func (p *Purpose) check(r *Register) *core.Error {
 		return core.Errorf(core.Invalid, "CONSENT_NEEDED", "what rests on consent requires it").At("consentRequired")
 	case (p.EvidenceRequired || p.DoubleOptIn) && !p.ConsentRequired:
 		return core.Errorf(core.Invalid, "CONSENT_NEEDED", "evidence and double opt-in are of purposes that require consent").At("consentRequired")
+	case p.ConfirmWithin != 0 && (p.ConfirmWithin < minConfirm || p.ConfirmWithin > maxConfirm):
+		return core.Errorf(core.Invalid, "CONFIRM_WITHIN", "a yes waits for its confirmation for an hour to 90 days").At("confirmWithin")
 	case p.Retention < 0 || p.Retention > maxRetention:
 		return core.Errorf(core.Invalid, "RETENTION", "data is kept for up to 100 years").At("retention")
 	}

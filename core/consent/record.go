@@ -14,9 +14,6 @@ import (
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
-// pendingFor is how long a yes waits for its confirmation.
-const pendingFor = 7 * 24 * time.Hour
-
 // RecordInput is what a person said, as somebody records it. One of ProfileID and
 // Identifier says who it was: an identifier that nobody holds begins a profile.
 type RecordInput struct {
@@ -73,7 +70,7 @@ func (s *Service) Record(ctx context.Context, ws string, in RecordInput) (*Recor
 	}
 	var lasts time.Time // of the yes, once confirmed
 	if say.Status == Granted && p.DoubleOptIn {
-		lasts, say.Status, say.ExpiresAt = say.ExpiresAt, Pending, s.now().Add(pendingFor)
+		lasts, say.Status, say.ExpiresAt = say.ExpiresAt, Pending, s.now().Add(p.confirmWithin())
 	}
 	e := s.saying(ctx, in, say, at, decoded)
 	entry := &Entry{

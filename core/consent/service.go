@@ -28,6 +28,8 @@ type Options struct {
 	// URL is that of this server as people reach it, without a slash at its end; "" makes
 	// links that are paths.
 	URL string
+	// Stands reports whether somebody who made a link may still act; nil: everybody may.
+	Stands func(ctx context.Context, ws, actor string) (bool, error)
 	// Name returns what people know a workspace by; nil: its pages name nobody.
 	Name func(ctx context.Context, ws string) (string, error)
 }

@@ -50,6 +50,7 @@ func (s *Service) UnsubscribeLink(ctx context.Context, ws, profile, purpose, cha
 type Unsubscribing struct {
 	Workspace string // what the person knows it by; "" where it says nothing
 	Purpose   string // its name
+	Key       string // the purpose's own
 	Channel   string // "" is every channel
 	Done      bool   // it has ended
 }
@@ -64,7 +65,7 @@ func (s *Service) Unsubscribing(ctx context.Context, token string) (*Unsubscribi
 	if err != nil {
 		return nil, err
 	}
-	out := &Unsubscribing{Purpose: l.Purpose, Channel: l.Channel}
+	out := &Unsubscribing{Purpose: l.Purpose, Key: l.Purpose, Channel: l.Channel}
 	if p := r.Purpose(l.Purpose); p != nil {
 		out.Purpose = p.Name
 	}
@@ -90,7 +91,7 @@ func (s *Service) Unsubscribe(ctx context.Context, token string) error {
 	if !slices.ContainsFunc(who.Parts, func(part string) bool { return !w.holds(who, part) }) {
 		return nil
 	}
-	evidence, err := s.said(ctx, ws, nil, SurfaceOneClick, "POST")
+	evidence, err := s.said(ctx, ws, l, nil, Evidence{Surface: SurfaceOneClick, Method: "POST"})
 	if err != nil {
 		return err
 	}

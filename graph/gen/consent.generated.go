@@ -1086,6 +1086,29 @@ func (ec *executionContext) fieldContext_Purpose_doubleOptIn(_ context.Context, 
 	return graphql.NewScalarFieldContext("Purpose", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
+func (ec *executionContext) _Purpose_confirmWithin(ctx context.Context, field graphql.CollectedField, obj *consent.Purpose) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Purpose_confirmWithin(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ConfirmWithin, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Duration) graphql.Marshaler {
+			return ec.marshalODuration2timeᚐDuration(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Purpose_confirmWithin(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Purpose", field, false, false, errors.New("field of type Duration does not have child fields"))
+}
+
 func (ec *executionContext) _Purpose_saleOrSharing(ctx context.Context, field graphql.CollectedField, obj *consent.Purpose) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1782,7 +1805,7 @@ func (ec *executionContext) unmarshalInputCreatePurposeInput(ctx context.Context
 		asMap["saleOrSharing"] = false
 	}
 
-	fieldsInOrder := [...]string{"key", "name", "description", "parent", "legalBasis", "consentRequired", "evidenceRequired", "doubleOptIn", "saleOrSharing", "retention", "jurisdictions", "dryRun", "idempotencyKey"}
+	fieldsInOrder := [...]string{"key", "name", "description", "parent", "legalBasis", "consentRequired", "evidenceRequired", "doubleOptIn", "confirmWithin", "saleOrSharing", "retention", "jurisdictions", "dryRun", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -1845,6 +1868,13 @@ func (ec *executionContext) unmarshalInputCreatePurposeInput(ctx context.Context
 				return it, err
 			}
 			it.DoubleOptIn = data
+		case "confirmWithin":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("confirmWithin"))
+			data, err := ec.unmarshalODuration2ᚖtimeᚐDuration(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ConfirmWithin = data
 		case "saleOrSharing":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("saleOrSharing"))
 			data, err := ec.unmarshalNBoolean2bool(ctx, v)
@@ -2132,7 +2162,7 @@ func (ec *executionContext) unmarshalInputUpdatePurposeInput(ctx context.Context
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"key", "expectedVersion", "name", "description", "parent", "legalBasis", "consentRequired", "evidenceRequired", "doubleOptIn", "saleOrSharing", "retention", "jurisdictions", "dryRun"}
+	fieldsInOrder := [...]string{"key", "expectedVersion", "name", "description", "parent", "legalBasis", "consentRequired", "evidenceRequired", "doubleOptIn", "confirmWithin", "saleOrSharing", "retention", "jurisdictions", "dryRun"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -2202,6 +2232,13 @@ func (ec *executionContext) unmarshalInputUpdatePurposeInput(ctx context.Context
 				return it, err
 			}
 			it.DoubleOptIn = data
+		case "confirmWithin":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("confirmWithin"))
+			data, err := ec.unmarshalODuration2ᚖtimeᚐDuration(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ConfirmWithin = data
 		case "saleOrSharing":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("saleOrSharing"))
 			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
@@ -3058,6 +3095,11 @@ func (ec *executionContext) _Purpose(ctx context.Context, sel ast.SelectionSet, 
 		case "doubleOptIn":
 			out.Values[i] = ec._Purpose_doubleOptIn(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "confirmWithin":
+			out.Values[i] = ec._Purpose_confirmWithin(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "saleOrSharing":

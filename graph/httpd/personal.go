@@ -36,9 +36,7 @@ var personalText string
 var personalStyle string
 
 var personalPages = template.Must(template.New("").Funcs(template.FuncMap{
-	"style":   func() template.CSS { return template.CSS(personalStyle) },
-	"channel": channelName, "status": statusWords,
-	"day":      func(t time.Time) string { return t.UTC().Format("2 January 2006") },
+	"style":    func() template.CSS { return template.CSS(personalStyle) },
 	"datetime": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"id":       func(c consent.Choice) string { return strings.NewReplacer("|", "-", ".", "-").Replace(c.Key()) },
 	"policy":   func(d *consent.Document) string { return d.URL() },
@@ -49,32 +47,6 @@ var personalPolicy = func() string {
 	sum := sha256.Sum256([]byte(personalStyle))
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 }()
-
-var channelNames = map[string]string{
-	"": "Everywhere", consent.Email: "E-mail", consent.SMS: "Text messages", consent.Push: "Notifications on a device",
-	consent.WebChat: "Chat on the website", consent.InApp: "Messages in the app", consent.Webhook: "Other systems",
-}
-
-func channelName(channel string) string { return channelNames[channel] }
-
-func statusWords(c consent.Choice) string {
-	switch c.Status {
-	case consent.Granted:
-		return "you agreed"
-	case consent.Denied:
-		return "you said no"
-	case consent.Withdrawn:
-		return "you took it back"
-	case consent.Expired:
-		return "your consent has expired"
-	case consent.Pending:
-		return "waits for your confirmation"
-	}
-	if c.Allowed {
-		return "on; you have not said anything"
-	}
-	return "off; you have not said anything"
-}
 
 // personal splits the path of such a page.
 func personal(path string) (page, token string, ok bool) {
@@ -100,14 +72,15 @@ func (s *Server) personal(w http.ResponseWriter, r *http.Request, page, token st
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Permissions-Policy", "interest-cohort=()")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Vary", "Accept-Language")
 	if r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPost {
 		h.Set("Allow", "GET, HEAD, POST")
-		s.show(w, http.StatusMethodNotAllowed, "fault", "This page is opened or sent; nothing else.")
+		s.showFault(w, r, http.StatusMethodNotAllowed, faultMethod)
 		return
 	}
 	if !s.clicks.allow(token) {
 		h.Set("Retry-After", "10")
-		s.show(w, http.StatusTooManyRequests, "fault", "This link was used very often just now. Wait a little and try again.")
+		s.showFault(w, r, http.StatusTooManyRequests, faultOften)
 		return
 	}
 	var err error
@@ -127,11 +100,12 @@ func (s *Server) personal(w http.ResponseWriter, r *http.Request, page, token st
 }
 
 func (s *Server) preferences(w http.ResponseWriter, r *http.Request, token string) error {
-	p, err := s.o.Consent.Preferences(r.Context(), token)
+	lang := language(r)
+	p, err := s.o.Consent.Preferences(r.Context(), token, lang.Lang)
 	if err != nil {
 		return err
 	}
-	s.show(w, http.StatusOK, "preferences", struct {
+	s.show(w, http.StatusOK, "preferences", lang, lang.Title, struct {
 		*consent.PreferencePage
 		Done string
 	}{p, r.URL.Query().Get("done")})
@@ -144,6 +118,9 @@ func (s *Server) save(w http.ResponseWriter, r *http.Request, token string) erro
 		return errForm.Wrap(err)
 	}
 	f := consent.Form{On: r.PostForm["on"], Had: r.PostForm["had"]}
+	if lang := spoken(r.PostForm.Get("language")); lang != nil {
+		f.Language = lang.Lang // of the page that was shown, which is what was agreed to
+	}
 	done := "saved"
 	switch r.PostForm.Get("action") {
 	case "save":
@@ -164,7 +141,8 @@ func (s *Server) save(w http.ResponseWriter, r *http.Request, token string) erro
 func (s *Server) unsubscribing(w http.ResponseWriter, r *http.Request, token string) error {
 	u, err := s.o.Consent.Unsubscribing(r.Context(), token)
 	if err == nil {
-		s.show(w, http.StatusOK, "unsubscribe", u)
+		lang := language(r)
+		s.show(w, http.StatusOK, "unsubscribe", lang, lang.Leave, u)
 	}
 	return err
 }
@@ -194,37 +172,47 @@ var errForm = core.Errorf(core.Invalid, "FORM", "the form cannot be read")
 // fault shows what is wrong, in words for people.
 func (s *Server) fault(w http.ResponseWriter, r *http.Request, err error) {
 	e := core.AsError(err)
-	status, text := statuses[e.Code], "This does not work just now. Try again in a few minutes."
+	status, text := statuses[e.Code], faultBusy
 	switch e.Reason {
 	case "TOKEN_EXPIRED":
-		status, text = http.StatusGone, "This link has expired. A newer message from the sender has a new one at its end; or answer to any message of theirs and ask for a link to your preferences."
+		status, text = http.StatusGone, faultExpired
 	case "TOKEN_INVALID":
-		status, text = http.StatusNotFound, "This link does not work: part of it may be missing. Open it again from the message that it came with, or ask the sender for a new one."
+		status, text = http.StatusNotFound, faultInvalid
 	case "NOTHING_KEPT":
-		text = "Nothing is kept about you any more, so there is nothing to choose here."
+		text = faultGone
 	case "FORM":
-		text = "Nothing was changed: the form cannot be read. Open the link again and choose anew."
+		text = faultForm
 	case "RATE_LIMITED":
 	default:
 		s.o.Logger.WarnContext(r.Context(), "page of a person failed", "requestId", core.RequestID(r.Context()), "code", string(e.Code), "reason", e.Reason)
 	}
 	if (e.Reason == "TOKEN_INVALID" || e.Reason == "TOKEN_EXPIRED") && !s.clicks.guess(r) {
 		w.Header().Set("Retry-After", "60")
-		status, text = http.StatusTooManyRequests, "Too many links that do not work were opened from where you are. Try again in a minute."
+		status, text = http.StatusTooManyRequests, faultGuesses
 	}
-	s.show(w, status, "fault", text)
+	s.showFault(w, r, status, text)
+}
+
+func (s *Server) showFault(w http.ResponseWriter, r *http.Request, status int, what string) {
+	lang := language(r)
+	s.show(w, status, "fault", lang, lang.Title, lang.faults[what])
 }
 
 // show writes a page. It is made before anything is sent, so that a mistake in it is an
 // error and no half page.
-func (s *Server) show(w http.ResponseWriter, status int, page string, data any) {
+func (s *Server) show(w http.ResponseWriter, status int, page string, lang *words, title string, data any) {
 	var b bytes.Buffer
-	if err := personalPages.ExecuteTemplate(&b, page, data); err != nil {
+	if err := personalPages.ExecuteTemplate(&b, page, struct {
+		W     *words
+		Title string
+		D     any
+	}{lang, title, data}); err != nil {
 		s.o.Logger.WarnContext(context.Background(), "page cannot be made", "page", page, "error", err.Error())
 		writeError(w, core.Errorf(core.Internal, "INTERNAL", "internal error").Wrap(err))
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Language", lang.Lang)
 	w.WriteHeader(status)
 	_, _ = w.Write(b.Bytes())
 }

@@ -110,6 +110,11 @@ func (d *desk) do(method, url, kind, body string) (*http.Response, string) {
 	if kind != "" {
 		req.Header.Set("Content-Type", kind)
 	}
+	return d.answer(req)
+}
+
+func (d *desk) answer(req *http.Request) (*http.Response, string) {
+	d.t.Helper()
 	res, err := d.client.Do(req)
 	require.NoError(d.t, err)
 	text, err := io.ReadAll(res.Body)
@@ -125,6 +130,13 @@ func (d *desk) allowed(channel string) bool {
 	a, err := d.consent.Decide(d.ctx, d.ws, consent.Question{ProfileID: d.ana, Purpose: consent.Marketing, Channel: channel})
 	require.NoError(d.t, err)
 	return a.Allowed
+}
+
+func (d *desk) lastEntry() string {
+	d.t.Helper()
+	page, err := d.consent.Ledger(d.ctx, d.ws, d.ana, core.Window{Limit: 1})
+	require.NoError(d.t, err)
+	return page.Items[0].ID
 }
 
 func (d *desk) words() int64 {
@@ -150,7 +162,7 @@ func (d *desk) safe(res *http.Response, body string) {
 
 func TestPreferencePage(t *testing.T) {
 	d := newDesk(t)
-	link, err := d.consent.PreferencesLink(d.ctx, d.ws, d.ana)
+	link, err := d.consent.PreferencesLink(d.ctx, d.ws, d.ana, nil)
 	require.NoError(t, err)
 	require.NotContains(t, link.URL, d.ana)
 	res, body := d.do(http.MethodGet, link.URL, "", "")
@@ -286,7 +298,7 @@ func TestPolicyByHash(t *testing.T) {
 	}
 	res, _ = d.do(http.MethodPost, d.url+doc.URL(), "", "")
 	require.Equal(t, http.StatusMethodNotAllowed, res.StatusCode)
-	link, err := d.consent.PreferencesLink(d.ctx, d.ws, d.ana)
+	link, err := d.consent.PreferencesLink(d.ctx, d.ws, d.ana, nil)
 	require.NoError(t, err)
 	_, body = d.do(http.MethodGet, link.URL, "", "")
 	require.Contains(t, body, `<a href="`+doc.URL()+`"`)

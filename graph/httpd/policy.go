@@ -13,7 +13,7 @@ import (
 // Pages are what people open who have no key: *consent.Service implements it.
 type Pages interface {
 	PolicyText(ctx context.Context, hash string) (*consent.PolicyText, error)
-	Preferences(ctx context.Context, token string) (*consent.PreferencePage, error)
+	Preferences(ctx context.Context, token, language string) (*consent.PreferencePage, error)
 	SavePreferences(ctx context.Context, token string, f consent.Form) error
 	Unsubscribing(ctx context.Context, token string) (*consent.Unsubscribing, error)
 	Unsubscribe(ctx context.Context, token string) error

@@ -55,11 +55,52 @@ func (r *Resolver) asksConsent(ctx context.Context, ws, profileID string) error 
 		if err != nil {
 			return err
 		}
-		if ok, why := gate.Admits(ctx, p); !ok && why != core.WithheldConsent {
-			return core.Errorf(core.NotFound, "PROFILE", "there is no profile with this id").At("profileId")
+		if !gate.Knows(ctx, p) {
+			return errNoProfile
 		}
 	}
 	return audit.Note(ctx, audit.Seen{Fields: []string{"consents"}, Profiles: []string{profileID}})
+}
+
+var errNoProfile = core.Errorf(core.NotFound, "PROFILE", "there is no profile with this id").At("profileId")
+
+// speaksFor refuses to write down the word of somebody whom the actor may not know of.
+// By an identifier anybody's word may be brought, as a form on a page does, but by whoever
+// is limited to some people: they speak for those alone, and are told the same of an
+// identifier that nobody holds.
+func (r *Resolver) speaksFor(ctx context.Context, profileID *string, by *event.Identifier) error {
+	if !r.Profiles.Gated() || profileID == nil && (by == nil || core.ActorFrom(ctx).Limits.None()) {
+		return nil
+	}
+	id, missing := value(profileID), errNoProfile
+	if profileID == nil {
+		missing = core.Errorf(core.NotFound, "PROFILE", "nobody whom this key may see has this identifier").At("identifier")
+		who, err := r.Consent.People.SubjectBy(ctx, workspace(ctx), *by)
+		if err != nil {
+			return err
+		}
+		if who == nil {
+			return missing
+		}
+		id = who.ID
+	}
+	if ok, err := r.knows(ctx, id); err != nil || !ok {
+		if err == nil {
+			err = missing
+		}
+		return err
+	}
+	return nil
+}
+
+// knows reports whether the actor may know of a person.
+func (r *Resolver) knows(ctx context.Context, profileID string) (bool, error) {
+	gate, err := gateOf(ctx)
+	if err != nil {
+		return false, err
+	}
+	p, err := r.Profiles.Get(ctx, workspace(ctx), profileID)
+	return err == nil && gate.Knows(ctx, p), err
 }
 
 // Channel answers ConsentEntry.channel.
@@ -96,12 +137,15 @@ func (r consentFields) Evidence(_ context.Context, e *consent.Entry) (scalar.JSO
 
 // RecordConsent answers Mutation.recordConsent.
 func (r mutation) RecordConsent(ctx context.Context, in gen.RecordConsentInput) (*gen.RecordConsentPayload, error) {
-	ws := workspace(ctx)
-	made, err := r.Consent.Record(ctx, ws, consent.RecordInput{
-		ProfileID: value(in.ProfileID), Identifier: in.Identifier, Purpose: in.Purpose, Channel: string(value(in.Channel)),
-		Status: string(value(in.Status)), At: in.At, ExpiresAt: in.ExpiresAt, Evidence: evidenceOf(in.Evidence),
-		IdempotencyKey: value(in.IdempotencyKey), DryRun: value(in.DryRun),
-	})
+	err := r.speaksFor(ctx, in.ProfileID, in.Identifier)
+	var made *consent.Record
+	if err == nil {
+		made, err = r.Consent.Record(ctx, workspace(ctx), consent.RecordInput{
+			ProfileID: value(in.ProfileID), Identifier: in.Identifier, Purpose: in.Purpose, Channel: string(value(in.Channel)),
+			Status: string(value(in.Status)), At: in.At, ExpiresAt: in.ExpiresAt, Evidence: evidenceOf(in.Evidence),
+			IdempotencyKey: value(in.IdempotencyKey), DryRun: value(in.DryRun),
+		})
+	}
 	out := &gen.RecordConsentPayload{}
 	if out.UserErrors, err = problems(err); err != nil || out.UserErrors != nil {
 		return out, err
@@ -126,10 +170,14 @@ func (r mutation) ConfirmConsent(ctx context.Context, in gen.ConfirmConsentInput
 
 // WithdrawConsent answers Mutation.withdrawConsent.
 func (r mutation) WithdrawConsent(ctx context.Context, in gen.WithdrawConsentInput) (*gen.WithdrawConsentPayload, error) {
-	done, err := r.Consent.Withdraw(ctx, workspace(ctx), consent.WithdrawInput{
-		ProfileID: value(in.ProfileID), Identifier: in.Identifier, Purpose: value(in.Purpose), Channel: string(value(in.Channel)),
-		Evidence: evidenceOf(in.Evidence), IdempotencyKey: value(in.IdempotencyKey), DryRun: value(in.DryRun),
-	})
+	err := r.speaksFor(ctx, in.ProfileID, in.Identifier)
+	var done *consent.Withdrawal
+	if err == nil {
+		done, err = r.Consent.Withdraw(ctx, workspace(ctx), consent.WithdrawInput{
+			ProfileID: value(in.ProfileID), Identifier: in.Identifier, Purpose: value(in.Purpose), Channel: string(value(in.Channel)),
+			Evidence: evidenceOf(in.Evidence), IdempotencyKey: value(in.IdempotencyKey), DryRun: value(in.DryRun),
+		})
+	}
 	out := &gen.WithdrawConsentPayload{Entries: []*consent.Entry{}}
 	if out.UserErrors, err = problems(err); err != nil || out.UserErrors != nil {
 		return out, err
@@ -142,10 +190,13 @@ func (r mutation) WithdrawConsent(ctx context.Context, in gen.WithdrawConsentInp
 }
 
 // namable returns the id of a person, nil where an identifier found them by which the
-// actor may not look people up.
+// actor may not look people up, or whom they may not know of.
 func (r *Resolver) namable(ctx context.Context, by *event.Identifier, profileID string) *string {
 	if by != nil {
 		if gate, err := gateOf(ctx); err != nil || gate.LookUp(by.Namespace) != nil {
+			return nil
+		}
+		if ok, err := r.knows(ctx, profileID); r.Profiles.Gated() && (err != nil || !ok) {
 			return nil
 		}
 	}

@@ -55,7 +55,11 @@ func (r mutation) PublishPolicyDocument(ctx context.Context, in gen.PublishPolic
 
 // CreatePreferencesLink answers Mutation.createPreferencesLink.
 func (r mutation) CreatePreferencesLink(ctx context.Context, in gen.CreatePreferencesLinkInput) (*gen.CreatePreferencesLinkPayload, error) {
-	l, err := r.Consent.PreferencesLink(ctx, workspace(ctx), in.ProfileID)
+	err := r.asksConsent(ctx, workspace(ctx), in.ProfileID) // whoever has the link reads what it shows
+	var l *consent.Link
+	if err == nil {
+		l, err = r.Consent.PreferencesLink(ctx, workspace(ctx), in.ProfileID, nil)
+	}
 	out := &gen.CreatePreferencesLinkPayload{}
 	if out.UserErrors, err = problems(err); err != nil || out.UserErrors != nil {
 		return out, err

@@ -34,6 +34,14 @@ func (r purposeFields) Retention(_ context.Context, p *consent.Purpose) (*time.D
 	return &p.Retention, nil
 }
 
+// ConfirmWithin answers Purpose.confirmWithin.
+func (r purposeFields) ConfirmWithin(_ context.Context, p *consent.Purpose) (*time.Duration, error) {
+	if p.ConfirmWithin == 0 {
+		return nil, nil
+	}
+	return &p.ConfirmWithin, nil
+}
+
 // Jurisdictions answers Purpose.jurisdictions.
 func (r purposeFields) Jurisdictions(_ context.Context, p *consent.Purpose) ([]*gen.PurposeJurisdiction, error) {
 	out := []*gen.PurposeJurisdiction{}
@@ -52,7 +60,7 @@ func (r mutation) CreatePurpose(ctx context.Context, in gen.CreatePurposeInput) 
 		out.Purpose, err = r.Consent.CreatePurpose(ctx, workspace(ctx), consent.Purpose{
 			Key: in.Key, Name: in.Name, Description: value(in.Description), Parent: value(in.Parent), LegalBasis: string(in.LegalBasis),
 			ConsentRequired: in.ConsentRequired, EvidenceRequired: in.EvidenceRequired, DoubleOptIn: in.DoubleOptIn,
-			SaleOrSharing: in.SaleOrSharing, Retention: value(in.Retention), Jurisdictions: rules,
+			ConfirmWithin: value(in.ConfirmWithin), SaleOrSharing: in.SaleOrSharing, Retention: value(in.Retention), Jurisdictions: rules,
 		}, consent.Edit{DryRun: value(in.DryRun)})
 	}
 	out.UserErrors, err = problems(err)
@@ -71,6 +79,7 @@ func (r mutation) UpdatePurpose(ctx context.Context, in gen.UpdatePurposeInput) 
 			change(&p.ConsentRequired, in.ConsentRequired)
 			change(&p.EvidenceRequired, in.EvidenceRequired)
 			change(&p.DoubleOptIn, in.DoubleOptIn)
+			change(&p.ConfirmWithin, in.ConfirmWithin)
 			change(&p.SaleOrSharing, in.SaleOrSharing)
 			change(&p.Retention, in.Retention)
 			if in.LegalBasis != nil {

@@ -31,6 +31,13 @@ func (r query) Suppressions(ctx context.Context, filter *gen.SuppressionFilter, 
 		}
 	}
 	if f.Identifier != nil {
+		gate, err := gateOf(ctx)
+		if err == nil {
+			err = gate.LookUp(f.Identifier.Namespace) // else guesses could be confirmed
+		}
+		if err != nil {
+			return nil, err
+		}
 		audit.Lookup(ctx, f.Identifier.Namespace, f.Identifier.Value)
 	}
 	ws := workspace(ctx)
