@@ -474,7 +474,9 @@ type CreatePreferencesLinkInput struct {
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 
-// A link that is sent to the person alone: whoever has it acts for them.
+// A link that is sent to the person alone: whoever has it acts for them. The ledger names who
+// made it, and it works while they may act. It confirms nothing by itself: what is agreed to
+// there for a purpose with double opt-in is PENDING until the token of recordConsent confirms it.
 type CreatePreferencesLinkPayload struct {
 	// The link; a path of this server when it was not told its own URL.
 	URL *string `json:"url,omitempty"`
@@ -502,6 +504,8 @@ type CreatePurposeInput struct {
 	EvidenceRequired bool `json:"evidenceRequired"`
 	// Whether a yes counts when the person confirmed it.
 	DoubleOptIn bool `json:"doubleOptIn"`
+	// How long such a yes waits for its confirmation, an hour to 90 days; null is 7 days.
+	ConfirmWithin *time.Duration `json:"confirmWithin,omitempty"`
 	// Whether it is sale or sharing.
 	SaleOrSharing bool `json:"saleOrSharing"`
 	// How long its data is kept.
@@ -2264,6 +2268,8 @@ type UpdatePurposeInput struct {
 	EvidenceRequired *bool `json:"evidenceRequired,omitempty"`
 	// Whether a yes counts when the person confirmed it.
 	DoubleOptIn *bool `json:"doubleOptIn,omitempty"`
+	// How long such a yes waits for its confirmation, an hour to 90 days; PT0S is 7 days.
+	ConfirmWithin *time.Duration `json:"confirmWithin,omitempty"`
 	// Whether it is sale or sharing.
 	SaleOrSharing *bool `json:"saleOrSharing,omitempty"`
 	// How long its data is kept; PT0S where that is not said.

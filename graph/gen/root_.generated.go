@@ -1042,6 +1042,8 @@ type Purpose {
   evidenceRequired: Boolean! @data(category: NONE)
   """Whether a yes counts when the person confirmed it."""
   doubleOptIn: Boolean! @data(category: NONE)
+  """How long such a yes waits for its confirmation; null where the purpose does not say: 7 days."""
+  confirmWithin: Duration @data(category: NONE)
   """Whether it is sale or sharing: a Global Privacy Control signal is a no to it."""
   saleOrSharing: Boolean! @data(category: NONE)
   """How long its data is kept; null where that is not said."""
@@ -1192,6 +1194,8 @@ input CreatePurposeInput {
   evidenceRequired: Boolean! = false
   """Whether a yes counts when the person confirmed it."""
   doubleOptIn: Boolean! = false
+  """How long such a yes waits for its confirmation, an hour to 90 days; null is 7 days."""
+  confirmWithin: Duration
   """Whether it is sale or sharing."""
   saleOrSharing: Boolean! = false
   """How long its data is kept."""
@@ -1232,6 +1236,8 @@ input UpdatePurposeInput {
   evidenceRequired: Boolean
   """Whether a yes counts when the person confirmed it."""
   doubleOptIn: Boolean
+  """How long such a yes waits for its confirmation, an hour to 90 days; PT0S is 7 days."""
+  confirmWithin: Duration
   """Whether it is sale or sharing."""
   saleOrSharing: Boolean
   """How long its data is kept; PT0S where that is not said."""
@@ -3663,7 +3669,11 @@ input CreatePreferencesLinkInput {
   idempotencyKey: String
 }
 
-"""A link that is sent to the person alone: whoever has it acts for them."""
+"""
+A link that is sent to the person alone: whoever has it acts for them. The ledger names who
+made it, and it works while they may act. It confirms nothing by itself: what is agreed to
+there for a purpose with double opt-in is PENDING until the token of recordConsent confirms it.
+"""
 type CreatePreferencesLinkPayload {
   """The link; a path of this server when it was not told its own URL."""
   url: String @data(category: CONSENT)
@@ -7837,6 +7847,8 @@ func (ec *executionContext) childFields_Purpose(ctx context.Context, field graph
 		return ec.fieldContext_Purpose_evidenceRequired(ctx, field)
 	case "doubleOptIn":
 		return ec.fieldContext_Purpose_doubleOptIn(ctx, field)
+	case "confirmWithin":
+		return ec.fieldContext_Purpose_confirmWithin(ctx, field)
 	case "saleOrSharing":
 		return ec.fieldContext_Purpose_saleOrSharing(ctx, field)
 	case "retention":
