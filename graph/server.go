@@ -112,6 +112,7 @@ type untold struct{}
 
 func (untold) Select([]string)                    {}
 func (untold) Force()                             {}
+func (untold) Intend(context.Context) error       { return nil }
 func (untold) Asked(string, string)               {}
 func (untold) Close(context.Context, error) error { return nil }
 func (untold) Saw(context.Context, audit.Seen) error {

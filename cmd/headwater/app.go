@@ -70,7 +70,7 @@ func newApp(e *env, s store.Store, ring *keyring.Ring) *app {
 	a.runner = work.New(work.Options{Store: s, Clock: e.clock, Logger: e.log})
 	a.jobs = work.NewJobs(a.runner)
 	a.audit = audit.New(audit.Options{
-		Store: s, Keys: ring, Clock: e.clock, Logger: e.log, Runner: a.runner, Workspaces: a.workspaceIDs, Resolve: a.profilesOf,
+		Store: s, Keys: ring, Clock: e.clock, Logger: e.log, Runner: a.runner, Workspaces: a.workspaceIDs, Resolve: a.profilesOf, Normal: a.normalOf,
 	})
 	a.access = access.New(access.Options{
 		Store: s, Clock: e.clock, Logger: e.log, Jobs: a.jobs, Specs: specs(), Ring: ring, Audit: a.audit, Alert: a.alert,

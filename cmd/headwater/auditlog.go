@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
@@ -28,6 +30,24 @@ func (a *app) profilesOf(ctx context.Context, ws string, s audit.Subject) ([]str
 		return nil, err
 	}
 	return p.Parts, nil
+}
+
+// tell writes down what the operator is about to do to a workspace on the command line.
+// Nothing is done when it fails.
+func (a *app) tell(ctx context.Context, w *access.Workspace, action, resource string, details map[string]string) error {
+	return a.audit.Write(ctx, audit.Entry{Workspace: w.ID, Action: action, Resource: resource, Details: details})
+}
+
+// normalOf returns the form under which profiles know an identifier. A telephone number
+// that begins with 00 is read as international also where no region is set.
+func (a *app) normalOf(ctx context.Context, ws string, s audit.Subject) (audit.Subject, bool, error) {
+	people, id := a.profiles.ConsentPeople(), event.Identifier{Namespace: s.Namespace, Value: s.Value}
+	n, ok, err := people.Normal(ctx, ws, id)
+	if rest, abroad := strings.CutPrefix(strings.TrimSpace(s.Value), "00"); err == nil && !ok && abroad && s.Namespace == profile.Phone {
+		id.Value = "+" + rest
+		n, ok, err = people.Normal(ctx, ws, id)
+	}
+	return audit.Subject{Namespace: n.Namespace, Value: n.Value}, ok, err
 }
 
 // auditEverywhere writes an entry into the log of every workspace of a store: a command

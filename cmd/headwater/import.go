@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/headwater-cdp/headwater/core"
-	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
 )
@@ -46,7 +45,7 @@ func (c *importCmd) Run(e *env) error {
 		if o.Format == "" {
 			return core.Errorf(core.Invalid, "FORMAT", "cannot tell the form of the file by its name; give --format ndjson or csv")
 		}
-		if err := a.audit.Write(ctx, audit.Entry{Workspace: w.ID, Action: "cli.import", Resource: "event"}); err != nil {
+		if err := a.tell(ctx, w, "cli.import", "event", nil); err != nil {
 			return err
 		}
 		j, err := a.pipeline.StageImport(ctx, a.jobs, w.ID, o, f)

@@ -100,6 +100,9 @@ func (c *listMembersCmd) Run(e *env) error {
 		if err != nil {
 			return err
 		}
+		if err := a.tell(ctx, w, "cli.listMembers", "member", nil); err != nil {
+			return err
+		}
 		first := core.MaxPage
 		page := core.PageArgs{First: &first}
 		for {

@@ -50,6 +50,9 @@ func (c *exportErasureCmd) Run(e *env) error {
 		if err != nil {
 			return err
 		}
+		if err := a.tell(ctx, w, "cli.exportErasures", "erasure", nil); err != nil {
+			return err
+		}
 		f, err := os.OpenFile(c.File, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 		if err != nil {
 			return core.Errorf(core.Invalid, "FILE", "cannot write the file").Wrap(err)
@@ -83,6 +86,9 @@ func (c *reapplyCmd) Run(e *env) error {
 			return core.Errorf(core.Invalid, "FILE", "cannot read the file").Wrap(err)
 		}
 		defer func() { _ = f.Close() }()
+		if err := a.tell(ctx, w, "cli.reapplyErasures", "erasure", nil); err != nil {
+			return err
+		}
 		a.begin(ctx)
 		done, err := a.privacy.Reapply(ctx, w.ID, f)
 		if err != nil {

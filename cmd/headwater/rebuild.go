@@ -36,6 +36,9 @@ func (c *rebuildCmd) one(ctx context.Context, a *app, w *access.Workspace) error
 	if c.Check {
 		in.Mode, what = profile.ModeCheck, "checking"
 	}
+	if err := a.tell(ctx, w, "cli.rebuild", "profile,segment", map[string]string{"mode": string(in.Mode)}); err != nil {
+		return err
+	}
 	// What people are in is folded from who they are.
 	var differences int64
 	for _, part := range []struct{ kind, of string }{{profile.JobRebuild, "profiles"}, {segment.RebuildKind, "segments"}} {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
-	"github.com/headwater-cdp/headwater/core/audit"
 )
 
 // workspaceCmd groups what an operator does to workspaces.
@@ -125,7 +124,7 @@ func (c *workspaceKeyCmd) Run(e *env) error {
 		if c.Expires > 0 {
 			k.ExpiresAt = e.clock.Now().Add(c.Expires)
 		}
-		err = a.audit.Write(ctx, audit.Entry{Workspace: w.ID, Action: "cli.createKey", Resource: "key", Details: map[string]string{"role": c.Role}})
+		err = a.tell(ctx, w, "cli.createKey", "key", map[string]string{"role": c.Role})
 		if err != nil {
 			return err
 		}

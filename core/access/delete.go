@@ -85,8 +85,15 @@ func (s *Service) startDeletion(ctx context.Context, w *Workspace) (*work.Job, e
 		}
 	} else {
 		w.Status, w.DeletingAt = Deleting, s.clock.Now()
+		if a := core.ActorFrom(ctx); a != nil {
+			w.DeletedBy = a.ID // it outlives the workspace's own log
+		}
 	}
-	return start(w.V, Workspaces.Replace(w))
+	ops, err := s.recorded(ctx, []store.Op{Workspaces.Replace(w)}, w.ID, "workspace.delete", w.ID, nil)
+	if err != nil {
+		return nil, err
+	}
+	return start(w.V, ops...)
 }
 
 // count returns how many documents each collection holds for the workspace.

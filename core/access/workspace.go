@@ -30,6 +30,7 @@ type Workspace struct {
 	CreatedAt  time.Time `bson:"createdAt"`
 	CreatedBy  string    `bson:"createdBy"`
 	DeletingAt time.Time `bson:"deletingAt,omitempty"`
+	DeletedBy  string    `bson:"deletedBy,omitempty"` // who asked for it; kept in the tombstone
 	DeletedAt  time.Time `bson:"deletedAt,omitempty"`
 	Access     Settings  `bson:"access"`
 }

@@ -42,7 +42,11 @@ func (s *Service) CreateWorkspace(ctx context.Context, name string, with ...func
 		for _, f := range with {
 			ops = append(ops, f(w.ID, source)...)
 		}
-		err := s.write(ctx, ops...)
+		ops, err := s.recorded(ctx, ops, w.ID, "workspace.create", w.ID, nil)
+		if err != nil {
+			return err
+		}
+		err = s.write(ctx, ops...)
 		if conflictIn(err, store.Claims.Spec) {
 			return errNameTaken
 		}

@@ -236,7 +236,11 @@ func (l *Log) Link(ctx context.Context, ws string, identifiers []Subject, profil
 	var ops []store.Op
 	seen := map[string]bool{}
 	for _, s := range identifiers {
-		key := store.Key(ws, s.pseudonym(psn))
+		mark, err := l.identifier(ctx, ws, s, psn)
+		if err != nil {
+			return nil, err
+		}
+		key := store.Key(ws, mark)
 		if seen[key] {
 			continue
 		}

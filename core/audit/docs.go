@@ -109,11 +109,12 @@ type setDoc struct {
 	Data       []byte `bson:"data"`
 }
 
-// openDoc is a long operation's entry while it goes on: what is known of it, so that it
+// openDoc is an operation's entry while it goes on: what is known of it, so that it
 // comes into the log though its process dies. Its key is workspace/aud_….
 type openDoc struct {
 	store.Meta `bson:",inline"`
 	Entry      Entry     `bson:"entry"`
+	Asked      []string  `bson:"asked,omitempty"` // pseudonyms of the identifiers that were asked for
 	Sets       []string  `bson:"sets"`
 	Touched    time.Time `bson:"touched"`
 }

@@ -106,7 +106,10 @@ func (l *Log) who(ctx context.Context, ws string, f Filter) ([]string, error) {
 	if f.Subject == nil {
 		return out, nil
 	}
-	mark := f.Subject.pseudonym(psn)
+	mark, err := l.identifier(ctx, ws, *f.Subject, psn)
+	if err != nil {
+		return nil, err
+	}
 	mine := []string{mark}
 	d, err := links.Get(ctx, l.o.Store, store.Key(ws, mark))
 	if err != nil {

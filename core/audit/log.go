@@ -41,6 +41,10 @@ type Options struct {
 	// Resolve returns the profile ids that an identifier has or had, so that entries of
 	// the person are found by it. Nil: only what was asked for by the identifier itself.
 	Resolve func(ctx context.Context, ws string, s Subject) ([]string, error)
+	// Normal returns the form under which an identifier is known, and false for what is
+	// none of its namespace: entries are found by whatever form somebody asks with. Nil:
+	// capital letters and spaces around it make no difference, and that is all.
+	Normal func(ctx context.Context, ws string, s Subject) (Subject, bool, error)
 	// Lease is how long a sequencer that died keeps others waiting; 10 s.
 	Lease time.Duration
 	// Gather is how long the sequencer lets entries come together; 200 ms.
@@ -200,6 +204,35 @@ func (l *Log) Op(ctx context.Context, e Entry) (store.Op, error) {
 	return l.pendingOp(e.Workspace, []item{it}), nil
 }
 
+// asked returns the pseudonyms of the identifiers that were asked for.
+func (l *Log) asked(ctx context.Context, ws string, list []Subject, psn func(kind, value string) string) ([]string, error) {
+	var out []string
+	for _, s := range list[:min(len(list), maxAsked)] {
+		p, err := l.identifier(ctx, ws, s, psn)
+		if err != nil {
+			return nil, err
+		}
+		once(&out, p)
+	}
+	return out, nil
+}
+
+// identifier returns the pseudonym of an identifier, whose form makes no difference: who
+// asks later need not write it as it was written then.
+func (l *Log) identifier(ctx context.Context, ws string, s Subject, psn func(kind, value string) string) (string, error) {
+	if l.o.Normal != nil {
+		// Not as the actor: it is no read of theirs.
+		n, ok, err := l.o.Normal(core.WithActor(ctx, nil), ws, s)
+		if err != nil {
+			return "", err
+		}
+		if ok {
+			s = n
+		}
+	}
+	return s.pseudonym(psn), nil
+}
+
 // encode makes an entry what is stored of it. sets are the hashes of chunks that are
 // stored already; then the entry's subjects are in them.
 func (l *Log) encode(ctx context.Context, e *Entry, stored []string) (item, error) {
@@ -224,9 +257,9 @@ func (l *Log) encode(ctx context.Context, e *Entry, stored []string) (item, erro
 		}
 		subjects = nil
 	}
-	var asked []string
-	for _, s := range e.Identifiers[:min(len(e.Identifiers), maxAsked)] {
-		asked = append(asked, s.pseudonym(psn))
+	asked, err := l.asked(ctx, e.Workspace, e.Identifiers, psn)
+	if err != nil {
+		return item{}, err
 	}
 	it.Body = appendBody(make([]byte, 0, 512), e, subjects, hashes, asked)
 	return it, nil

@@ -3,6 +3,8 @@ package audit
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
@@ -10,7 +12,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/work"
 )
 
-// open is a long operation whose people are written down while it goes on.
+// open is an operation of which something is written down before its end.
 type open struct {
 	doc   *openDoc
 	since time.Time
@@ -21,52 +23,75 @@ type open struct {
 // process died is put into the log.
 const abandoned = 10 * time.Minute
 
+// Intend makes durable that an operation is about to begin: whatever becomes of its
+// process, the log tells of it. One that changes something calls it before it does, and
+// does nothing when it fails.
+func (t *Trail) Intend(ctx context.Context) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.open != nil || core.ActorFrom(ctx) == nil && t.entry.Workspace == "" {
+		return nil
+	}
+	return t.flush(ctx)
+}
+
 // Flush makes what was noted so far durable: a stream calls it before each of its
 // parts goes out, and has one entry in the end, whatever becomes of it. A person who is
 // noted again after a Flush is counted again.
 func (t *Trail) Flush(ctx context.Context) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.open != nil && len(t.list)+len(t.people)+t.count == 0 && t.log.o.Clock.Now().Sub(t.open.since) < abandoned/10 {
+		return nil
+	}
+	return t.flush(ctx)
+}
+
+func (t *Trail) flush(ctx context.Context) error {
 	l := t.log
 	now := l.o.Clock.Now()
 	people := t.subjects()
-	if t.open == nil {
+	next := openDoc{}
+	if t.open != nil {
+		next = *t.open.doc
+		next.Sets = append([]string{}, next.Sets...)
+	} else {
 		e := t.entry
-		e.Fields = append(append([]string{}, t.base...), e.Fields...)
 		if err := e.fill(ctx, now); err != nil {
 			return err
 		}
 		t.entry.ID, t.entry.At, t.entry.Workspace = e.ID, e.At, e.Workspace
-		// What the store keeps until the end holds no identifier in clear.
-		e.Identifiers, e.Subjects = nil, nil
-		t.open = &open{doc: &openDoc{Meta: store.Meta{ID: store.Key(e.Workspace, e.ID)}, Entry: e}}
-	} else if len(people) == 0 && t.count == 0 && now.Sub(t.open.since) < abandoned/10 {
-		return nil
+		next = openDoc{Meta: store.Meta{ID: store.Key(e.Workspace, e.ID)}, Entry: e}
 	}
+	// What is known by now; actor and purpose are as they were in the beginning.
+	e := &next.Entry
+	e.Resource, e.Fields, e.Details = t.entry.Resource, slices.Concat(t.base, t.entry.Fields), t.entry.Details
+	e.Decision = t.decision(false)
+	e.Identifiers, e.Subjects = nil, nil // the store keeps none in clear
+	e.SubjectCount += len(people) + t.count
+	next.Touched = now
 	psn, err := l.pseudonyms(ctx, t.entry.Workspace)
 	if err != nil {
+		return unavailable(err)
+	}
+	if next.Asked, err = l.asked(ctx, t.entry.Workspace, t.entry.Identifiers, psn); err != nil {
 		return unavailable(err)
 	}
 	marked := make([]string, len(people))
 	for i, id := range people {
 		marked[i] = psn(KindProfile, id)
 	}
-	next := *t.open.doc
-	next.Touched = now
-	next.Sets = append([]string{}, next.Sets...)
 	var ops []store.Op
 	for from := 0; from < len(marked); from += chunkSize {
 		data := chunk(marked[from:min(from+chunkSize, len(marked))])
 		ops = append(ops, l.setOp(t.entry.Workspace, t.entry.ID, len(next.Sets), data))
 		next.Sets = append(next.Sets, chunkHash(data))
 	}
-	next.Entry.SubjectCount += len(people) + t.count
 	if err := work.Commit(ctx, l.o.Store, append(ops, opens.Put(&next))...); err != nil {
 		return unavailable(err)
 	}
 	next.V++
-	t.open.doc, t.open.since = &next, now
-	t.open.count = next.Entry.SubjectCount
+	t.open = &open{doc: &next, since: now, count: e.SubjectCount}
 	t.people, t.list, t.count = nil, nil, 0
 	return nil
 }
@@ -86,7 +111,7 @@ func (t *Trail) finish(ctx context.Context) error {
 	e.SubjectCount += t.open.count
 	var ops []store.Op
 	hashes := doc.Sets
-	if len(e.Subjects) > 0 {
+	if len(e.Subjects) > 0 && len(hashes) > 0 {
 		psn, err := l.pseudonyms(ctx, e.Workspace)
 		if err != nil {
 			return unavailable(err)
@@ -117,28 +142,48 @@ func (t *Trail) finish(ctx context.Context) error {
 	return nil
 }
 
+// buryAtOnce is how many open entries are looked at together.
+const buryAtOnce = 100
+
 // bury writes the entries of operations whose processes died.
 func (l *Log) bury(ctx context.Context, ws string) error {
-	docs, err := opens.Find(ctx, l.o.Store, store.Query{Workspace: ws}, 100)
-	if err != nil {
-		return err
-	}
-	for _, d := range docs {
-		if l.o.Clock.Now().Sub(d.Touched) < abandoned {
-			continue
+	for after := ""; ; {
+		q := store.Query{Workspace: ws}
+		if after != "" {
+			q.Where = []store.Cond{store.Gt("_id", after)}
 		}
-		e := d.Entry
-		e.Details = map[string]string{"failed": "ABANDONED"}
-		e.Decision = core.Allow
-		it, err := l.encode(ctx, &e, d.Sets)
+		docs, err := opens.Find(ctx, l.o.Store, q, buryAtOnce)
 		if err != nil {
 			return err
 		}
-		err = work.Commit(ctx, l.o.Store, opens.Delete(d), l.pendingOp(ws, []item{it}))
-		if err != nil && !conflict(err) {
-			return err
+		for _, d := range docs {
+			if after = d.ID; l.o.Clock.Now().Sub(d.Touched) < abandoned {
+				continue
+			}
+			if err := l.buryOne(ctx, ws, d); err != nil {
+				return err
+			}
 		}
+		if len(docs) < buryAtOnce {
+			return nil
+		}
+	}
+}
+
+func (l *Log) buryOne(ctx context.Context, ws string, d *openDoc) error {
+	e := d.Entry
+	e.Details = maps.Clone(e.Details)
+	if e.Details == nil {
+		e.Details = map[string]string{}
+	}
+	e.Details["failed"] = "ABANDONED"
+	it := item{Body: appendBody(nil, &e, nil, d.Sets, d.Asked)}
+	err := work.Commit(ctx, l.o.Store, opens.Delete(d), l.pendingOp(ws, []item{it}))
+	if conflict(err) {
+		return nil // it lives, or another process was faster
+	}
+	if err == nil {
 		l.kick(ws)
 	}
-	return nil
+	return err
 }

@@ -200,13 +200,7 @@ func (t *Trail) Close(ctx context.Context, cause error) error {
 		return nil
 	}
 	e := &t.entry
-	e.Decision = core.Allow
-	switch {
-	case refused, t.denied && !t.shown && !t.forced:
-		e.Decision = core.Deny
-	case t.masked, t.denied:
-		e.Decision = core.Mask
-	}
+	e.Decision = t.decision(refused)
 	switch {
 	case len(e.Fields) == 0:
 		e.Fields = t.base
@@ -227,6 +221,17 @@ func (t *Trail) Close(ctx context.Context, cause error) error {
 		return t.finish(ctx)
 	}
 	return t.log.Write(ctx, *e)
+}
+
+// decision is what became of the operation as a whole.
+func (t *Trail) decision(refused bool) core.Effect {
+	switch {
+	case refused, t.denied && !t.shown && !t.forced:
+		return core.Deny
+	case t.masked, t.denied:
+		return core.Mask
+	}
+	return core.Allow
 }
 
 // failed says in the entry why the operation has no answer: its reason, which is a word.

@@ -1,8 +1,11 @@
 package audit_test
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -215,4 +218,77 @@ func TestRetentionDropsBodiesAndKeepsProofs(t *testing.T) {
 	proof, err := q.Proof(t.Context(), ws, 5, before.Size)
 	require.NoError(t, err)
 	require.NotEmpty(t, proof)
+}
+
+// TestAnIdentifierIsFoundInWhateverForm asks as it was not written.
+func TestAnIdentifierIsFoundInWhateverForm(t *testing.T) {
+	p := newLog(t, openStore(t, filepath.Join(t.TempDir(), "a.db")), func(o *audit.Options) {
+		o.Normal = func(_ context.Context, space string, s audit.Subject) (audit.Subject, bool, error) {
+			require.Equal(t, ws, space)
+			digits := strings.NewReplacer(" ", "", "+", "").Replace(s.Value)
+			return audit.Subject{Namespace: s.Namespace, Value: "+" + strings.TrimPrefix(digits, "00")}, s.Namespace == "phone", nil
+		}
+	})
+	ctx, trail := p.Begin(as(t, "key_1"), "query.profile", "Profile")
+	audit.Lookup(ctx, "phone", "+40 721 000 111")
+	audit.Lookup(ctx, "user_id", "00 U7")
+	trail.Force()
+	require.NoError(t, trail.Intend(ctx))
+	require.NoError(t, trail.Close(ctx, nil))
+	require.NoError(t, p.Write(as(t, "key_1"), audit.Entry{Action: "query.x", Subjects: []string{"prof_gone"}}))
+	ops, err := p.Link(t.Context(), ws, []audit.Subject{{Namespace: "phone", Value: "0040 721000222"}}, []string{"prof_gone"})
+	require.NoError(t, err)
+	require.NoError(t, commitOps(t, p.db, ops...))
+	require.NoError(t, p.Settle(t.Context(), ws))
+	for _, s := range []audit.Subject{{"phone", "0040721000111"}, {"phone", "+40721000111"}, {"user_id", " 00 u7"}, {"phone", "+40721000222"}} {
+		require.Len(t, all(t, p.Log, audit.Filter{Subject: &s}), 1, s.Value)
+	}
+	require.Empty(t, all(t, p.Log, audit.Filter{Subject: &audit.Subject{Namespace: "user_id", Value: "u7"}}))
+}
+
+// TestAChangeThatWasCutOffLeavesItsEntry begins changes that never end, many of them
+// before the one that is looked for, and one that does.
+func TestAChangeThatWasCutOffLeavesItsEntry(t *testing.T) {
+	clock := core.NewVirtualClock(time.Now().Add(-time.Hour))
+	p := newLog(t, openStore(t, filepath.Join(t.TempDir(), "a.db")), func(o *audit.Options) { o.Clock = clock })
+	begin := func(action string) (context.Context, *audit.Trail) {
+		ctx, trail := p.Begin(as(t, "key_1"), action, "Profile")
+		trail.Force()
+		require.NoError(t, trail.Intend(ctx))
+		return ctx, trail
+	}
+	for range 150 {
+		begin("mutation.many")
+	}
+	clock.Advance(time.Millisecond) // the ids go by time: this one is behind the others
+	ctx, trail := begin("mutation.mergeProfiles")
+	audit.Lookup(ctx, "email", "Ann@example.com")
+	require.NoError(t, audit.Note(ctx, audit.Seen{Profiles: []string{"prof_1"}}))
+	trail.Detail("winner", "prof_1")
+	require.NoError(t, trail.Flush(ctx))
+	ctx, trail = begin("mutation.whole")
+	saw(trail, audit.Seen{Profiles: []string{"prof_2"}})
+	require.NoError(t, trail.Close(ctx, nil))
+	clock.Advance(11 * time.Minute)
+	begin("mutation.young")
+	sweeping, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = p.Run(sweeping) })
+	require.Eventually(t, func() bool {
+		require.NoError(t, p.Settle(t.Context(), ws))
+		return len(all(t, p.Log, audit.Filter{Action: "mutation.mergeProfiles"})) == 1
+	}, 5*time.Second, 20*time.Millisecond)
+	cancel()
+	wg.Wait()
+	require.NoError(t, p.Settle(t.Context(), ws))
+	got := all(t, p.Log, audit.Filter{Action: "mutation.mergeProfiles"})[0]
+	require.Equal(t, map[string]string{"winner": "prof_1", "failed": "ABANDONED"}, got.Details)
+	require.Len(t, all(t, p.Log, audit.Filter{Subject: &audit.Subject{Namespace: "email", Value: "ann@example.com"}}), 1)
+	require.Len(t, all(t, p.Log, audit.Filter{ProfileID: "prof_1"}), 1)
+	require.Len(t, all(t, p.Log, audit.Filter{Action: "mutation.many"}), 150)
+	require.Empty(t, all(t, p.Log, audit.Filter{Action: "mutation.young"}))
+	whole := all(t, p.Log, audit.Filter{Action: "mutation.whole"})
+	require.Len(t, whole, 1, "what ended is there once")
+	require.Empty(t, whole[0].Details)
+	require.Len(t, whole[0].Subjects, 1)
 }

@@ -19,6 +19,7 @@ type Trail interface {
 	audit.Witness
 	Select(fields []string)
 	Force()
+	Intend(ctx context.Context) error
 	Close(ctx context.Context, cause error) error
 }
 
@@ -146,8 +147,17 @@ func (e *Engine) audited(ctx context.Context, next graphql.ResponseHandler) *gra
 		return &graphql.Response{Errors: e.Refuse(ctx, core.Errorf(core.Internal, audit.ReasonNoTrail, "an answer without an operation"))}
 	}
 	ctx, trail := o.trail(ctx)
+	if o.Kind == ast.Mutation {
+		// A change that is cut off in the middle leaves its entry: this one.
+		if err := trail.Intend(ctx); err != nil {
+			return &graphql.Response{Errors: e.Refuse(ctx, err)}
+		}
+	}
 	answer := next(e.opt.Each(ctx))
 	if answer == nil {
+		if o.Kind == ast.Mutation { // cut off: what it did until then, it did
+			_ = trail.Close(ctx, context.Cause(ctx))
+		}
 		return nil
 	}
 	err := o.relay.tell(ctx, trail)

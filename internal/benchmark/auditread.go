@@ -24,6 +24,7 @@ func (silent) Saw(context.Context, audit.Seen) error { return nil }
 func (silent) Asked(string, string)                  {}
 func (silent) Select([]string)                       {}
 func (silent) Force()                                {}
+func (silent) Intend(context.Context) error          { return nil }
 func (silent) Close(context.Context, error) error    { return nil }
 
 // readers is how many clients read at once.
