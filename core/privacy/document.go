@@ -3,6 +3,8 @@ package privacy
 import (
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
@@ -44,9 +46,10 @@ type Request struct {
 	Type           RequestType      `bson:"type"`
 	Status         RequestStatus    `bson:"status"`
 	ReceivedAt     time.Time        `bson:"receivedAt"`
-	DueAt          time.Time        `bson:"dueAt"` // one month after the receipt
-	ExtendedTo     *time.Time       `bson:"extendedTo,omitempty"`
-	Reason         string           `bson:"reason,omitempty"` // as it was given; never a personal value
+	DueAt          time.Time        `bson:"dueAt"`                // by when it is to be answered
+	FirstDueAt     *time.Time       `bson:"firstDueAt,omitempty"` // one month after the receipt, where DueAt was moved
+	ExtendedTo     *time.Time       `bson:"extendedTo,omitempty"` // DueAt, where it was moved
+	Reason         string           `bson:"reason,omitempty"`     // as it was given; never a personal value
 	VerifiedBy     string           `bson:"verifiedBy,omitempty"`
 	Assignee       string           `bson:"assignee,omitempty"`
 	RequestedBy    string           `bson:"requestedBy"`           // the actor who entered it
@@ -67,6 +70,16 @@ func (r *Request) RequestID() string { return store.Rest(r.ID) }
 
 // Workspace returns the workspace that the request belongs to.
 func (r *Request) Workspace() string { return store.WorkspaceOf(r.ID) }
+
+// MarshalBSON implements bson.Marshaler: beside the request it writes whether it is
+// open, for the index over those that are.
+func (r *Request) MarshalBSON() ([]byte, error) {
+	type plain Request
+	return bson.Marshal(struct {
+		Request plain `bson:",inline"`
+		Open    bool  `bson:"open"`
+	}{plain(*r), r.Open()})
+}
 
 // Task is one thing to be done for a request, here or at a destination.
 type Task struct {
@@ -108,7 +121,7 @@ var Requests = store.Declare[Request](store.Spec{
 	Indexes: []store.Index{
 		store.On("-receivedAt"),
 		store.On("status", "dueAt"),
-		store.On("dueAt"),
+		store.On("open", "dueAt"),
 		store.On("profile", "-receivedAt"),
 		store.On("subject", "-receivedAt"),
 	},

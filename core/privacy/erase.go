@@ -18,6 +18,8 @@ type EraseInput struct {
 	Identifier     *event.Identifier
 	Reason         string    // why, in words; never a personal value
 	ReceivedAt     time.Time // of the request; zero: now
+	VerifiedBy     string    // who checked that the person asked for it; "": the actor, where VerifiedHow is given
+	VerifiedHow    string    // how, in words; never the values of what was shown. "": Desk.Verify notes it later
 	RequestID      string    // dsr_… of an erasure that was entered before; "" makes one
 	IdempotencyKey string    // the same key again returns the same request
 	DryRun         bool
@@ -109,8 +111,8 @@ func (s *Service) target(ctx context.Context, ws, id string, identifier *event.I
 // RECEIVED, and begins when the last hold is lifted. An identifier that nobody has is
 // kept out from now on, and looked for where data of nobody known lies.
 //
-// Errors: FORBIDDEN; INVALID (SUBJECT, IDENTIFIER, REASON); NOT_FOUND (PROFILE, ERASED,
-// REQUEST); CONFLICT (REQUEST_BEGUN).
+// Errors: FORBIDDEN; INVALID (SUBJECT, IDENTIFIER, REASON, VERIFIED_BY); NOT_FOUND
+// (PROFILE, ERASED, REQUEST); CONFLICT (REQUEST_BEGUN, IDEMPOTENCY_KEY_REUSED).
 func (s *Service) Erase(ctx context.Context, ws string, in EraseInput) (*Erased, error) {
 	if err := s.allow(ctx); err != nil {
 		return nil, err
@@ -176,10 +178,22 @@ func (s *Service) entered(ctx context.Context, ws string, in EraseInput) (*Reque
 	if in.IdempotencyKey != "" {
 		id = core.HashID(core.PrefixPrivacy, ws, "erasure", in.IdempotencyKey)
 		r, err := Requests.Get(ctx, s.o.Store, store.Key(ws, id))
-		if r != nil || err != nil {
-			return r, err
+		if err != nil {
+			return nil, err
+		}
+		if r != nil {
+			return r, s.sameErasure(ctx, ws, r, in)
 		}
 	}
+	sum, err := s.erasureSum(ctx, ws, in)
+	if err != nil {
+		return nil, err
+	}
+	handling, err := in.handling(now)
+	if err != nil {
+		return nil, err
+	}
+	handling.Sum = sum
 	if in.ReceivedAt.IsZero() {
 		in.ReceivedAt = now
 	}
@@ -189,6 +203,7 @@ func (s *Service) entered(ctx context.Context, ws string, in EraseInput) (*Reque
 	return &Request{
 		Meta: store.Meta{ID: store.Key(ws, id)}, Type: Erasure, Status: Received, ReceivedAt: millis(in.ReceivedAt),
 		DueAt: DueAt(in.ReceivedAt), Reason: in.Reason, RequestedBy: actorID(ctx), IdempotencyKey: in.IdempotencyKey,
+		VerifiedBy: in.verifiedBy(actorID(ctx)), Handling: handling,
 	}, nil
 }
 
@@ -219,7 +234,15 @@ func (s *Service) park(ctx context.Context, r *Request, t *target, holds []*Hold
 	if err != nil {
 		return nil, err
 	}
-	if err := s.commit(ctx, ws, "erasure.park", r.RequestID(), r.Reason, t.parts(), Requests.Put(r), sealed); err != nil {
+	watch, err := s.watched(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	ops := append([]store.Op{Requests.Put(r), sealed}, watch...)
+	for _, h := range holds {
+		ops = append(ops, Holds.Check(h)) // one that is lifted just now is found lifted
+	}
+	if err := s.commit(ctx, ws, "erasure.park", r.RequestID(), r.Reason, t.parts(), ops...); err != nil {
 		return nil, err
 	}
 	r.V++
@@ -241,6 +264,9 @@ func (s *Service) begin(ctx context.Context, r *Request) (*Erased, error) {
 		holds, err := s.holdsOn(ctx, fresh.Workspace(), t.parts(), t.identifiers())
 		if err != nil {
 			return err
+		}
+		if len(holds) > 0 && fresh.waitsFor(holds) {
+			return nil
 		}
 		fresh.Tasks = nil
 		if len(holds) > 0 {

@@ -44,9 +44,13 @@ func TestAnErasedPersonIsGoneForEveryInstant(t *testing.T) {
 			require.Equal(t, "ERASED", reason(err))
 		}
 	}
-	again, err := r.Erase(r.ctx, rigWS, EraseInput{ProfileID: id, IdempotencyKey: "k"})
+	require.Equal(t, out.Job.JobID(), out.Request.Job)
+	again, err := r.Erase(r.ctx, rigWS, EraseInput{Identifier: &event.Identifier{Namespace: "email", Value: " Ana@Example.com"}, Reason: "ticket 7", IdempotencyKey: "k"})
 	require.NoError(t, err)
 	require.Equal(t, out.Request.RequestID(), again.Request.RequestID())
+	require.Equal(t, out.Job.JobID(), again.Job.JobID())
+	_, err = r.Erase(r.ctx, rigWS, EraseInput{ProfileID: other, IdempotencyKey: "k"})
+	require.Equal(t, "IDEMPOTENCY_KEY_REUSED", reason(err), "another person is not answered with her request")
 	_, err = r.Erase(r.ctx, rigWS, EraseInput{ProfileID: id})
 	require.Equal(t, "ERASED", reason(err))
 

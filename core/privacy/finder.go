@@ -36,8 +36,16 @@ func (s *Service) counted(f scan) found {
 	return found{
 		find: func(ctx context.Context, sub *Subject) (finding, error) {
 			var out finding
+			size := 0
 			err := f(ctx, sub, sweepSlice, func(ops []store.Op) {
-				out.ops = append(out.ops, ops...)
+				more := 0
+				for _, op := range ops {
+					more += len(op.Doc)
+				}
+				if out.count > 0 && (size+more > sliceBytes || len(out.ops)+len(ops) > sliceOps) {
+					return // the next slice finds it again
+				}
+				out.ops, size = append(out.ops, ops...), size+more
 				out.count++
 			})
 			return out, err

@@ -130,25 +130,23 @@ func (s *Service) LiftHold(ctx context.Context, ws, id, why string) (*Hold, erro
 	return h, s.resume(ctx, ws, h)
 }
 
-// resume begins the erasures that a hold kept waiting.
+// resume begins the erasures that a hold kept waiting: those that name it, whoever the
+// person is by now.
 func (s *Service) resume(ctx context.Context, ws string, h *Hold) error {
-	for _, name := range h.Subjects {
-		field := "profile"
-		if core.IDPrefix(name) != core.PrefixProfile {
-			field = "subject"
+	var waiting []*Request
+	q := store.Query{Workspace: ws, Where: []store.Cond{store.Eq("status", string(Received))}, Order: []string{"dueAt"}}
+	err := Requests.Each(ctx, s.o.Store, q, func(r *Request) error {
+		if r.Type == Erasure && slices.ContainsFunc(r.Tasks, func(t Task) bool { return t.Target == targetHold && t.Evidence == h.HoldID() }) {
+			waiting = append(waiting, r)
 		}
-		waiting, err := Requests.Find(ctx, s.o.Store, store.Query{
-			Workspace: ws, Where: []store.Cond{store.Eq(field, name)}, Order: []string{"-receivedAt"},
-		}, 0)
-		if err != nil {
-			return outward(err)
-		}
-		for _, r := range waiting {
-			if r.Type == Erasure && r.Status == Received && slices.ContainsFunc(r.Tasks, func(t Task) bool { return t.Target == targetHold }) {
-				if _, err := s.begin(ctx, r); err != nil && core.CodeOf(err) != core.NotFound {
-					return err
-				}
-			}
+		return nil
+	})
+	if err != nil {
+		return outward(err)
+	}
+	for _, r := range waiting {
+		if _, err := s.begin(ctx, r); err != nil && core.CodeOf(err) != core.NotFound {
+			return err
 		}
 	}
 	return nil

@@ -85,11 +85,19 @@ func (s *Service) commitMark(ctx context.Context, m *marking, t *target) (out *E
 	}
 	r.Status, r.ErasedAt = InProgress, &m.at
 	r.Tasks = append(slices.Clone(r.Tasks), Task{Target: targetHere, Status: work.Queued, At: &m.at})
-	ops := slices.Concat(m.ops, tombs, trail, links, []store.Op{sealed, Requests.Put(r)})
-	job, err := s.o.Jobs.Start(ctx, EraseKind, ws, eraseJob{r.RequestID()}, r.RequestID(), ops...)
+	watch, err := s.watched(ctx, r)
 	if err != nil {
 		return nil, false, err
 	}
+	ops := slices.Concat(m.ops, tombs, trail, links, watch, []store.Op{sealed})
+	job, err := s.o.Jobs.StartWith(ctx, EraseKind, ws, eraseJob{r.RequestID()}, r.RequestID(), func(j *work.Job) []store.Op {
+		r.Job = j.JobID()
+		return append(ops, Requests.Put(r))
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	r.Job = job.JobID()
 	r.V++
 	return &Erased{Request: r, Job: job}, true, nil
 }

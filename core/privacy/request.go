@@ -137,7 +137,7 @@ func NewDesk(o DeskOptions) *Desk {
 		o.Logger = slog.Default()
 	}
 	d := &Desk{o: o}
-	o.Jobs.Handle(JobAnswer, work.JobHandlerFunc(d.answer), 2)
+	o.Jobs.HandleLasting(JobAnswer, work.JobHandlerFunc(d.answer), 2)
 	o.Jobs.Handle(JobRetention, work.JobHandlerFunc(d.retain), 1)
 	o.Runner.Handle(taskRetention, work.Kind{Handler: work.HandlerFunc(d.daily), Attempts: -1})
 	o.Runner.Handle(taskTell, work.Kind{Handler: work.HandlerFunc(d.tell), Attempts: -1})

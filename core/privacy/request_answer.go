@@ -35,7 +35,7 @@ func (d *Desk) answer(ctx context.Context, run *work.JobRun) error {
 		if err != nil {
 			return err
 		}
-		if r.Status != InProgress || slices.ContainsFunc(r.Tasks, func(t Task) bool { return t.Target == targetHere && t.Status == work.Succeeded }) {
+		if r.Status != InProgress || r.statusOf(targetHere).Final() {
 			return nil
 		}
 		err = d.fulfil(ctx, run, r)
@@ -58,21 +58,21 @@ func hopeless(err error) bool {
 	return false
 }
 
-// giveUp ends a request that cannot be fulfilled.
+// giveUp notes that a request cannot be fulfilled as it stands. It stays in progress,
+// with all that was said in it: whoever works on it mends what is in the way and begins
+// the work again, refuses it, or answers by hand.
 func (d *Desk) giveUp(ctx context.Context, id, ws string, cause error) error {
 	r, err := d.find(ctx, ws, id)
 	if err != nil {
 		return err
 	}
-	now := d.now()
-	if err := r.to(Failed, now); err != nil {
-		return err
+	if r.Status == InProgress && !r.statusOf(targetHere).Final() {
+		d.mark(r, targetHere, work.Failed, core.AsError(cause).Reason)
+		if err := d.commit(ctx, r, "fail", Requests.Replace(r), nil); err != nil {
+			return err
+		}
 	}
-	d.mark(r, targetHere, work.Failed, core.AsError(cause).Reason)
-	if err := d.commit(ctx, r, "fail", Requests.Replace(r), nil); err != nil {
-		return err
-	}
-	return cause
+	return work.Permanent(cause)
 }
 
 func (d *Desk) mark(r *Request, target string, s work.Status, evidence string) {

@@ -9,89 +9,49 @@ import (
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
-// RequestFilter chooses requests; what is empty chooses all.
+// RequestFilter chooses requests; what is zero chooses all.
 type RequestFilter struct {
 	Status    RequestStatus
-	DueBefore *time.Time // those to be answered before it, extensions counted in
+	DueBefore time.Time // those that have no answer and are to be answered before it
 }
 
 func (f RequestFilter) query(ws string) store.Query {
-	q := store.Query{Workspace: ws}
-	if f.Status != "" {
-		q.Where = append(q.Where, store.Eq("status", string(f.Status)))
-	}
+	q := store.Query{Workspace: ws, Order: []string{"dueAt"}}
 	switch {
-	case f.DueBefore != nil:
-		q.Where = append(q.Where, store.Lt("dueAt", *f.DueBefore))
-		q.Order = []string{"dueAt"}
 	case f.Status != "":
-		q.Order = []string{"dueAt"}
+		q.Where = append(q.Where, store.Eq("status", string(f.Status)))
+	case !f.DueBefore.IsZero():
+		q.Where = append(q.Where, store.Eq("open", true))
 	default:
 		q.Order = []string{"-receivedAt"}
+	}
+	if !f.DueBefore.IsZero() {
+		q.Where = append(q.Where, store.Lt("dueAt", f.DueBefore))
 	}
 	return q
 }
 
-// keeps reports whether a request that the query found is one: the index knows the first
-// term only.
-func (f RequestFilter) keeps(r *Request) bool {
-	return f.DueBefore == nil || r.Deadline().Before(*f.DueBefore)
+// none reports whether the filter can choose nothing: an answered request is not due.
+func (f RequestFilter) none() bool {
+	return !f.DueBefore.IsZero() && (f.Status == Completed || f.Status == Refused)
 }
 
 // List returns a window of the requests of all types: the latest first, or with a
-// filter those that are due first.
+// filter those that are due first, extensions counted in.
 func (d *Desk) List(ctx context.Context, ws string, f RequestFilter, w core.Window) (store.Page[Request], error) {
-	var out store.Page[Request]
-	if _, err := access.Require(ctx, access.Govern); err != nil {
-		return out, err
+	if _, err := access.Require(ctx, access.Govern); err != nil || f.none() {
+		return store.Page[Request]{}, err
 	}
-	for {
-		page, err := Requests.Page(ctx, d.o.Store, f.query(ws), w)
-		if err != nil {
-			return out, deskError(err)
-		}
-		if f.DueBefore == nil || w.Backward {
-			return d.sieve(page, f), nil
-		}
-		for i, r := range page.Items {
-			if f.keeps(r) {
-				out.Items, out.Cursors = append(out.Items, r), append(out.Cursors, page.Cursors[i])
-			}
-		}
-		out.HasNext, out.HasPrev = page.HasNext, out.HasPrev || page.HasPrev
-		if !page.HasNext || len(out.Items) > 0 || len(page.Cursors) == 0 {
-			return out, nil
-		}
-		w.After = page.Cursors[len(page.Cursors)-1]
-	}
-}
-
-func (d *Desk) sieve(page store.Page[Request], f RequestFilter) store.Page[Request] {
-	out := store.Page[Request]{HasNext: page.HasNext, HasPrev: page.HasPrev}
-	for i, r := range page.Items {
-		if f.keeps(r) {
-			out.Items, out.Cursors = append(out.Items, r), append(out.Cursors, page.Cursors[i])
-		}
-	}
-	return out
+	page, err := Requests.Page(ctx, d.o.Store, f.query(ws), w)
+	return page, deskError(err)
 }
 
 // Count returns how many requests List lists.
 func (d *Desk) Count(ctx context.Context, ws string, f RequestFilter) (int64, error) {
-	if _, err := access.Require(ctx, access.Govern); err != nil {
+	if _, err := access.Require(ctx, access.Govern); err != nil || f.none() {
 		return 0, err
 	}
-	if f.DueBefore == nil {
-		n, err := Requests.Count(ctx, d.o.Store, f.query(ws))
-		return n, deskError(err)
-	}
-	var n int64
-	err := Requests.Each(ctx, d.o.Store, f.query(ws), func(r *Request) error {
-		if f.keeps(r) {
-			n++
-		}
-		return nil
-	})
+	n, err := Requests.Count(ctx, d.o.Store, f.query(ws))
 	return n, deskError(err)
 }
 

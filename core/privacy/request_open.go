@@ -108,7 +108,7 @@ func (d *Desk) earlier(ctx context.Context, r *Request) (*Request, error) {
 		return nil, deskError(err)
 	}
 	if old.Handling == nil || !bytes.Equal(old.Handling.Sum, r.Handling.Sum) {
-		return nil, core.Errorf(core.Conflict, "IDEMPOTENCY_KEY_REUSED", "the idempotency key was used for another request; use a new one").At("idempotencyKey")
+		return nil, errReused
 	}
 	return old, nil
 }

@@ -136,18 +136,19 @@ type VerifyInput struct {
 	How string // "passport shown at the counter": never the values of what was shown
 }
 
-// Verify notes that the identity was checked, and begins the work. An erasure that was
-// asked for is begun by its own Service.
+// Verify notes that the identity was checked, and begins the work, in one commit. An
+// erasure that was asked for is begun by its own Service: its check is noted, also when
+// it is over.
 func (d *Desk) Verify(ctx context.Context, ws string, in VerifyInput) (*Request, error) {
 	how, err := wordsFor("method", in.How)
 	if err != nil {
 		return nil, err
 	}
 	if len(in.By) > maxAssignee {
-		return nil, core.Errorf(core.Invalid, "VERIFIED_BY", "who checked is named in at most %d bytes", maxAssignee).At("verifiedBy")
+		return nil, errVerifiedBy
 	}
 	r, err := d.step(ctx, ws, in.Step, "verify", func(r *Request, now time.Time) ([]store.Op, error) {
-		if r.Handling.VerifiedAt != nil || r.Status.Final() {
+		if r.Handling.VerifiedAt != nil || r.Status.Final() && r.Type != Erasure {
 			return nil, core.Errorf(core.Conflict, "ALREADY_VERIFIED", "the identity was verified, or the request is over").At("id")
 		}
 		if r.VerifiedBy = in.By; r.VerifiedBy == "" {
@@ -157,34 +158,30 @@ func (d *Desk) Verify(ctx context.Context, ws string, in VerifyInput) (*Request,
 		if r.Type == Erasure {
 			return nil, nil
 		}
-		return nil, r.to(InProgress, now)
-	})
-	if err != nil || r.Type == Erasure {
-		return r, err
-	}
-	return d.begin(ctx, r)
-}
-
-// begin starts the job of a request that is in progress. It may be repeated.
-func (d *Desk) begin(ctx context.Context, r *Request) (*Request, error) {
-	j, err := d.o.Jobs.Start(ctx, JobAnswer, r.Workspace(), answerInput{Request: r.RequestID()}, r.RequestID())
-	if err != nil {
-		return nil, deskError(err)
-	}
-	for range 10 {
-		if r.Job == j.JobID() {
-			return r, nil
-		}
-		r.Job = j.JobID()
-		if err := work.Commit(ctx, d.o.Store, Requests.Replace(r)); err == nil {
-			r.V++
-			return r, nil
-		}
-		if r, err = d.find(ctx, r.Workspace(), r.RequestID()); err != nil {
+		if err := r.to(InProgress, now); err != nil {
 			return nil, err
 		}
+		return d.begin(ctx, r, now)
+	})
+	if err == nil {
+		d.o.Jobs.Wake()
 	}
-	return r, nil // the job notes its own id too
+	return r, err
+}
+
+// begin returns the operations that begin the work of a request, and look after it.
+func (d *Desk) begin(ctx context.Context, r *Request, now time.Time) ([]store.Op, error) {
+	j, ops, err := d.o.Jobs.Prepare(ctx, JobAnswer, r.Workspace(), answerInput{Request: r.RequestID()}, jobKey(r))
+	if err != nil {
+		return nil, err
+	}
+	watch, err := watched(ctx, d.o.Store, r, now)
+	if err != nil {
+		return nil, err
+	}
+	r.Job = j.JobID()
+	d.mark(r, targetHere, work.Queued, "")
+	return append(ops, watch...), nil
 }
 
 // ExtendInput gives a request more time.
@@ -217,7 +214,8 @@ func (d *Desk) Extend(ctx context.Context, ws string, in ExtendInput) (*Request,
 		case !until.After(r.DueAt) || until.After(last):
 			return nil, core.Errorf(core.Invalid, "EXTENSION", "a request may be extended by up to two months: to a time after %s, by %s", r.DueAt.Format(time.RFC3339), last.Format(time.RFC3339)).At("until")
 		}
-		r.ExtendedTo, r.Handling.ExtensionReason = &until, reason
+		first := r.DueAt
+		r.FirstDueAt, r.ExtendedTo, r.DueAt, r.Handling.ExtensionReason = &first, &until, until, reason
 		r.Tasks = append(r.Tasks, Task{Target: targetSubject + ": extension", Status: work.Queued, At: &now})
 		return nil, nil
 	})
@@ -229,16 +227,23 @@ type RefuseInput struct {
 	Reason string // the person is told it
 }
 
-// Refuse ends a request that nothing was begun for. The person is to be told why, and
-// of the right to complain: a task says so.
+// Refuse ends a request that nothing was begun for, or that could not be carried out.
+// The person is to be told why, and of the right to complain: a task says so.
 func (d *Desk) Refuse(ctx context.Context, ws string, in RefuseInput) (*Request, error) {
 	reason, err := wordsFor("reason", in.Reason)
 	if err != nil {
 		return nil, err
 	}
 	return d.step(ctx, ws, in.Step, "refuse", func(r *Request, now time.Time) ([]store.Op, error) {
-		if r.Status == Refused {
+		switch {
+		case r.Status == Refused:
 			return nil, core.Errorf(core.Conflict, "REQUEST_STATUS", "the request was refused").At("id")
+		case r.Status != Received && r.statusOf(targetHere) != work.Failed:
+			return nil, core.Errorf(core.Conflict, "REQUEST_STATUS", "a request that is %s cannot be refused: its work has begun", r.Status).At("id")
+		}
+		forget, err := forgetting(ctx, d.o.Store, r)
+		if err != nil {
+			return nil, err
 		}
 		if err := r.to(Refused, now); err != nil {
 			return nil, err
@@ -250,7 +255,7 @@ func (d *Desk) Refuse(ctx context.Context, ws string, in RefuseInput) (*Request,
 			}
 		}
 		r.Tasks = append(r.Tasks, Task{Target: targetSubject + ": refusal", Status: work.Queued, At: &now})
-		return nil, nil
+		return forget, nil
 	})
 }
 
@@ -279,21 +284,31 @@ type TaskInput struct {
 // maxTasks is how many tasks a request has at most.
 const maxTasks = 100
 
-// SetTask adds a task to a request or changes it. The request's own task is not anybody's
-// to change.
+// SetTask adds a task to a request or changes it. What this server does by itself is not
+// anybody's to change, but for two things: work here that FAILED is begun again by
+// QUEUED, and a destination that has no end is given up by FAILED, with evidence.
 func (d *Desk) SetTask(ctx context.Context, ws string, in TaskInput) (*Request, error) {
 	target := strings.TrimSpace(in.Target)
 	switch {
-	case target == "" || len(target) > 200 || target == targetHere:
-		return nil, core.Errorf(core.Invalid, "TARGET", "a task is named in 1 to 200 bytes, and not %q", targetHere).At("target")
+	case target == "" || len(target) > 200 || target == targetFiles || target == targetHold:
+		return nil, core.Errorf(core.Invalid, "TARGET", "a task is named in 1 to 200 bytes, and not %q or %q", targetFiles, targetHold).At("target")
+	case target == targetHere && in.Status != work.Queued:
+		return nil, core.Errorf(core.Invalid, "TARGET", "the work of %q can only be begun again, by QUEUED", targetHere).At("target")
 	case !slices.Contains([]work.Status{work.Queued, work.Running, work.Succeeded, work.Failed, work.Cancelled}, in.Status):
 		return nil, core.Errorf(core.Invalid, "STATUS", "a task is QUEUED, RUNNING, SUCCEEDED, FAILED or CANCELLED").At("status")
 	case len(in.Evidence) > maxWords:
 		return nil, core.Errorf(core.Invalid, "EVIDENCE", "the evidence has at most %d bytes", maxWords).At("evidence")
 	}
-	return d.step(ctx, ws, in.Step, "task", func(r *Request, now time.Time) ([]store.Op, error) {
+	r, err := d.step(ctx, ws, in.Step, "task", func(r *Request, now time.Time) ([]store.Op, error) {
+		if target == targetHere {
+			if r.Status != InProgress || r.statusOf(targetHere) != work.Failed {
+				return nil, core.Errorf(core.Conflict, "TASKS", "only work that failed is begun again").At("target")
+			}
+			return d.begin(ctx, r, now)
+		}
 		i := slices.IndexFunc(r.Tasks, func(t Task) bool { return t.Target == target })
-		if i < 0 {
+		fresh := i < 0
+		if fresh {
 			if r.Status.Final() || len(r.Tasks) >= maxTasks {
 				return nil, core.Errorf(core.Conflict, "TASKS", "a request that is over gets no more tasks, and none has more than %d", maxTasks).At("target")
 			}
@@ -301,23 +316,50 @@ func (d *Desk) SetTask(ctx context.Context, ws string, in TaskInput) (*Request, 
 			i = len(r.Tasks) - 1
 		}
 		t := &r.Tasks[i]
-		if t.Ref != "" && !t.Status.Final() {
-			return nil, core.Errorf(core.Conflict, "TASK_RUNNING", "a destination is at work on it; wait for its word").At("target")
+		asked, err := d.asks(ctx, r, t)
+		if err != nil {
+			return nil, err
+		}
+		if asked && (fresh || in.Status != work.Failed || strings.TrimSpace(in.Evidence) == "") {
+			return nil, core.Errorf(core.Conflict, "TASK_RUNNING", "a destination is at work on it; wait for its word, or give it up: FAILED, with evidence").At("target")
 		}
 		t.Status, t.Evidence, t.At = in.Status, in.Evidence, &now
 		return nil, nil
 	})
+	if err == nil && target == targetHere {
+		d.o.Jobs.Wake()
+	}
+	return r, err
+}
+
+// asks reports whether this server asks a destination about the task, or will.
+func (d *Desk) asks(ctx context.Context, r *Request, t *Task) (bool, error) {
+	if t.Status.Final() {
+		return false, nil
+	}
+	if t.Ref != "" {
+		return true, nil
+	}
+	list, err := d.destinations(ctx, r.Workspace())
+	return slices.ContainsFunc(list, func(dest Destination) bool {
+		_, hears := dest.(Informed)
+		return dest.Name() == t.Target && (hears || r.Type == Erasure)
+	}), err
 }
 
 // Close completes a request by hand: when everything else was done and what is left was
-// looked at. All its tasks are over then.
+// looked at. All its tasks are over then. An erasure ends by itself, with its receipt;
+// one that FAILED is closed when what failed was seen to.
 func (d *Desk) Close(ctx context.Context, ws string, s Step, note string) (*Request, error) {
 	if len(note) > maxWords {
 		return nil, core.Errorf(core.Invalid, "NOTE", "a note has at most %d bytes", maxWords).At("note")
 	}
 	return d.step(ctx, ws, s, "close", func(r *Request, now time.Time) ([]store.Op, error) {
-		if r.Status.Final() {
+		switch {
+		case r.Status.Final() && r.Status != Failed:
 			return nil, core.Errorf(core.Conflict, "REQUEST_STATUS", "the request is %s", r.Status).At("id")
+		case r.Type == Erasure && r.Status != Failed:
+			return nil, core.Errorf(core.Conflict, "REQUEST_TYPE", "an erasure is not closed by hand: it ends with its receipt").At("id")
 		}
 		for _, t := range r.Tasks {
 			if !t.Status.Final() {

@@ -106,6 +106,7 @@ func newBureau(t *testing.T, start time.Time) *bureau {
 	destinations := func(context.Context, string) ([]Destination, error) { return b.dests, nil }
 	b.eraser = New(Options{
 		Store: db, Clock: clock, Keys: ring, Events: events, Profiles: b.people, Objects: objects, Segments: b.segments, Jobs: jobs, Runner: runner, Specs: bureauSpecs(),
+		Destinations: destinations,
 	})
 	b.Desk = NewDesk(DeskOptions{
 		Store: db, Clock: clock, Keys: ring, Committer: b.pipe, Events: events, Profiles: b.people, Segments: b.segments, Objects: objects,
@@ -225,7 +226,7 @@ func TestARequestGoesItsWay(t *testing.T) {
 	require.True(t, r.Overdue(dayOne.AddDate(0, 0, 90)))
 
 	march := time.Date(2026, 3, 15, 0, 0, 0, 0, time.UTC)
-	page, err := b.List(b.ctx, deskWS, RequestFilter{Status: Received, DueBefore: &march}, core.Window{Limit: 10})
+	page, err := b.List(b.ctx, deskWS, RequestFilter{Status: Received, DueBefore: march}, core.Window{Limit: 10})
 	require.NoError(t, err)
 	require.Empty(t, page.Items, "it is extended")
 
@@ -328,8 +329,27 @@ func TestARectificationCorrectsAndIsTold(t *testing.T) {
 	b.send(`{"type":"identify","userId":"ben","traits":{"email":"ben@example.com"}}`)
 	r = b.open(OpenInput{Type: Rectification, ProfileID: ana, Add: &event.Identifier{Namespace: "email", Value: "ben@example.com"}})
 	b.verify(r)
-	r = b.until(r, Failed)
+	failed := func() bool {
+		var err error
+		r, err = b.Get(b.ctx, deskWS, r.RequestID())
+		return err == nil && r.Tasks[0].Status == work.Failed
+	}
+	require.Eventually(t, failed, 10*time.Second, 5*time.Millisecond)
 	require.Equal(t, "IDENTIFIER_TAKEN", r.Tasks[0].Evidence)
+	require.Equal(t, InProgress, r.Status)
+	require.NotEmpty(t, r.Handling.Sealed, "what was said is needed to try again")
+	require.True(t, r.Overdue(r.DueAt.Add(time.Hour)))
+	first := r.Job
+	_, err = b.SetTask(b.ctx, deskWS, TaskInput{Step: Step{ID: r.RequestID()}, Target: targetHere, Status: work.Succeeded})
+	require.Equal(t, "TARGET", whyNot(err))
+	r, err = b.SetTask(b.ctx, deskWS, TaskInput{Step: Step{ID: r.RequestID()}, Target: targetHere, Status: work.Queued})
+	require.NoError(t, err)
+	require.NotEqual(t, first, r.Job, "a new job tries again")
+	require.Eventually(t, failed, 10*time.Second, 5*time.Millisecond)
+	r, err = b.Refuse(b.ctx, deskWS, RefuseInput{Step: Step{ID: r.RequestID()}, Reason: "the address is somebody else's"})
+	require.NoError(t, err)
+	require.Equal(t, Refused, r.Status)
+	require.Empty(t, r.Handling.Sealed)
 }
 
 func TestARestrictionRestrictsUntilItIsResumed(t *testing.T) {

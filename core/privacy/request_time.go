@@ -12,21 +12,18 @@ func monthsAfter(t time.Time, months int) time.Time {
 }
 
 // Deadline returns when the request is to be answered.
-func (r *Request) Deadline() time.Time {
-	if r.ExtendedTo != nil {
-		return *r.ExtendedTo
-	}
-	return r.DueAt
-}
+func (r *Request) Deadline() time.Time { return r.DueAt }
+
+// Open reports whether the person has no answer yet: what FAILED has none.
+func (r *Request) Open() bool { return r.Status != Completed && r.Status != Refused }
 
 // Overdue reports whether the request should have been answered.
-func (r *Request) Overdue(now time.Time) bool {
-	return !r.Status.Final() && now.After(r.Deadline())
-}
+func (r *Request) Overdue(now time.Time) bool { return r.Open() && now.After(r.DueAt) }
 
 // lawful are the transitions between statuses.
 var lawful = map[RequestStatus][]RequestStatus{
 	Received:             {InProgress, Refused, Failed},
-	InProgress:           {AwaitingDestinations, Completed, Failed},
+	InProgress:           {AwaitingDestinations, Completed, Refused, Failed},
 	AwaitingDestinations: {Completed, Failed},
+	Failed:               {Completed},
 }

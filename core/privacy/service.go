@@ -60,7 +60,8 @@ func New(o Options) *Service {
 	}
 	s := &Service{o: o}
 	o.Profiles.SetTombstones(s)
-	o.Jobs.Handle(EraseKind, work.JobHandlerFunc(s.runErase), 2)
+	o.Jobs.HandleLasting(EraseKind, work.JobHandlerFunc(s.runErase), 2)
+	o.Runner.Handle(taskWatch, work.Kind{Handler: work.HandlerFunc(s.watch), Attempts: -1})
 	o.Runner.Handle(finishKind, work.Kind{Handler: work.HandlerFunc(s.finish), Concurrency: 2, Attempts: -1})
 	return s
 }
@@ -107,13 +108,4 @@ func (s *Service) remembered(ctx context.Context, ws string, ids []event.Identif
 		of[i] = audit.Subject{Namespace: id.Namespace, Value: id.Value}
 	}
 	return s.o.Audit.Link(ctx, ws, of, parts)
-}
-
-// Request returns a request, or nil.
-func (s *Service) Request(ctx context.Context, ws, id string) (*Request, error) {
-	if err := s.allow(ctx); err != nil {
-		return nil, err
-	}
-	r, err := Requests.Get(ctx, s.o.Store, store.Key(ws, id))
-	return r, outward(err)
 }

@@ -69,6 +69,15 @@ func (s *Service) subjectOf(ctx context.Context, ws, request string) (*Subject, 
 	return &Subject{Workspace: ws, Request: request, Parts: p.Parts, Identifiers: p.Identifiers}, doc, nil
 }
 
+// forgetting returns the operations that delete what finds the person of a request.
+func forgetting(ctx context.Context, from store.Reader, r *Request) ([]store.Op, error) {
+	doc, err := subjects.Get(ctx, from, r.ID)
+	if doc == nil || err != nil {
+		return nil, err
+	}
+	return []store.Op{subjects.Delete(doc)}, nil
+}
+
 // values lists the values of the subject's identifiers.
 func (s *Subject) values() []string {
 	out := make([]string, 0, len(s.Identifiers))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -15,6 +16,13 @@ import (
 
 // sweepSlice is how many documents a slice of a sweep takes.
 const sweepSlice = 150
+
+// sliceBytes and sliceOps are how much a slice writes at most, where it writes anew what
+// it finds; one document is always taken.
+const (
+	sliceBytes = 2 << 20
+	sliceOps   = store.MaxOps / 2
+)
 
 // maxPasses bounds a sweep. A pass that finds something is followed by another, for
 // what a lane or another process was writing when the person was marked.
@@ -92,6 +100,10 @@ func (s *Service) sweep(ctx context.Context, run *work.JobRun, subject *Subject,
 			return nil
 		}
 	}
+	pos.Pass = 0 // the next attempt begins again
+	if err := run.Step(ctx, pos.Done, 0, pos); err != nil {
+		return err
+	}
 	return core.Errorf(core.Unavailable, "SWEEP", "data of the person keeps coming; something writes it without heeding the erasure")
 }
 
@@ -135,7 +147,7 @@ func (s *Service) swept(ctx context.Context, run *work.JobRun, request string, p
 			return err
 		}
 		if r == nil {
-			return core.Errorf(core.NotFound, "REQUEST", "the request is gone")
+			return work.Permanent(core.Errorf(core.NotFound, "REQUEST", "the request is gone"))
 		}
 		i := slices.IndexFunc(r.Tasks, func(t Task) bool { return t.Target == targetHere })
 		if r.Status.Final() || i >= 0 && r.Tasks[i].Status == work.Succeeded {
@@ -144,6 +156,9 @@ func (s *Service) swept(ctx context.Context, run *work.JobRun, request string, p
 		now := millis(s.o.Clock.Now())
 		r.Tasks[i].Status, r.Tasks[i].At = work.Succeeded, &now
 		r.Counts = pos.Counts
+		if err := s.due(ctx, r, now); err != nil {
+			return err
+		}
 		r.Status, r.Job = AwaitingDestinations, run.Job().ID[len(ws)+1:]
 		err = run.Step(ctx, pos.Done, pos.Done, pos, Requests.Replace(r),
 			work.Enqueue(work.Item{Kind: finishKind, Workspace: ws, Name: request, DueAt: now}))
@@ -154,6 +169,27 @@ func (s *Service) swept(ctx context.Context, run *work.JobRun, request string, p
 			return err
 		}
 	}
+}
+
+// due adds a task for all that is to be done before the receipt can be signed.
+func (s *Service) due(ctx context.Context, r *Request, now time.Time) error {
+	var targets []string
+	if _, ok := s.o.Store.(store.Scrubber); ok {
+		targets = append(targets, targetFiles)
+	}
+	list, err := s.destinationsOf(ctx, r.Workspace())
+	if err != nil {
+		return err
+	}
+	for _, d := range list {
+		targets = append(targets, d.Name())
+	}
+	for _, target := range targets {
+		if r.statusOf(target) == "" {
+			r.Tasks = append(r.Tasks, Task{Target: target, Status: work.Queued, At: &now})
+		}
+	}
+	return nil
 }
 
 // count returns how many documents of a person each collection holds.

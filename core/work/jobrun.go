@@ -23,7 +23,7 @@ const ProgressEvery = 250 * time.Millisecond
 // a slice at a time and calls run.Step after each; it returns what Step returns.
 // The actor of ctx is who started the job. An error that says that the input is
 // wrong (INVALID, NOT_FOUND, FORBIDDEN, CONSENT_REQUIRED or Permanent) fails the
-// job, any other after JobAttempts.
+// job, any other after JobAttempts. HandleLasting knows Permanent only.
 type JobHandler interface {
 	Run(ctx context.Context, run *JobRun) error
 }
@@ -188,7 +188,8 @@ func (w *jobWork) Handle(ctx context.Context, l *Lease) error {
 	}
 	// What failed or succeeded is written even when ctx has ended meanwhile.
 	wctx := context.WithoutCancel(ctx)
-	if l.Attempt() > JobAttempts {
+	lasting := w.jobs.lasting[j.Kind]
+	if l.Attempt() > JobAttempts && !lasting {
 		return run.end(wctx, func(j *Job) {
 			j.Error = failure(errAbandoned)
 			j.finish(Failed, ceil(w.jobs.clock.Now()))
@@ -203,7 +204,7 @@ func (w *jobWork) Handle(ctx context.Context, l *Lease) error {
 		})
 	case errors.Is(err, ErrLost), errors.Is(err, ErrStopping), ctx.Err() != nil:
 		return errors.Join(err, run.flush(wctx))
-	case final(err), l.Attempt() >= JobAttempts:
+	case isPermanent(err), !lasting && (final(err) || l.Attempt() >= JobAttempts):
 		return run.end(wctx, func(j *Job) {
 			j.Error = failure(err)
 			j.finish(Failed, ceil(w.jobs.clock.Now()))
@@ -223,12 +224,9 @@ func (w *jobWork) run(ctx context.Context, run *JobRun) (err error) {
 	return w.handler.Run(ctx, run)
 }
 
-// final reports whether no further attempt can mend err.
+// final reports whether err says that the input is wrong, which no attempt mends.
 func final(err error) bool {
 	var e *core.Error
-	if isPermanent(err) {
-		return true
-	}
 	if !errors.As(err, &e) {
 		return false
 	}

@@ -22,15 +22,16 @@ const jobClaim = "job"
 
 // Jobs starts, shows and cancels jobs. Authorization is its caller's.
 type Jobs struct {
-	store  Store
-	clock  core.Clock
-	runner *Runner
+	store   Store
+	clock   core.Clock
+	runner  *Runner
+	lasting map[string]bool // kinds
 }
 
 // NewJobs returns the service. Jobs are run by the runner of each process that
 // has one; a process whose runner does not run can still start jobs.
 func NewJobs(r *Runner) *Jobs {
-	return &Jobs{store: r.opt.Store, clock: r.opt.Clock, runner: r}
+	return &Jobs{store: r.opt.Store, clock: r.opt.Clock, runner: r, lasting: map[string]bool{}}
 }
 
 // Handle registers the handler of a job kind, with at most concurrency jobs of it
@@ -44,33 +45,32 @@ func (s *Jobs) Handle(kind string, h JobHandler, concurrency int) {
 	})
 }
 
+// HandleLasting registers the handler of a kind of jobs that must not stay half done.
+// Nobody can cancel one, and it is tried until it succeeds: only an error that is
+// Permanent fails it.
+func (s *Jobs) HandleLasting(kind string, h JobHandler, concurrency int) {
+	s.lasting[kind] = true
+	s.Handle(kind, h, concurrency)
+}
+
 // Start stores a job, queued, together with ops. The actor of ctx is who acts in
 // it. With an idempotency key a second Start of the kind returns the first one's
 // job (and writes none of ops); with another input it is CONFLICT, reason
 // IDEMPOTENCY_KEY_REUSED. Input encodes to a BSON document; nil for none.
 func (s *Jobs) Start(ctx context.Context, kind, workspace string, input any, idempotencyKey string, ops ...store.Op) (*Job, error) {
-	workspace = orSystem(workspace)
-	now := ceil(s.clock.Now())
-	j := &Job{
-		Meta: store.Meta{ID: store.Key(workspace, core.NewID(core.PrefixJob, now))},
-		Kind: kind, Status: Queued, By: actorOf(core.ActorFrom(ctx)), CreatedAt: now,
-	}
-	var err error
-	if j.Input, err = encode(input); err != nil {
+	return s.StartWith(ctx, kind, workspace, input, idempotencyKey, func(*Job) []store.Op { return ops })
+}
+
+// StartWith is Start with operations that need to know the job, such as a document
+// that names it.
+func (s *Jobs) StartWith(ctx context.Context, kind, workspace string, input any, idempotencyKey string, with func(*Job) []store.Op) (*Job, error) {
+	j, batch, err := s.Prepare(ctx, kind, workspace, input, idempotencyKey)
+	if err != nil {
 		return nil, err
 	}
-	batch := []store.Op{
-		JobDocs.Insert(j),
-		Enqueue(Item{Kind: jobTask + kind, Workspace: workspace, Name: j.JobID(), DueAt: now}),
-	}
-	var claim string
-	if idempotencyKey != "" {
-		claim = core.HashID("idem", kind, idempotencyKey)
-		batch = append(batch, store.Claim(workspace, jobClaim, claim, j.JobID()))
-	}
-	err = Commit(ctx, s.store, append(batch, ops...)...)
-	if claim != "" && errors.Is(err, store.ErrConflict) {
-		if earlier, eerr := s.earlier(ctx, workspace, claim, j.Input); eerr != nil || earlier != nil {
+	err = Commit(ctx, s.store, append(batch, with(j)...)...)
+	if idempotencyKey != "" && errors.Is(err, store.ErrConflict) {
+		if earlier, eerr := s.earlier(ctx, orSystem(workspace), claimOf(kind, idempotencyKey), j.Input); eerr != nil || earlier != nil {
 			return earlier, eerr
 		}
 	}
@@ -81,6 +81,35 @@ func (s *Jobs) Start(ctx context.Context, kind, workspace string, input any, ide
 	s.runner.Wake()
 	return j, nil
 }
+
+func claimOf(kind, idempotencyKey string) string { return core.HashID("idem", kind, idempotencyKey) }
+
+// Prepare returns a job that is not stored yet, with the operations that store and
+// queue it: put them into the batch of its cause, and Wake the runner after the commit.
+// The batch conflicts when the idempotency key was used before.
+func (s *Jobs) Prepare(ctx context.Context, kind, workspace string, input any, idempotencyKey string) (*Job, []store.Op, error) {
+	workspace = orSystem(workspace)
+	now := ceil(s.clock.Now())
+	j := &Job{
+		Meta: store.Meta{ID: store.Key(workspace, core.NewID(core.PrefixJob, now))},
+		Kind: kind, Status: Queued, By: actorOf(core.ActorFrom(ctx)), CreatedAt: now,
+	}
+	var err error
+	if j.Input, err = encode(input); err != nil {
+		return nil, nil, err
+	}
+	batch := []store.Op{
+		JobDocs.Insert(j),
+		Enqueue(Item{Kind: jobTask + kind, Workspace: workspace, Name: j.JobID(), DueAt: now}),
+	}
+	if idempotencyKey != "" {
+		batch = append(batch, store.Claim(workspace, jobClaim, claimOf(kind, idempotencyKey), j.JobID()))
+	}
+	return j, batch, nil
+}
+
+// Wake makes the runner of this process look for jobs now.
+func (s *Jobs) Wake() { s.runner.Wake() }
 
 // earlier returns the job that owns the claim, or nil when nobody does.
 func (s *Jobs) earlier(ctx context.Context, workspace, claim string, input bson.Raw) (*Job, error) {
@@ -146,7 +175,8 @@ func (s *Jobs) Count(ctx context.Context, workspace string, f Filter) (int64, er
 // Cancel ends a job. Once it returns, nothing more of the job is written: its task
 // goes in the same commit, and with it the fence. What it had done stays done.
 // Cancelling a cancelled job returns it; another finished one is CONFLICT, reason
-// JOB_FINISHED; an unknown one NOT_FOUND.
+// JOB_FINISHED; one of a lasting kind CONFLICT, reason NOT_CANCELLABLE; an unknown one
+// NOT_FOUND.
 func (s *Jobs) Cancel(ctx context.Context, workspace, id string) (*Job, error) {
 	for try := 0; ; try++ {
 		j, err := s.Get(ctx, workspace, id)
@@ -159,6 +189,8 @@ func (s *Jobs) Cancel(ctx context.Context, workspace, id string) (*Job, error) {
 			return j, nil
 		case j.Status.Final():
 			return nil, core.Errorf(core.Conflict, "JOB_FINISHED", "the job is %s already; only a queued or running job can be cancelled", j.Status).At("id")
+		case s.lasting[j.Kind]:
+			return nil, core.Errorf(core.Conflict, "NOT_CANCELLABLE", "a job of the kind %s is carried through once it has begun; it cannot be cancelled", j.Kind).At("id")
 		}
 		task, err := Find(ctx, s.store, workspace, jobTask+j.Kind, id)
 		if err != nil {

@@ -136,6 +136,47 @@ func TestJobFails(t *testing.T) {
 	require.Zero(t, left)
 }
 
+// A lasting job goes on until it succeeds, and nobody cancels it.
+func TestLastingJob(t *testing.T) {
+	ctx := context.Background()
+	s, c := open(t), core.NewVirtualClock(epoch)
+	var attempts atomic.Int64
+	r := work.New(work.Options{Store: s, Clock: c, Logger: silent})
+	jobs := work.NewJobs(r)
+	jobs.HandleLasting("erase", work.JobHandlerFunc(func(_ context.Context, run *work.JobRun) error {
+		switch n := attempts.Add(1); {
+		case n == 2:
+			panic("lost")
+		case n == 3:
+			return core.Errorf(core.Invalid, "X", "not even this ends it")
+		case n <= 2*work.JobAttempts:
+			return errors.New("not yet")
+		}
+		var in input
+		if err := run.Input(&in); err != nil {
+			return err
+		}
+		return run.Step(ctx, 1, 1, nil, happened("erased"))
+	}), 0)
+	j, err := jobs.Start(ctx, "erase", ws, input{"x"}, "")
+	require.NoError(t, err)
+	_, err = jobs.Cancel(ctx, ws, j.JobID())
+	require.Equal(t, "NOT_CANCELLABLE", core.AsError(err).Reason)
+	require.Equal(t, core.Conflict, core.CodeOf(err))
+	run(t, r)
+	advance(t, c, time.Minute, "succeeded", func() bool {
+		j, err := jobs.Get(ctx, ws, j.JobID())
+		require.NoError(t, err)
+		return j.Status == work.Succeeded
+	})
+	require.EqualValues(t, 2*work.JobAttempts+1, attempts.Load())
+	require.EqualValues(t, 1, times(t, s, "erased"))
+
+	nothing, err := jobs.Start(ctx, "erase", ws, nil, "")
+	require.NoError(t, err)
+	require.Equal(t, "JOB_INPUT", jobIs(t, jobs, nothing.JobID(), work.Failed).Error.Reason, "what is Permanent ends it")
+}
+
 // A job whose processes die without getting ahead fails.
 func TestJobAbandoned(t *testing.T) {
 	ctx := context.Background()

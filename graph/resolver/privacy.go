@@ -42,7 +42,7 @@ func (r query) PrivacyRequest(ctx context.Context, id string) (*privacy.Request,
 	if core.IDPrefix(id) != core.PrefixPrivacy || !access.Can(ctx, access.Govern) {
 		return nil, nil
 	}
-	return r.Privacy.Request(ctx, workspace(ctx), id)
+	return r.Desk.Get(ctx, workspace(ctx), id)
 }
 
 // legalHold returns a hold for Query.node.
@@ -59,12 +59,12 @@ func (r query) PrivacyRequests(ctx context.Context, status *privacy.RequestStatu
 	if err != nil {
 		return nil, err
 	}
-	ws, f := workspace(ctx), privacy.Filter{Status: value(status), DueBefore: value(dueBefore)}
-	page, err := r.Privacy.ListRequests(ctx, ws, f, w)
+	ws, f := workspace(ctx), privacy.RequestFilter{Status: value(status), DueBefore: value(dueBefore)}
+	page, err := r.Desk.List(ctx, ws, f, w)
 	if err != nil {
 		return nil, err
 	}
-	return view.NewConnection(page, func(ctx context.Context) (int64, error) { return r.Privacy.CountRequests(ctx, ws, f) }), nil
+	return view.NewConnection(page, func(ctx context.Context) (int64, error) { return r.Desk.Count(ctx, ws, f) }), nil
 }
 
 // LegalHolds answers Query.legalHolds.
