@@ -96,3 +96,9 @@ type Decider interface {
 	// View returns the present view. An error denies everything.
 	View(ctx context.Context) (*View, error)
 }
+
+// Whose is a person whom something leads to, and whether an actor may see them.
+type Whose struct {
+	Profile string // its id; "" where the name is nobody's
+	Seen    bool
+}

@@ -34,7 +34,8 @@ func (s *Service) Find(ctx context.Context, ws, typeKey string, where *condition
 }
 
 // Page is Find without the count. A condition on a field that the actor may not read in
-// clear is FORBIDDEN, reason PROTECTED_FIELD. Cursors stay good whatever the condition.
+// clear is FORBIDDEN, reason PROTECTED_FIELD. Records all of whose people are hidden from
+// the actor are left out. Cursors stay good whatever the condition.
 func (s *Service) Page(ctx context.Context, ws, typeKey string, where *condition.Node, w core.Window) (store.Page[Record], error) {
 	var page store.Page[Record]
 	q, err := s.query(ctx, ws, typeKey, where)
@@ -46,6 +47,9 @@ func (s *Service) Page(ctx context.Context, ws, typeKey string, where *condition
 		start = w.Before
 	}
 	walk, err := s.choose(ctx, q, w)
+	if err == nil {
+		err = s.hide(ctx, ws, walk)
+	}
 	if err != nil {
 		return page, outward(err)
 	}
@@ -57,6 +61,9 @@ func (s *Service) Page(ctx context.Context, ws, typeKey string, where *condition
 		page.Items, page.Cursors = append(page.Items, r), append(page.Cursors, cursor)
 		return true
 	})
+	if err == nil {
+		err = s.Show(ctx, ws, slices.Clone(page.Items)...) // which tells the audit
+	}
 	if err != nil {
 		return store.Page[Record]{}, outward(err)
 	}
@@ -78,6 +85,9 @@ func (s *Service) Count(ctx context.Context, ws, typeKey string, where *conditio
 		return Count{}, err
 	}
 	walk, err := s.choose(ctx, q, core.Window{Limit: walkPage})
+	if err == nil {
+		err = s.hide(ctx, ws, walk)
+	}
 	if err != nil {
 		return Count{}, outward(err)
 	}
@@ -89,6 +99,19 @@ func (s *Service) Count(ctx context.Context, ws, typeKey string, where *conditio
 	})
 	n.Exact = !walk.bounded
 	return n, outward(err)
+}
+
+// hide makes a walk pass over the records that the actor of ctx may not see.
+func (s *Service) hide(ctx context.Context, ws string, w *walk) error {
+	g, err := s.gate(ctx, ws)
+	if err != nil || g.Open() {
+		return err
+	}
+	everyone, err := g.Everyone(ctx)
+	if err == nil && !everyone {
+		w.gate = g
+	}
+	return err
 }
 
 func (s *Service) query(ctx context.Context, ws, typeKey string, where *condition.Node) (*query, error) {

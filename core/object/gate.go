@@ -9,6 +9,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/condition"
+	"github.com/headwater-cdp/headwater/core/event"
 )
 
 // Gate tells what the actor of a call may read. *profile.Gate, which stands on a higher
@@ -23,6 +24,14 @@ type Gate interface {
 	MaskValue(d core.Decision, kind string, v bson.RawValue) bson.RawValue
 	// MaskText is MaskValue for text; "" where nothing may be shown.
 	MaskText(d core.Decision, kind, s string) string
+	// Everyone reports whether there is nobody who may not be seen.
+	Everyone(ctx context.Context) (bool, error)
+	// Whose returns of people, each named by an identifier (in ProfileNamespace by a
+	// profile's id), who they are and whether they may be seen, in their order.
+	Whose(ctx context.Context, ids []event.Identifier) ([]core.Whose, error)
+	// Note tells the audit that people were shown, by their profile ids. After an error
+	// they must not be.
+	Note(ctx context.Context, resource string, ids ...string) error
 }
 
 // Gates returns what the actor of ctx may read of a workspace now.
@@ -58,6 +67,18 @@ func (closed) MaskText(d core.Decision, _, s string) string {
 	}
 	return ""
 }
+
+func (c closed) Everyone(context.Context) (bool, error) { return c.open, nil }
+
+func (c closed) Whose(_ context.Context, ids []event.Identifier) ([]core.Whose, error) {
+	out := make([]core.Whose, len(ids))
+	for i := range out {
+		out[i].Seen = c.open
+	}
+	return out, nil
+}
+
+func (closed) Note(context.Context, string, ...string) error { return nil }
 
 func (s *Service) gate(ctx context.Context, ws string) (Gate, error) {
 	if s.o.Gate != nil {

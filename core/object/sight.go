@@ -1,6 +1,7 @@
 package object
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -90,12 +91,12 @@ func (s Sight) ExternalID(r *Record) string {
 	return s.gate.MaskText(s.gate.Category(core.IdentifierID), externalKind+r.Type, r.ExternalID)
 }
 
-// Links are the record's links, with the names of people and records as far as they may
-// be seen: Value is "" where they may not.
-func (s Sight) Links(t *Type, r *Record) []Link {
-	links := r.LinksOf()
-	if s.gate.Open() {
-		return links
+// Links are the record's links but those to people who may not be seen, with the names of
+// people and records as far as they may be: Value is "" where they may not.
+func (s Sight) Links(ctx context.Context, t *Type, r *Record) ([]Link, error) {
+	links, err := s.visible(ctx, r)
+	if err != nil || s.gate.Open() {
+		return links, err
 	}
 	for i := range links {
 		l := &links[i]
@@ -115,7 +116,7 @@ func (s Sight) Links(t *Type, r *Record) []Link {
 	slices.SortStableFunc(links, func(a, b Link) int {
 		return strings.Compare(a.Relation+"\x00"+a.Namespace+"\x00"+a.Value, b.Relation+"\x00"+b.Namespace+"\x00"+b.Value)
 	})
-	return links
+	return links, nil
 }
 
 // namespaceCategory is the category of the identifiers of a namespace, as people's.

@@ -18,7 +18,9 @@ type walk struct {
 	q       *query
 	w       core.Window
 	streams []*stream
+	gate    Gate // hides records of people who may not be seen; nil: there are none
 	bound   int  // of records looked at; 0: none
+	dropped int  // of those looked at, hidden ones
 	bounded bool // it ended at the bound
 	stopped bool // it ended at the other end of the window
 }
@@ -41,11 +43,22 @@ func (w *walk) stream(where []store.Cond) *stream {
 	return st
 }
 
-// fill reads on when nothing is held.
+// fill reads on while nothing is held.
 func (st *stream) fill(ctx context.Context) error {
-	if len(st.held) > 0 || st.done {
-		return nil
+	for len(st.held) == 0 && !st.done {
+		if err := st.read(ctx); err != nil {
+			return err
+		}
+		n, err := st.drop(ctx)
+		if err != nil {
+			return err
+		}
+		st.walk.dropped += n
 	}
+	return nil
+}
+
+func (st *stream) read(ctx context.Context) error {
 	w := core.Window{Limit: walkPage, Backward: st.walk.w.Backward, After: st.cursor, Before: st.walk.w.Before}
 	if w.Backward {
 		w.After, w.Before = st.walk.w.After, st.cursor
@@ -129,7 +142,7 @@ func (w *walk) run(ctx context.Context, f func(r *Record, cursor string) bool) e
 		if err != nil || r == nil {
 			return err
 		}
-		if w.bound > 0 && seen >= w.bound {
+		if w.bound > 0 && seen+w.dropped >= w.bound {
 			w.bounded = true
 			return nil
 		}

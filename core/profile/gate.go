@@ -63,8 +63,10 @@ type Gate struct {
 	foreign  map[string]bool // sources whose data may not be used for the purpose
 	pseudo   func(kind, value string) string
 
-	mu     sync.Mutex
-	owners map[string]map[string]core.Category
+	mu       sync.Mutex
+	owners   map[string]map[string]core.Category
+	everyone *bool                           // what Everyone found
+	whose    map[event.Identifier]core.Whose // what Whose found
 }
 
 // Gate returns what the actor of ctx may see of a workspace's people now. A part of

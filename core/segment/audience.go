@@ -8,6 +8,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/work"
 )
 
 // audience says of whom an answer may speak. The zero value is everybody, for a part of the
@@ -98,6 +99,68 @@ func (r *audience) admitsIDs(ctx context.Context, ids []string) ([]bool, error) 
 
 // peopleChunk is how many people are read at once to ask whether they are admitted.
 const peopleChunk = 500
+
+// hiddenMembers counts the members of a segment who are not admitted, where nothing but a
+// restriction of processing hides anybody.
+func (r *audience) hiddenMembers(ctx context.Context, segmentID string) (int64, error) {
+	keys := make([]string, 0, len(r.but))
+	for id := range r.but {
+		keys = append(keys, membershipKey(r.ws, segmentID, id))
+	}
+	var n int64
+	for chunk := range slices.Chunk(keys, peopleChunk) {
+		found, err := r.s.db.Get(ctx, Memberships.Spec, chunk)
+		if err != nil {
+			return 0, err
+		}
+		for _, raw := range found {
+			if raw != nil {
+				n++
+			}
+		}
+	}
+	return n, nil
+}
+
+// Tells reports whether the actor of ctx may know what came of a job: the result of one
+// about a segment counts members, whoever they are, and a list that is copied counts them
+// as it goes. The results of uploads count lines, and jobs of other kinds are not judged.
+func (s *Service) Tells(ctx context.Context, ws string, j *work.Job) (bool, error) {
+	var id string
+	switch j.Kind {
+	case BackfillKind:
+		var in BackfillInput
+		if err := j.DecodeInput(&in); err != nil {
+			return false, fail(err)
+		}
+		id = in.Segment
+	case JobSnapshot:
+		var in snapshotInput
+		if err := j.DecodeInput(&in); err != nil {
+			return false, fail(err)
+		}
+		id = in.List
+	case RebuildKind:
+	default:
+		return true, nil
+	}
+	by, err := s.look(ctx, ws)
+	if err != nil {
+		return false, err
+	}
+	whose, err := by.audience()
+	if err != nil || !whose.everybody() {
+		return false, fail(err)
+	}
+	if by.all() {
+		return true, nil
+	}
+	seg, err := s.Get(ctx, ws, id)
+	if err != nil || seg == nil {
+		return false, fail(err)
+	}
+	return by.readable(seg) == nil, nil
+}
 
 // keep puts nil in the place of what is about people who are not admitted.
 func keep[T any](ctx context.Context, r *audience, list []*T, whom func(*T) string) error {

@@ -145,7 +145,16 @@ func (o *office) rowsCompare(ctx context.Context, t *testing.T, ids []string, se
 	require.Equal(t, n, count)
 	size, err := o.Size(ctx, o.ws, seg)
 	require.NoError(t, err)
-	require.Equal(t, int64(len(ids)), size.Value, "the size is the segment's, whoever asks")
+	require.Equal(t, exactly(n), size, "who is hidden is not in the size")
+	by, err := o.look(ctx, o.ws)
+	require.NoError(t, err)
+	whose, err := by.audience()
+	require.NoError(t, err)
+	if !whose.everybody() {
+		size, err = o.sizeFor(ctx, by, whose, seg, exactly(int64(len(ids))), 0)
+		require.NoError(t, err)
+		require.Equal(t, n, size.Value, "nor where it is large")
+	}
 
 	over, err := o.Overlap(ctx, o.ws, []string{seg.SegmentID(), other.SegmentID()})
 	require.NoError(t, err)

@@ -146,10 +146,15 @@ func (s *Service) Tags(ctx context.Context, ws string) ([]string, error) {
 	return slices.Compact(out), nil
 }
 
-// Size returns how many members a segment has, from its counter, whether each of them
-// may be seen or not: exact when it is live or archived. While it is built it is what
-// was found so far, without bounds: Low and High are 0. The error is FORBIDDEN, reason
-// PROTECTED_SEGMENT, for whoever may not read what the segment rests on.
+// maxWalked is up to how many members Size counts who of them may be seen; beyond that it
+// estimates.
+const maxWalked = 20_000
+
+// Size returns how many members of a segment may be seen: from its counter where everybody
+// may, exact when it is live or archived. While it is built it is what was found so far,
+// without bounds: Low and High are 0. Where each must be asked, a large one is estimated.
+// The error is FORBIDDEN, reason PROTECTED_SEGMENT, for whoever may not read what the
+// segment rests on, and of a large archived one for whoever may not see everybody.
 func (s *Service) Size(ctx context.Context, ws string, seg *Segment) (Count, error) {
 	by, err := s.look(ctx, ws)
 	if err != nil {
@@ -158,8 +163,53 @@ func (s *Service) Size(ctx context.Context, ws string, seg *Segment) (Count, err
 	if err := by.readable(seg); err != nil {
 		return Count{}, err
 	}
+	whose, err := by.audience()
+	if err != nil {
+		return Count{}, fail(err)
+	}
 	n, err := s.size(ctx, ws, seg)
+	if err == nil && !whose.everybody() {
+		n, err = s.sizeFor(ctx, by, whose, seg, n, maxWalked)
+	}
 	return n, fail(err)
+}
+
+// sizeFor is Size for an actor who may not see everybody. n is the whole size; up to most
+// members are counted one by one.
+func (s *Service) sizeFor(ctx context.Context, by *sight, whose *audience, seg *Segment, n Count, most int64) (Count, error) {
+	switch {
+	case !whose.each:
+		hidden, err := whose.hiddenMembers(ctx, seg.SegmentID())
+		n.Value = max(0, n.Value-hidden)
+		if seg.Status != Building {
+			n = exactly(n.Value)
+		}
+		return n, err
+	case n.Value <= most:
+		counts, err := s.regions(ctx, by.ws, []string{seg.SegmentID()}, whose)
+		if err != nil {
+			return Count{}, err
+		}
+		if n.Value = counts[1]; seg.Status != Building {
+			n = exactly(n.Value)
+		}
+		return n, nil
+	case seg.Status == Archived:
+		return Count{}, core.Errorf(core.Forbidden, "PROTECTED_SEGMENT", "how many members of an archived segment this key may see is not counted; read its members")
+	}
+	draft := &Segment{}
+	member, err := condition.Parse(map[string]any{"segment": map[string]any{"id": seg.SegmentID()}})
+	if err != nil {
+		return Count{}, err
+	}
+	if err := faultsAt(define(draft, member)); err != nil {
+		return Count{}, err
+	}
+	p, err := s.previewDraft(ctx, by, draft, false)
+	if err != nil {
+		return Count{}, err
+	}
+	return p.Count, nil
 }
 
 func (s *Service) size(ctx context.Context, ws string, seg *Segment) (Count, error) {

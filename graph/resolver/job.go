@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/work"
 	"github.com/headwater-cdp/headwater/graph/gen"
 	"github.com/headwater-cdp/headwater/graph/scalar"
@@ -15,7 +16,25 @@ func (r query) Job(ctx context.Context, id string) (*work.Job, error) {
 	if core.IDPrefix(id) != core.PrefixJob {
 		return nil, nil
 	}
-	return r.Resolver.Jobs.Get(ctx, workspace(ctx), id)
+	j, err := r.Resolver.Jobs.Get(ctx, workspace(ctx), id)
+	return r.toldJob(ctx, j, err)
+}
+
+// toldJob reads a job as far as the caller may know what came of it.
+func (r *Resolver) toldJob(ctx context.Context, j *work.Job, err error) (*work.Job, error) {
+	if j == nil || err != nil {
+		return nil, err
+	}
+	tells, err := r.Segments.Tells(ctx, workspace(ctx), j)
+	if tells || err != nil {
+		return j, err
+	}
+	own := *j
+	own.Result = nil
+	if own.Kind == segment.JobSnapshot {
+		own.Done, own.Total = 0, 0 // of members
+	}
+	return &own, nil
 }
 
 // Jobs answers Query.jobs.
@@ -25,17 +44,23 @@ func (r query) Jobs(ctx context.Context, kind *string, status *work.Status, firs
 	if err != nil {
 		return nil, err
 	}
+	for i, j := range page.Items {
+		if page.Items[i], err = r.toldJob(ctx, j, nil); err != nil {
+			return nil, err
+		}
+	}
 	return view.NewConnection(page, func(ctx context.Context) (int64, error) { return r.Resolver.Jobs.Count(ctx, ws, f) }), nil
 }
 
 // CancelJob answers Mutation.cancelJob.
 func (r mutation) CancelJob(ctx context.Context, in gen.CancelJobInput) (*gen.CancelJobPayload, error) {
 	j, err := r.Jobs.Cancel(ctx, workspace(ctx), in.ID)
-	out := &gen.CancelJobPayload{Job: j}
+	out := &gen.CancelJobPayload{}
 	if out.UserErrors, err = problems(err); err != nil {
 		return nil, err
 	}
-	return out, nil
+	out.Job, err = r.toldJob(ctx, j, nil)
+	return out, err
 }
 
 // Total answers Job.total.

@@ -23,6 +23,9 @@ func (r query) Node(ctx context.Context, id string) (view.Node, error) {
 		if err == nil && e != nil {
 			err = r.asksConsent(ctx, ws, e.Part)
 		}
+		if code := core.CodeOf(err); code == core.NotFound || code == core.Forbidden {
+			return nil, nil // as of an entry that is not there
+		}
 		return node(e, err)
 	case core.PrefixSuppression:
 		if !access.Can(ctx, access.Consent) {
@@ -64,7 +67,7 @@ func (r query) Node(ctx context.Context, id string) (view.Node, error) {
 		if err != nil || found[0] == nil || found[0].Deleted() {
 			return nil, err
 		}
-		return found[0], nil
+		return node(r.shown(ctx, found[0]))
 	case core.PrefixKey:
 		if !access.Can(ctx, access.Manage) {
 			return nil, nil

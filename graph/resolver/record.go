@@ -24,7 +24,17 @@ func (r query) Object(ctx context.Context, typeKey, externalID string, evenDelet
 	if err != nil || rec == nil || rec.Deleted() && !value(evenDeleted) {
 		return nil, err
 	}
-	return rec, nil
+	return r.shown(ctx, rec)
+}
+
+// shown returns a record as far as it may be seen at all: nil where all of its people are
+// hidden.
+func (r *Resolver) shown(ctx context.Context, rec *object.Record) (*object.Record, error) {
+	list := []*object.Record{rec}
+	if err := r.Objects.Show(ctx, workspace(ctx), list...); err != nil {
+		return nil, err
+	}
+	return list[0], nil
 }
 
 // Objects answers Query.objects.
@@ -62,9 +72,16 @@ func (r mutation) UpsertObjects(ctx context.Context, in gen.UpsertObjectsInput) 
 	if errs, err := problems(noType(err)); err != nil || errs != nil {
 		return &gen.UpsertObjectsPayload{UserErrors: errs}, err
 	}
+	shown := make([]*object.Record, len(results))
+	for i, res := range results {
+		shown[i] = res.Record
+	}
+	if err := r.Objects.Show(ctx, workspace(ctx), shown...); err != nil {
+		return nil, err
+	}
 	out := &gen.UpsertObjectsPayload{Results: make([]*gen.RecordResult, len(results))}
 	for i, res := range results {
-		one := &gen.RecordResult{ExternalID: res.ExternalID, Outcome: res.Outcome, Record: res.Record}
+		one := &gen.RecordResult{ExternalID: res.ExternalID, Outcome: res.Outcome, Record: shown[i]}
 		if res.Err != nil {
 			one.Error = res.Err.At("input", "records", strconv.Itoa(i))
 		}
@@ -108,7 +125,8 @@ func (r mutation) UpsertObject(ctx context.Context, in gen.UpsertObjectInput) (*
 	if errs, err := problems(err); err != nil || errs != nil {
 		return &gen.UpsertObjectPayload{UserErrors: errs}, err
 	}
-	return &gen.UpsertObjectPayload{Record: res.Record, Outcome: &res.Outcome}, nil
+	rec, err := r.shown(ctx, res.Record)
+	return &gen.UpsertObjectPayload{Record: rec, Outcome: &res.Outcome}, err
 }
 
 // one returns the only result, or what was wrong with the item.
@@ -137,21 +155,23 @@ func noType(err error) error {
 // DeleteObject answers Mutation.deleteObject.
 func (r mutation) DeleteObject(ctx context.Context, in gen.DeleteObjectInput) (*gen.DeleteObjectPayload, error) {
 	res, err := one(r.Objects.Delete(ctx, workspace(ctx), in.Type, []string{in.ExternalID}))
-	out := &gen.DeleteObjectPayload{Record: res.Record}
+	out := &gen.DeleteObjectPayload{}
 	if out.UserErrors, err = problems(err); err != nil {
 		return nil, err
 	}
-	return out, nil
+	out.Record, err = r.shown(ctx, res.Record)
+	return out, err
 }
 
 // RestoreObject answers Mutation.restoreObject.
 func (r mutation) RestoreObject(ctx context.Context, in gen.RestoreObjectInput) (*gen.RestoreObjectPayload, error) {
 	res, err := one(r.Objects.Restore(ctx, workspace(ctx), in.Type, []string{in.ExternalID}))
-	out := &gen.RestoreObjectPayload{Record: res.Record}
+	out := &gen.RestoreObjectPayload{}
 	if out.UserErrors, err = problems(err); err != nil {
 		return nil, err
 	}
-	return out, nil
+	out.Record, err = r.shown(ctx, res.Record)
+	return out, err
 }
 
 // ImportObjects answers Mutation.importObjects.
@@ -254,7 +274,11 @@ func (r recordFields) Links(ctx context.Context, rec *object.Record) ([]*gen.Rec
 	if err != nil || t == nil {
 		return out, err
 	}
-	for _, l := range see.Links(t, rec) {
+	list, err := see.Links(ctx, t, rec)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range list {
 		link := &gen.RecordLink{Relation: l.Relation}
 		switch l.Namespace {
 		case "":
@@ -285,7 +309,11 @@ func (r recordFields) Related(ctx context.Context, rec *object.Record, relation 
 	if err := see.Follows(t, relation); err != nil {
 		return nil, err
 	}
-	return r.Objects.LinkedTo(ctx, workspace(ctx), rec, relation)
+	list, err := r.Objects.LinkedTo(ctx, workspace(ctx), rec, relation)
+	if err == nil {
+		err = r.Objects.Show(ctx, workspace(ctx), list...)
+	}
+	return slices.DeleteFunc(list, func(rec *object.Record) bool { return rec == nil }), err
 }
 
 // Objects answers Profile.objects.

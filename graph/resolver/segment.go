@@ -204,7 +204,8 @@ func (r *Resolver) job(ctx context.Context, id string) (*work.Job, error) {
 	if id == "" {
 		return nil, nil
 	}
-	return r.Jobs.Get(ctx, workspace(ctx), id)
+	j, err := r.Jobs.Get(ctx, workspace(ctx), id)
+	return r.toldJob(ctx, j, err)
 }
 
 // Versions answers Segment.versions.

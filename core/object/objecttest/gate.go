@@ -6,6 +6,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/object"
 )
 
@@ -52,3 +53,18 @@ func (g Gate) MaskText(d core.Decision, kind, s string) string {
 	}
 	return ""
 }
+
+// Everyone implements object.Gate.
+func (g Gate) Everyone(context.Context) (bool, error) { return true, nil }
+
+// Whose implements object.Gate: nobody is known, and nobody hidden.
+func (g Gate) Whose(_ context.Context, ids []event.Identifier) ([]core.Whose, error) {
+	out := make([]core.Whose, len(ids))
+	for i := range out {
+		out[i].Seen = true
+	}
+	return out, nil
+}
+
+// Note implements object.Gate.
+func (g Gate) Note(context.Context, string, ...string) error { return nil }
