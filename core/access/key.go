@@ -70,6 +70,8 @@ type NewKey struct {
 	// IdempotencyKey makes a second call a CONFLICT (reason KEY_EXISTS): a secret
 	// is shown once only.
 	IdempotencyKey string
+	// Also is committed with the key, or not at all.
+	Also []store.Op
 }
 
 // Issued is a new key with its secret, which cannot be had again.

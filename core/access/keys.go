@@ -38,7 +38,7 @@ func (s *Service) CreateKey(ctx context.Context, k NewKey) (*Issued, error) {
 		return nil, err
 	}
 	made := k.issue(now, a.ID)
-	ops := []store.Op{Keys.Insert(made.Key), Workspaces.Check(w)}
+	ops := append([]store.Op{Keys.Insert(made.Key), Workspaces.Check(w)}, k.Also...)
 	if k.IdempotencyKey != "" {
 		ops = append(ops, store.Claim(ws, "key", core.HashID("idem", k.IdempotencyKey), made.Key.KeyID))
 	}
@@ -49,7 +49,7 @@ func (s *Service) CreateKey(ctx context.Context, k NewKey) (*Issued, error) {
 	switch {
 	case conflictIn(err, store.Claims.Spec):
 		return nil, core.Errorf(core.Conflict, "KEY_EXISTS", "a key was made with this idempotency key; its secret was shown then and cannot be shown again").At("idempotencyKey")
-	case conflictIn(err, Workspaces.Spec):
+	case conflict(err) && len(k.Also) > 0 || conflictIn(err, Workspaces.Spec):
 		return nil, core.Errorf(core.Conflict, "WORKSPACE_CHANGED", "the workspace changed at the same moment; try again")
 	case err != nil:
 		return nil, err

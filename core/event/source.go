@@ -262,6 +262,35 @@ func (s *Service) UpdateSource(ctx context.Context, ws string, u SourceUpdate) (
 	return src, nil
 }
 
+// Collecting returns what to commit together with a key that collects for some purposes,
+// and what to call after it: a source whose data may be used for everything is limited to
+// them, since its data does not say by which key it came. One that is limited already
+// must be so to purposes of the key: else the error is INVALID, reason SOURCE_PURPOSES. A source that is not there is left to whoever makes the key.
+func (s *Service) Collecting(ctx context.Context, ws, id string, purposes []string) ([]store.Op, func(), error) {
+	none := func() {}
+	if id == "" || len(purposes) == 0 {
+		return nil, none, nil
+	}
+	src, err := Sources.Get(ctx, s.db, store.Key(ws, id))
+	if src == nil || err != nil {
+		return nil, none, outward(err)
+	}
+	if len(src.Purposes) > 0 {
+		for _, p := range src.Purposes {
+			if !slices.Contains(purposes, p) {
+				return nil, none, invalid("SOURCE_PURPOSES", "the source's data may be used for %s too: limit the source first, or give the key a source of its own", p).At("purposes")
+			}
+		}
+		return nil, none, nil
+	}
+	checked, err := newSource(ws, id, SourceInput{Name: src.Name, Kind: src.Kind, Priority: src.Priority, Purposes: purposes}, src.CreatedAt)
+	if err != nil {
+		return nil, none, err
+	}
+	src.Purposes = checked.Purposes
+	return []store.Op{Sources.Replace(src)}, func() { s.sources.drop(ws) }, nil
+}
+
 func (s *Service) sourcesOf(ctx context.Context, ws string) (map[string]*Source, error) {
 	return s.sources.get(ws, s.clock.Now(), func(map[string]*Source) (map[string]*Source, error) {
 		list, err := Sources.Find(ctx, s.db, store.Query{Workspace: ws}, 0)

@@ -2,6 +2,7 @@ package profile
 
 import (
 	"context"
+	"slices"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/store"
@@ -25,4 +26,22 @@ func (g *Gate) Note(ctx context.Context, resource string, ids ...string) error {
 // those that may not be seen.
 func VisiblePage[T any](w core.Window, read func(core.Window) (store.Page[T], error), keep func([]*T) error) (Listed[T], error) {
 	return visiblePage(w, read, keep)
+}
+
+// Limited reports whether there are sources whose data may not be used for the purpose.
+func (g *Gate) Limited() bool { return len(g.foreign) > 0 }
+
+// Foreign reports whether a source did not collect for the purpose, so that its data may
+// neither be shown nor asked about.
+func (g *Gate) Foreign(source string) bool { return g.foreign[source] }
+
+// Collected returns the person without the registers of sources that did not collect for the
+// purpose; nothing is masked, and nobody told.
+func (g *Gate) Collected(p *Profile) *Profile {
+	if p == nil || !slices.ContainsFunc(p.Traits, func(t Trait) bool { return g.foreign[t.Source] }) {
+		return p
+	}
+	c := *p
+	c.Traits = slices.DeleteFunc(slices.Clone(p.Traits), func(t Trait) bool { return g.foreign[t.Source] })
+	return &c
 }

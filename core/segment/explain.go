@@ -93,7 +93,7 @@ func (s *Service) explain(ctx context.Context, by *sight, seg *Segment, profileI
 		out.Member, out.Root = out.Stored, explainList(seg, out)
 		return out, nil
 	}
-	q, err := s.ask(ctx, ws, seg)
+	q, err := s.ask(ctx, by, seg)
 	if err != nil {
 		return nil, err
 	}

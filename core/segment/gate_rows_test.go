@@ -222,3 +222,10 @@ func BenchmarkSight(b *testing.B) {
 		})
 	}
 }
+
+// whole is the sight of a part of the system.
+func (o *office) whole() *sight {
+	by, err := o.look(o.ctx, o.ws)
+	require.NoError(o.t, err)
+	return by
+}

@@ -97,7 +97,7 @@ func (s *Service) wonder(ctx context.Context, by *sight, in PeopleInput) (*quest
 	if err := faultsAt(faults); err != nil {
 		return nil, err
 	}
-	return s.ask(ctx, by.ws, seg)
+	return s.ask(ctx, by, seg)
 }
 
 // checkWhere is vocabulary.check for a condition that is not saved. What is wrong by

@@ -98,7 +98,7 @@ const (
 // too long to count is estimated, unless the caller insists.
 func (s *Service) previewDraft(ctx context.Context, by *sight, seg *Segment, exact bool) (*Preview, error) {
 	ws := by.ws
-	q, err := s.ask(ctx, ws, seg)
+	q, err := s.ask(ctx, by, seg)
 	if err != nil {
 		return nil, err
 	}

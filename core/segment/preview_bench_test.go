@@ -114,7 +114,7 @@ func BenchmarkPreview(b *testing.B) {
 					require.NoError(b, err)
 					continue
 				}
-				q, err := o.ask(o.ctx, o.ws, &Segment{Where: c.where, WhereVersion: condition.Version})
+				q, err := o.ask(o.ctx, o.whole(), &Segment{Where: c.where, WhereVersion: condition.Version})
 				require.NoError(b, err)
 				people, err := population(o.ctx, o.db, o.ws)
 				require.NoError(b, err)

@@ -95,7 +95,7 @@ func TestPreviewsFindWhatSegmentsHold(t *testing.T) {
 		require.Equal(t, exactly(0), *after.Leaving, where)
 		require.Equal(t, before.Sample, after.Sample, "the same people each time")
 
-		q, err := o.ask(o.ctx, o.ws, seg)
+		q, err := o.ask(o.ctx, o.whole(), seg)
 		require.NoError(t, err)
 		require.Empty(t, q.fresh, "its ledgers are kept now")
 		some, err := q.some(o.ctx, int64(len(people)), seg.SegmentID(), ExactTime)
@@ -111,7 +111,7 @@ func TestAnEstimateSaysSo(t *testing.T) {
 	o := newOffice(t)
 	o.crowd(700)
 	seg := o.create("x", inRomania)
-	q, err := o.ask(o.ctx, o.ws, seg)
+	q, err := o.ask(o.ctx, o.whole(), seg)
 	require.NoError(t, err)
 	some, err := q.some(o.ctx, 100*sampledPeople, seg.SegmentID(), sampleTime) // as if there were many
 	require.NoError(t, err)
@@ -167,7 +167,7 @@ func TestAnExactCountThatTakesTooLongEnds(t *testing.T) {
 	require.Equal(t, core.TooComplex, errTooLarge.Code)
 	o := newOffice(t)
 	o.people(10, countryOf)
-	q, err := o.ask(o.ctx, o.ws, &Segment{Where: inRomania, WhereVersion: 1})
+	q, err := o.ask(o.ctx, o.whole(), &Segment{Where: inRomania, WhereVersion: 1})
 	require.NoError(t, err)
 	ctx, cancel := timeout(o.ctx)
 	defer cancel()

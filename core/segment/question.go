@@ -25,14 +25,19 @@ type question struct {
 	set     *Set
 	wanted  wanted
 	whose   *audience               // who counts; nil: everybody
+	gate    *profile.Gate           // whose sources' data is looked at; nil: that of all
 	reads   bool                    // behaviours are read
 	kept    []string                // ledgers that behaviours hold for everybody
 	fresh   []*condition.LedgerFold // ledgers that nobody keeps: folded from a person's events
 	specs   []*condition.LedgerSpec // of fresh
 }
 
-// ask prepares the condition of a segment, stored or drafted.
-func (s *Service) ask(ctx context.Context, ws string, seg *Segment) (*question, error) {
+// ask prepares the condition of a segment, stored or drafted, to be asked by an actor: it
+// looks at the data that the actor is shown, and not at that of sources which did not
+// collect for the purpose. What is kept of everybody's events does not tell them apart, so
+// that there the events themselves are read.
+func (s *Service) ask(ctx context.Context, by *sight, seg *Segment) (*question, error) {
+	ws := by.ws
 	program, err := CompileWhere(seg)
 	if err != nil {
 		return nil, err
@@ -42,8 +47,11 @@ func (s *Service) ask(ctx context.Context, ws string, seg *Segment) (*question, 
 		return nil, err
 	}
 	q := &question{s: s, ws: ws, now: s.clock.Now(), program: program, needs: program.Needs(), set: set}
+	if by.gate.Limited() {
+		q.gate = by.gate
+	}
 	for _, spec := range q.needs.Ledgers {
-		if l := set.ledgers[spec.Key]; l != nil && l.building == 0 && l.spec.Keep.Covers(spec.Keep) {
+		if l := set.ledgers[spec.Key]; q.gate == nil && l != nil && l.building == 0 && l.spec.Keep.Covers(spec.Keep) {
 			q.kept = append(q.kept, spec.Key)
 			continue
 		}
@@ -54,7 +62,7 @@ func (s *Service) ask(ctx context.Context, ws string, seg *Segment) (*question, 
 		q.fresh, q.specs = append(q.fresh, fold), append(q.specs, spec)
 	}
 	q.reads = len(q.kept) > 0 || len(q.needs.Segments) > 0
-	q.wanted = wantedBy(&q.needs, q.heavy())
+	q.wanted = wantedBy(&q.needs, q.heavy() || q.gate != nil && len(q.needs.Traits) > 0 || q.gate != nil && q.needs.Zone)
 	return q, nil
 }
 
@@ -78,6 +86,9 @@ func (a *asked) Ledgers(key string) []*condition.Ledger {
 // facts gathers what the condition can look at of a person: p holds what is wanted,
 // b is the person's behaviour, nil for none.
 func (q *question) facts(ctx context.Context, p *profile.Profile, b *Behaviour) (*asked, error) {
+	if q.gate != nil {
+		p = q.gate.Collected(p)
+	}
 	a := &asked{facts: facts{set: q.set, profile: p}}
 	if b != nil {
 		a.parts, a.members = b.Parts, b.Members
@@ -139,6 +150,9 @@ func (q *question) fold(ctx context.Context, part string, out map[string][]*cond
 		where = append(where, store.Gte("timestamp", from))
 	}
 	err := event.Events.Each(ctx, q.s.db, store.Query{Workspace: q.ws, Where: where, Order: []string{"timestamp"}}, func(e *event.Event) error {
+		if q.gate != nil && q.gate.Foreign(e.Source) {
+			return nil
+		}
 		for i, spec := range q.specs {
 			if spec.Event == e.Name && spec.System == (e.Type == event.System) {
 				q.fresh[i].Add(ledgers[i], condition.LedgerEvent{ID: store.Rest(e.ID), At: e.Timestamp, Properties: e.Properties}, q.now)

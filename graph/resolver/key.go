@@ -26,7 +26,14 @@ func (r mutation) CreateKey(ctx context.Context, in gen.CreateKeyInput) (*gen.Cr
 		Scopes: in.Scopes, ExpiresAt: value(in.ExpiresAt), Quota: access.Quota{PerSecond: value(in.EventsPerSecond)},
 		Limits: limits(in.Limits), IdempotencyKey: value(in.IdempotencyKey),
 	}
+	var after func()
+	var err error
+	if k.Also, after, err = r.Events.Collecting(ctx, workspace(ctx), k.Source, k.Purposes); err != nil {
+		errs, err := problems(err)
+		return &gen.CreateKeyPayload{UserErrors: errs}, err
+	}
 	made, err := r.Access.CreateKey(ctx, k)
+	after()
 	if errs, err := problems(err); err != nil || errs != nil {
 		return &gen.CreateKeyPayload{UserErrors: errs}, err
 	}
