@@ -412,7 +412,8 @@ type CreateKeyInput struct {
 	Roles []string `json:"roles"`
 	// The source of a write key.
 	Source *string `json:"source,omitempty"`
-	// The purposes that it may be used for; none means all.
+	// The purposes that it may be used for; none means all. Those of a write key are what its source's data may be used for: a
+	// source that names none is limited to them, one that names others is refused, reason SOURCE_PURPOSES.
 	Purposes []string `json:"purposes,omitempty"`
 	// The purpose of a request that names none.
 	Purpose *string `json:"purpose,omitempty"`

@@ -1723,7 +1723,10 @@ type Job implements Node {
   total: Int @data(category: NONE)
   """Why it failed."""
   error: String @data(category: NONE)
-  """What came of it: counts and differences, by kind."""
+  """
+  What came of it: counts and differences, by kind. Null of a job that counts a segment's members, for whoever may not see
+  all of them.
+  """
   result: JSON @data(category: NONE)
   """When it was started."""
   createdAt: DateTime! @data(category: NONE)
@@ -4922,8 +4925,8 @@ type Segment implements Node {
   """Words to find it by."""
   tags: [String!]! @data(category: NONE)
   """
-  How many members it has now; kept, not counted when asked for. It is the segment's whole size, whoever of them the
-  caller may see: members.totalCount counts those. Null for whoever may not read in clear what the condition asks about.
+  How many members it has now who may be seen for the purpose of the request: kept where that is everybody, else counted,
+  and estimated where they are many. Null for whoever may not read in clear what the condition asks about.
   """
   size: Count @data(category: NONE)
   """
@@ -5668,7 +5671,10 @@ type Source implements Node {
   kind: SourceKind! @data(category: NONE)
   """Where a trait ranks its sources, the highest wins."""
   priority: Int! @data(category: NONE)
-  """What its data may be used for: keys of purposes, those below each among them; none are all. For others it is withheld."""
+  """
+  What its data may be used for: keys of purposes, those below each among them; none are all. For others it is withheld:
+  neither shown nor looked at by conditions that are asked. The members of saved segments are kept from everything.
+  """
   purposes: [String!]! @data(category: NONE)
   """For expectedVersion."""
   version: Int! @data(category: NONE)
@@ -5796,7 +5802,10 @@ input CreateKeyInput {
   roles: [String!]!
   """The source of a write key."""
   source: ID
-  """The purposes that it may be used for; none means all."""
+  """
+  The purposes that it may be used for; none means all. Those of a write key are what its source's data may be used for: a
+  source that names none is limited to them, one that names others is refused, reason SOURCE_PURPOSES.
+  """
   purposes: [String!]
   """The purpose of a request that names none."""
   purpose: String
