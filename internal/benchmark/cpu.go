@@ -2,6 +2,7 @@ package benchmark
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -34,4 +35,19 @@ func (s *Server) CPU() (time.Duration, error) {
 		ticks += n
 	}
 	return time.Duration(ticks) * time.Second / ticksPerSecond, nil
+}
+
+// ReadFromDisk returns how many bytes the server has read that were not in the memory
+// of the system. It works where there is a /proc.
+func (s *Server) ReadFromDisk() (int64, error) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(s.PID) + "/io")
+	if err != nil {
+		return 0, fmt.Errorf("bytes read from the disk: %w", err)
+	}
+	for line := range bytes.Lines(b) {
+		if n, ok := bytes.CutPrefix(line, []byte("read_bytes: ")); ok {
+			return strconv.ParseInt(string(bytes.TrimSpace(n)), 10, 64)
+		}
+	}
+	return 0, errors.New("bytes read from the disk: not told")
 }

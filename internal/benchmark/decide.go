@@ -44,14 +44,18 @@ func deciding(ctx context.Context, o Options, h *house, s graph.Services) (err e
 	if err != nil {
 		return fmt.Errorf("decisions: %w", err)
 	}
-	for name, took := range map[string][]time.Duration{"first": cold, "known": known} {
-		l := Line{Bench: "access.decision." + name + ".p99", Value: float64(percentile(took, 99)) / float64(time.Microsecond), Unit: "us"}.
-			beside(fmt.Sprintf("p99 of a profile read, %.0f us, %d rules", p99, manyRules), p99)
-		met := *l.Ratio <= 0.05
-		l.Target, l.Met = "ratio <= 0.05", &met
-		if err := o.Report.Add(l); err != nil {
-			return err
-		}
+	against := fmt.Sprintf("p99 of a profile read, %.0f us, %d rules", p99, manyRules)
+	micros := func(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+	l := Line{Bench: "access.decision.p99", Value: micros(percentile(known, 99)), Unit: "us"}.beside(against, p99)
+	met := *l.Ratio <= 0.05
+	l.Target, l.Met = "ratio <= 0.05", &met
+	if err := o.Report.Add(l); err != nil {
+		return err
+	}
+	// Once for each list of roles and purpose, after the rules have changed.
+	first := Line{Bench: "access.decision.first.p50", Value: micros(percentile(cold, 50)), Unit: "us"}.beside(against, p99)
+	if err := o.Report.Add(first); err != nil {
+		return err
 	}
 	return nil
 }
