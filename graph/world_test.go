@@ -169,7 +169,7 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	s.Desk = privacy.NewDesk(privacy.DeskOptions{
 		Store: w.db, Clock: clock, Keys: keyring.New(w.db, clock, master), Committer: s.Ingest, Events: s.Events, Profiles: s.Profiles, Consent: s.Consent,
 		Segments: s.Segments, Objects: s.Objects, Audit: s.Audit, Jobs: jobs, Runner: runner, Specs: func() []*store.Spec { return specs }, Logger: logger,
-		Object: privacy.ObjectThrough(s.Consent), Erasure: s.Privacy,
+		Object: privacy.ObjectThrough(s.Consent), Recipients: privacy.RecipientsFrom(s.Consent), Erasure: s.Privacy,
 	})
 	s.Hub = store.NewHub(context.Background(), w.db)
 	jobs.Handle(ingest.ReplayKind, s.Ingest.ReplayHandler(), 1)

@@ -107,7 +107,7 @@ func newApp(e *env, s store.Store, ring *keyring.Ring) *app {
 	a.desk = privacy.NewDesk(privacy.DeskOptions{
 		Store: s, Clock: e.clock, Keys: ring, Committer: a.pipeline, Events: a.events, Profiles: a.profiles, Consent: a.consent, Segments: a.segments,
 		Objects: a.objects, Audit: a.audit, Jobs: a.jobs, Runner: a.runner, Specs: specs, Logger: e.log,
-		Object: privacy.ObjectThrough(a.consent), Erasure: a.privacy,
+		Object: privacy.ObjectThrough(a.consent), Recipients: privacy.RecipientsFrom(a.consent), Read: a.readFor, Erasure: a.privacy,
 	})
 	a.jobs.Handle(profile.JobRebuild, profile.RebuildHandler(a.profiles), 1)
 	a.jobs.Handle(ingest.ImportKind, a.pipeline.ImportHandler(), 2)
@@ -137,6 +137,26 @@ func hooks(m *telemetry.Metrics) ingest.Hooks {
 		Overloaded: func(n int) { m.Events("OVERLOADED", n) },
 		Trace:      telemetry.Span,
 	}
+}
+
+// readFor returns the categories of data that some role may read for a purpose, in clear
+// or in part.
+func (a *app) readFor(ctx context.Context, ws, purpose string) (map[core.Category]bool, error) {
+	own, err := a.policies.OwnRoles(ctx, ws)
+	if err != nil {
+		return nil, err
+	}
+	out := map[core.Category]bool{}
+	for _, role := range append(own, access.Roles...) {
+		v, err := a.policies.View(ctx, ws, []string{role}, purpose)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range core.Categories {
+			out[c] = out[c] || !v.Reads(c).Hidden()
+		}
+	}
+	return out, nil
 }
 
 // workspaceName returns what people know a workspace by.

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
+	"time"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/privacy"
@@ -14,6 +16,7 @@ import (
 type privacyCmd struct {
 	VerifyReceipt verifyReceiptCmd `cmd:"" help:"Check an erasure receipt against a verifier's key, without a store."`
 	Erasures      exportErasureCmd `cmd:"" help:"Write the list of erasures of a workspace, keyed hashes only: keep it outside of the store."`
+	Record        recordCmd        `cmd:"" help:"Print a workspace's record of processing activities (article 30 GDPR)."`
 	Reapply       reapplyCmd       `cmd:"" help:"Erase again, after a backup was restored, whom a list of erasures names."`
 }
 
@@ -63,6 +66,36 @@ func (c *exportErasureCmd) Run(e *env) error {
 		}
 		if err == nil {
 			fmt.Fprintf(e.out, "%d lines\n", n)
+		}
+		return err
+	})
+}
+
+type recordCmd struct {
+	storeFlags
+	Workspace string    `required:"" help:"Name of the workspace."`
+	Format    string    `help:"json, markdown, html or csv." enum:"json,markdown,html,csv" default:"json"`
+	AsOf      time.Time `help:"As it was then; as it is when not given." placeholder:"TIME"`
+}
+
+// Run implements the command.
+func (c *recordCmd) Run(e *env) error {
+	return c.operate(e, func(ctx context.Context, a *app) error {
+		w, err := a.workspace(ctx, c.Workspace)
+		if err != nil {
+			return err
+		}
+		var asOf *time.Time
+		if !c.AsOf.IsZero() {
+			asOf = &c.AsOf
+		}
+		r, err := a.desk.Record(ctx, w.ID, asOf)
+		if err != nil {
+			return err
+		}
+		text, err := r.RecordFile(strings.ToUpper(c.Format))
+		if err == nil {
+			_, err = e.out.Write(text)
 		}
 		return err
 	})

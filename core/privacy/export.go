@@ -85,7 +85,10 @@ func (d *Desk) export(ctx context.Context, run *work.JobRun, r *Request, p *prof
 	if len(r.Handling.Files) > 0 {
 		return "", nil
 	}
-	w := personOf(r.Workspace(), p, det.Identifier)
+	w, err := d.person(ctx, r.Workspace(), p, det.Identifier)
+	if err != nil {
+		return "", err
+	}
 	a, err := d.about(ctx, r, p)
 	if err != nil {
 		return "", err
@@ -365,18 +368,6 @@ func inWords(t time.Duration) string {
 		return ""
 	}
 	return fmt.Sprintf("%d days", int64(t/(24*time.Hour)))
-}
-
-func (d *Desk) recipients(ctx context.Context, ws string) ([]Recipient, error) {
-	if d.o.Recipients != nil {
-		return d.o.Recipients(ctx, ws)
-	}
-	list, err := d.destinations(ctx, ws)
-	out := []Recipient{}
-	for _, one := range list {
-		out = append(out, Recipient{Name: one.Name()})
-	}
-	return out, err
 }
 
 // consents lists what the person said that holds, with what proves it.

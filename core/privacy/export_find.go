@@ -8,6 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/store"
 )
@@ -16,47 +17,52 @@ import (
 type person struct {
 	ws     string
 	parts  []string
-	values []string // of identifiers
+	ids    []event.Identifier
+	tokens map[string][]string // by the names of collections that name people by tokens of their own
 }
 
-func personOf(ws string, p *profile.Profile, asked *event.Identifier) person {
-	out := person{ws: ws}
+// person returns whom an export is about: a profile, which may be nil, and the
+// identifier by which was asked, if any.
+func (d *Desk) person(ctx context.Context, ws string, p *profile.Profile, asked *event.Identifier) (person, error) {
+	out := person{ws: ws, tokens: map[string][]string{}}
 	if p != nil {
 		out.parts = slices.Clone(p.Parts)
 		for _, h := range p.Identifiers {
-			out.values = append(out.values, h.Value)
+			out.ids = append(out.ids, event.Identifier{Namespace: h.Namespace, Value: h.Value})
 		}
 	}
 	if asked != nil {
-		out.values = append(out.values, asked.Value)
-	}
-	slices.Sort(out.values)
-	out.values = slices.Compact(out.values)
-	return out
-}
-
-// is reports whether a text names the person: alone, or as the last element of a longer
-// name such as "userId/ana".
-func (w person) is(text string) bool {
-	if slices.Contains(w.parts, text) || slices.Contains(w.values, text) {
-		return true
-	}
-	for _, v := range w.values {
-		if named(text, v) {
-			return true
+		n, ok, err := d.o.Profiles.Normalise(ctx, ws, *asked)
+		if err != nil {
+			return out, err
+		}
+		if ok && !slices.Contains(out.ids, n) {
+			out.ids = append(out.ids, n)
 		}
 	}
-	for _, p := range w.parts {
-		if named(text, p) {
-			return true
-		}
+	for _, id := range out.ids {
+		out.tokens[event.Quarantine.Spec.Name] = append(out.tokens[event.Quarantine.Spec.Name], quarantineTokens(id)...)
 	}
-	return false
+	if d.o.Objects == nil {
+		return out, nil
+	}
+	var err error
+	out.tokens[object.Records.Spec.Name], err = d.o.Objects.TokensOf(ctx, ws, out.ids, out.parts)
+	return out, err
 }
 
-func named(text, name string) bool {
-	rest, ok := strings.CutSuffix(text, name)
-	return ok && name != "" && rest != "" && strings.ContainsAny(rest[len(rest)-1:], "/:\x1f")
+// is reports whether an entry of the list of subjects of a collection is the person.
+// The same value under another namespace is somebody else.
+func (w person) is(spec *store.Spec, text string) bool {
+	return slices.Contains(w.parts, text) || slices.Contains(w.tokens[spec.Name], text)
+}
+
+// mentioned reports whether a text that may be anything is a name of the person: an id,
+// an identifier with its namespace, or a value that is long enough to be nobody else's.
+func (w person) mentioned(text string) bool {
+	return slices.Contains(w.parts, text) || slices.ContainsFunc(w.ids, func(id event.Identifier) bool {
+		return len(id.Value) >= enough && text == id.Value || text == id.Namespace+"/"+id.Value || slices.Contains(quarantineTokens(id), text)
+	})
 }
 
 // bare are the paths that hold ids of parts and nothing else, so that an index over one
@@ -84,6 +90,8 @@ func howFound(spec *store.Spec) string {
 		return "key"
 	case spec.Subject != "" && slices.Contains(bare, spec.Subject) && indexed(spec, spec.Subject):
 		return "index"
+	case spec.Subject != "" && indexed(spec, spec.Subject):
+		return "tokens"
 	case spec.Subject != "":
 		return "scan"
 	}
@@ -102,13 +110,15 @@ func (d *Desk) each(ctx context.Context, spec *store.Spec, w person, f func(bson
 	case "key":
 		return d.byKey(ctx, c, w, f)
 	case "index":
-		return d.byIndex(ctx, c, w, f)
+		return d.byIndex(ctx, c, w, w.parts, f)
+	case "tokens":
+		return d.byIndex(ctx, c, w, w.tokens[spec.Name], f)
 	case "scan":
 		return c.Each(ctx, d.o.Store, store.Query{Workspace: w.ws}, func(r *anyDoc) error {
-			if !subjectIs(r.doc, spec.Subject, w) {
+			if !subjectIs(r.doc, spec, w) {
 				return nil
 			}
-			return f(onlyOwn(r.doc, spec.Subject, w))
+			return f(onlyOwn(r.doc, spec, w))
 		})
 	case "search":
 		return c.Each(ctx, d.o.Store, store.Query{Workspace: w.ws}, func(r *anyDoc) error {
@@ -140,19 +150,21 @@ func (d *Desk) byKey(ctx context.Context, c *store.Collection[anyDoc], w person,
 	return nil
 }
 
-func (d *Desk) byIndex(ctx context.Context, c *store.Collection[anyDoc], w person, f func(bson.Raw) error) error {
+// byIndex visits the documents that an index finds under names of the person, each once.
+func (d *Desk) byIndex(ctx context.Context, c *store.Collection[anyDoc], w person, names []string, f func(bson.Raw) error) error {
 	seen := map[string]bool{}
-	for _, part := range w.parts {
-		q := store.Query{Workspace: w.ws, Where: []store.Cond{store.Eq(c.Spec.Subject, part)}}
+	for _, name := range names {
+		q := store.Query{Workspace: w.ws, Where: []store.Cond{store.Eq(c.Spec.Subject, name)}}
 		err := c.Each(ctx, d.o.Store, q, func(r *anyDoc) error {
 			id := event.Text(r.doc, "_id")
-			if c.Spec.Subject == "parts" { // one document has several parts
-				if seen[id] {
-					return nil
-				}
-				seen[id] = true
+			if c.Spec.Subject == "part" || c.Spec.Subject == "profile" { // of one, who has no other name
+				return f(r.doc)
 			}
-			return f(onlyOwn(r.doc, c.Spec.Subject, w))
+			if seen[id] {
+				return nil
+			}
+			seen[id] = true
+			return f(onlyOwn(r.doc, c.Spec, w))
 		})
 		if err != nil {
 			return err
@@ -162,17 +174,17 @@ func (d *Desk) byIndex(ctx context.Context, c *store.Collection[anyDoc], w perso
 }
 
 // subjectIs reports whether the text, or one of the texts, at a path names the person.
-func subjectIs(doc bson.Raw, path string, w person) bool {
-	v, ok := event.Lookup(doc, strings.Split(path, ".")...)
+func subjectIs(doc bson.Raw, spec *store.Spec, w person) bool {
+	v, ok := event.Lookup(doc, strings.Split(spec.Subject, ".")...)
 	if !ok {
 		return false
 	}
 	if v.Type != bson.TypeArray {
 		s, ok := v.StringValueOK()
-		return ok && w.is(s)
+		return ok && w.is(spec, s)
 	}
 	for it := event.Elements(v.Value); it.Next(); {
-		if s, ok := it.Value().StringValueOK(); ok && w.is(s) {
+		if s, ok := it.Value().StringValueOK(); ok && w.is(spec, s) {
 			return true
 		}
 	}
@@ -180,14 +192,15 @@ func subjectIs(doc bson.Raw, path string, w person) bool {
 }
 
 // onlyOwn leaves out of the list of subjects of a document who is somebody else.
-func onlyOwn(doc bson.Raw, path string, w person) bson.Raw {
+func onlyOwn(doc bson.Raw, spec *store.Spec, w person) bson.Raw {
+	path := spec.Subject
 	v, ok := event.Lookup(doc, path)
 	if !ok || v.Type != bson.TypeArray {
 		return doc
 	}
 	var own bson.A
 	for it := event.Elements(v.Value); it.Next(); {
-		if s, ok := it.Value().StringValueOK(); ok && w.is(s) {
+		if s, ok := it.Value().StringValueOK(); ok && w.is(spec, s) {
 			own = append(own, s)
 		}
 	}
@@ -218,7 +231,7 @@ func mentions(doc bson.Raw, w person) bson.Raw {
 				walk(it.Value(), strings.TrimPrefix(path+"."+string(it.Key()), "."))
 			}
 		case bson.TypeString:
-			if s := v.StringValue(); w.is(s) {
+			if s := v.StringValue(); w.mentioned(s) {
 				found = append(found, bson.E{Key: path, Value: s})
 			}
 		}

@@ -19,7 +19,7 @@ var exportPage = template.Must(template.New("page").Parse(`{{define "head"}}<!do
 <p>Request {{.Request}}, made {{.MadeAt.Format "2006-01-02 15:04 MST"}}.{{if not .Known}} <strong>Nothing is held about the person who was asked for.</strong>{{end}}</p>
 {{with .Controller}}<h2>Who is responsible</h2><p>{{.Name}}<br>{{.Address}}<br>{{.Email}}{{with .Officer}}<br>Data protection officer: {{.}}{{end}}</p>{{end}}
 <h2>What the data is used for</h2><table><tr><th>Purpose</th><th>Legal basis</th><th>Kept for</th></tr>{{range .Purposes}}<tr><td>{{.Name}}</td><td>{{.LegalBasis}}</td><td>{{.Retention}}</td></tr>{{end}}</table>
-<h2>Who gets it</h2>{{if .Recipients}}<ul>{{range .Recipients}}<li>{{.Name}}{{with .Country}}, {{.}}{{end}}{{with .Transfer}} ({{.}}){{end}}</li>{{end}}</ul>{{else}}<p>Nobody outside.</p>{{end}}
+<h2>Who gets it</h2>{{if .Recipients}}<ul>{{range .Recipients}}<li>{{.Name}}{{with .Country}}, {{.}}{{end}}{{with .Transfer}} ({{.}}){{end}}{{with .Categories}}: {{range $i, $c := .}}{{if $i}}, {{end}}{{$c}}{{end}}{{end}}</li>{{end}}</ul>{{else}}<p>No recipient is registered.</p>{{end}}
 <h2>Where it comes from</h2><ul>{{range .Sources}}<li>{{.Name}}</li>{{end}}</ul>
 <h2>How long it is kept</h2>{{if .Retention}}<ul>{{range .Retention}}<li>{{.Rule}}: {{.What}}</li>{{end}}</ul>{{else}}<p>Until it is no longer needed for what it is used for.</p>{{end}}
 <h2>What was concluded from it</h2>{{if .Logic}}<table><tr><th>Group</th><th>Who is in it</th></tr>{{range .Logic}}<tr><td>{{.Segment}}</td><td>{{.Words}}</td></tr>{{end}}</table>{{else}}<p>Nothing.</p>{{end}}

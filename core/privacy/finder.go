@@ -62,18 +62,9 @@ func (s *Service) counted(f scan) found {
 func (s *Service) quarantine(ctx context.Context, sub *Subject, limit int, take func([]store.Op)) error {
 	seen := map[string]bool{}
 	for _, id := range sub.Identifiers {
-		var tokens []string
-		switch id.Namespace {
-		case profile.UserID:
-			tokens = []string{"userId/", "previousId/"}
-		case profile.AnonymousID:
-			tokens = []string{"anonymousId/", "previousId/"}
-		default:
-			tokens = []string{id.Namespace + "/"}
-		}
-		for _, kind := range tokens {
+		for _, token := range quarantineTokens(id) {
 			items, err := event.Quarantine.Find(ctx, s.o.Store, store.Query{
-				Workspace: sub.Workspace, Where: []store.Cond{store.Eq("ids", kind+id.Value)},
+				Workspace: sub.Workspace, Where: []store.Cond{store.Eq("ids", token)},
 			}, limit)
 			if err != nil {
 				return err
@@ -90,6 +81,21 @@ func (s *Service) quarantine(ctx context.Context, sub *Subject, limit int, take 
 		}
 	}
 	return nil
+}
+
+// quarantineTokens lists how what was kept aside may name who has an identifier.
+func quarantineTokens(id event.Identifier) []string {
+	kinds := []string{id.Namespace}
+	switch id.Namespace {
+	case profile.UserID:
+		kinds = []string{"userId", "previousId"}
+	case profile.AnonymousID:
+		kinds = []string{"anonymousId", "previousId"}
+	}
+	for i, kind := range kinds {
+		kinds[i] = kind + "/" + id.Value
+	}
+	return kinds
 }
 
 // samples drops the examples of fields that are the person's identifiers. The events

@@ -234,12 +234,16 @@ func (d *Desk) recordBody(ctx context.Context, ws string) ([]byte, error) {
 		if p.Archived {
 			continue
 		}
+		read, err := d.readFor(ctx, ws, p.Key, data)
+		if err != nil {
+			return nil, err
+		}
 		a := Activity{
 			Purpose: p.Key, Name: p.Name, Description: p.Description, LegalBasis: p.LegalBasis, ConsentRequired: p.ConsentRequired,
-			People: people, Data: data, Security: security, Recipients: []Recipient{}, Retention: []aboutRetention{},
+			People: people, Data: read, Security: security, Recipients: []Recipient{}, Retention: []aboutRetention{},
 		}
 		for _, one := range recipients {
-			if len(one.Purposes) == 0 || slices.Contains(one.Purposes, p.Key) {
+			if one.worksFor(reg.Chain(p.Key)) {
 				a.Recipients = append(a.Recipients, one)
 			}
 		}
@@ -254,6 +258,21 @@ func (d *Desk) recordBody(ctx context.Context, ws string) ([]byte, error) {
 		body.Activities = append(body.Activities, a)
 	}
 	return json.Marshal(body)
+}
+
+// readFor leaves of the counts of categories those that somebody may read for a purpose.
+func (d *Desk) readFor(ctx context.Context, ws, purpose string, data map[string]int) (map[string]int, error) {
+	if d.o.Read == nil {
+		return data, nil
+	}
+	may, err := d.o.Read(ctx, ws, purpose)
+	out := map[string]int{}
+	for c, n := range data {
+		if may[core.Category(c)] {
+			out[c] = n
+		}
+	}
+	return out, err
 }
 
 // schema counts the fields of each category that the registry and the object types know,

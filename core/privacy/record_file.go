@@ -12,13 +12,17 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	texts "text/template"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
-// RecordFile writes a record of processing in a format: JSON, HTML or CSV.
+// FormatMarkdown is a format of records of processing.
+const FormatMarkdown = "MARKDOWN"
+
+// RecordFile writes a record of processing in a format: JSON, HTML, CSV or MARKDOWN.
 func (r *ProcessingRecord) RecordFile(format string) ([]byte, error) {
 	var body recordBody
 	if err := json.Unmarshal(r.body, &body); err != nil {
@@ -32,6 +36,9 @@ func (r *ProcessingRecord) RecordFile(format string) ([]byte, error) {
 	case FormatHTML:
 		err := recordPage.Execute(&out, map[string]any{"Since": r.Since, "Body": body})
 		return out.Bytes(), err
+	case FormatMarkdown:
+		err := recordText.Execute(&out, map[string]any{"Since": r.Since, "Body": body})
+		return out.Bytes(), err
 	case FormatCSV:
 		w := csv.NewWriter(&out)
 		_ = w.Write([]string{"purpose", "name", "legalBasis", "consentRequired", "categoriesOfPeople", "categoriesOfData", "recipients", "retention", "securityMeasures"})
@@ -42,7 +49,7 @@ func (r *ProcessingRecord) RecordFile(format string) ([]byte, error) {
 		w.Flush()
 		return out.Bytes(), w.Error()
 	}
-	return nil, core.Errorf(core.Invalid, "FORMAT", "the format is JSON, HTML or CSV").At("format")
+	return nil, core.Errorf(core.Invalid, "FORMAT", "the format is JSON, HTML, CSV or MARKDOWN").At("format")
 }
 
 // safeCell keeps a spreadsheet from taking a text for a formula.
@@ -78,10 +85,40 @@ var recordPage = template.Must(template.New("record").Parse(`<!doctype html>
 <tr><th>Purpose</th><td>{{.Purpose}}: {{.Description}}</td></tr><tr><th>Legal basis</th><td>{{.LegalBasis}}{{if .ConsentRequired}}, consent required{{end}}</td></tr>
 <tr><th>Categories of people</th><td>{{range .People}}{{.}}<br>{{end}}</td></tr>
 <tr><th>Categories of data</th><td>{{range $c, $n := .Data}}{{$c}} ({{$n}} fields)<br>{{end}}</td></tr>
-<tr><th>Recipients</th><td>{{range .Recipients}}{{.Name}} {{.Country}} {{.Transfer}}<br>{{else}}nobody outside{{end}}</td></tr>
+<tr><th>Recipients</th><td>{{range .Recipients}}{{.Name}} {{.Country}} {{.Transfer}}<br>{{else}}none registered{{end}}</td></tr>
 <tr><th>Kept for</th><td>{{range .Retention}}{{.What}}<br>{{else}}as long as it is needed{{end}}</td></tr>
 <tr><th>Security measures</th><td>{{range .Security}}{{.}}<br>{{end}}</td></tr></table>{{end}}</body></html>
 `))
+
+// recordText is the record for people who read it in a terminal or keep it in a
+// repository. What others wrote stays in one line.
+var recordText = texts.Must(texts.New("record").Funcs(texts.FuncMap{"line": oneLine}).Parse(`# Record of processing activities
+
+As it is since {{.Since.Format "2006-01-02 15:04 MST"}}.
+
+## Controller
+
+{{with .Body.Controller}}- {{line .Name}}{{with .Address}}, {{line .}}{{end}}{{with .Email}}, {{line .}}{{end}}
+{{with .Representative}}- Representative: {{line .}}
+{{end}}{{with .Officer}}- Data protection officer: {{line .}}
+{{end}}{{else}}Nobody has said who the controller is.
+{{end}}{{range .Body.Activities}}
+## {{line .Name}}
+
+- Purpose: {{.Purpose}}{{with .Description}}: {{line .}}{{end}}
+- Legal basis: {{.LegalBasis}}{{if .ConsentRequired}}, consent required{{end}}
+- Categories of people: {{range $i, $p := .People}}{{if $i}}; {{end}}{{line $p}}{{end}}
+- Categories of data: {{range $c, $n := .Data}}{{$c}} ({{$n}} fields) {{else}}none{{end}}
+- Recipients: {{range $i, $r := .Recipients}}{{if $i}}; {{end}}{{line $r.Name}}{{with $r.Country}}, {{.}}{{end}}{{with $r.Transfer}} ({{.}}){{end}}{{else}}none registered{{end}}
+- Kept for: {{range $i, $r := .Retention}}{{if $i}}; {{end}}{{line $r.What}}{{else}}as long as it is needed{{end}}
+- Security measures: {{range $i, $s := .Security}}{{if $i}}; {{end}}{{line $s}}{{end}}
+{{end}}`))
+
+// oneLine keeps a text from being anything but text in Markdown.
+func oneLine(text string) string {
+	text = strings.Join(strings.Fields(text), " ")
+	return strings.NewReplacer("\\", "\\\\", "`", "\\`", "*", "\\*", "_", "\\_", "<", "&lt;", "[", "\\[", "#", "\\#").Replace(text)
+}
 
 // RecordDownload returns a link to a record of processing, good for an hour.
 func (d *Desk) RecordDownload(ctx context.Context, r *ProcessingRecord, format string) (*Download, error) {

@@ -99,21 +99,14 @@ type DeskOptions struct {
 	Object func(ctx context.Context, o ObjectionWord) (entry string, err error)
 	// Destinations returns where data of a workspace's people goes; nil: nowhere.
 	Destinations func(ctx context.Context, workspace string) ([]Destination, error)
-	// Recipients tells who gets data of people, for exports and records; nil: the
-	// names of Destinations.
+	// Recipients tells who gets data of people, for exports and records, beside
+	// Destinations; nil: nobody. See RecipientsFrom.
 	Recipients func(ctx context.Context, workspace string) ([]Recipient, error)
+	// Read tells which categories of data somebody may read for a purpose; nil: all.
+	Read func(ctx context.Context, workspace, purpose string) (map[core.Category]bool, error)
 	// Erasure erases people who were not seen for long, and knows legal holds and
 	// residuals; nil in tests of something else.
 	Erasure *Service
-}
-
-// Recipient is who gets data of people.
-type Recipient struct {
-	Name      string   `json:"name"`
-	Country   string   `json:"country,omitempty"`
-	Agreement string   `json:"agreement,omitempty"`
-	Transfer  string   `json:"transferMechanism,omitempty"`
-	Purposes  []string `json:"purposes,omitempty"`
 }
 
 // Desk takes the requests of data subjects and answers them; erasure itself is a
