@@ -165,61 +165,6 @@ func (l *Log) RotateKey(ctx context.Context, ws string) (keyring.VerifierKey, er
 	return fresh, err
 }
 
-// Retention is for how many months a workspace keeps the bodies of its entries; 0 is for
-// ever.
-type Retention struct {
-	Months  int
-	Version int64 // 0 before it was ever set
-}
-
-// Retention returns what a workspace has stated.
-func (l *Log) Retention(ctx context.Context, ws string) (*Retention, error) {
-	d, err := settings.Get(ctx, l.o.Store, store.Key(ws, "settings"))
-	if err != nil || d == nil {
-		return &Retention{}, storeFault(err)
-	}
-	return &Retention{Months: d.Months, Version: d.V}, nil
-}
-
-// MaxRetention is the longest retention that can be stated, in months.
-const MaxRetention = 1200
-
-// SetRetention states for how many months bodies are kept: 0 is for ever. It refuses
-// (CONFLICT, VERSION_CONFLICT) when expected is given and not the present version.
-func (l *Log) SetRetention(ctx context.Context, ws string, months int, expected *int64) (*Retention, error) {
-	if months < 0 || months > MaxRetention {
-		return nil, core.Errorf(core.Invalid, "RETENTION", "entries are kept for 1 to %d months, or for ever, which is 0", MaxRetention).At("months")
-	}
-	for try := 0; ; try++ {
-		d, err := settings.Get(ctx, l.o.Store, store.Key(ws, "settings"))
-		if err != nil {
-			return nil, storeFault(err)
-		}
-		if d == nil {
-			d = &settingsDoc{Meta: store.Meta{ID: store.Key(ws, "settings")}}
-		}
-		if expected != nil && *expected != d.V {
-			return nil, core.Errorf(core.Conflict, "VERSION_CONFLICT", "the retention has version %d, not %d; read it and try again", d.V, *expected).At("expectedVersion")
-		}
-		before := d.Months
-		d.Months = months
-		op, err := l.Op(ctx, Entry{Workspace: ws, Action: "audit.setRetention", Resource: "audit", Details: map[string]string{
-			"before": fmt.Sprint(before), "months": fmt.Sprint(months),
-		}})
-		if err != nil {
-			return nil, err
-		}
-		_, err = l.o.Store.Commit(ctx, store.Batch{ID: core.NewID(core.PrefixBatch, time.Now()), Ops: []store.Op{settings.Put(d), op}})
-		if err == nil {
-			l.kick(ws)
-			return &Retention{Months: months, Version: d.V + 1}, nil
-		}
-		if !conflict(err) || try == 20 {
-			return nil, storeFault(err)
-		}
-	}
-}
-
 // Link returns the operation that connects the pseudonyms of a person's identifiers with
 // those of their profiles, for the batch in which the person is erased: afterwards
 // entries can still be found by an identifier that somebody comes with. It holds

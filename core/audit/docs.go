@@ -134,8 +134,9 @@ type headDoc struct {
 	Note       []byte        `bson:"note"` // the signed checkpoint
 	KeyHash    int64         `bson:"keyHash"`
 	At         time.Time     `bson:"at"`
-	Lag        time.Duration `bson:"lag"`     // the longest that an entry waited to be put in
-	Dropped    int64         `bson:"dropped"` // how many of the first entries have no body any more
+	Lag        time.Duration `bson:"lag"`              // the longest that an entry waited to be put in
+	Dropped    int64         `bson:"dropped"`          // how many of the first entries have no body any more
+	Jumped     time.Time     `bson:"jumped,omitempty"` // when time last went on by more than clockJump at once
 }
 
 // linkDoc connects the pseudonym of an identifier with those of the profiles that had
@@ -148,7 +149,9 @@ type linkDoc struct {
 // settingsDoc is how long a workspace keeps its entries. Its key is workspace/settings.
 type settingsDoc struct {
 	store.Meta `bson:",inline"`
-	Months     int `bson:"months"` // 0: for ever
+	Months     int       `bson:"months"`           // 0: for ever
+	From       time.Time `bson:"from,omitempty"`   // since when that counts; zero: always
+	Before     int       `bson:"before,omitempty"` // what counts until then
 }
 
 // The collections. None holds anything but pseudonyms: erasure has nothing to do here.

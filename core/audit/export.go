@@ -47,14 +47,14 @@ func (l *Log) Export(ctx context.Context, ws string, in ExportInput, write func(
 	case in.Format == OCSF || in.Format == CEF || in.Format == JSONL && !in.Filter.empty():
 		err = x.matching(ctx)
 	case in.Format == JSONL:
-		err = x.all(ctx)
+		err = x.everything(ctx)
 	default:
 		err = core.Errorf(core.Invalid, "FORMAT", "the format is jsonl, ocsf or cef").At("format")
 	}
 	if err == nil {
 		err = x.flush(0)
 	}
-	return h.Size, storeFault(err)
+	return x.head.Size, storeFault(err)
 }
 
 type exporter struct {
@@ -142,6 +142,21 @@ func (x *exporter) matching(ctx context.Context) error {
 		}
 		return true, x.flush(exportTogether)
 	})
+}
+
+// everything writes all entries. When bodies were dropped meanwhile it adds what has come
+// since, the entry that says so among it: what is missing in the file is told of there.
+func (x *exporter) everything(ctx context.Context) error {
+	for {
+		if err := x.all(ctx); err != nil {
+			return err
+		}
+		now, err := x.log.head(ctx, x.ws)
+		if err != nil || now.Dropped == x.head.Dropped {
+			return err
+		}
+		x.in.From, x.head = x.head.Size, now
+	}
 }
 
 // all writes every entry, with the hashes that are stored of them and the root of each

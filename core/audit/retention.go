@@ -9,14 +9,37 @@ import (
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
+// Time is believed when it goes on as it did. When the newest entry is older than
+// clockJump the clock may be wrong, and what a wrong clock deletes is lost: nothing is
+// dropped until the clock has gone on from there for clockHold. Whoever looks at the log
+// sees it in the entry audit.holdRetention.
+const (
+	clockJump = 30 * 24 * time.Hour
+	clockHold = 7 * 24 * time.Hour
+)
+
+// jumped reports whether time went on so far at once that it needs to be looked at.
+func (h *headDoc) jumped(now time.Time) bool { return h.Size > 0 && now.Sub(h.At) > clockJump }
+
+// held reports whether nothing is dropped because time has jumped lately. A clock that
+// was put back since then deletes nothing too much.
+func (h *headDoc) held(now time.Time) bool {
+	return !h.Jumped.IsZero() && !now.Before(h.Jumped) && now.Sub(h.Jumped) < clockHold
+}
+
 // due returns before when the bodies of a workspace's entries are to be dropped, and
 // whether there are some.
 func (l *Log) due(ctx context.Context, ws string) (time.Time, bool, error) {
-	kept, err := l.Retention(ctx, ws)
-	if err != nil || kept.Months == 0 {
+	now := l.o.Clock.Now().UTC()
+	d, err := settings.Get(ctx, l.o.Store, store.Key(ws, "settings"))
+	if err != nil || d == nil || d.inForce(now) == 0 {
 		return time.Time{}, false, err
 	}
-	before := l.o.Clock.Now().UTC().AddDate(0, -kept.Months, 0)
+	h, err := l.head(ctx, ws)
+	if err != nil || h.held(now) {
+		return time.Time{}, false, err
+	}
+	before := now.AddDate(0, -d.inForce(now), 0)
 	old, err := oldBlocks(ctx, l.o.Store, ws, before, 1)
 	return before, len(old) > 0, err
 }
@@ -45,6 +68,9 @@ func (s *sequencer) expire(ctx context.Context) (err error) {
 		if err := s.load(ctx); err != nil {
 			return err
 		}
+		if now := s.log.o.Clock.Now(); s.head.jumped(now) {
+			return s.hold(ctx, now)
+		}
 		var ops []store.Op
 		for _, b := range old {
 			if err := s.dropSets(ctx, b); err != nil {
@@ -65,6 +91,20 @@ func (s *sequencer) expire(ctx context.Context) (err error) {
 			return err
 		}
 	}
+}
+
+// hold writes that nothing is dropped for a while, which the jump of time of this very
+// entry brings about.
+func (s *sequencer) hold(ctx context.Context, now time.Time) error {
+	until := now.Add(clockHold).UTC().Format(timeFormat)
+	s.log.o.Logger.Warn("audit: the clock is far ahead of the newest entry; nothing is dropped for a while", "workspace", s.ws, "until", until)
+	it, err := s.own(ctx, Entry{Action: actionHold, Resource: "audit", Details: map[string]string{
+		"newest": s.head.At.Format(timeFormat), "until": until,
+	}})
+	if err != nil {
+		return err
+	}
+	return s.append(ctx, []item{it}, nil)
 }
 
 // dropSets deletes the sets of subjects of a block's entries.

@@ -30,6 +30,7 @@ const (
 	actionBegin  = "audit.begin"  // the first entry of a log
 	actionRotate = "audit.rotate" // the first entry under another key
 	actionDrop   = "audit.drop"   // bodies were removed
+	actionHold   = "audit.holdRetention"
 )
 
 // load reads the head and the right edge.
@@ -76,6 +77,9 @@ func (s *sequencer) append(ctx context.Context, entries []item, ops []store.Op) 
 	built, stored, err := s.build(append(own, entries...), now, &next)
 	if err != nil {
 		return err
+	}
+	if s.head.jumped(next.At) {
+		next.Jumped = next.At
 	}
 	ops = append(ops, stored...)
 	for _, b := range built {

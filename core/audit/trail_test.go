@@ -14,6 +14,7 @@ import (
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/internal/auditverify"
 )
 
 func TestATrailIsOneEntry(t *testing.T) {
@@ -201,13 +202,25 @@ func TestRetentionDropsBodiesAndKeepsProofs(t *testing.T) {
 	require.NoError(t, err)
 	clock.Advance(100 * 24 * time.Hour)
 	fill(t, p, 10, "key_2")
-	_, err = p.SetRetention(as(t, "key_1"), ws, 3, nil)
+	plan, err := p.SetRetention(as(t, "key_1"), ws, 3, nil, true)
 	require.NoError(t, err)
+	require.Equal(t, [3]int64{3, 302, 0}, [3]int64{int64(plan.Months), plan.Drops, plan.Version})
+	plan, err = p.SetRetention(as(t, "key_1"), ws, 3, nil, false)
+	require.NoError(t, err)
+	require.Equal(t, clock.Now().Add(audit.RetentionDelay), plan.From)
 	require.NoError(t, p.Settle(t.Context(), ws))
 	last := all(t, p.Log, audit.Filter{Action: "audit.setRetention"})
 	require.Len(t, last, 1)
 
 	q := running(t, openStore(t, path), func(o *audit.Options) { o.Clock = clock })
+	for range 2 { // the shorter retention waits, and the clock has just jumped by months
+		require.NoError(t, q.Write(as(t, "key_3"), audit.Entry{Action: "query.y"}))
+		require.NoError(t, q.Settle(t.Context(), ws))
+		time.Sleep(100 * time.Millisecond) // the sequencer looks for what is due when it has nothing else to do
+		require.Len(t, all(t, q.Log, audit.Filter{Actor: "key_1", Action: "query.profile"}), 300)
+		clock.Advance(audit.RetentionDelay / 2)
+	}
+	clock.Advance(time.Hour)
 	require.NoError(t, q.Write(as(t, "key_3"), audit.Entry{Action: "query.x"}))
 	require.Eventually(t, func() bool { return len(all(t, q.Log, audit.Filter{Action: "audit.drop"})) == 1 }, 10*time.Second, 10*time.Millisecond)
 	require.Empty(t, all(t, q.Log, audit.Filter{Actor: "key_1", Action: "query.profile"}))
@@ -291,4 +304,30 @@ func TestAChangeThatWasCutOffLeavesItsEntry(t *testing.T) {
 	require.Len(t, whole, 1, "what ended is there once")
 	require.Empty(t, whole[0].Details)
 	require.Len(t, whole[0].Subjects, 1)
+}
+
+// TestAWildClockDropsNothing starts a server whose clock is years ahead.
+func TestAWildClockDropsNothing(t *testing.T) {
+	clock := core.NewVirtualClock(time.Date(2018, 1, 1, 0, 0, 0, 0, time.UTC))
+	path := filepath.Join(t.TempDir(), "a.db")
+	p := newLog(t, openStore(t, path), func(o *audit.Options) { o.Clock = clock })
+	fill(t, p, 20, "key_1")
+	_, err := p.SetRetention(as(t, "key_1"), ws, 3, nil, false)
+	require.NoError(t, err)
+	require.NoError(t, p.Settle(t.Context(), ws))
+	clock.Advance(5 * 365 * 24 * time.Hour)
+	q := running(t, openStore(t, path), func(o *audit.Options) { o.Clock = clock })
+	require.Eventually(t, func() bool { return len(all(t, q.Log, audit.Filter{Action: "audit.holdRetention"})) == 1 }, 10*time.Second, 10*time.Millisecond)
+	for range 5 {
+		require.NoError(t, q.Write(as(t, "key_2"), audit.Entry{Action: "query.x"}))
+		require.NoError(t, q.Settle(t.Context(), ws))
+		time.Sleep(30 * time.Millisecond)
+	}
+	require.Len(t, all(t, q.Log, audit.Filter{Actor: "key_1", Action: "query.profile"}), 20)
+	require.Len(t, all(t, q.Log, audit.Filter{Action: "audit.holdRetention"}), 1)
+	clock.Advance(8 * 24 * time.Hour)
+	require.NoError(t, q.Write(as(t, "key_2"), audit.Entry{Action: "query.x"}))
+	require.Eventually(t, func() bool { return len(all(t, q.Log, audit.Filter{Action: "audit.drop"})) == 1 }, 10*time.Second, 10*time.Millisecond)
+	_, err = verify(export(t, q, audit.ExportInput{Format: audit.JSONL}), auditverify.Options{Keys: []string{vkey(t, q)}})
+	require.NoError(t, err)
 }

@@ -23,6 +23,9 @@ func (r *Resolver) AuditCheckpoint() gen.AuditCheckpointResolver { return checkp
 // AuditKey implements gen.ResolverRoot.
 func (r *Resolver) AuditKey() gen.AuditKeyResolver { return auditKeyFields{r} }
 
+// AuditRetention implements gen.ResolverRoot.
+func (r *Resolver) AuditRetention() gen.AuditRetentionResolver { return auditKeptFields{r} }
+
 // AuditEntries answers Query.auditEntries. Who reads the log is in it, too.
 func (r query) AuditEntries(ctx context.Context, where *gen.AuditFilter, first *int, after *string, last *int, before *string) (*view.AuditEntryConnection, error) {
 	w, err := window(first, after, last, before)
@@ -101,7 +104,10 @@ func (r mutation) RotateAuditKey(ctx context.Context, in gen.RotateAuditKeyInput
 		ctx = core.WithActor(ctx, &told)
 	}
 	key, err := r.Audit.RotateKey(ctx, actor.Workspace)
-	out := &gen.RotateAuditKeyPayload{Key: &key}
+	out := &gen.RotateAuditKeyPayload{}
+	if err == nil {
+		out.Key = &key
+	}
 	if out.UserErrors, err = problems(err); err != nil {
 		return nil, err
 	}
@@ -113,7 +119,7 @@ func (r mutation) SetAuditRetention(ctx context.Context, in gen.SetAuditRetentio
 	if err := access.Allow(ctx, access.Govern); err != nil {
 		return nil, err
 	}
-	kept, err := r.Audit.SetRetention(ctx, workspace(ctx), in.Months, long(in.ExpectedVersion))
+	kept, err := r.Audit.SetRetention(ctx, workspace(ctx), in.Months, long(in.ExpectedVersion), value(in.DryRun))
 	out := &gen.SetAuditRetentionPayload{Retention: kept}
 	if out.UserErrors, err = problems(err); err != nil {
 		return nil, err
@@ -160,6 +166,14 @@ func (r auditFields) Proof(ctx context.Context, e *audit.Record, size int) ([]st
 // Consistency answers AuditCheckpoint.consistency.
 func (r checkpointFields) Consistency(ctx context.Context, c *audit.Checkpoint, from int) ([]string, error) {
 	return r.Audit.Consistency(ctx, c.Workspace, int64(from), c.Size)
+}
+
+// From answers AuditRetention.from.
+func (r auditKeptFields) From(_ context.Context, k *audit.Retention) (*time.Time, error) {
+	if k.From.IsZero() {
+		return nil, nil
+	}
+	return &k.From, nil
 }
 
 // Until answers AuditKey.until.

@@ -58,6 +58,7 @@ type (
 	auditFields        struct{ *Resolver }
 	checkpointFields   struct{ *Resolver }
 	auditKeyFields     struct{ *Resolver }
+	auditKeptFields    struct{ *Resolver }
 	query              struct{ *Resolver }
 	mutation           struct{ *Resolver }
 	subscription       struct{ *Resolver }

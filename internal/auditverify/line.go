@@ -25,6 +25,7 @@ type line struct {
 	made    tlog.Hash // of the body
 	set     bool      // the body speaks of a set
 	rotates bool      // the body speaks of a new key
+	drops   bool      // the body speaks of bodies that were dropped
 }
 
 // parse takes a line apart. Lines of entries have one form only, to the byte, so that
@@ -83,6 +84,7 @@ func parse(text []byte) (l line) {
 	l.made = tlog.RecordHash(l.entry)
 	l.set = bytes.Contains(l.entry, []byte(`,"subjectSet":[`))
 	l.rotates = bytes.Contains(l.entry, []byte(`,"action":"audit.rotate`))
+	l.drops = bytes.Contains(l.entry, []byte(`,"action":"audit.drop"`))
 	return l
 }
 

@@ -1,6 +1,9 @@
 package auditverify
 
 import (
+	"encoding/json"
+	"strconv"
+
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -37,6 +40,11 @@ func (v *verifier) entry(l *line) error {
 func (v *verifier) body(l *line) error {
 	if l.entry == nil {
 		v.result.Dropped++
+		if n := len(v.gone); n > 0 && v.gone[n-1][1] == l.index {
+			v.gone[n-1][1]++
+		} else {
+			v.gone = append(v.gone, [2]int64{l.index, l.index + 1})
+		}
 		return nil
 	}
 	if l.made != l.hash {
@@ -50,6 +58,33 @@ func (v *verifier) body(l *line) error {
 	}
 	if l.rotates {
 		v.follow(l)
+	}
+	if l.drops {
+		v.drop(l)
+	}
+	return nil
+}
+
+// drop notes what the entry of the retention says: up to where bodies were dropped. They
+// go in the order of the log, so what it does not name was dropped before.
+func (v *verifier) drop(l *line) {
+	var body struct{ Details struct{ To string } }
+	if json.Unmarshal(l.entry, &body) != nil {
+		return
+	}
+	if to, err := strconv.ParseInt(body.Details.To, 10, 64); err == nil && to <= l.index {
+		v.dropped = max(v.dropped, to)
+	}
+}
+
+// explained checks that the retention tells of every body that is missing. A file with
+// some of the entries need not have the entry that does.
+func (v *verifier) explained() error {
+	for _, g := range v.gone {
+		if at := max(g[0], v.dropped); at < g[1] && !v.head.Sparse {
+			v.line = 0
+			return v.fault(Deleted, at, "what the entry said is missing, and no entry of the log tells that the retention dropped it")
+		}
 	}
 	return nil
 }
@@ -126,6 +161,9 @@ func (v *verifier) finish() error {
 		return err
 	}
 	v.result.Signers = len(v.signers)
+	if err := v.explained(); err != nil {
+		return err
+	}
 	if v.saved == nil {
 		return nil
 	}

@@ -18,6 +18,7 @@ type Kind string
 // The kinds of faults.
 const (
 	Changed    Kind = "CHANGED"     // a body or a set is not what its hash says
+	Deleted    Kind = "DELETED"     // a body is missing that no retention has dropped
 	Order      Kind = "ORDER"       // an entry is missing, added or moved
 	Root       Kind = "ROOT"        // the hashes do not add up to what was signed
 	Truncated  Kind = "TRUNCATED"   // the file ends before the checkpoint
@@ -178,7 +179,9 @@ type verifier struct {
 	keys    map[string]note.Verifier
 	signers map[string]bool
 	saved   *checkpoint
-	met     bool // the saved checkpoint was compared
+	met     bool       // the saved checkpoint was compared
+	gone    [][2]int64 // indexes without a body: from, to (not included)
+	dropped int64      // bodies below this index were dropped by the retention
 }
 
 func (v *verifier) fault(k Kind, index int64, format string, args ...any) error {
