@@ -1765,8 +1765,10 @@ type SegmentPreview struct {
 
 // States how long entries are kept.
 type SetAuditRetentionInput struct {
-	// In months, 1 to 1200; 0 is for ever. What is older is dropped within the hour.
+	// In months, 1 to 1200; 0 is for ever. A shorter retention than the one in force counts after a week; then what is older is dropped within the hour, and cannot be brought back.
 	Months int `json:"months"`
+	// Change nothing; show what would be.
+	DryRun *bool `json:"dryRun,omitempty"`
 	// Refuse when it was set by another meanwhile.
 	ExpectedVersion *int `json:"expectedVersion,omitempty"`
 }

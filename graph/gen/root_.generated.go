@@ -25,6 +25,7 @@ type ResolverRoot interface {
 	AuditCheckpoint() AuditCheckpointResolver
 	AuditEntry() AuditEntryResolver
 	AuditKey() AuditKeyResolver
+	AuditRetention() AuditRetentionResolver
 	ConsentEntry() ConsentEntryResolver
 	ErasurePlan() ErasurePlanResolver
 	ErasureReceipt() ErasureReceiptResolver
@@ -432,6 +433,10 @@ type AuditKey {
 type AuditRetention {
   """In months; 0 is for ever."""
   months: Int! @data(category: NONE)
+  """Since when that counts: a shorter retention waits a week. Null: it counts."""
+  from: DateTime @data(category: NONE)
+  """How many entries would lose what they say if it counted now."""
+  drops: Int! @data(category: NONE)
   """For expectedVersion; 0 before it was ever set."""
   version: Int! @data(category: NONE)
 }
@@ -452,8 +457,10 @@ type RotateAuditKeyPayload {
 
 """States how long entries are kept."""
 input SetAuditRetentionInput {
-  """In months, 1 to 1200; 0 is for ever. What is older is dropped within the hour."""
+  """In months, 1 to 1200; 0 is for ever. A shorter retention than the one in force counts after a week; then what is older is dropped within the hour, and cannot be brought back."""
   months: Int!
+  """Change nothing; show what would be."""
+  dryRun: Boolean
   """Refuse when it was set by another meanwhile."""
   expectedVersion: Int
 }
@@ -6228,6 +6235,10 @@ func (ec *executionContext) childFields_AuditRetention(ctx context.Context, fiel
 	switch field.Name {
 	case "months":
 		return ec.fieldContext_AuditRetention_months(ctx, field)
+	case "from":
+		return ec.fieldContext_AuditRetention_from(ctx, field)
+	case "drops":
+		return ec.fieldContext_AuditRetention_drops(ctx, field)
 	case "version":
 		return ec.fieldContext_AuditRetention_version(ctx, field)
 	}
