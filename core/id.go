@@ -35,6 +35,7 @@ const (
 
 	PrefixMember        = "mem"
 	PrefixInvitation    = "inv"
+	PrefixGlass         = "gls" // of a request by which the glass was broken
 	PrefixApproval      = "apr"
 	PrefixPolicyVersion = "plv" // of the rules of who may do what
 	PrefixAudit         = "aud" // of an entry of the audit log

@@ -146,6 +146,7 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 		Store: w.db, Logger: logger, Purposes: s.Consent.Register, Access: s.Access, Record: access.Recorder(s.Audit),
 	})
 	s.Access.SetPolicy(s.Policies)
+	s.Consent.SetGuard(s.Policies.PurposeChange)
 	s.Objects = object.NewService(object.Options{
 		Store: w.db, Clock: clock, Committer: s.Ingest, People: s.Profiles, Events: s.Events, Jobs: jobs, Logger: logger,
 	})

@@ -14,6 +14,9 @@ type Cell struct {
 	Purpose  string
 	Target   string // a category or a permission
 	Decision core.Decision
+	// NeedsReason says that what is allowed is allowed only to who says why. Filled in by
+	// Matrix and Explain.
+	NeedsReason bool
 }
 
 // Category returns the category that a cell is about, NONE when it is a permission.
@@ -162,7 +165,7 @@ func (c *compiled) cells(role, purpose string) ([]Cell, error) {
 			return nil, err
 		}
 		for _, t := range targets {
-			out = append(out, Cell{role, p, t, of(v, t)})
+			out = append(out, Cell{Role: role, Purpose: p, Target: t, Decision: of(v, t)})
 		}
 	}
 	return out, nil

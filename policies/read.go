@@ -164,11 +164,18 @@ func (e *Enforcer) Matrix(ctx context.Context, role, purpose string) ([]Cell, er
 	if purpose != "" && f.reg.Purpose(purpose) == nil {
 		return nil, invalid("UNKNOWN_PURPOSE", "the register has no such purpose").At("purpose")
 	}
+	settings, err := e.o.Access.SettingsOf(ctx, ws)
+	if err != nil {
+		return nil, err
+	}
 	var out []Cell
 	for _, r := range roles {
 		cells, err := f.cells(r, purpose)
 		if err != nil {
 			return nil, unavailable(err)
+		}
+		for i, c := range cells {
+			cells[i].NeedsReason = !c.Decision.Hidden() && settings.NeedsReason([]string{r}, c.Category())
 		}
 		out = append(out, cells...)
 	}
@@ -211,12 +218,18 @@ func (e *Enforcer) Explain(ctx context.Context, principal, action string, catego
 	}
 	if len(who.Purposes) > 0 && !slices.Contains(who.Purposes, purpose) {
 		d := core.Decision{Effect: core.Deny, Withheld: core.WithheldPurpose, Rule: "the purposes of the key"}
-		return &Cell{principal, purpose, target, d}, nil
+		return &Cell{Role: principal, Purpose: purpose, Target: target, Decision: d}, nil
 	}
 	v, err := f.view(who.Roles, purpose)
 	if err != nil {
 		return nil, unavailable(err)
 	}
 	v = access.Scoped(v, who.Scopes)
-	return &Cell{principal, purpose, target, of(v, target)}, nil
+	c := &Cell{Role: principal, Purpose: purpose, Target: target, Decision: of(v, target)}
+	settings, err := e.o.Access.SettingsOf(ctx, ws)
+	if err != nil {
+		return nil, err
+	}
+	c.NeedsReason = !c.Decision.Hidden() && settings.NeedsReason(who.Roles, c.Category())
+	return c, nil
 }

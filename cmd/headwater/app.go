@@ -88,6 +88,7 @@ func newApp(e *env, s store.Store, ring *keyring.Ring) *app {
 		Store: s, Clock: e.clock, Logger: e.log, Purposes: a.consent.Register, Access: a.access, Record: access.Recorder(a.audit),
 	})
 	a.access.SetPolicy(a.policies)
+	a.consent.SetGuard(a.policies.PurposeChange)
 	a.knowPurposes()
 	a.objects = object.NewService(object.Options{
 		Store: s, Clock: e.clock, Committer: a.pipeline, People: a.profiles, Events: a.events, Jobs: a.jobs, Logger: e.log,

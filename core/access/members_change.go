@@ -103,6 +103,26 @@ func (s *Service) RemoveMember(ctx context.Context, workspace, id string) (*Memb
 	return s.changeMember(ctx, workspace, id, 0, "member.remove", nil)
 }
 
+// RevokeInvitation withdraws the invitation of somebody who has not accepted it: its
+// token is worthless then. Who joined already is CONFLICT (reason MEMBER_STATUS).
+func (s *Service) RevokeInvitation(ctx context.Context, workspace, id string) (*Member, error) {
+	ws, _, err := in(ctx, workspace, Manage)
+	if err != nil {
+		return nil, err
+	}
+	m, err := Members.Get(ctx, s.store, store.Key(ws, id))
+	if err != nil {
+		return nil, err
+	}
+	if m != nil && m.Status != Invited {
+		return nil, core.Errorf(core.Conflict, "MEMBER_STATUS", "the invitation was accepted; remove or suspend the member").At("id")
+	}
+	if m == nil {
+		return nil, core.Errorf(core.NotFound, "MEMBER", "this workspace has no such invitation").At("id")
+	}
+	return s.changeMember(ctx, workspace, id, m.V, "member.remove", nil)
+}
+
 // changeMember replaces a member by what f makes of it, or removes it when f is nil.
 func (s *Service) changeMember(ctx context.Context, workspace, id string, expected int64, action string, f func(m *Member, a *core.Actor) ([]string, error)) (*Member, error) {
 	ws, a, err := in(ctx, workspace, Manage)

@@ -52,10 +52,7 @@ func (s *Service) reasoned(ctx context.Context, a *core.Actor, call Call, st sta
 	case s.audit == nil:
 		return core.Errorf(core.Unavailable, audit.ReasonUnavailable, "the glass cannot be broken while nothing is written down")
 	}
-	e := audit.Entry{
-		Workspace: a.Workspace, Actor: a.ID, Action: "access.breakGlass", Resource: a.ID, Purpose: a.Purpose, Reason: a.Reason, Decision: core.Allow,
-	}
-	if err := s.audit.Write(ctx, e); err != nil {
+	if err := s.breakGlass(ctx, a); err != nil {
 		return err
 	}
 	a.BreakGlass, a.Limits = true, core.Limits{}

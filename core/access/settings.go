@@ -51,6 +51,23 @@ func (s *Settings) ReasonFor() []core.Category {
 	return s.ReasonData
 }
 
+// SettingsOf returns what a workspace says about who comes in. It checks nothing: callers
+// are the server's own parts.
+func (s *Service) SettingsOf(ctx context.Context, workspace string) (*Settings, error) {
+	w, err := Workspaces.Get(ctx, s.store, workspace)
+	if err != nil || w == nil {
+		return &Settings{}, err
+	}
+	return &w.Access, nil
+}
+
+// NeedsReason reports whether somebody with the roles reads a category (NONE: does
+// anything) only when a reason is given.
+func (s *Settings) NeedsReason(roles []string, category core.Category) bool {
+	must := func(role string) bool { return slices.Contains(s.ReasonRoles, role) }
+	return slices.ContainsFunc(roles, must) || slices.Contains(s.ReasonFor(), category)
+}
+
 // SettingsUpdate changes settings; what is nil stays as it is.
 type SettingsUpdate struct {
 	Workspace       string // "" means the actor's own

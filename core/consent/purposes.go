@@ -179,6 +179,11 @@ func (s *Service) change(ctx context.Context, ws string, t Trace, dryRun bool, f
 		if out = old.register; doc.sameAs(old.doc) {
 			return nil
 		}
+		if s.guard != nil {
+			if err := s.guard(ctx, ws, old.register, newRegister(doc.Purposes, doc.Settings)); err != nil {
+				return err
+			}
+		}
 		doc.At, doc.By, doc.Revision = s.now(), actor(ctx), old.doc.V+1
 		if !doc.At.After(old.doc.At) {
 			doc.At = old.doc.At.Add(time.Millisecond) // the clock of another process is ahead

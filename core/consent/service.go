@@ -39,7 +39,14 @@ type Options struct {
 type Service struct {
 	Options
 	cache sync.Map // workspace → *cached
+	guard Guard
 }
+
+// Guard is asked before the purposes of a workspace change, and refuses with its error.
+type Guard func(ctx context.Context, ws string, old, next *Register) error
+
+// SetGuard makes g the guard of all changes of purposes. Call it before the first request.
+func (s *Service) SetGuard(g Guard) { s.guard = g }
 
 type cached struct {
 	register *Register

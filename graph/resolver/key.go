@@ -35,10 +35,20 @@ func (r mutation) CreateKey(ctx context.Context, in gen.CreateKeyInput) (*gen.Cr
 	made, err := r.Access.CreateKey(ctx, k)
 	after()
 	if errs, err := problems(err); err != nil || errs != nil {
-		return &gen.CreateKeyPayload{UserErrors: errs}, err
+		return &gen.CreateKeyPayload{UserErrors: errs, Warnings: []string{}}, err
 	}
-	return &gen.CreateKeyPayload{Key: made.Key, Secret: &made.Secret}, nil
+	out := &gen.CreateKeyPayload{Key: made.Key, Secret: &made.Secret, Warnings: []string{}}
+	// The key is made, and its secret is shown this once: a warning that cannot be told is
+	// left out.
+	if open, err := r.Policies.OpenPurpose(ctx, made.Key.Workspace, made.Key.Roles, made.Key.Purposes, made.Key.Purpose); err == nil && open {
+		out.Warnings = append(out.Warnings, openPurpose)
+	}
+	return out, nil
 }
+
+// openPurpose is the warning of a key that may be used for everything.
+const openPurpose = "a request with this key that names no purpose in X-Purpose acts for operations, for which no consent is asked: " +
+	"it reads the addresses of people who withdrew theirs for marketing too; give the key purposes, such as marketing"
 
 // RotateKey answers Mutation.rotateKey.
 func (r mutation) RotateKey(ctx context.Context, in gen.RotateKeyInput) (*gen.RotateKeyPayload, error) {

@@ -35,6 +35,22 @@ func settingsOf(w *access.Workspace) *gen.AccessSettings {
 	}
 }
 
+// Invitations answers Query.invitations.
+func (r query) Invitations(ctx context.Context, first *int, after *string, last *int, before *string) (*view.MemberConnection, error) {
+	invited := access.Invited
+	return r.Members(ctx, &invited, first, after, last, before)
+}
+
+// RevokeInvitation answers Mutation.revokeInvitation.
+func (r mutation) RevokeInvitation(ctx context.Context, in gen.RevokeInvitationInput) (*gen.RevokeInvitationPayload, error) {
+	m, err := r.Access.RevokeInvitation(ctx, "", in.ID)
+	out := &gen.RevokeInvitationPayload{Member: m}
+	if out.UserErrors, err = problems(err); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // InviteMember answers Mutation.inviteMember.
 func (r mutation) InviteMember(ctx context.Context, in gen.InviteMemberInput) (*gen.InviteMemberPayload, error) {
 	made, err := r.Access.InviteMember(ctx, access.NewMember{

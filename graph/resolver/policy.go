@@ -50,7 +50,7 @@ func (r query) ExplainAccess(ctx context.Context, principal, action string, cate
 func cell(c *policies.Cell) *gen.AccessCell {
 	return &gen.AccessCell{
 		Role: c.Role, Purpose: c.Purpose, Category: c.Category(), Action: c.Action(), Effect: c.Decision.Effect,
-		Form: form(c.Decision.Form), Rule: c.Decision.Rule, Withheld: text(c.Decision.Withheld),
+		Form: form(c.Decision.Form), Rule: c.Decision.Rule, Withheld: text(c.Decision.Withheld), NeedsReason: c.NeedsReason,
 	}
 }
 
@@ -87,7 +87,7 @@ func policyChanged(o *policies.Outcome, err error) (*gen.SetPolicyPayload, error
 	if errs, err := problems(err); err != nil || errs != nil {
 		return &gen.SetPolicyPayload{UserErrors: errs, Changes: []*gen.AccessChange{}}, err
 	}
-	out := &gen.SetPolicyPayload{Policy: o.Version, Approval: o.Approval, NeedsApproval: o.NeedsApproval, Alone: o.Alone, Changes: []*gen.AccessChange{}}
+	out := &gen.SetPolicyPayload{Policy: o.Version, Approval: o.Approval, NeedsApproval: o.NeedsApproval, Alone: o.Alone, AloneAt: instant(o.AloneAt), Changes: []*gen.AccessChange{}}
 	for i := range o.Changes {
 		c := &o.Changes[i]
 		out.Changes = append(out.Changes, &gen.AccessChange{

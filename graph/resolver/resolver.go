@@ -79,6 +79,7 @@ type (
 	policyFields       struct{ *Resolver }
 	policyRuleFields   struct{ *Resolver }
 	approvalFields     struct{ *Resolver }
+	glassFields        struct{ *Resolver }
 	importFields       struct{ *Resolver }
 	quarantineFields   struct{ *Resolver }
 	segmentFields      struct{ *Resolver }
@@ -156,6 +157,9 @@ func (r *Resolver) PolicyVersion() gen.PolicyVersionResolver { return policyFiel
 
 // PolicyRule implements gen.ResolverRoot.
 func (r *Resolver) PolicyRule() gen.PolicyRuleResolver { return policyRuleFields{r} }
+
+// BreakGlassUse implements gen.ResolverRoot.
+func (r *Resolver) BreakGlassUse() gen.BreakGlassUseResolver { return glassFields{r} }
 
 // Approval implements gen.ResolverRoot.
 func (r *Resolver) Approval() gen.ApprovalResolver { return approvalFields{r} }

@@ -72,6 +72,12 @@ type PolicyVersionConnection = Connection[policies.Version]
 // PolicyVersionEdge is an item of such a page.
 type PolicyVersionEdge = Edge[policies.Version]
 
+// BreakGlassUseConnection is a page of requests that broke the glass.
+type BreakGlassUseConnection = Connection[access.GlassUse]
+
+// BreakGlassUseEdge is an item of such a page.
+type BreakGlassUseEdge = Edge[access.GlassUse]
+
 // ApprovalConnection is a page of requests for approval.
 type ApprovalConnection = Connection[access.Approval]
 
