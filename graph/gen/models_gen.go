@@ -62,6 +62,8 @@ type AccessCell struct {
 	Rule string `json:"rule"`
 	// Why it is not ALLOW: ROLE, PURPOSE or UNCLASSIFIED.
 	Withheld *string `json:"withheld,omitempty"`
+	// Whether only who gives a reason (X-Reason) may; from others it is withheld (REASON).
+	NeedsReason bool `json:"needsReason"`
 }
 
 // What a change of the policy gives or takes.
@@ -435,6 +437,8 @@ type CreateKeyPayload struct {
 	Key *access.Key `json:"key,omitempty"`
 	// What to send as Authorization: Bearer. It cannot be shown again.
 	Secret *string `json:"secret,omitempty"`
+	// What to think of: that the key reads addresses of people who withdrew their consent, where a request names no purpose.
+	Warnings []string `json:"warnings"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -615,7 +619,7 @@ type CSVInput struct {
 	Separator string `json:"separator"`
 }
 
-// Agrees to a request, or refuses it.
+// Agrees to a request, or refuses it. The same decision sent again changes nothing.
 type DecideApprovalInput struct {
 	// The request.
 	ID string `json:"id"`
@@ -1637,6 +1641,36 @@ type ResumeProcessingPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Says that you looked at a request that broke the glass, of somebody else.
+type ReviewBreakGlassInput struct {
+	// The request: gls_…
+	ID string `json:"id"`
+	// What you found.
+	Note *string `json:"note,omitempty"`
+}
+
+// A reviewed request.
+type ReviewBreakGlassPayload struct {
+	// The request as it is now.
+	Use *access.GlassUse `json:"use,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Withdraws an invitation that was not accepted yet.
+type RevokeInvitationInput struct {
+	// The member to be: mem_…
+	ID string `json:"id"`
+}
+
+// A withdrawn invitation.
+type RevokeInvitationPayload struct {
+	// The member that was to be.
+	Member *access.Member `json:"member,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Ends a key.
 type RevokeKeyInput struct {
 	// The key.
@@ -1663,7 +1697,7 @@ type RoleLimitsInput struct {
 type RollbackPolicyInput struct {
 	// The number of the old version; 0 for the built-in policy.
 	Number int `json:"number"`
-	// The number of the version that you saw; another is a CONFLICT.
+	// The number of the version that you saw; another is a CONFLICT. The same change sent again is the first one, and makes no second version.
 	ExpectedVersion *int `json:"expectedVersion,omitempty"`
 	// Only tell who would gain and lose what.
 	DryRun *bool `json:"dryRun,omitempty"`
@@ -1681,6 +1715,8 @@ type RollbackPolicyPayload struct {
 	NeedsApproval bool `json:"needsApproval"`
 	// Whether it takes effect all the same, since nobody else could approve it.
 	Alone bool `json:"alone"`
+	// When the same change would take effect without an approval: nobody else may govern, since somebody was shut out less than 72 hours ago.
+	AloneAt *time.Time `json:"aloneAt,omitempty"`
 	// The approval that it waits for.
 	Approval *access.Approval `json:"approval,omitempty"`
 	// What is wrong with the input.
@@ -1899,7 +1935,7 @@ type SetPolicyInput struct {
 	Rules []*policies.Rule `json:"rules"`
 	// All roles beside the built-in ones; none when left out.
 	Roles []*policies.Role `json:"roles,omitempty"`
-	// The number of the version that you saw; another is a CONFLICT.
+	// The number of the version that you saw; another is a CONFLICT. The same change sent again is the first one, and makes no second version.
 	ExpectedVersion *int `json:"expectedVersion,omitempty"`
 	// Only tell who would gain and lose what.
 	DryRun *bool `json:"dryRun,omitempty"`
@@ -1917,6 +1953,8 @@ type SetPolicyPayload struct {
 	NeedsApproval bool `json:"needsApproval"`
 	// Whether it takes effect all the same, since nobody else could approve it.
 	Alone bool `json:"alone"`
+	// When the same change would take effect without an approval: nobody else may govern, since somebody was shut out less than 72 hours ago.
+	AloneAt *time.Time `json:"aloneAt,omitempty"`
 	// The approval that it waits for.
 	Approval *access.Approval `json:"approval,omitempty"`
 	// What is wrong with the input.

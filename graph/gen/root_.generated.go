@@ -26,6 +26,7 @@ type ResolverRoot interface {
 	AuditEntry() AuditEntryResolver
 	AuditKey() AuditKeyResolver
 	AuditRetention() AuditRetentionResolver
+	BreakGlassUse() BreakGlassUseResolver
 	ConsentEntry() ConsentEntryResolver
 	ErasurePlan() ErasurePlanResolver
 	ErasureReceipt() ErasureReceiptResolver
@@ -187,6 +188,8 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRestoreObjectInput,
 		ec.unmarshalInputRestoreSegmentInput,
 		ec.unmarshalInputResumeProcessingInput,
+		ec.unmarshalInputReviewBreakGlassInput,
+		ec.unmarshalInputRevokeInvitationInput,
 		ec.unmarshalInputRevokeKeyInput,
 		ec.unmarshalInputRoleLimitsInput,
 		ec.unmarshalInputRollbackPolicyInput,
@@ -2031,6 +2034,20 @@ type RemoveMemberPayload {
   userErrors: [UserError!]! @data(category: NONE)
 }
 
+"""Withdraws an invitation that was not accepted yet."""
+input RevokeInvitationInput {
+  """The member to be: mem_…"""
+  id: ID!
+}
+
+"""A withdrawn invitation."""
+type RevokeInvitationPayload {
+  """The member that was to be."""
+  member: Member @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
 """Changes who comes in, and how; what is left out stays."""
 input UpdateAccessSettingsInput {
   """The version of the workspace that you saw; another is a CONFLICT."""
@@ -2054,6 +2071,17 @@ type UpdateAccessSettingsPayload {
 }
 
 extend type Query {
+  """Who is invited and has not accepted, the first invited at first; invitationExpiresAt says until when they can. Their tokens cannot be had again."""
+  invitations(
+    """How many from the start; at most 200."""
+    first: Int
+    """Only what comes after this cursor."""
+    after: Cursor
+    """How many from the end; at most 200."""
+    last: Int
+    """Only what comes before this cursor."""
+    before: Cursor
+  ): MemberConnection! @can(action: MANAGE) @data(category: NONE)
   """The members of the workspace, those who joined or were invited first at first."""
   members(
     """Only those of one status."""
@@ -2097,6 +2125,11 @@ extend type Mutation {
     """Whom."""
     input: RestoreMemberInput!
   ): RestoreMemberPayload! @can(action: MANAGE) @data(category: NONE)
+  """Withdraws an invitation that was not accepted yet; its token is worthless then."""
+  revokeInvitation(
+    """Whose."""
+    input: RevokeInvitationInput!
+  ): RevokeInvitationPayload! @can(action: MANAGE) @data(category: NONE)
   """Forgets a member, or withdraws an invitation. The last owner cannot be removed."""
   removeMember(
     """Whom."""
@@ -3133,6 +3166,8 @@ type AccessCell {
   rule: String! @data(category: NONE)
   """Why it is not ALLOW: ROLE, PURPOSE or UNCLASSIFIED."""
   withheld: String @data(category: NONE)
+  """Whether only who gives a reason (X-Reason) may; from others it is withheld (REASON)."""
+  needsReason: Boolean! @data(category: NONE)
 }
 
 """What a change of the policy gives or takes."""
@@ -3247,7 +3282,7 @@ input SetPolicyInput {
   rules: [PolicyRuleInput!]!
   """All roles beside the built-in ones; none when left out."""
   roles: [PolicyRoleInput!]
-  """The number of the version that you saw; another is a CONFLICT."""
+  """The number of the version that you saw; another is a CONFLICT. The same change sent again is the first one, and makes no second version."""
   expectedVersion: Int
   """Only tell who would gain and lose what."""
   dryRun: Boolean
@@ -3259,7 +3294,7 @@ input SetPolicyInput {
 input RollbackPolicyInput {
   """The number of the old version; 0 for the built-in policy."""
   number: Int!
-  """The number of the version that you saw; another is a CONFLICT."""
+  """The number of the version that you saw; another is a CONFLICT. The same change sent again is the first one, and makes no second version."""
   expectedVersion: Int
   """Only tell who would gain and lose what."""
   dryRun: Boolean
@@ -3277,6 +3312,8 @@ type SetPolicyPayload {
   needsApproval: Boolean! @data(category: NONE)
   """Whether it takes effect all the same, since nobody else could approve it."""
   alone: Boolean! @data(category: NONE)
+  """When the same change would take effect without an approval: nobody else may govern, since somebody was shut out less than 72 hours ago."""
+  aloneAt: DateTime @data(category: NONE)
   """The approval that it waits for."""
   approval: Approval @data(category: NONE)
   """What is wrong with the input."""
@@ -3293,13 +3330,15 @@ type RollbackPolicyPayload {
   needsApproval: Boolean! @data(category: NONE)
   """Whether it takes effect all the same, since nobody else could approve it."""
   alone: Boolean! @data(category: NONE)
+  """When the same change would take effect without an approval: nobody else may govern, since somebody was shut out less than 72 hours ago."""
+  aloneAt: DateTime @data(category: NONE)
   """The approval that it waits for."""
   approval: Approval @data(category: NONE)
   """What is wrong with the input."""
   userErrors: [UserError!]! @data(category: NONE)
 }
 
-"""Agrees to a request, or refuses it."""
+"""Agrees to a request, or refuses it. The same decision sent again changes nothing."""
 input DecideApprovalInput {
   """The request."""
   id: ID!
@@ -3317,7 +3356,65 @@ type DecideApprovalPayload {
   userErrors: [UserError!]! @data(category: NONE)
 }
 
+"""A request by which somebody broke the glass: it saw people beyond limits and consent."""
+type BreakGlassUse {
+  """gls_…"""
+  id: ID! @data(category: NONE)
+  """Who: key_… or mem_…"""
+  actor: String! @data(category: NONE)
+  """The purpose of the request."""
+  purpose: String! @data(category: NONE)
+  """Why, as X-Reason said."""
+  reason: String! @data(category: NONE)
+  """When."""
+  at: DateTime! @data(category: NONE)
+  """Whether nobody has reviewed it yet."""
+  open: Boolean! @data(category: NONE)
+  """Who reviewed it."""
+  reviewedBy: String @data(category: NONE)
+  """When."""
+  reviewedAt: DateTime @data(category: NONE)
+  """What who reviewed it says."""
+  note: String @data(category: NONE)
+}
+
+"""A page of requests that broke the glass."""
+type BreakGlassUseConnection {
+  """The requests with their cursors."""
+  edges: [BreakGlassUseEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are in all; counted when asked for."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""A request in a list."""
+type BreakGlassUseEdge {
+  """Its place."""
+  cursor: Cursor! @data(category: NONE)
+  """The request."""
+  node: BreakGlassUse! @data(category: NONE)
+}
+
+"""Says that you looked at a request that broke the glass, of somebody else."""
+input ReviewBreakGlassInput {
+  """The request: gls_…"""
+  id: ID!
+  """What you found."""
+  note: String
+}
+
+"""A reviewed request."""
+type ReviewBreakGlassPayload {
+  """The request as it is now."""
+  use: BreakGlassUse @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
 extend type Query {
+  """The requests by which somebody broke the glass, the latest first; open: only those that nobody has reviewed, or only the others."""
+  breakGlassUses(open: Boolean, first: Int, after: Cursor, last: Int, before: Cursor): BreakGlassUseConnection! @can(action: GOVERN) @data(category: NONE)
   """The rules in force: who may do and read what, for which purpose."""
   policy: PolicyVersion! @can(action: GOVERN) @data(category: NONE)
   """All versions of the rules that were made, the latest first."""
@@ -3331,6 +3428,8 @@ extend type Query {
 }
 
 extend type Mutation {
+  """Says that you looked at a request of somebody else that broke the glass."""
+  reviewBreakGlass(input: ReviewBreakGlassInput!): ReviewBreakGlassPayload! @can(action: GOVERN) @data(category: NONE)
   """Changes the rules. A change by which your own roles gain something waits for the approval of somebody else who may govern."""
   setPolicy(input: SetPolicyInput!): SetPolicyPayload! @can(action: GOVERN) @data(category: NONE)
   """Makes an old version of the rules the newest, under the conditions of setPolicy."""
@@ -5834,6 +5933,8 @@ type CreateKeyPayload {
   key: Key @data(category: NONE)
   """What to send as Authorization: Bearer. It cannot be shown again."""
   secret: String @data(category: NONE)
+  """What to think of: that the key reads addresses of people who withdrew their consent, where a request names no purpose."""
+  warnings: [String!]! @data(category: NONE)
   """What is wrong with the input."""
   userErrors: [UserError!]! @data(category: NONE)
 }
@@ -5975,6 +6076,8 @@ func (ec *executionContext) childFields_AccessCell(ctx context.Context, field gr
 		return ec.fieldContext_AccessCell_rule(ctx, field)
 	case "withheld":
 		return ec.fieldContext_AccessCell_withheld(ctx, field)
+	case "needsReason":
+		return ec.fieldContext_AccessCell_needsReason(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type AccessCell", field.Name)
 }
@@ -6245,6 +6348,52 @@ func (ec *executionContext) childFields_AuditRetention(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type AuditRetention", field.Name)
 }
 
+func (ec *executionContext) childFields_BreakGlassUse(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_BreakGlassUse_id(ctx, field)
+	case "actor":
+		return ec.fieldContext_BreakGlassUse_actor(ctx, field)
+	case "purpose":
+		return ec.fieldContext_BreakGlassUse_purpose(ctx, field)
+	case "reason":
+		return ec.fieldContext_BreakGlassUse_reason(ctx, field)
+	case "at":
+		return ec.fieldContext_BreakGlassUse_at(ctx, field)
+	case "open":
+		return ec.fieldContext_BreakGlassUse_open(ctx, field)
+	case "reviewedBy":
+		return ec.fieldContext_BreakGlassUse_reviewedBy(ctx, field)
+	case "reviewedAt":
+		return ec.fieldContext_BreakGlassUse_reviewedAt(ctx, field)
+	case "note":
+		return ec.fieldContext_BreakGlassUse_note(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type BreakGlassUse", field.Name)
+}
+
+func (ec *executionContext) childFields_BreakGlassUseConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_BreakGlassUseConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_BreakGlassUseConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_BreakGlassUseConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type BreakGlassUseConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_BreakGlassUseEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_BreakGlassUseEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_BreakGlassUseEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type BreakGlassUseEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_CancelJobPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "job":
@@ -6447,6 +6596,8 @@ func (ec *executionContext) childFields_CreateKeyPayload(ctx context.Context, fi
 		return ec.fieldContext_CreateKeyPayload_key(ctx, field)
 	case "secret":
 		return ec.fieldContext_CreateKeyPayload_secret(ctx, field)
+	case "warnings":
+		return ec.fieldContext_CreateKeyPayload_warnings(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_CreateKeyPayload_userErrors(ctx, field)
 	}
@@ -8237,6 +8388,26 @@ func (ec *executionContext) childFields_RetentionRule(ctx context.Context, field
 	return nil, fmt.Errorf("no field named %q was found under type RetentionRule", field.Name)
 }
 
+func (ec *executionContext) childFields_ReviewBreakGlassPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "use":
+		return ec.fieldContext_ReviewBreakGlassPayload_use(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ReviewBreakGlassPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReviewBreakGlassPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RevokeInvitationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "member":
+		return ec.fieldContext_RevokeInvitationPayload_member(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RevokeInvitationPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RevokeInvitationPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_RevokeKeyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "key":
@@ -8267,6 +8438,8 @@ func (ec *executionContext) childFields_RollbackPolicyPayload(ctx context.Contex
 		return ec.fieldContext_RollbackPolicyPayload_needsApproval(ctx, field)
 	case "alone":
 		return ec.fieldContext_RollbackPolicyPayload_alone(ctx, field)
+	case "aloneAt":
+		return ec.fieldContext_RollbackPolicyPayload_aloneAt(ctx, field)
 	case "approval":
 		return ec.fieldContext_RollbackPolicyPayload_approval(ctx, field)
 	case "userErrors":
@@ -8555,6 +8728,8 @@ func (ec *executionContext) childFields_SetPolicyPayload(ctx context.Context, fi
 		return ec.fieldContext_SetPolicyPayload_needsApproval(ctx, field)
 	case "alone":
 		return ec.fieldContext_SetPolicyPayload_alone(ctx, field)
+	case "aloneAt":
+		return ec.fieldContext_SetPolicyPayload_aloneAt(ctx, field)
 	case "approval":
 		return ec.fieldContext_SetPolicyPayload_approval(ctx, field)
 	case "userErrors":
