@@ -2,6 +2,7 @@ package object
 
 import (
 	"context"
+	"time"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/event"
@@ -19,7 +20,9 @@ type bundle struct {
 	targets   map[string]*Record         // that are referred to
 	claims    map[string]*store.ClaimDoc // that exist
 	people    map[event.Identifier]string
-	committed map[string]*Record // by earlier groups
+	committed map[string]*Record             // by earlier groups
+	erased    map[event.Identifier]time.Time // those who are nobody now; nil: nobody was asked for
+	noneSince store.Op
 }
 
 // examine reads what the drafts refer to and claim, and fails those that may not.
@@ -31,13 +34,22 @@ func (b *bundle) examine(ctx context.Context) error {
 	if err := b.readClaims(ctx); err != nil {
 		return err
 	}
+	if err := b.findPeople(ctx); err != nil {
+		return err
+	}
+	if err := b.findErased(ctx); err != nil {
+		return err
+	}
 	// A draft that fails takes those that refer to what it would have made along.
 	for again := true; again; {
 		again = false
 		kept := b.order[:0]
 		taken := map[string]bool{}
 		for _, i := range b.order {
-			err := b.judge(b.drafts[i], taken)
+			err := b.outdated(i)
+			if err == nil {
+				err = b.judge(b.drafts[i], taken)
+			}
 			if err == nil {
 				kept = append(kept, i)
 				continue
@@ -49,7 +61,7 @@ func (b *bundle) examine(ctx context.Context) error {
 		}
 		b.order = kept
 	}
-	return b.findPeople(ctx)
+	return nil
 }
 
 func (b *bundle) readTargets(ctx context.Context) error {

@@ -135,9 +135,14 @@ func (s *Service) changed(r *Record, change string, fields []string, profileID s
 	for i, f := range fields {
 		keys[i] = pair{indexKey(i), text(f)}
 	}
-	e := s.systemEvent(NameRecordChanged,
-		pair{"type", text(r.Type)}, pair{"externalId", text(r.ExternalID)}, pair{"recordId", text(r.RecordID())},
-		pair{"change", text(change)}, pair{"fields", bson.RawValue{Type: bson.TypeArray, Value: raw(keys)}})
+	properties := []pair{
+		{"type", text(r.Type)}, {"recordId", text(r.RecordID())}, {"change", text(change)},
+		{"fields", bson.RawValue{Type: bson.TypeArray, Value: raw(keys)}},
+	}
+	if profileID != "" { // an event about nobody is found by no erasure, and the id may name a person
+		properties = append(properties, pair{"externalId", text(r.ExternalID)})
+	}
+	e := s.systemEvent(NameRecordChanged, properties...)
 	e.ProfileID = profileID
 	return e
 }
@@ -149,7 +154,7 @@ func (g *group) commit(ctx context.Context) error {
 	}
 	w := g.b.w
 	l := g.missing()
-	if _, err := w.s.o.Committer.CommitAll(ctx, w.ws, g.events, slices.Concat(g.ops, g.checks(), l.enqueue())...); err != nil {
+	if _, err := w.s.o.Committer.CommitAll(ctx, w.ws, g.events, slices.Concat(g.ops, g.checks(), g.checkErased(), l.enqueue())...); err != nil {
 		return err
 	}
 	for _, i := range g.indexes {

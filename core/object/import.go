@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/staging"
@@ -271,6 +272,7 @@ func (s *Service) writingOf(ws, typeKey string, rows []row) *writing {
 		}
 	}
 	w.drafter = func(i int) drafter { return upsertOf(&rows[i].item) }
+	w.said = func(i int) time.Time { return rows[i].item.At }
 	return w
 }
 

@@ -1,6 +1,8 @@
 package object
 
 import (
+	"time"
+
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/work"
 )
@@ -115,6 +117,9 @@ type Item struct {
 	// Namespaces and values are normalised; the Relation of a link may be "".
 	Links           map[string][]Link
 	ExpectedVersion *int64 // 0: the record does not exist
+	// At is when this held, as whoever holds it says. Zero is now in a call; of a row of a
+	// file nobody knows. What is no newer than the erasure of a person is not taken.
+	At time.Time
 }
 
 // Outcome says what became of a record.

@@ -4,16 +4,19 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/headwater-cdp/headwater/core"
 )
 
 // jsonItem is how a line of NDJSON writes an item: as a call that writes records
-// does, [{"relation", "to": [target, …]}, …], or shorter {relation: [target, …]}.
+// does, [{"relation", "to": [target, …]}, …], or shorter {relation: [target, …]}. At is
+// when it held (RFC 3339), see Item.
 type jsonItem struct {
 	ExternalID string          `json:"externalId"`
 	Fields     json.RawMessage `json:"fields"`
 	Links      jsonLinks       `json:"links"`
+	At         time.Time       `json:"at"`
 }
 
 // jsonLinks are the targets of relations.
@@ -97,12 +100,12 @@ func strictly(text []byte, v any) error {
 
 // decodeItem reads a line.
 func decodeItem(text []byte) (Item, *core.Error) {
-	wrong := invalid("LINE_SYNTAX", `a line is an object {"externalId": text, "fields": object, "links": [{"relation", "to": [{"identifier": {"namespace", "value"}} or {"profileId"} or {"externalId"}]}]}`)
+	wrong := invalid("LINE_SYNTAX", `a line is an object {"externalId": text, "fields": object, "links": [{"relation", "to": [{"identifier": {"namespace", "value"}} or {"profileId"} or {"externalId"}]}], "at": time}`)
 	var in jsonItem
 	if err := strictly(text, &in); err != nil {
 		return Item{}, wrong.Wrap(err)
 	}
-	it := Item{ExternalID: in.ExternalID}
+	it := Item{ExternalID: in.ExternalID, At: in.At}
 	if len(in.Fields) > 0 && string(in.Fields) != "null" {
 		it.Fields = bytes.Clone(in.Fields)
 	}

@@ -113,7 +113,7 @@ func TestUpsertIsAPatch(t *testing.T) {
 	events := f.commit.Take()
 	require.Len(t, events, 2, "one for each change")
 	props, _ := event.ToJSON(events[0].Input.Properties)
-	require.JSONEq(t, fmt.Sprintf(`{"type":"pet","externalId":"p","recordId":%q,"change":"UPDATED","fields":["age","colour"]}`, r.Record.RecordID()), string(props))
+	require.JSONEq(t, fmt.Sprintf(`{"type":"pet","recordId":%q,"change":"UPDATED","fields":["age","colour"]}`, r.Record.RecordID()), string(props))
 	byID, err := f.ByIDs(t.Context(), ws, []string{r.Record.RecordID(), "rec_x", "prof_1"})
 	require.NoError(t, err)
 	require.Equal(t, "p", byID[0].ExternalID)

@@ -16,14 +16,14 @@ type drafter func(t *Type, r *Record, now time.Time) (*draft, *core.Error)
 // no condition, give their unique values up, and can be restored. A deleted record
 // is UNCHANGED, an unknown one FAILED.
 func (s *Service) Delete(ctx context.Context, ws, typeKey string, externalIDs []string) ([]ItemResult, error) {
-	return s.write(ctx, ws, typeKey, externalIDs, func(int) drafter { return draftDelete })
+	return s.write(ctx, ws, typeKey, externalIDs, nil, func(int) drafter { return draftDelete })
 }
 
 // Restore brings deleted records back as they were. It fails for a record that no
 // longer fits its type, or whose unique value another has taken meanwhile. A record
 // that lives is UNCHANGED.
 func (s *Service) Restore(ctx context.Context, ws, typeKey string, externalIDs []string) ([]ItemResult, error) {
-	return s.write(ctx, ws, typeKey, externalIDs, func(int) drafter { return draftRestore })
+	return s.write(ctx, ws, typeKey, externalIDs, nil, func(int) drafter { return draftRestore })
 }
 
 var errNoRecord = core.Errorf(core.NotFound, "RECORD", "no record of the type has this external id")

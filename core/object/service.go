@@ -12,7 +12,8 @@ import (
 
 // NameRecordChanged is the name of the system event about a changed record. Its
 // properties are type, externalId, recordId, change (CREATED, UPDATED, DELETED,
-// RESTORED or LINKED) and fields, the keys of what changed.
+// RESTORED or LINKED) and fields, the keys of what changed. One about nobody has no
+// externalId: it would outlive the person whom the record turns out to be about.
 const NameRecordChanged = "Record Changed"
 
 // People finds the profiles of people.
@@ -44,6 +45,7 @@ type Options struct {
 type Service struct {
 	o     Options
 	cache typeCache
+	tombs Tombstones // nil: nobody was erased
 }
 
 // NewService returns a service whose collections (Specs, and the event log) are

@@ -17,7 +17,14 @@ func (s *Service) Upsert(ctx context.Context, ws, typeKey string, items []Item) 
 	for i := range items {
 		ids[i] = items[i].ExternalID
 	}
-	return s.write(ctx, ws, typeKey, ids, func(i int) drafter { return upsertOf(&items[i]) })
+	now := s.o.Clock.Now()
+	said := func(i int) time.Time {
+		if items[i].At.IsZero() {
+			return now
+		}
+		return items[i].At
+	}
+	return s.write(ctx, ws, typeKey, ids, said, func(i int) drafter { return upsertOf(&items[i]) })
 }
 
 func upsertOf(it *Item) drafter {
@@ -31,11 +38,12 @@ type writing struct {
 	typeKey string
 	ids     []string
 	drafter func(i int) drafter
+	said    func(i int) time.Time // when what an item says held, zero: nobody knows; nil: the items say nothing new
 	results []ItemResult
 	hidden  []core.Category // that the caller may not read in clear
 }
 
-func (s *Service) write(ctx context.Context, ws, typeKey string, ids []string, of func(int) drafter) ([]ItemResult, error) {
+func (s *Service) write(ctx context.Context, ws, typeKey string, ids []string, said func(int) time.Time, of func(int) drafter) ([]ItemResult, error) {
 	if len(ids) > MaxUpsert {
 		return nil, invalid("TOO_MANY", "write at most %d records at once", MaxUpsert)
 	}
@@ -46,7 +54,7 @@ func (s *Service) write(ctx context.Context, ws, typeKey string, ids []string, o
 	if err != nil {
 		return nil, err
 	}
-	w := &writing{s: s, ws: ws, typeKey: typeKey, ids: ids, drafter: of, results: make([]ItemResult, len(ids)), hidden: hidden(g)}
+	w := &writing{s: s, ws: ws, typeKey: typeKey, ids: ids, said: said, drafter: of, results: make([]ItemResult, len(ids)), hidden: hidden(g)}
 	for i := range ids {
 		w.results[i].ExternalID = ids[i]
 	}

@@ -60,6 +60,9 @@ func New(o Options) *Service {
 	}
 	s := &Service{o: o}
 	o.Profiles.SetTombstones(s)
+	if o.Objects != nil {
+		o.Objects.SetTombstones(s)
+	}
 	o.Jobs.HandleLasting(EraseKind, work.JobHandlerFunc(s.runErase), 2)
 	o.Runner.Handle(taskWatch, work.Kind{Handler: work.HandlerFunc(s.watch), Attempts: -1})
 	o.Runner.Handle(finishKind, work.Kind{Handler: work.HandlerFunc(s.finish), Concurrency: 2, Attempts: -1})
