@@ -1067,7 +1067,9 @@ type ObjectFieldInput struct {
 // "link.", a relation, a dot and a namespace ("link.owner.email").
 type ObjectImportContent struct {
 	// A record a line, {"externalId", "fields", "links"}, as upsertObjects takes it; links may also be written
-	// {relation: [target, …]}, and an identifier among the targets {"namespace", "value"}.
+	// {relation: [target, …]}, and an identifier among the targets {"namespace", "value"}. With "at",
+	// a time, it says when it held: a record that links to somebody who was erased, and who is nobody
+	// here now, is taken only when that was after the erasure (else ERASED).
 	Ndjson *string `json:"ndjson,omitempty"`
 	// A table.
 	CSV *CSVInput `json:"csv,omitempty"`

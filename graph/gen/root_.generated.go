@@ -2887,7 +2887,9 @@ Which records to import: exactly one of these. A column of a table is "externalI
 input ObjectImportContent @oneOf {
   """
   A record a line, {"externalId", "fields", "links"}, as upsertObjects takes it; links may also be written
-  {relation: [target, …]}, and an identifier among the targets {"namespace", "value"}.
+  {relation: [target, …]}, and an identifier among the targets {"namespace", "value"}. With "at",
+  a time, it says when it held: a record that links to somebody who was erased, and who is nobody
+  here now, is taken only when that was after the erasure (else ERASED).
   """
   ndjson: String
   """A table."""
