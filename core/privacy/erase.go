@@ -49,6 +49,7 @@ const EraseKind = "privacy.erase"
 const (
 	targetHere  = "headwater"  // documents
 	targetFiles = "files"      // what lies about in the engine's files
+	targetJobs  = "jobs"       // those that were at work when the sweep came by
 	targetHold  = "legal hold" // it waits
 )
 

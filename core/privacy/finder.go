@@ -245,33 +245,6 @@ func (s *Service) memberships() found {
 	}
 }
 
-// jobs takes out of jobs that have ended what they were given and made.
-func (s *Service) jobs(ctx context.Context, sub *Subject, limit int, take func([]store.Op)) error {
-	n, hits := namesOf(sub), 0
-	var failed error
-	err := s.walk(ctx, work.JobDocs.Spec, sub.Workspace, func(raw bson.Raw) bool {
-		j, err := work.JobDocs.Decode(raw)
-		if err != nil {
-			failed = err
-			return false
-		}
-		if !j.Status.Final() || !n.in(j.Input) && !n.in(j.Position) && !n.in(j.Result) && (j.Error == nil || !n.inText(j.Error.Message)) {
-			return true
-		}
-		j.Input, j.Position, j.Result = nil, nil, nil
-		if j.Error != nil {
-			j.Error.Message = "taken out with the data of a person who was erased"
-		}
-		take([]store.Op{work.JobDocs.Replace(j)})
-		hits++
-		return limit == 0 || hits < limit
-	})
-	if failed != nil {
-		return failed
-	}
-	return err
-}
-
 // staged overwrites the rows of staged files that name the person.
 func (s *Service) staged(spec *store.Spec) found {
 	f := func(ctx context.Context, sub *Subject) (finding, error) {

@@ -3,11 +3,9 @@ package privacy
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
-	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
 )
@@ -17,67 +15,111 @@ import (
 const finishKind = "privacy.finish"
 
 const (
-	scrubFor   = 20 * time.Second // how long a scrub waits for readers of older states
-	scrubAgain = 2 * time.Second
 	askAgain   = time.Minute
+	filesAgain = 30 * time.Second // the scrub calls earlier
+	jobsAgain  = 5 * time.Second
 )
 
 // finish is the handler of finishKind. Each step is noted in the request before the
 // next, so that a crash anywhere repeats at most one, and every one may be repeated.
+// No step waits for another: a vendor is asked though the files are busy.
 func (s *Service) finish(ctx context.Context, l *work.Lease) error {
 	t := l.Task()
-	r, err := Requests.Get(ctx, s.o.Store, store.Key(t.Workspace, t.Name))
-	if err != nil {
-		return err
+	for races := 1; ; races++ {
+		r, err := Requests.Get(ctx, s.o.Store, store.Key(t.Workspace, t.Name))
+		if err != nil {
+			return err
+		}
+		if r == nil || r.Status.Final() {
+			return l.Complete(ctx)
+		}
+		err = s.steps(ctx, l, r)
+		if !errors.Is(err, store.ErrConflict) || races == 50 {
+			return err
+		}
+		if err := (core.SystemClock{}).Sleep(ctx, pause(races)); err != nil {
+			return err
+		}
 	}
-	if r == nil || r.Status.Final() {
-		return l.Complete(ctx)
-	}
-	subject, sealed, err := s.subjectOf(ctx, t.Workspace, t.Name)
+}
+
+// steps takes each step that is left as far as it goes. It conflicts when the request
+// changed meanwhile.
+func (s *Service) steps(ctx context.Context, l *work.Lease, r *Request) error {
+	subject, sealed, err := s.subjectOf(ctx, r.Workspace(), r.RequestID())
 	if err != nil {
 		return err
 	}
 	if subject == nil {
-		subject = &Subject{Workspace: t.Workspace, Request: t.Name}
+		subject = &Subject{Workspace: r.Workspace(), Request: r.RequestID()}
 	}
-	again, err := s.files(ctx, l, r, subject)
-	if err != nil {
+	var again time.Duration
+	for _, step := range []func(context.Context, *work.Lease, *Request, *Subject) (time.Duration, error){s.late, s.files, s.destinations} {
+		later, failed := step(ctx, l, r, subject)
+		if errors.Is(failed, store.ErrConflict) || ctx.Err() != nil {
+			return failed
+		}
+		err = errors.Join(err, failed)
+		if later > 0 && (again == 0 || later < again) {
+			again = later
+		}
+	}
+	switch {
+	case err != nil:
 		return err
-	}
-	later, err := s.destinations(ctx, l, r, subject)
-	if err != nil {
-		return err
-	}
-	if later > 0 && (again == 0 || later < again) {
-		again = later
-	}
-	if again > 0 {
-		return l.Reschedule(ctx, s.o.Clock.Now().Add(again), nil)
+	case again > 0:
+		return l.Reschedule(ctx, s.o.Clock.Now().Add(again), nil, Requests.Check(r))
 	}
 	return s.complete(ctx, l, r, sealed)
 }
 
-// files has the engine overwrite what was deleted. It returns when to try again; 0:
-// it is done.
-func (s *Service) files(ctx context.Context, l *work.Lease, r *Request, subject *Subject) (time.Duration, error) {
-	if i := slices.IndexFunc(r.Tasks, func(t Task) bool { return t.Target == targetFiles }); i >= 0 && r.Tasks[i].Status == work.Succeeded {
+// late takes the person out of jobs that were running when the sweep came by.
+func (s *Service) late(ctx context.Context, l *work.Lease, r *Request, subject *Subject) (time.Duration, error) {
+	if t := r.task(targetJobs); t == nil || t.Status.Final() {
 		return 0, nil
 	}
-	engine, ok := s.o.Store.(store.Scrubber)
-	if !ok {
-		return 0, nil // what remains is in the receipt
+	f := s.counted(s.jobs)
+	for {
+		some, err := f.find(ctx, subject)
+		if err != nil {
+			return 0, err
+		}
+		if len(some.ops) == 0 {
+			break
+		}
+		next := *r
+		next.Counts = addCount(r.Counts, work.JobDocs.Spec.Name, some.count)
+		if err := l.Progress(ctx, append(some.ops, Requests.Replace(&next))...); err != nil {
+			return 0, err
+		}
+		next.V++
+		*r = next
 	}
-	waiting, cancel := context.WithTimeout(ctx, scrubFor)
-	defer cancel()
-	err := engine.Scrub(waiting, profile.IdentifierKeys(subject.Workspace, subject.Identifiers)...)
-	if errors.Is(err, store.ErrUnavailable) && ctx.Err() == nil {
-		s.o.Logger.Warn("privacy: the files of the store cannot be overwritten yet", "request", r.RequestID(), "error", err.Error())
-		return scrubAgain, s.note(ctx, l, r, Task{Target: targetFiles, Status: work.Running, Evidence: "a reader holds an older state"})
-	}
+	open, err := s.openJobs(ctx, subject, *r.ErasedAt)
 	if err != nil {
 		return 0, err
 	}
-	return 0, s.note(ctx, l, r, Task{Target: targetFiles, Status: work.Succeeded, Evidence: "overwritten"})
+	if open > 0 {
+		return jobsAgain, nil
+	}
+	return 0, s.note(ctx, l, r, Task{Target: targetJobs, Status: work.Succeeded, Evidence: "ended"})
+}
+
+// files has the engine overwrite what was deleted, together with what other erasures
+// deleted. It returns when to look again; 0: it is done.
+func (s *Service) files(ctx context.Context, _ *work.Lease, r *Request, _ *Subject) (time.Duration, error) {
+	if _, ok := s.o.Store.(store.Scrubber); !ok {
+		return 0, nil // what remains is in the receipt
+	}
+	if t := r.task(targetFiles); t != nil && t.Status == work.Succeeded {
+		return 0, nil
+	}
+	if !r.scrubbable() {
+		return filesAgain, nil
+	}
+	err := work.Ensure(ctx, s.o.Store, work.Item{Kind: scrubKind, Workspace: r.Workspace(), Name: scrubName, DueAt: s.o.Clock.Now()})
+	s.o.Runner.Wake()
+	return filesAgain, err
 }
 
 // destinations asks every destination that has not answered for good. It returns when
@@ -90,8 +132,8 @@ func (s *Service) destinations(ctx context.Context, l *work.Lease, r *Request, s
 	var again time.Duration
 	for _, d := range list {
 		task := Task{Target: d.Name(), Status: work.Queued}
-		if i := slices.IndexFunc(r.Tasks, func(t Task) bool { return t.Target == d.Name() }); i >= 0 {
-			task = r.Tasks[i]
+		if t := r.task(d.Name()); t != nil {
+			task = *t
 		}
 		if task.Status.Final() {
 			continue
@@ -133,18 +175,9 @@ func (s *Service) destinationsOf(ctx context.Context, ws string) ([]Destination,
 
 // note writes the state of a task into the request, under the lease.
 func (s *Service) note(ctx context.Context, l *work.Lease, r *Request, t Task) error {
-	now := millis(s.o.Clock.Now())
-	t.At = &now
-	next := *r
-	next.Tasks = slices.Clone(r.Tasks)
-	i := slices.IndexFunc(next.Tasks, func(o Task) bool { return o.Target == t.Target })
-	if i < 0 {
-		next.Tasks = append(next.Tasks, t)
-	} else {
-		if o := next.Tasks[i]; o.Status == t.Status && o.Evidence == t.Evidence && o.Ref == t.Ref {
-			return nil
-		}
-		next.Tasks[i] = t
+	next, changed := r.with(t, millis(s.o.Clock.Now()))
+	if !changed {
+		return nil
 	}
 	if err := l.Commit(ctx, Requests.Replace(&next)); err != nil {
 		return err

@@ -164,4 +164,3 @@ func TestAHoldStopsRetentionBetweenTwoBatches(t *testing.T) {
 	require.EqualValues(t, 1+2*foldSlice+50-foldSlice+1, n)
 	b.same()
 }
-

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,7 +64,7 @@ func (s *Service) sign(ctx context.Context, r *Request) (*ErasureReceipt, error)
 	}
 	receipt := &ErasureReceipt{Retained: st.Retained}
 	for _, t := range r.Tasks {
-		if t.Target == targetHere || t.Target == targetFiles || t.Target == targetHold {
+		if slices.Contains([]string{targetHere, targetFiles, targetJobs, targetHold}, t.Target) {
 			continue
 		}
 		receipt.Destinations = append(receipt.Destinations, t)

@@ -143,6 +143,7 @@ func (d *Desk) retain(ctx context.Context, run *work.JobRun) error {
 			return err
 		}
 		if len(people) < retentionPage {
+			out.After = ""
 			return run.Result(out)
 		}
 	}

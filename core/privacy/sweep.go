@@ -48,13 +48,7 @@ type sweepPosition struct {
 
 func (p *sweepPosition) add(collection string, n int64) {
 	p.Found, p.Done = true, p.Done+n
-	for i := range p.Counts {
-		if p.Counts[i].Collection == collection {
-			p.Counts[i].Documents += n
-			return
-		}
-	}
-	p.Counts = append(p.Counts, Count{collection, n})
+	p.Counts = addCount(p.Counts, collection, n)
 }
 
 // sweepResult is the result of the job: counts only.
@@ -85,7 +79,7 @@ func (s *Service) runErase(ctx context.Context, run *work.JobRun) error {
 	if err := run.Result(sweepResult{pos.Counts}); err != nil {
 		return err
 	}
-	return s.swept(ctx, run, in.Request, &pos)
+	return s.swept(ctx, run, in.Request, subject, &pos)
 }
 
 func (s *Service) sweep(ctx context.Context, run *work.JobRun, subject *Subject, pos *sweepPosition) error {
@@ -118,7 +112,6 @@ func (s *Service) empty(ctx context.Context, run *work.JobRun, subject *Subject,
 			return nil
 		}
 		next := *pos
-		next.Counts = slices.Clone(pos.Counts)
 		next.add(f.spec.Name, some.count)
 		err = run.Step(ctx, next.Done, 0, &next, some.ops...)
 		switch {
@@ -139,7 +132,7 @@ func (s *Service) empty(ctx context.Context, run *work.JobRun, subject *Subject,
 
 // swept notes in the request what went, and leaves the rest to the task that asks the
 // destinations.
-func (s *Service) swept(ctx context.Context, run *work.JobRun, request string, pos *sweepPosition) error {
+func (s *Service) swept(ctx context.Context, run *work.JobRun, request string, subject *Subject, pos *sweepPosition) error {
 	ws := run.Workspace()
 	for {
 		r, err := Requests.Get(ctx, s.o.Store, store.Key(ws, request))
@@ -149,16 +142,16 @@ func (s *Service) swept(ctx context.Context, run *work.JobRun, request string, p
 		if r == nil {
 			return work.Permanent(core.Errorf(core.NotFound, "REQUEST", "the request is gone"))
 		}
-		i := slices.IndexFunc(r.Tasks, func(t Task) bool { return t.Target == targetHere })
-		if r.Status.Final() || i >= 0 && r.Tasks[i].Status == work.Succeeded {
+		here := r.task(targetHere)
+		if r.Status.Final() || here == nil || here.Status == work.Succeeded {
 			return nil
 		}
 		now := millis(s.o.Clock.Now())
-		r.Tasks[i].Status, r.Tasks[i].At = work.Succeeded, &now
-		r.Counts = pos.Counts
-		if err := s.due(ctx, r, now); err != nil {
+		here.Status, here.At = work.Succeeded, &now
+		if err := s.left(ctx, r, subject, now); err != nil {
 			return err
 		}
+		r.Counts = pos.Counts
 		r.Status, r.Job = AwaitingDestinations, run.Job().ID[len(ws)+1:]
 		err = run.Step(ctx, pos.Done, pos.Done, pos, Requests.Replace(r),
 			work.Enqueue(work.Item{Kind: finishKind, Workspace: ws, Name: request, DueAt: now}))
@@ -171,9 +164,19 @@ func (s *Service) swept(ctx context.Context, run *work.JobRun, request string, p
 	}
 }
 
-// due adds a task for all that is to be done before the receipt can be signed.
-func (s *Service) due(ctx context.Context, r *Request, now time.Time) error {
+// left adds to a request the tasks that are left after the sweep, so that nobody takes
+// it for done.
+func (s *Service) left(ctx context.Context, r *Request, subject *Subject, at time.Time) error {
 	var targets []string
+	if subject != nil {
+		open, err := s.openJobs(ctx, subject, *r.ErasedAt)
+		if err != nil {
+			return err
+		}
+		if open > 0 {
+			targets = append(targets, targetJobs)
+		}
+	}
 	if _, ok := s.o.Store.(store.Scrubber); ok {
 		targets = append(targets, targetFiles)
 	}
@@ -185,8 +188,8 @@ func (s *Service) due(ctx context.Context, r *Request, now time.Time) error {
 		targets = append(targets, d.Name())
 	}
 	for _, target := range targets {
-		if r.statusOf(target) == "" {
-			r.Tasks = append(r.Tasks, Task{Target: target, Status: work.Queued, At: &now})
+		if r.task(target) == nil {
+			r.Tasks = append(r.Tasks, Task{Target: target, Status: work.Queued, At: &at})
 		}
 	}
 	return nil

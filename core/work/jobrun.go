@@ -190,7 +190,7 @@ func (w *jobWork) Handle(ctx context.Context, l *Lease) error {
 	wctx := context.WithoutCancel(ctx)
 	lasting := w.jobs.lasting[j.Kind]
 	if l.Attempt() > JobAttempts && !lasting {
-		return run.end(wctx, func(j *Job) {
+		return w.end(wctx, run, func(j *Job) {
 			j.Error = failure(errAbandoned)
 			j.finish(Failed, ceil(w.jobs.clock.Now()))
 		})
@@ -198,19 +198,30 @@ func (w *jobWork) Handle(ctx context.Context, l *Lease) error {
 	err = w.run(core.WithActor(ctx, run.job.actor()), run)
 	switch {
 	case err == nil:
-		return run.end(wctx, func(j *Job) {
+		return w.end(wctx, run, func(j *Job) {
 			j.Result = run.result
 			j.finish(Succeeded, ceil(w.jobs.clock.Now()))
 		})
 	case errors.Is(err, ErrLost), errors.Is(err, ErrStopping), ctx.Err() != nil:
 		return errors.Join(err, run.flush(wctx))
 	case isPermanent(err), !lasting && (final(err) || l.Attempt() >= JobAttempts):
-		return run.end(wctx, func(j *Job) {
+		return w.end(wctx, run, func(j *Job) {
 			j.Error = failure(err)
 			j.finish(Failed, ceil(w.jobs.clock.Now()))
 		})
 	}
 	return errors.Join(err, run.flush(wctx))
+}
+
+// end finishes the job, and forgets old ones of its kind.
+func (w *jobWork) end(ctx context.Context, run *JobRun, change func(*Job)) error {
+	if err := run.end(ctx, change); err != nil {
+		return err
+	}
+	if err := w.jobs.prune(ctx, run.Workspace(), run.Job().Kind); err != nil && !errors.Is(err, store.ErrConflict) {
+		w.jobs.runner.opt.Logger.Warn("work: jobs that are long over stay for now", "error", err.Error())
+	}
+	return nil
 }
 
 // run calls the handler; a panic is an error like another.

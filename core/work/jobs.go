@@ -56,7 +56,8 @@ func (s *Jobs) HandleLasting(kind string, h JobHandler, concurrency int) {
 // Start stores a job, queued, together with ops. The actor of ctx is who acts in
 // it. With an idempotency key a second Start of the kind returns the first one's
 // job (and writes none of ops); with another input it is CONFLICT, reason
-// IDEMPOTENCY_KEY_REUSED. Input encodes to a BSON document; nil for none.
+// IDEMPOTENCY_KEY_REUSED. A key is good for KeepJobs at least. Input encodes to a BSON
+// document; nil for none.
 func (s *Jobs) Start(ctx context.Context, kind, workspace string, input any, idempotencyKey string, ops ...store.Op) (*Job, error) {
 	return s.StartWith(ctx, kind, workspace, input, idempotencyKey, func(*Job) []store.Op { return ops })
 }
@@ -103,9 +104,33 @@ func (s *Jobs) Prepare(ctx context.Context, kind, workspace string, input any, i
 		Enqueue(Item{Kind: jobTask + kind, Workspace: workspace, Name: j.JobID(), DueAt: now}),
 	}
 	if idempotencyKey != "" {
-		batch = append(batch, store.Claim(workspace, jobClaim, claimOf(kind, idempotencyKey), j.JobID()))
+		claim, err := s.claim(ctx, workspace, claimOf(kind, idempotencyKey), j.JobID())
+		if err != nil {
+			return nil, nil, err
+		}
+		batch = append(batch, claim)
 	}
 	return j, batch, nil
+}
+
+// claim returns the operation that takes an idempotency key for a job: from one that is
+// over for so long that it is forgotten, too.
+func (s *Jobs) claim(ctx context.Context, workspace, claim, id string) (store.Op, error) {
+	c, err := store.Claims.Get(ctx, s.store, store.Key(workspace, jobClaim, claim))
+	if err != nil {
+		return store.Op{}, err
+	}
+	if c != nil {
+		j, err := JobDocs.Get(ctx, s.store, store.Key(workspace, c.Owner))
+		if err != nil {
+			return store.Op{}, err
+		}
+		if j == nil {
+			c.Owner = id
+			return store.Claims.Replace(c), nil
+		}
+	}
+	return store.Claim(workspace, jobClaim, claim, id), nil
 }
 
 // Wake makes the runner of this process look for jobs now.

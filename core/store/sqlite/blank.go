@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"sync"
 
@@ -53,45 +54,73 @@ func rawFile(path string) (*os.File, error) {
 	return f, nil
 }
 
-// blank overwrites the free middle of every page.
-func (s *Store) blank(ctx context.Context) error {
-	f, err := rawFile(s.path)
-	if err != nil {
-		return fmt.Errorf("sqlite: scrub: %w", err)
+// blankBytes is how much of the file is looked at while the writer waits: some
+// hundredths of a second of it. A test changes it.
+var blankBytes = int64(16 << 20)
+
+// blank overwrites the free middle of the pages of one slice of the file, and returns
+// where the next one begins; -1 at the end. Between two slices everybody writes: a page
+// that is blank stays so, as what was deleted before is copied from nowhere to it.
+func (s *Store) blank(ctx context.Context, f *os.File, at int64) (next int64, err error) {
+	s.check.mu.Lock()
+	defer s.check.mu.Unlock()
+	select {
+	case <-s.stopped:
+		return at, errClosed
+	default:
 	}
-	return s.exclusive(ctx, func(c *conn) error {
+	// Most of the log is moved beside the writer, who is left with what came since.
+	if _, _, err := s.check.conn.checkpoint(lib.SQLITE_CHECKPOINT_PASSIVE); err != nil && !isBusy(err) {
+		return at, err
+	}
+	r := newRequest()
+	r.before = emptyLog
+	r.job = func(c *conn) error {
 		if log, err := os.Stat(s.path + "-wal"); err == nil && log.Size() > 0 {
 			return errLogged
 		}
-		if err := blankFile(ctx, f); err != nil {
+		if next, err = blankSlice(f, at, blankBytes); err != nil {
 			return err
 		}
 		lib.Xsqlite3_db_release_memory(c.tls, c.db)
 		return c.exec("UPDATE changes SET at = at WHERE seq = (SELECT max(seq) FROM changes)")
-	})
+	}
+	return next, s.send(ctx, r)
 }
 
-// blankSlice is how many pages are read at once.
-const blankSlice = 256
+// readersWait is how long the writer waits for those who read an older state, in
+// milliseconds.
+const readersWait = 20
 
-func blankFile(ctx context.Context, f *os.File) error {
+// emptyLog moves what is in the write-ahead log into the file and empties it, outside
+// of a transaction.
+func emptyLog(c *conn) error {
+	lib.Xsqlite3_busy_timeout(c.tls, c.db, readersWait)
+	defer lib.Xsqlite3_busy_timeout(c.tls, c.db, 1)
+	_, _, err := c.checkpoint(lib.SQLITE_CHECKPOINT_TRUNCATE)
+	return err
+}
+
+// blankPages is how many pages are read at once.
+const blankPages = 256
+
+// blankSlice blanks the pages from one place of the file on, and returns where to go
+// on; -1 at the end.
+func blankSlice(f *os.File, at, length int64) (int64, error) {
 	var head [100]byte
 	if _, err := f.ReadAt(head[:], 0); err != nil {
-		return fmt.Errorf("read the header: %w", err)
+		return at, fmt.Errorf("read the header: %w", err)
 	}
 	size := int(binary.BigEndian.Uint16(head[16:]))
 	if size == 1 {
 		size = 65536
 	}
 	if size < 512 || size&(size-1) != 0 {
-		return fmt.Errorf("the header names a page size of %d", size)
+		return at, fmt.Errorf("the header names a page size of %d", size)
 	}
 	usable := size - int(head[20])
-	buf := make([]byte, blankSlice*size)
-	for at := int64(0); ; at += int64(len(buf)) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
+	buf := make([]byte, blankPages*size)
+	for end := at + length; at < end; at += int64(len(buf)) {
 		n, err := f.ReadAt(buf, at)
 		for i := 0; i+size <= n; i += size {
 			first := 0
@@ -104,14 +133,17 @@ func blankFile(ctx context.Context, f *os.File) error {
 			}
 			clear(buf[i+from : i+to])
 			if _, err := f.WriteAt(buf[i+from:i+to], at+int64(i+from)); err != nil {
-				return fmt.Errorf("write: %w", err)
+				return at, fmt.Errorf("write: %w", err)
 			}
 		}
-		if err != nil || n < len(buf) {
-			break
+		if err != nil && !errors.Is(err, io.EOF) {
+			return at, fmt.Errorf("read: %w", err)
+		}
+		if n < len(buf) {
+			return -1, nil
 		}
 	}
-	return f.Sync()
+	return at, nil
 }
 
 // freeMiddle returns the part of a page that lies between the list of its entries and

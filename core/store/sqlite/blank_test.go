@@ -59,7 +59,35 @@ func TestScrubLeavesNoByte(t *testing.T) {
 	for i, g := range gone {
 		keys[i] = "ws/" + g
 	}
+	// In many slices, with both writing between them.
+	defer func(n int64) { blankBytes = n }(blankBytes)
+	blankBytes = 128 << 10
+	stop, done := make(chan struct{}), make(chan struct{})
+	between := 0
+	go func() {
+		defer close(done)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			on := s
+			if i%5 == 0 {
+				on = other
+			}
+			d := &blankDoc{Meta: store.Meta{ID: fmt.Sprintf("ws/secret%03d_%d", i*7919%900, i)}, Name: fmt.Sprintf("beside%d", i)}
+			if _, err := on.Commit(ctx, store.Batch{ID: fmt.Sprintf("c%d", i), Ops: []store.Op{blankDocs.Insert(d)}}); err != nil {
+				t.Error(err)
+				return
+			}
+			between++
+		}
+	}()
 	require.NoError(t, s.Scrub(ctx, keys...))
+	close(stop)
+	<-done
+	require.Greater(t, between, 3, "others write between two slices")
 	look := func(when string) {
 		for _, suffix := range []string{"", "-wal", "-shm"} {
 			raw, err := os.ReadFile(path + suffix)
@@ -86,7 +114,7 @@ func TestScrubLeavesNoByte(t *testing.T) {
 	require.NoError(t, s.Verify(ctx))
 	n, err := blankDocs.Count(ctx, s, store.Query{Workspace: "ws"})
 	require.NoError(t, err)
-	require.EqualValues(t, 1050, n)
+	require.EqualValues(t, 1050+between, n)
 	require.NoError(t, other.Close(ctx))
 	require.NoError(t, s.Close(ctx))
 	look("closed")

@@ -108,36 +108,42 @@ func (w *writer) tidy() {
 
 // Scrub implements store.Scrubber: it moves the whole write-ahead log into the
 // file and empties it, and overwrites what belongs to nothing there, so that bytes of
-// deleted and replaced documents are in neither. It waits for readers of older states, a Snapshot among them, until ctx
-// ends. The change log holds keys, never values, for store.Retention; the given keys
-// are taken out of it.
+// deleted and replaced documents are in neither. It goes through the file slice by
+// slice, and others write between two. It waits for readers of older states, a Snapshot
+// among them, until ctx ends: ErrUnavailable. The change log holds keys, never values,
+// for store.Retention; the given keys are taken out of it.
 func (s *Store) Scrub(ctx context.Context, keys ...string) error {
-	if err := s.redact(ctx, keys); err != nil {
+	err := s.redact(ctx, keys)
+	if err == nil {
+		err = s.blankAll(ctx)
+	}
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("%w: scrub: not done in time: %w", store.ErrUnavailable, err)
+	}
+	return translate("scrub", err)
+}
+
+func (s *Store) blankAll(ctx context.Context) error {
+	f, err := rawFile(s.path)
+	if err != nil {
 		return err
 	}
-	// Not under s.mu: a commit would wait for a Close that waits for this.
-	s.check.mu.Lock()
-	defer s.check.mu.Unlock()
-	for {
-		select {
-		case <-s.stopped:
-			return errClosed
-		default:
-		}
-		_, _, err := s.check.conn.checkpoint(lib.SQLITE_CHECKPOINT_TRUNCATE)
+	for at := int64(0); at >= 0; {
+		next, err := s.blank(ctx, f, at)
 		if err == nil {
-			if err = s.blank(ctx); err == nil || !errors.Is(err, errLogged) {
-				return translate("scrub", err)
-			}
-		} else if !isBusy(err) {
-			return translate("scrub", err)
+			at = next
+			continue
+		}
+		if !errors.Is(err, errLogged) && !isBusy(err) {
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%w: scrub: a reader holds an older state: %w", store.ErrUnavailable, ctx.Err())
+			return fmt.Errorf("a reader holds an older state: %w", ctx.Err())
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
+	return f.Sync()
 }
 
 // Verify reads the whole file and reports what is damaged. It takes about a second

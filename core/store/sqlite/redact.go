@@ -14,6 +14,9 @@ var _ store.Scrubber = (*Store)(nil)
 // redactedKey stands in the change log for a key that is forgotten.
 const redactedKey = "erased"
 
+// fewKeys is how many keys are looked for as bytes, before it pays to read the rows.
+const fewKeys = 8
+
 // redact takes keys out of the change log. Rows keep their numbers and their changes
 // their places, so that tokens stay what they are.
 func (s *Store) redact(ctx context.Context, keys []string) error {
@@ -33,7 +36,13 @@ func (s *Store) redact(ctx context.Context, keys []string) error {
 		return c.during(ctx, func() error {
 			return c.each("SELECT seq, body FROM changes", func(st *stmt) error {
 				body := st.bytes(1)
-				if slices.ContainsFunc(texts, func(t []byte) bool { return bytes.Contains(body, t) }) {
+				hit := false
+				if len(texts) <= fewKeys {
+					hit = slices.ContainsFunc(texts, func(t []byte) bool { return bytes.Contains(body, t) })
+				} else if err := eachChange(body, func(ch change) { hit = hit || gone[ch.id] }); err != nil {
+					return err
+				}
+				if hit {
 					rows = append(rows, st.int(0))
 				}
 				return nil

@@ -14,7 +14,8 @@ type request struct {
 	unfit error    // of encoding
 	size  int
 
-	job func(*conn) error // instead of a batch
+	job    func(*conn) error // instead of a batch
+	before func(*conn) error // of a job: before its transaction
 
 	token store.Token
 	err   error

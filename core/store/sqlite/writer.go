@@ -48,7 +48,7 @@ func (w *writer) run() {
 			continue
 		}
 		if first.job != nil {
-			w.finish(first, w.job(first.job))
+			w.finish(first, w.jobOf(first))
 			continue
 		}
 		group, size := []*request{first}, first.size
@@ -88,6 +88,16 @@ func (r *request) take() bool {
 func (w *writer) finish(r *request, err error) {
 	r.err = err
 	close(r.done)
+}
+
+// jobOf runs the job of a request.
+func (w *writer) jobOf(r *request) error {
+	if r.before != nil {
+		if err := r.before(w.conn); err != nil {
+			return err
+		}
+	}
+	return w.job(r.job)
 }
 
 // job runs f in a transaction of its own and reads the catalog again, which it may
