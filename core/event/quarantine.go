@@ -184,7 +184,13 @@ func (s *Service) QuarantineOps(ctx context.Context, ws string, list []Aside, at
 	for i, a := range list {
 		if have[i] == nil && !seen[keys[i]] {
 			seen[keys[i]] = true
-			ops = append(ops, QuarantineOp(ws, a.Source, a.Input, at))
+			q := NewQuarantineItem(ws, a.Source, a.Input, at)
+			more, err := s.claimed(ctx, ws, a.Input)
+			if err != nil {
+				return nil, outward(err)
+			}
+			q.IDs = merged(q.IDs, more)
+			ops = append(ops, Quarantine.Insert(q))
 		}
 	}
 	return ops, nil

@@ -139,7 +139,11 @@ func (s *Service) Correct(ctx context.Context, ws string, c Correction) (Correct
 		if in.Err != nil || c.DryRun {
 			return nil //nolint:nilerr // why it would not be taken is the answer
 		}
-		q.Correction, q.Status, q.IDs = bytes.Clone(c.Raw), QuarantineCorrected, merged(q.IDs, quarantineIDs(&in))
+		more, err := s.claimed(ctx, ws, &in)
+		if err != nil {
+			return err
+		}
+		q.Correction, q.Status, q.IDs = bytes.Clone(c.Raw), QuarantineCorrected, merged(merged(q.IDs, quarantineIDs(&in)), more)
 		q.touch(ctx, now)
 		if err := s.commit(ctx, Quarantine.Replace(q)); err != nil {
 			return err

@@ -18,8 +18,10 @@ const CacheTTL = time.Second
 // tracking plan, the catalogue of fields and the quarantine. It is safe for
 // concurrent use; several processes may run one on the same store.
 type Service struct {
-	db      store.Store
-	clock   core.Clock
+	db        store.Store
+	clock     core.Clock
+	normalise Normalise // nil: as they are
+
 	plans   cache[*compiledPlan]
 	sources cache[map[string]*Source]
 	// by key of the owner

@@ -65,6 +65,9 @@ const grace = 20 * time.Second
 // New starts a pipeline. Close ends it.
 func New(o Options) *Pipeline {
 	o.defaults()
+	if o.Events != nil && o.Profiles != nil {
+		o.Events.SetNormalise(o.Profiles.Normalise)
+	}
 	p := &Pipeline{Options: o, gate: gate{events: o.MaxPending, bytes: o.MaxPendingBytes}}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.lanes = make([]*lane, o.Lanes)
