@@ -18,6 +18,7 @@ type meddled struct {
 	*sqlite.Store
 	scanned   func(*store.Spec)
 	committed func(store.Batch)
+	refuse    func(store.Batch) error
 }
 
 func (m *meddled) Scan(ctx context.Context, p store.Plan) ([]bson.Raw, error) {
@@ -29,6 +30,11 @@ func (m *meddled) Scan(ctx context.Context, p store.Plan) ([]bson.Raw, error) {
 }
 
 func (m *meddled) Commit(ctx context.Context, b store.Batch) (store.Token, error) {
+	if m.refuse != nil {
+		if err := m.refuse(b); err != nil {
+			return "", err
+		}
+	}
 	token, err := m.Store.Commit(ctx, b)
 	if m.committed != nil && err == nil {
 		m.committed(b)

@@ -36,10 +36,34 @@ type retentionInput struct {
 // RetentionResult is the result of the job.
 type RetentionResult struct {
 	DryRun bool             `bson:"dryRun"`
-	People int64            `bson:"people"`          // looked at
-	Held   int64            `bson:"held"`            // left alone because of a legal hold
-	Rules  map[string]int64 `bson:"rules"`           // ret_… to how many events, traits or people
-	After  string           `bson:"after,omitempty"` // key of the last person: where to go on
+	People int64            `bson:"people"`           // looked at
+	Held   int64            `bson:"held"`             // left alone because of a legal hold
+	Failed int64            `bson:"failed"`           // left for the next day because of an error
+	Faults []RetentionFault `bson:"faults,omitempty"` // the first of those
+	Rules  map[string]int64 `bson:"rules"`            // ret_… to how many events, traits or people
+	After  string           `bson:"after,omitempty"`  // key of the last person: where to go on
+}
+
+// RetentionFault is a person to whom the rules could not be applied.
+type RetentionFault struct {
+	Profile string `bson:"profile"` // prof_…
+	Reason  string `bson:"reason"`  // of the error
+}
+
+// maxFaults is how many people a result names.
+const maxFaults = 20
+
+// fault notes that the rules could not be applied to a person, so that the others have
+// their turn; false when the error is not about the person.
+func (r *RetentionResult) fault(id string, err error) bool {
+	e := core.AsError(err)
+	if errors.Is(err, store.ErrUnavailable) || e.Code == core.Unavailable && e.Reason != "BUSY" {
+		return false
+	}
+	if r.Failed++; len(r.Faults) < maxFaults {
+		r.Faults = append(r.Faults, RetentionFault{id, e.Reason})
+	}
+	return true
 }
 
 // RunRetention starts the job that applies the rules now, or with dryRun counts what it
@@ -67,7 +91,8 @@ func boolText(b bool) string {
 	return "false"
 }
 
-// daily starts the job once a day, while there are rules.
+// daily starts the job once a day, while there are rules. Once it began with the first
+// rule it goes on for ever: a rule that is made just now counts on it.
 func (d *Desk) daily(ctx context.Context, l *work.Lease) error {
 	ws := l.Task().Workspace
 	ctx = core.WithActor(ctx, &core.Actor{Workspace: ws, ID: "system:retention", Name: "retention", Purpose: "compliance"})
@@ -75,23 +100,28 @@ func (d *Desk) daily(ctx context.Context, l *work.Lease) error {
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(rules, func(r *RetentionRule) bool { return r.Enabled }) {
-		return nil
-	}
 	now := d.now()
-	if _, err := d.o.Jobs.Start(ctx, JobRetention, ws, retentionInput{At: l.Task().DueAt.Truncate(retentionDay)}, "daily "+now.Format(time.DateOnly)); err != nil && core.CodeOf(err) != core.Conflict {
-		return err
-	}
-	if _, err := d.keepRecord(ctx, ws); err != nil { // so that asOf knows of what changed since yesterday
-		return err
+	if slices.ContainsFunc(rules, func(r *RetentionRule) bool { return r.Enabled }) {
+		if _, err := d.o.Jobs.Start(ctx, JobRetention, ws, retentionInput{At: l.Task().DueAt.Truncate(retentionDay)}, "daily "+now.Format(time.DateOnly)); err != nil && core.CodeOf(err) != core.Conflict {
+			return err
+		}
+		if _, err := d.keepRecord(ctx, ws); err != nil { // so that asOf knows of what changed since yesterday
+			return err
+		}
 	}
 	return l.Reschedule(ctx, now.Add(retentionDay), nil)
 }
 
-// schedule makes sure that the daily task is there.
-func (d *Desk) schedule(ctx context.Context, ws string) error {
-	return work.Ensure(ctx, d.o.Store, work.Item{Kind: taskRetention, Workspace: ws, Name: "daily", DueAt: d.now().Add(time.Hour)})
+// schedule returns the operation that begins the daily task; none when there is one.
+func (d *Desk) schedule(ctx context.Context, ws string) ([]store.Op, error) {
+	task, err := work.Find(ctx, d.o.Store, ws, taskRetention, dailyName)
+	if err != nil || task != nil {
+		return nil, err
+	}
+	return []store.Op{work.Enqueue(work.Item{Kind: taskRetention, Workspace: ws, Name: dailyName, DueAt: d.now().Add(time.Hour)})}, nil
 }
+
+const dailyName = "daily"
 
 // retain is the handler of JobRetention. It goes on where an earlier run stopped.
 func (d *Desk) retain(ctx context.Context, run *work.JobRun) error {
@@ -134,7 +164,10 @@ func (d *Desk) retain(ctx context.Context, run *work.JobRun) error {
 		}
 		for _, p := range people {
 			if err := d.retainOne(ctx, p, rules, in, &out); err != nil {
-				return err
+				if ctx.Err() != nil || !out.fault(p.ProfileID(), err) {
+					return err
+				}
+				d.o.Logger.Warn("privacy: retention leaves somebody for tomorrow", "profile", p.ProfileID(), "error", core.AsError(err).Reason)
 			}
 			out.After = p.ProfileID()
 			out.People++

@@ -2,6 +2,7 @@ package privacy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -113,11 +114,20 @@ func (d *Desk) SetRule(ctx context.Context, ws, id string, in RetentionRule, exp
 	if err != nil {
 		return nil, err
 	}
-	if err := work.Commit(ctx, d.o.Store, Rules.Put(&in), op); err != nil {
-		return nil, deskError(err)
+	for races := 1; ; races++ {
+		ops := []store.Op{Rules.Put(&in), op}
+		daily, err := d.schedule(ctx, ws)
+		if err == nil {
+			err = work.Commit(ctx, d.o.Store, append(ops, daily...)...)
+		}
+		if err == nil {
+			in.V++
+			return &in, nil
+		}
+		if len(daily) == 0 || !errors.Is(err, store.ErrConflict) || races == 5 { // else another rule may have begun it
+			return nil, deskError(err)
+		}
 	}
-	in.V++
-	return &in, d.schedule(ctx, ws)
 }
 
 func (d *Desk) checkRule(ctx context.Context, ws string, in *RetentionRule) error {
