@@ -77,7 +77,7 @@ func TestTheReceiptIsProvedWithoutTheStore(t *testing.T) {
 	require.Equal(t, q.RequestID(), st.Request)
 	require.Equal(t, q.Subject, st.Subject)
 	require.NotEmpty(t, st.Deleted)
-	require.NotContains(t, q.Receipt.SignedNote, "ana")
+	require.NotContains(t, q.Receipt.SignedNote, "ana@example.com")
 	require.NotContains(t, q.Receipt.SignedNote, "key_officer")
 	_, err = VerifyReceipt([]byte(q.Receipt.SignedNote[:40]+"x"+q.Receipt.SignedNote[41:]), keys[0].Key)
 	require.Equal(t, "RECEIPT", reason(err))
