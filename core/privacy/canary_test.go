@@ -210,7 +210,7 @@ func (r *rig) totals() (n int64, sum *big.Rat) {
 }
 
 // export looks for canaries in everything that a backup of the store holds.
-func (r *rig) export(t *testing.T) {
+func (r *rig) export(t testing.TB) {
 	snap, err := r.store.Snapshot(r.ctx)
 	require.NoError(t, err)
 	for _, spec := range allSpecs() {

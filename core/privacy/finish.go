@@ -117,7 +117,16 @@ func (s *Service) files(ctx context.Context, _ *work.Lease, r *Request, _ *Subje
 	if !r.scrubbable() {
 		return filesAgain, nil
 	}
-	err := work.Ensure(ctx, s.o.Store, work.Item{Kind: scrubKind, Workspace: r.Workspace(), Name: scrubName, DueAt: s.o.Clock.Now()})
+	now := s.o.Clock.Now()
+	task, err := work.Find(ctx, s.o.Store, r.Workspace(), scrubKind, scrubName)
+	if err != nil {
+		return 0, err
+	}
+	item := work.Item{Kind: scrubKind, Workspace: r.Workspace(), Name: scrubName, DueAt: now}
+	if task != nil && !task.LeaseUntil.IsZero() { // it may have looked for requests before this one was swept, and be about to end
+		item.Name, item.DueAt = scrubName+" again", now.Add(time.Second)
+	}
+	err = work.Ensure(ctx, s.o.Store, item)
 	s.o.Runner.Wake()
 	return filesAgain, err
 }

@@ -27,6 +27,9 @@ import (
 
 const rigWS = "ws_RIG0000001"
 
+// rigLease is for how long what a killed process had begun stays with it.
+const rigLease = 2 * time.Second
+
 // rig is one process over a store, with everything that an erasure meets.
 type rig struct {
 	*Service
@@ -74,7 +77,7 @@ func rigAt(t testing.TB, path string) *rig {
 	require.NoError(t, err)
 	r := &rig{t: t, path: path, store: db, clock: clock, ring: keyring.New(db, clock, master)}
 	r.ctx = officer(context.Background())
-	runner := work.New(work.Options{Store: db, Clock: clock, Poll: 20 * time.Millisecond, Lease: 3 * time.Second})
+	runner := work.New(work.Options{Store: db, Clock: clock, Poll: 20 * time.Millisecond, Lease: rigLease})
 	r.jobs = work.NewJobs(runner)
 	r.events, r.people = event.NewService(db, clock), profile.NewService(db, clock)
 	r.pipeline = ingest.New(ingest.Options{Store: db, Clock: clock, Events: r.events, Profiles: r.people})

@@ -66,7 +66,7 @@ func New(o Options) *Service {
 	o.Jobs.HandleLasting(EraseKind, work.JobHandlerFunc(s.runErase), 2)
 	o.Runner.Handle(taskWatch, work.Kind{Handler: work.HandlerFunc(s.watch), Attempts: -1})
 	o.Runner.Handle(finishKind, work.Kind{Handler: work.HandlerFunc(s.finish), Concurrency: 2, Attempts: -1})
-	o.Runner.Handle(scrubKind, work.Kind{Handler: work.HandlerFunc(s.scrub), Attempts: -1})
+	o.Runner.Handle(scrubKind, work.Kind{Handler: work.HandlerFunc(s.scrub), Concurrency: 1, Attempts: -1})
 	return s
 }
 
