@@ -55,6 +55,9 @@ func process(t *testing.T, path, person string) (kill func()) {
 // TestAnErasureGoesOnAfterTheProcessIsKilled kills processes in the sweep, and while
 // files and destinations are left, until one of its own takes it to the receipt.
 func TestAnErasureGoesOnAfterTheProcessIsKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts processes")
+	}
 	r := newRig(t)
 	id := r.identify("ana", `{"email":"`+canaryMark+`@example.com"}`)
 	const orders = 3000
@@ -143,7 +146,10 @@ func (r *rig) clean(stay ...string) {
 func TestTwoProcessesEraseTogether(t *testing.T) {
 	a := newRig(t)
 	b := rigAt(t, a.path)
-	const n = 10
+	n := 10
+	if testing.Short() {
+		n = 2
+	}
 	var people []string
 	for i := range n {
 		people = append(people, a.identify(fmt.Sprint("u", i), fmt.Sprintf(`{"email":"%s%d@example.com"}`, canaryMark, i)))
@@ -169,7 +175,7 @@ func TestTwoProcessesEraseTogether(t *testing.T) {
 			}
 		})
 		wg.Go(func() {
-			for range 20 {
+			for range 2 * n {
 				r.send(`{"type":"track","userId":"ben","event":"Seen"}`)
 			}
 		})
@@ -229,11 +235,15 @@ func TestNobodyComesBackWhoIsErasedUnderTheirOwnEvents(t *testing.T) {
 			}
 		}
 	})
+	enough := 3
+	if testing.Short() {
+		enough = 1
+	}
 	some := func(n *int) func() bool {
 		return func() bool {
 			mu.Lock()
 			defer mu.Unlock()
-			return *n >= 3
+			return *n >= enough
 		}
 	}
 	require.Eventually(t, some(&merged), 30*time.Second, time.Millisecond)
