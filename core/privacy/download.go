@@ -32,37 +32,63 @@ type fetchClaims struct {
 	Request string `json:"r"` // dsr_…, or "record"
 	Format  string `json:"f"`
 	File    string `json:"i"`
+	By      string `json:"b,omitempty"` // who asked for the link
 }
 
 // linkFor is how long one link is good: a new one is made each time somebody asks.
 const linkFor = time.Hour
 
+// errReason is what somebody hears who would take out everything about a person without
+// a word.
+var errReason = core.Errorf(core.Forbidden, "REASON_REQUIRED", "these files hold everything about a person: say in X-Reason why you take them out, for example a ticket's number")
+
 // Downloads returns the files that were made for a request, with links that are good for
-// an hour. None after their time.
+// an hour. None after their time. Whoever asks is in the audit log with the person, and
+// in each link. It takes a reason, or the right to read every category of data: to
+// govern alone is to handle requests, not to read people.
+//
+// Errors: FORBIDDEN (REASON_REQUIRED, …).
 func (d *Desk) Downloads(ctx context.Context, r *Request) ([]*Download, error) {
-	if _, err := access.Require(ctx, access.Govern); err != nil {
+	actor, err := access.Require(ctx, access.Govern)
+	if err != nil {
 		return nil, err
 	}
-	if r.Handling == nil || r.Handling.FilesUntil == nil {
+	if r.Handling == nil || r.Handling.FilesUntil == nil || len(r.Handling.Files) == 0 || !d.now().Before(*r.Handling.FilesUntil) {
 		return nil, nil
 	}
 	if gone, err := d.gone(ctx, r); err != nil || gone {
 		return nil, deskError(err)
 	}
-	return d.links(ctx, r.Workspace(), r.RequestID(), r.Handling.Files, *r.Handling.FilesUntil)
+	if actor.Reason == "" {
+		view, err := access.ViewOf(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range core.Categories {
+			if !view.Reads(c).Allowed() {
+				return nil, errReason
+			}
+		}
+	}
+	seen := audit.Seen{Resource: r.RequestID(), Fields: []string{"PrivacyRequest.downloads"}, Decision: core.Allow}
+	if r.Profile != "" {
+		seen.Profiles = []string{r.Profile}
+	}
+	if err := audit.Note(ctx, seen); err != nil {
+		return nil, err
+	}
+	return d.links(ctx, r, actor.ID)
 }
 
-func (d *Desk) links(ctx context.Context, ws, of string, files []ExportFile, until time.Time) ([]*Download, error) {
+// links signs a link to each file of a request, for whoever asks.
+func (d *Desk) links(ctx context.Context, r *Request, by string) ([]*Download, error) {
 	var out []*Download
-	now := d.now()
-	if !now.Before(until) {
-		return nil, nil
-	}
-	if soon := now.Add(linkFor); soon.Before(until) {
+	until := *r.Handling.FilesUntil
+	if soon := d.now().Add(linkFor); soon.Before(until) {
 		until = soon
 	}
-	for _, f := range files {
-		token, err := d.o.Keys.Sign(ctx, ws, useDownload, fetchClaims{of, f.Format, f.File}, until)
+	for _, f := range r.Handling.Files {
+		token, err := d.o.Keys.Sign(ctx, r.Workspace(), useDownload, fetchClaims{r.RequestID(), f.Format, f.File, by}, until)
 		if err != nil {
 			return nil, err
 		}
@@ -80,7 +106,7 @@ type Fetched struct {
 }
 
 // Fetch opens the file that a token is good for. The fetch is in the audit log when it
-// returns. Errors: INVALID (TOKEN_INVALID, TOKEN_EXPIRED); NOT_FOUND (FILE_GONE);
+// returns, with who asked for the link. Errors: INVALID (TOKEN_INVALID, TOKEN_EXPIRED); NOT_FOUND (FILE_GONE);
 // UNAVAILABLE (AUDIT_UNAVAILABLE).
 func (d *Desk) Fetch(ctx context.Context, token string) (*Fetched, error) {
 	ws, err := keyring.TokenWorkspace(token)
@@ -109,7 +135,7 @@ func (d *Desk) Fetch(ctx context.Context, token string) (*Fetched, error) {
 
 // open opens the file that a token names; nil when there is none any more.
 func (d *Desk) open(ctx context.Context, ws string, c fetchClaims) (*Fetched, audit.Entry, error) {
-	e := audit.Entry{Details: map[string]string{"format": c.Format}}
+	e := audit.Entry{Details: map[string]string{"format": c.Format, "linkOf": c.By}}
 	if core.IDPrefix(c.Request) == core.PrefixProcessing {
 		text, err := d.recordText(ctx, ws, c.Request, c.Format)
 		if err != nil || text == nil {

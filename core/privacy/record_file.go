@@ -122,7 +122,8 @@ func oneLine(text string) string {
 
 // RecordDownload returns a link to a record of processing, good for an hour.
 func (d *Desk) RecordDownload(ctx context.Context, r *ProcessingRecord, format string) (*Download, error) {
-	if _, err := access.Require(ctx, access.Govern); err != nil {
+	actor, err := access.Require(ctx, access.Govern)
+	if err != nil {
 		return nil, err
 	}
 	format = strings.ToUpper(format)
@@ -131,7 +132,7 @@ func (d *Desk) RecordDownload(ctx context.Context, r *ProcessingRecord, format s
 		return nil, err
 	}
 	until := d.now().Add(linkFor)
-	token, err := d.o.Keys.Sign(ctx, r.Workspace, useDownload, fetchClaims{r.ID, format, ""}, until)
+	token, err := d.o.Keys.Sign(ctx, r.Workspace, useDownload, fetchClaims{r.ID, format, "", actor.ID}, until)
 	if err != nil {
 		return nil, err
 	}

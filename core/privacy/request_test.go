@@ -91,7 +91,8 @@ func newBureau(t *testing.T, start time.Time) *bureau {
 	require.NoError(t, err)
 	ring := keyring.New(db, clock, master)
 	b := &bureau{t: t, db: db, clock: clock}
-	b.ctx = core.WithActor(context.Background(), &core.Actor{ID: "key_officer", Workspace: deskWS, Roles: []string{access.Compliance}})
+	b.ctx = core.WithActor(context.Background(), &core.Actor{ID: "key_officer", Workspace: deskWS, Roles: []string{access.Compliance}, Reason: "ticket 9"})
+	b.ctx = audit.WithWitness(b.ctx, trail{})
 	runner := work.New(work.Options{Store: db, Clock: clock, Poll: 5 * time.Millisecond})
 	jobs := work.NewJobs(runner)
 	events := event.NewService(db, clock)

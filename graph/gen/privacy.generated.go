@@ -1255,6 +1255,29 @@ func (ec *executionContext) fieldContext_PrivacyRequest_version(_ context.Contex
 	return graphql.NewScalarFieldContext("PrivacyRequest", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
+func (ec *executionContext) _PrivacyRequest_firstDueAt(ctx context.Context, field graphql.CollectedField, obj *privacy.Request) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PrivacyRequest_firstDueAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.FirstDueAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_PrivacyRequest_firstDueAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PrivacyRequest", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
 func (ec *executionContext) _PrivacyRequest_overdue(ctx context.Context, field graphql.CollectedField, obj *privacy.Request) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1998,7 +2021,7 @@ func (ec *executionContext) unmarshalInputRequestErasureInput(ctx context.Contex
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"profileId", "identifier", "receivedAt", "reason", "idempotencyKey", "dryRun"}
+	fieldsInOrder := [...]string{"profileId", "identifier", "receivedAt", "reason", "verifiedBy", "verificationMethod", "idempotencyKey", "dryRun"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -2033,6 +2056,20 @@ func (ec *executionContext) unmarshalInputRequestErasureInput(ctx context.Contex
 				return it, err
 			}
 			it.Reason = data
+		case "verifiedBy":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("verifiedBy"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.VerifiedBy = data
+		case "verificationMethod":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("verificationMethod"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.VerificationMethod = data
 		case "idempotencyKey":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
@@ -3092,6 +3129,11 @@ func (ec *executionContext) _PrivacyRequest(ctx context.Context, sel ast.Selecti
 		case "version":
 			out.Values[i] = ec._PrivacyRequest_version(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "firstDueAt":
+			out.Values[i] = ec._PrivacyRequest_firstDueAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "overdue":

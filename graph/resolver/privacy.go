@@ -85,7 +85,7 @@ func (r query) LegalHolds(ctx context.Context, first *int, after *string, last *
 func (r mutation) RequestErasure(ctx context.Context, in gen.RequestErasureInput) (*gen.RequestErasurePayload, error) {
 	done, err := r.Privacy.Erase(ctx, workspace(ctx), privacy.EraseInput{
 		ProfileID: value(in.ProfileID), Identifier: in.Identifier, Reason: value(in.Reason), ReceivedAt: value(in.ReceivedAt),
-		IdempotencyKey: value(in.IdempotencyKey), DryRun: value(in.DryRun),
+		VerifiedBy: value(in.VerifiedBy), VerifiedHow: value(in.VerificationMethod), IdempotencyKey: value(in.IdempotencyKey), DryRun: value(in.DryRun),
 	})
 	if errs, err := problems(err); err != nil || errs != nil {
 		return &gen.RequestErasurePayload{UserErrors: errs}, err
