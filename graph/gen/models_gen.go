@@ -1317,7 +1317,7 @@ type RecordResult struct {
 	Error *core.Error `json:"error,omitempty"`
 }
 
-// Refuses a request that nothing was begun for.
+// Refuses a request that nothing was begun for, or that could not be carried out.
 type RefusePrivacyRequestInput struct {
 	// The request.
 	ID string `json:"id"`
@@ -1445,6 +1445,10 @@ type RequestErasureInput struct {
 	ReceivedAt *time.Time `json:"receivedAt,omitempty"`
 	// Why, such as a ticket's number; never a personal value.
 	Reason *string `json:"reason,omitempty"`
+	// Who checked that the person asked for it; who calls when only the method is given.
+	VerifiedBy *string `json:"verifiedBy,omitempty"`
+	// How it was checked, in words: never the values of what was shown. It can be noted later by verifyPrivacyRequest.
+	VerificationMethod *string `json:"verificationMethod,omitempty"`
 	// The same key again returns the same request.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 	// Only say what would be deleted, what forbids it and who would be asked.

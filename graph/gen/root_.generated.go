@@ -1800,7 +1800,7 @@ extend type Query {
 }
 
 extend type Mutation {
-  """Ends a job. What it had done stays done; nothing more is written."""
+  """Ends a job. What it had done stays done; nothing more is written. One that must not stay half done, such as an erasure, is NOT_CANCELLABLE."""
   cancelJob(input: CancelJobInput!): CancelJobPayload! @can(action: CHANGE) @data(category: NONE)
 }
 
@@ -3830,7 +3830,7 @@ type PrivacyRequest implements Node {
   status: PrivacyRequestStatus! @data(category: NONE)
   """When it was received."""
   receivedAt: DateTime! @data(category: NONE)
-  """By when it must be answered: one month after it was received."""
+  """By when it must be answered: one month after it was received, or extendedTo."""
   dueAt: DateTime! @data(category: NONE)
   """The later day to which it was put off, with a reason."""
   extendedTo: DateTime @data(category: NONE)
@@ -3844,7 +3844,7 @@ type PrivacyRequest implements Node {
   tasks: [PrivacyTask!]! @data(category: NONE)
   """The work that is done here."""
   job: Job @data(category: NONE)
-  """What was made for the person to fetch."""
+  """What was made for the person to fetch: the first of downloads."""
   download: Download @data(category: NONE)
   """The proof of an erasure; null before its end."""
   receipt: ErasureReceipt @data(category: NONE)
@@ -3994,6 +3994,10 @@ input RequestErasureInput {
   receivedAt: DateTime
   """Why, such as a ticket's number; never a personal value."""
   reason: String
+  """Who checked that the person asked for it; who calls when only the method is given."""
+  verifiedBy: String
+  """How it was checked, in words: never the values of what was shown. It can be noted later by verifyPrivacyRequest."""
+  verificationMethod: String
   """The same key again returns the same request."""
   idempotencyKey: String
   """Only say what would be deleted, what forbids it and who would be asked."""
@@ -4049,7 +4053,7 @@ type LiftLegalHoldPayload {
 extend type Query {
   """A data subject's request; null when there is none."""
   privacyRequest(id: ID!): PrivacyRequest @can(action: GOVERN) @data(category: NONE)
-  """The requests: of a status or due before an instant, the most urgent first; else all, the latest first."""
+  """The requests: of a status, or without an answer and due before an instant, the most urgent first; else all, the latest first."""
   privacyRequests(status: PrivacyRequestStatus, dueBefore: DateTime, first: Int, after: Cursor, last: Int, before: Cursor): PrivacyRequestConnection! @can(action: GOVERN) @data(category: NONE)
   """The legal holds, lifted ones too, the latest first."""
   legalHolds(first: Int, after: Cursor, last: Int, before: Cursor): LegalHoldConnection! @can(action: GOVERN) @data(category: NONE)
@@ -4079,6 +4083,8 @@ type Download {
 	{Name: "../schema/privacy_request.graphqls", Input: `extend type PrivacyRequest {
   """For expectedVersion."""
   version: Int! @data(category: NONE)
+  """By when it had to be answered before it was put off; null where it was not."""
+  firstDueAt: DateTime @data(category: NONE)
   """Whether it should have been answered."""
   overdue: Boolean! @data(category: NONE)
   """Whose it is: the profile, while it is known."""
@@ -4099,7 +4105,7 @@ type Download {
   purposes: [String!]! @data(category: NONE)
   """The traits that a rectification corrects."""
   paths: [String!]! @data(category: NONE)
-  """What was made for the person to fetch, in each format, while it is kept."""
+  """What was made for the person to fetch, in each format, while it is kept. Who asks for the links is in the audit log; it takes an X-Reason, unless the caller may read every category of data."""
   downloads: [Download!]! @data(category: NONE)
   """When the restriction that it brought about ended."""
   resumedAt: DateTime @data(category: NONE)
@@ -4285,7 +4291,7 @@ type ExtendPrivacyRequestPayload {
   userErrors: [UserError!]! @data(category: NONE)
 }
 
-"""Refuses a request that nothing was begun for."""
+"""Refuses a request that nothing was begun for, or that could not be carried out."""
 input RefusePrivacyRequestInput {
   """The request."""
   id: ID!
@@ -4394,13 +4400,13 @@ extend type Mutation {
   verifyPrivacyRequest(input: VerifyPrivacyRequestInput!): VerifyPrivacyRequestPayload! @can(action: GOVERN) @data(category: NONE)
   """Puts the answer off, once, by up to two months."""
   extendPrivacyRequest(input: ExtendPrivacyRequestInput!): ExtendPrivacyRequestPayload! @can(action: GOVERN) @data(category: NONE)
-  """Refuses a request that nothing was begun for."""
+  """Refuses a request that nothing was begun for, or that could not be carried out."""
   refusePrivacyRequest(input: RefusePrivacyRequestInput!): RefusePrivacyRequestPayload! @can(action: GOVERN) @data(category: NONE)
   """Gives a request to somebody."""
   assignPrivacyRequest(input: AssignPrivacyRequestInput!): AssignPrivacyRequestPayload! @can(action: GOVERN) @data(category: NONE)
-  """Adds something that is done by hand to a request, or says what became of it."""
+  """Adds something that is done by hand to a request, or says what became of it. The task headwater that FAILED is tried again by QUEUED; a destination that has no end is given up by FAILED, with evidence."""
   setPrivacyTask(input: SetPrivacyTaskInput!): SetPrivacyTaskPayload! @can(action: GOVERN) @data(category: NONE)
-  """Completes a request by hand when all its tasks are over."""
+  """Completes a request by hand when all its tasks are over. An erasure ends by itself, with its receipt; one that FAILED is closed when that was seen to."""
   closePrivacyRequest(input: ClosePrivacyRequestInput!): ClosePrivacyRequestPayload! @can(action: GOVERN) @data(category: NONE)
   """Ends the restriction that a request brought about."""
   resumeProcessing(input: ResumeProcessingInput!): ResumeProcessingPayload! @can(action: GOVERN) @data(category: NONE)
@@ -7798,6 +7804,8 @@ func (ec *executionContext) childFields_PrivacyRequest(ctx context.Context, fiel
 		return ec.fieldContext_PrivacyRequest_receipt(ctx, field)
 	case "version":
 		return ec.fieldContext_PrivacyRequest_version(ctx, field)
+	case "firstDueAt":
+		return ec.fieldContext_PrivacyRequest_firstDueAt(ctx, field)
 	case "overdue":
 		return ec.fieldContext_PrivacyRequest_overdue(ctx, field)
 	case "profileId":
