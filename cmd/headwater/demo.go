@@ -89,7 +89,7 @@ func (c *demoCmd) find(a *app) (*demoKeys, error) {
 func (c *demoCmd) fill(a *app, keys *demoKeys) error {
 	path := filepath.Join(c.Data, "keys.json")
 	ctx := core.WithActor(a.e.ctx, access.Operator("demo"))
-	w := demo.Workspace{ID: keys.Workspace, Objects: a.objects, Segments: a.segments, People: demo.People, LastDay: keys.LastDay}
+	w := demo.Workspace{ID: keys.Workspace, Objects: a.objects, Segments: a.segments, Events: a.events, People: demo.People, LastDay: keys.LastDay}
 	if keys.Furnished < demo.Furnishing {
 		if err := demo.Define(ctx, w); err != nil {
 			return err

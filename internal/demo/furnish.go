@@ -6,28 +6,33 @@ import (
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/segment"
 )
 
 // Furnishing is the version of what Define and Stock make: a workspace that has an
 // earlier one, or none, is given it.
-const Furnishing = 1
+const Furnishing = 2
 
 // Workspace is where the demo's types and segments are made.
 type Workspace struct {
 	ID       string
 	Objects  *object.Service
 	Segments *segment.Service
+	Events   *event.Service
 	People   int       // how many of the shop's people it has
 	LastDay  time.Time // of its history
 }
 
-// Define makes the shop's types of records and its segments, through the services,
+// Define says what the shop's own fields hold, and makes its types of records and its segments, through the services,
 // as anybody's requests do. Before the history is loaded it costs next to nothing;
 // after it, jobs look at everybody. What is there already stays as it is. The jobs
 // of segments must be running.
 func Define(ctx context.Context, w Workspace) error {
+	if err := w.classify(ctx); err != nil {
+		return err
+	}
 	if err := w.define(ctx); err != nil {
 		return err
 	}

@@ -70,7 +70,7 @@ func newShop(t *testing.T, people int) *shop {
 		require.NoError(t, pipeline.Close(closing))
 		require.NoError(t, db.Close(closing))
 	})
-	return &shop{Workspace{ID: "ws_DEMOSHOP01", Objects: objects, Segments: segments, People: people, LastDay: lastDay}, ctx, pipeline}
+	return &shop{Workspace{ID: "ws_DEMOSHOP01", Objects: objects, Segments: segments, Events: events, People: people, LastDay: lastDay}, ctx, pipeline}
 }
 
 func (s *shop) load(t *testing.T) {
@@ -113,6 +113,20 @@ func TestSegmentsHaveSensibleSizes(t *testing.T) {
 	assert.Equal(t, int64(panelSize), sizes["panel"])
 	for key, n := range counted(t, People) {
 		assert.Equal(t, n, sizes[key], key)
+	}
+}
+
+// TestNothingOfTheShopIsUnclassified looks at every field that the history has.
+func TestNothingOfTheShopIsUnclassified(t *testing.T) {
+	s := newShop(t, 100)
+	require.NoError(t, s.classify(s.ctx))
+	s.load(t)
+	require.NoError(t, s.classify(s.ctx))
+	list, err := s.Events.FieldDefinitions(s.ctx, s.ID, "", "")
+	require.NoError(t, err)
+	require.Greater(t, len(list), 40)
+	for _, d := range list {
+		assert.NotEqual(t, core.Unclassified, d.Category, d.Owner+" "+d.Path)
 	}
 }
 
