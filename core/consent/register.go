@@ -2,6 +2,7 @@ package consent
 
 import (
 	"slices"
+	"sync"
 	"strings"
 	"time"
 )
@@ -33,7 +34,9 @@ func newRegister(own []Purpose, settings Settings) *Register {
 }
 
 // DefaultRegister is the register of a workspace that changed nothing.
-func DefaultRegister() *Register { return newRegister(nil, Settings{}) }
+func DefaultRegister() *Register { return defaultRegister() }
+
+var defaultRegister = sync.OnceValue(func() *Register { return newRegister(nil, Settings{}) })
 
 // climb walks from a purpose to its last ancestor. A walk that comes back to where it
 // was ends there.
