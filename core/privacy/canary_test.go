@@ -3,9 +3,11 @@ package privacy
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/object"
@@ -43,6 +46,10 @@ func TestNoCanaryIsLeft(t *testing.T) {
 	case os.Getenv("HEADWATER_TEST_LONG") != "":
 		total = 10_000
 	}
+	said := &log{}
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewJSONHandler(said, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	defer slog.SetDefault(before)
 	r := newRig(t)
 	_, err := r.objects.CreateType(r.ctx, rigWS, object.TypeInput{
 		Key: "order", Name: "Order",
@@ -102,6 +109,19 @@ func TestNoCanaryIsLeft(t *testing.T) {
 	r.export(t)
 	r.close()
 	require.Zero(t, r.hits(), "in the file of the closed store")
+	require.NotContains(t, strings.ToLower(said.String()), canaryMark, "in what is logged")
+}
+
+// log is what a process logs.
+type log struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.Buffer.Write(p)
 }
 
 // plant makes a person whose every field holds a canary, and returns the profile's id.
@@ -142,6 +162,11 @@ func (r *rig) plant(c *canaries, i int, file *bytes.Buffer) string {
 	require.NoError(t, err)
 	require.Nil(t, items[0].Err)
 	require.Nil(t, items[1].Err)
+	// Evidence of a consent.
+	_, err = r.consents.Record(r.ctx, rigWS, consent.RecordInput{ProfileID: id, Purpose: "marketing", Evidence: &consent.Evidence{
+		NoticeHash: c.next(), Locale: "de-AT", Surface: c.next(), Method: c.next(),
+	}})
+	require.NoError(t, err)
 	// A dead letter, a file.
 	payload, err := bson.Marshal(bson.D{{Key: "to", Value: email}, {Key: "text", Value: c.next()}})
 	require.NoError(t, err)

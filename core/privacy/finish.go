@@ -158,7 +158,7 @@ func (s *Service) destinations(ctx context.Context, l *work.Lease, r *Request, s
 				return 0, context.Cause(ctx)
 			}
 			e := core.AsError(err) // the cause may hold anything: only its class is kept
-			a = Answer{Status: work.Running, Ref: task.Ref, Evidence: "error: " + string(e.Code) + " " + e.Reason, After: askAgain}
+			a = Answer{Status: work.Running, Ref: task.Ref, Evidence: "error: " + string(e.Code) + " " + e.Reason, After: e.RetryAfter}
 		}
 		if !a.Status.Final() {
 			if a.After <= 0 {

@@ -14,6 +14,7 @@ import (
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/audit"
+	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/keyring"
@@ -45,6 +46,7 @@ type rig struct {
 	segments *segment.Service
 	events   *event.Service
 	jobs     *work.Jobs
+	consents *consent.Service
 	ids      int
 	mu       sync.Mutex
 	dests    []Destination
@@ -54,7 +56,7 @@ type rig struct {
 func allSpecs() []*store.Spec {
 	specs := store.Specs()
 	for _, list := range [][]*store.Spec{
-		access.Specs(), keyring.Specs(), event.Specs(), profile.Specs(), work.Specs(), ingest.Specs(), object.Specs(), segment.Specs(), Specs(),
+		access.Specs(), keyring.Specs(), event.Specs(), profile.Specs(), work.Specs(), ingest.Specs(), object.Specs(), segment.Specs(), consent.Specs(), Specs(),
 	} {
 		specs = append(specs, list...)
 	}
@@ -101,6 +103,7 @@ func rigAt(t testing.TB, path string) *rig {
 			return r.dests, nil
 		},
 	})
+	r.consents = consent.NewService(consent.Options{Store: db, Clock: clock, People: r.people.ConsentPeople(), Committer: r.pipeline, Tokens: r.ring})
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = runner.Run(ctx) })

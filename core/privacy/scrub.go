@@ -98,8 +98,12 @@ func (s *Service) scrubbed(ctx context.Context, l *work.Lease, r *Request, word 
 			if err != nil {
 				return err
 			}
-			if task != nil && task.LeaseUntil.IsZero() {
+			switch {
+			case task == nil:
+			case task.LeaseUntil.IsZero():
 				ops = append(ops, work.Move(task, s.o.Clock.Now()))
+			default: // it may be about to put itself off without having seen this
+				ops = append(ops, work.Tasks.Check(task))
 			}
 		}
 		err := l.Progress(ctx, ops...)

@@ -3,6 +3,7 @@ package privacy
 import (
 	"context"
 	"log/slog"
+	"sync"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -49,7 +50,8 @@ type Options struct {
 
 // Service answers requests of data subjects. It is safe for concurrent use.
 type Service struct {
-	o Options
+	o       Options
+	secrets *sync.Map // workspaces whose secret of the tombstones is known to exist
 }
 
 // New returns the service, which handles its jobs and tasks with the runner and is
@@ -58,7 +60,7 @@ func New(o Options) *Service {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	s := &Service{o: o}
+	s := &Service{o: o, secrets: &sync.Map{}}
 	o.Profiles.SetTombstones(s)
 	if o.Objects != nil {
 		o.Objects.SetTombstones(s)

@@ -46,8 +46,16 @@ func (s *Service) tombstoneKeys(ctx context.Context, ws string, ids []event.Iden
 	return keys, nil
 }
 
-// Latest implements profile.Tombstones.
+// Latest implements profile.Tombstones. Who takes events asks it before the first, and
+// it makes the secret of the tombstones: a backup that was made before the first erasure
+// then has it too, and the list of erasures is understood where it is restored.
 func (s *Service) Latest(ctx context.Context, ws string) (time.Time, error) {
+	if _, done := s.secrets.Load(ws); !done {
+		if _, err := s.o.Keys.MAC(ctx, ws, tombstoneSecret, nil); err != nil {
+			return time.Time{}, err
+		}
+		s.secrets.Store(ws, true)
+	}
 	t, err := Tombstones.Get(ctx, s.o.Store, store.Key(ws, latest))
 	if t == nil || err != nil {
 		return time.Time{}, err
