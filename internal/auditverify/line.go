@@ -28,9 +28,9 @@ type line struct {
 	drops   bool      // the body speaks of bodies that were dropped
 }
 
-// parse takes a line apart. Lines of entries have one form only, to the byte, so that
+// parse takes a line apart; plain is memory for its work. Lines of entries have one form only, to the byte, so that
 // no two readers can see two things in one.
-func parse(text []byte) (l line) {
+func parse(text []byte, plain *[]byte) (l line) {
 	switch {
 	case bytes.HasPrefix(text, []byte(`{"audit":`)):
 		l.header = text
@@ -50,7 +50,7 @@ func parse(text []byte) (l line) {
 		return bad
 	}
 	l.index = int64(n)
-	if l.hash, err = tlog.ParseHash(string(rest[:44])); err != nil || rest[44] != '"' {
+	if l.hash, ok = hashOf(rest[:44]); !ok || rest[44] != '"' {
 		return bad
 	}
 	rest = rest[45 : len(rest)-1]
@@ -78,14 +78,25 @@ func parse(text []byte) (l line) {
 	if len(rest) == 0 {
 		return l
 	}
-	if l.entry, ok = bytes.CutPrefix(rest, []byte(`,"entry":`)); !ok || l.isTile || !json.Valid(l.entry) {
+	if l.entry, ok = bytes.CutPrefix(rest, []byte(`,"entry":`)); !ok || l.isTile || !validJSON(l.entry) {
 		return bad
 	}
-	l.made = tlog.RecordHash(l.entry)
+	// The leaf of RFC 6962: a zero byte goes before the record.
+	*plain = append(append((*plain)[:0], 0), l.entry...)
+	l.made = sha256.Sum256(*plain)
 	l.set = bytes.Contains(l.entry, []byte(`,"subjectSet":[`))
-	l.rotates = bytes.Contains(l.entry, []byte(`,"action":"audit.rotate`))
-	l.drops = bytes.Contains(l.entry, []byte(`,"action":"audit.drop"`))
+	if _, action, ok := bytes.Cut(l.entry, []byte(`,"action":"audit.`)); ok {
+		l.rotates, l.drops = bytes.HasPrefix(action, []byte("rotate")), bytes.HasPrefix(action, []byte(`drop"`))
+	}
 	return l
+}
+
+// hashOf reads a hash in base64.
+func hashOf(text []byte) (h tlog.Hash, ok bool) {
+	var out [33]byte
+	n, err := base64.StdEncoding.Decode(out[:], text)
+	copy(h[:], out[:])
+	return h, err == nil && n == tlog.HashSize
 }
 
 // texts reads an array of strings without escapes behind a name, if it is there.

@@ -12,6 +12,7 @@ import (
 type peaks struct {
 	size   int64
 	hashes []tlog.Hash
+	tile   tlog.Hash // the root of the last full tile
 }
 
 func readPeaks(size int64, texts []string) (peaks, error) {
@@ -31,10 +32,14 @@ func readPeaks(size int64, texts []string) (peaks, error) {
 
 // add appends a leaf: two trees of one size become one.
 func (p *peaks) add(h tlog.Hash) {
+	width := 1
 	for n := p.size; n&1 == 1; n >>= 1 {
 		last := len(p.hashes) - 1
 		h = tlog.NodeHash(p.hashes[last], h)
 		p.hashes = p.hashes[:last]
+		if width *= 2; width == tileWidth {
+			p.tile = h
+		}
 	}
 	p.hashes = append(p.hashes, h)
 	p.size++
@@ -51,13 +56,4 @@ func (p *peaks) root() tlog.Hash {
 		h = tlog.NodeHash(p.hashes[i], h)
 	}
 	return h
-}
-
-// perfect returns the root of a power of two of leaves.
-func perfect(leaves []tlog.Hash) tlog.Hash {
-	if len(leaves) == 1 {
-		return leaves[0]
-	}
-	half := len(leaves) / 2
-	return tlog.NodeHash(perfect(leaves[:half]), perfect(leaves[half:]))
 }

@@ -1,15 +1,12 @@
 package auditverify
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
-	"runtime"
 
 	"golang.org/x/mod/sumdb/note"
-	"golang.org/x/mod/sumdb/tlog"
 )
 
 // Kind is what is wrong with a file.
@@ -91,69 +88,6 @@ func Verify(r io.Reader, o Options) (*Result, error) {
 	return &v.result, nil
 }
 
-// batchLines is how many lines are looked at together; two processors share the work.
-const batchLines = 512
-
-// read looks at every line, in order.
-func (v *verifier) read(r io.Reader) error {
-	type batch struct {
-		lines  [][]byte
-		parsed []line
-		done   chan struct{}
-	}
-	work, order := make(chan *batch, 4), make(chan *batch, 4)
-	stop := make(chan struct{})
-	var readErr error
-	for range max(1, runtime.GOMAXPROCS(0)-1) {
-		go func() {
-			for b := range work {
-				for _, text := range b.lines {
-					b.parsed = append(b.parsed, parse(text))
-				}
-				close(b.done)
-			}
-		}()
-	}
-	go func() {
-		defer close(order)
-		defer close(work)
-		in := bufio.NewReaderSize(r, 1<<20)
-		for end := false; !end; {
-			b := &batch{done: make(chan struct{})}
-			for len(b.lines) < batchLines && !end {
-				text, err := in.ReadBytes('\n')
-				if len(text) > 0 {
-					b.lines = append(b.lines, bytes.TrimSuffix(text, []byte("\n")))
-				}
-				if end = err != nil; err != nil && err != io.EOF {
-					readErr = err
-				}
-			}
-			select {
-			case work <- b:
-			case <-stop:
-				return
-			}
-			select {
-			case order <- b:
-			case <-stop:
-				return
-			}
-		}
-	}()
-	defer close(stop)
-	for b := range order {
-		<-b.done
-		for i := range b.parsed {
-			v.line++
-			if err := v.take(&b.parsed[i]); err != nil {
-				return err
-			}
-		}
-	}
-	return readErr
-}
-
 // header is the line that a part of a file begins with.
 type header struct {
 	Audit      string   `json:"audit"`
@@ -175,7 +109,6 @@ type verifier struct {
 	point   *checkpoint // of the part that is being read; nil for an empty log
 	next    int64       // the index that comes next
 	peaks   peaks       // of the entries before it
-	tile    []tlog.Hash // of the entries since the last full tile, where all are known
 	keys    map[string]note.Verifier
 	signers map[string]bool
 	saved   *checkpoint
