@@ -205,7 +205,7 @@ func BenchmarkSight(b *testing.B) {
 	require.NoError(b, o.events.Flush(o.ctx, o.ws))
 	where := o.tree(`{"trait":{"path":"plan","eq":"pro"}}`)
 	for name, ctx := range map[string]context.Context{
-		"system": o.ctx, "full": o.as("operations", nil), "each": o.as("analytics", nil),
+		"system": o.ctx, "full": heard(o.as("operations", nil)), "each": heard(o.as("analytics", nil)),
 	} {
 		b.Run("preview/"+name, func(b *testing.B) {
 			for b.Loop() {
