@@ -3,7 +3,7 @@ package privacy
 import (
 	"cmp"
 	"context"
-	"maps"
+	"errors"
 	"slices"
 	"time"
 
@@ -12,6 +12,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/work"
 )
 
 // Figures tell how requests are answered, and how many people agree.
@@ -20,6 +21,7 @@ type Figures struct {
 	Median, P90                 *time.Duration
 	InTime                      *float64 // share, 0 to 1
 	Consents                    []ConsentRate
+	ConsentsAt                  time.Time // when the consents were counted
 }
 
 // ConsentRate is how many of those who said anything of a purpose agreed.
@@ -32,8 +34,29 @@ type ConsentRate struct {
 // FewPeople is how many people a figure is about at least.
 const FewPeople = 10
 
-// Figures reads the requests received in [from, to), and what people say now. The second
-// reads every profile.
+// consentCount is what people said of each purpose at an instant. To count reads every
+// profile, so a count is kept, for whoever asks within countedFor.
+type consentCount struct {
+	store.Meta `bson:",inline"` // key: workspace/consents
+	At         time.Time        `bson:"at"`
+	Words      []countedWord    `bson:"words"` // sorted by purpose and channel
+}
+
+type countedWord struct {
+	Purpose string `bson:"purpose"`
+	Channel string `bson:"channel,omitempty"`
+	Asked   int64  `bson:"asked"`
+	Agreed  int64  `bson:"agreed"`
+}
+
+// consentCounts holds one document for each workspace, about nobody in particular.
+var consentCounts = store.Declare[consentCount](store.Spec{Name: "consent_counts"})
+
+// countedFor is how old the count of consents in figures may be.
+const countedFor = 10 * time.Minute
+
+// Figures reads the requests received in [from, to), and tells what people say of the
+// purposes, as it was at ConsentsAt, at most ten minutes ago.
 func (d *Desk) Figures(ctx context.Context, ws string, from, to time.Time) (*Figures, error) {
 	if _, err := access.Require(ctx, access.Govern); err != nil {
 		return nil, err
@@ -68,34 +91,72 @@ func (d *Desk) Figures(ctx context.Context, ws string, from, to time.Time) (*Fig
 		median, p90, share := took[(n-1)/2], took[(9*n+9)/10-1], float64(inTime)/float64(n)
 		out.Median, out.P90, out.InTime = &median, &p90, &share
 	}
-	out.Consents, err = d.consentRates(ctx, ws)
-	return out, deskError(err)
+	counted, err := d.countConsents(ctx, ws)
+	if err != nil {
+		return nil, deskError(err)
+	}
+	out.Consents, out.ConsentsAt = counted.rates(), counted.At
+	return out, nil
 }
 
-func (d *Desk) consentRates(ctx context.Context, ws string) ([]ConsentRate, error) {
+// countConsents returns a count that is not too old, counting anew when there is none.
+func (d *Desk) countConsents(ctx context.Context, ws string) (*consentCount, error) {
+	d.counting.Lock() // whoever waits finds the count of who was first
+	defer d.counting.Unlock()
+	now, key := d.now(), store.Key(ws, "consents")
+	old, err := consentCounts.Get(ctx, d.o.Store, key)
+	if err != nil {
+		return nil, err
+	}
+	c := &consentCount{Meta: store.Meta{ID: key}, At: now}
+	if old != nil {
+		if age := now.Sub(old.At); age >= 0 && age < countedFor {
+			return old, nil
+		}
+		c.Meta = old.Meta
+	}
+	if c.Words, err = d.words(ctx, ws, now); err != nil {
+		return nil, err
+	}
+	// Another process may have kept its own meanwhile: either will do.
+	if err := work.Commit(ctx, d.o.Store, consentCounts.Put(c)); err != nil && !errors.Is(err, store.ErrConflict) {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (d *Desk) words(ctx context.Context, ws string, now time.Time) ([]countedWord, error) {
 	type key struct{ purpose, channel string }
-	asked, agreed := map[key]int64{}, map[key]int64{}
-	now := d.now()
+	counts := map[key]*countedWord{}
 	err := profile.Profiles.Each(ctx, d.o.Store, store.Query{Workspace: ws}, func(p *profile.Profile) error {
 		for _, w := range p.Words(now) {
 			k := key{w.Purpose, w.Channel}
-			asked[k]++
+			if counts[k] == nil {
+				counts[k] = &countedWord{Purpose: w.Purpose, Channel: w.Channel}
+			}
+			counts[k].Asked++
 			if w.Status == consent.Granted && (w.ExpiresAt.IsZero() || now.Before(w.ExpiresAt)) {
-				agreed[k]++
+				counts[k].Agreed++
 			}
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
+	out := make([]countedWord, 0, len(counts))
+	for _, c := range counts {
+		out = append(out, *c)
 	}
-	keys := slices.SortedFunc(maps.Keys(asked), func(a, b key) int {
-		return cmp.Or(cmp.Compare(a.purpose, b.purpose), cmp.Compare(a.channel, b.channel))
+	slices.SortFunc(out, func(a, b countedWord) int {
+		return cmp.Or(cmp.Compare(a.Purpose, b.Purpose), cmp.Compare(a.Channel, b.Channel))
 	})
-	out := make([]ConsentRate, 0, len(keys))
-	for _, k := range keys {
-		one := ConsentRate{Purpose: k.purpose, Channel: k.channel}
-		if n, yes := asked[k], agreed[k]; n >= FewPeople {
+	return out, err
+}
+
+// rates tells of a count what is not about few people.
+func (c *consentCount) rates() []ConsentRate {
+	out := make([]ConsentRate, 0, len(c.Words))
+	for _, w := range c.Words {
+		one := ConsentRate{Purpose: w.Purpose, Channel: w.Channel}
+		if n, yes := w.Asked, w.Agreed; n >= FewPeople {
 			one.Asked = &n
 			if min(yes, n-yes) >= FewPeople { // else it would tell of few, or of everybody
 				share := float64(yes) / float64(n)
@@ -104,5 +165,5 @@ func (d *Desk) consentRates(ctx context.Context, ws string) ([]ConsentRate, erro
 		}
 		out = append(out, one)
 	}
-	return out, nil
+	return out
 }

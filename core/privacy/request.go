@@ -3,6 +3,7 @@ package privacy
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
@@ -111,7 +112,10 @@ type DeskOptions struct {
 
 // Desk takes the requests of data subjects and answers them; erasure itself is a
 // Service's. It is safe for concurrent use.
-type Desk struct{ o DeskOptions }
+type Desk struct {
+	o        DeskOptions
+	counting *sync.Mutex // see countConsents
+}
 
 // The kinds of the jobs and tasks of a Desk.
 const (
@@ -129,7 +133,7 @@ func NewDesk(o DeskOptions) *Desk {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	d := &Desk{o: o}
+	d := &Desk{o: o, counting: &sync.Mutex{}}
 	o.Jobs.HandleLasting(JobAnswer, work.JobHandlerFunc(d.answer), 2)
 	o.Jobs.Handle(JobRetention, work.JobHandlerFunc(d.retain), 1)
 	o.Runner.Handle(taskRetention, work.Kind{Handler: work.HandlerFunc(d.daily), Attempts: -1})
@@ -140,7 +144,7 @@ func NewDesk(o DeskOptions) *Desk {
 
 // DeskSpecs lists the collections of a Desk beside those of Specs.
 func DeskSpecs() []*store.Spec {
-	return []*store.Spec{exports.Chunks.Spec, Controllers.Spec, Records.Spec, Rules.Spec}
+	return []*store.Spec{exports.Chunks.Spec, Controllers.Spec, Records.Spec, Rules.Spec, consentCounts.Spec}
 }
 
 // now is the present, to the store's precision.

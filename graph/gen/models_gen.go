@@ -1163,6 +1163,8 @@ type PrivacyFigures struct {
 	InTime *scalar.Decimal `json:"inTime,omitempty"`
 	// How many people agreed, by purpose and channel.
 	Consents []*ConsentRate `json:"consents"`
+	// When the consents were counted: at most ten minutes ago.
+	ConsentsAt time.Time `json:"consentsAt"`
 }
 
 // A new version of a policy document.

@@ -314,6 +314,29 @@ func (ec *executionContext) fieldContext_PrivacyFigures_consents(_ context.Conte
 	return fc, nil
 }
 
+func (ec *executionContext) _PrivacyFigures_consentsAt(ctx context.Context, field graphql.CollectedField, obj *PrivacyFigures) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PrivacyFigures_consentsAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ConsentsAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PrivacyFigures_consentsAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PrivacyFigures", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
 func (ec *executionContext) _ProcessingRecord_asOf(ctx context.Context, field graphql.CollectedField, obj *privacy.ProcessingRecord) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1169,6 +1192,11 @@ func (ec *executionContext) _PrivacyFigures(ctx context.Context, sel ast.Selecti
 			}
 		case "consents":
 			out.Values[i] = ec._PrivacyFigures_consents(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "consentsAt":
+			out.Values[i] = ec._PrivacyFigures_consentsAt(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}

@@ -4967,6 +4967,8 @@ type PrivacyFigures {
   inTime: Decimal @data(category: NONE)
   """How many people agreed, by purpose and channel."""
   consents: [ConsentRate!]! @data(category: NONE)
+  """When the consents were counted: at most ten minutes ago."""
+  consentsAt: DateTime! @data(category: NONE)
 }
 
 """How many people agreed to a purpose on a channel."""
@@ -7770,6 +7772,8 @@ func (ec *executionContext) childFields_PrivacyFigures(ctx context.Context, fiel
 		return ec.fieldContext_PrivacyFigures_inTime(ctx, field)
 	case "consents":
 		return ec.fieldContext_PrivacyFigures_consents(ctx, field)
+	case "consentsAt":
+		return ec.fieldContext_PrivacyFigures_consentsAt(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PrivacyFigures", field.Name)
 }

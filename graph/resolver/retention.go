@@ -106,6 +106,7 @@ func (r query) PrivacyFigures(ctx context.Context, from, to time.Time) (*gen.Pri
 	}
 	out := &gen.PrivacyFigures{
 		Received: int(f.Received), Answered: int(f.Answered), Overdue: int(f.Overdue), Median: f.Median, P90: f.P90, InTime: share(f.InTime),
+		ConsentsAt: f.ConsentsAt,
 	}
 	for _, c := range f.Consents {
 		one := &gen.ConsentRate{Purpose: c.Purpose, Channel: text(c.Channel), Rate: share(c.Rate)}
