@@ -13,13 +13,6 @@ import (
 	"github.com/headwater-cdp/headwater/core/work"
 )
 
-func (b *bureau) erased(id string) *Request {
-	b.t.Helper()
-	out, err := b.eraser.Erase(b.ctx, deskWS, EraseInput{ProfileID: id})
-	require.NoError(b.t, err)
-	return b.until(out.Request, Completed)
-}
-
 func (b *bureau) pieces() int64 {
 	b.t.Helper()
 	n, err := exports.Chunks.Count(b.ctx, b.db, store.Query{Workspace: deskWS})
