@@ -2,8 +2,8 @@ package consent
 
 import (
 	"slices"
-	"sync"
 	"strings"
+	"sync"
 	"time"
 )
 

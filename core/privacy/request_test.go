@@ -310,7 +310,14 @@ func TestARectificationCorrectsAndIsTold(t *testing.T) {
 		r, err = b.Get(b.ctx, deskWS, r.RequestID())
 		return err == nil && r.Status == AwaitingDestinations && r.Tasks[1].Ref == "9"
 	}, 10*time.Second, 5*time.Millisecond)
-	b.clock.set(dayOne.Add(2 * time.Hour))
+	// The clock goes on: when it will look again may be written down a moment later.
+	at := dayOne.Add(2 * time.Hour)
+	require.Eventually(t, func() bool {
+		at = at.Add(time.Second)
+		b.clock.set(at)
+		now, err := b.Get(b.ctx, deskWS, r.RequestID())
+		return err == nil && now.Status == Completed
+	}, 10*time.Second, 5*time.Millisecond)
 	r = b.until(r, Completed)
 	p, err := b.people.Get(b.ctx, deskWS, ana)
 	require.NoError(t, err)
