@@ -49,9 +49,15 @@ test: ## the whole test suite
 		(cd $$dir && $(GO) test -timeout 15m ./...); \
 	done
 
+# Where every test runs something beside it. Of the other packages those tests are raced that bring several together.
+RACED := ./core/work/... ./core/staging/... ./core/keyring/... ./core/store/faultstore/...
+
 .PHONY: test-race
-test-race: ## the domain's tests, short, under the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race -short -p 4 -timeout 30m ./core/... ./policies
+test-race: ## what happens at once, short, under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 15m $(RACED)
+	@$(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.Dir}}{{end}}' ./core/... ./policies ./graph | while read -r dir; do \
+		tests=$$(.ci/raced "$$dir"); [ -z "$$tests" ] || echo "^($$tests)$$ $$dir"; \
+	done | CGO_ENABLED=1 xargs -P 2 -L 1 sh -c '$(GO) test -race -short -timeout 15m -run "$$0" "$$1"'
 
 .PHONY: wiretest
 wiretest: ## the MongoDB engine against FerretDB and a scripted server

@@ -18,7 +18,7 @@ import (
 // next group begins the log anew: a log that is always written to would else grow
 // for ever.
 const (
-	kickAfter    = 2048
+	kickAfter    = 256
 	restartAfter = 12288
 	// retryAfter is how many pages come in before the writer tries again, when a
 	// reader of an old state did not let it.
