@@ -2,6 +2,7 @@ package segment
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -97,20 +98,25 @@ func (r *rig) define(id, where string, status Status, change ...func(*Segment)) 
 		Meta: store.Meta{ID: store.Key(rigWS, id)}, Name: id, Kind: Dynamic, Status: status, Version: 1,
 		Where: string(raw), WhereVersion: condition.Version,
 	}
-	old, err := Segments.Get(r.t.Context(), r.store, d.ID)
-	require.NoError(r.t, err)
-	if old != nil {
-		d.V, d.Version = old.V, old.Version+1
-	}
 	for _, f := range change {
 		f(d)
 	}
-	_, err = r.publish(r.t.Context(), rigWS, func(rev int64) ([]store.Op, error) {
-		d.Since = rev
-		return []store.Op{Segments.Put(d)}, nil
-	})
-	require.NoError(r.t, err)
-	return d
+	for try := 0; ; try++ { // a job that ends meanwhile writes the segment too
+		old, err := Segments.Get(r.t.Context(), r.store, d.ID)
+		require.NoError(r.t, err)
+		if old != nil {
+			d.V, d.Version = old.V, old.Version+1
+		}
+		_, err = r.publish(r.t.Context(), rigWS, func(rev int64) ([]store.Op, error) {
+			d.Since = rev
+			return []store.Op{Segments.Put(d)}, nil
+		})
+		if errors.Is(err, store.ErrConflict) && try < 10 {
+			continue
+		}
+		require.NoError(r.t, err)
+		return d
+	}
 }
 
 func (r *rig) live(id, where string) { r.t.Helper(); r.define(id, where, Live) }
