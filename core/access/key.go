@@ -49,6 +49,11 @@ func (q Quota) burst() int {
 	return max(int(q.PerSecond), 1)
 }
 
+// works reports whether the key is neither revoked nor expired.
+func (k *Key) works(now time.Time) bool {
+	return k.RevokedAt.IsZero() && (k.ExpiresAt.IsZero() || now.Before(k.ExpiresAt))
+}
+
 // Keys is the collection of keys.
 var Keys = store.Declare[Key](store.Spec{
 	Name: "keys", Global: true,

@@ -134,7 +134,7 @@ func (s *Service) RotateKey(ctx context.Context, workspace, id string, grace tim
 		switch {
 		case old.RotatedTo != "":
 			return nil, core.Errorf(core.Conflict, "KEY_ROTATED", "this key was rotated; rotate its successor %s", old.RotatedTo).At("id")
-		case !old.RevokedAt.IsZero() || !old.ExpiresAt.IsZero() && !now.Before(old.ExpiresAt):
+		case !old.works(now):
 			return nil, core.Errorf(core.Conflict, "KEY_NOT_ACTIVE", "this key was revoked or has expired; create a new one").At("id")
 		}
 		// Whoever rotates a key gets its secret: as much as making it.

@@ -44,7 +44,7 @@ func (s *Service) Limiting(ctx context.Context, ws string, segments []string) (b
 	}
 	now := s.clock.Now()
 	for _, k := range keys {
-		if k.RevokedAt.IsZero() && (k.ExpiresAt.IsZero() || now.Before(k.ExpiresAt)) && names(k.Limits) {
+		if k.works(now) && names(k.Limits) {
 			return true, nil
 		}
 	}

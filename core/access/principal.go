@@ -30,7 +30,7 @@ func (s *Service) Principals(ctx context.Context, workspace string) ([]Principal
 	now := s.clock.Now()
 	var out []Principal
 	for _, k := range keys {
-		if k.RevokedAt.IsZero() && (k.ExpiresAt.IsZero() || now.Before(k.ExpiresAt)) {
+		if k.works(now) {
 			out = append(out, k.principal())
 		}
 	}
@@ -67,7 +67,7 @@ func (s *Service) Holders(ctx context.Context, workspace, role string) ([]string
 	}
 	now := s.clock.Now()
 	for _, k := range keys {
-		if slices.Contains(k.Roles, role) && k.RevokedAt.IsZero() && (k.ExpiresAt.IsZero() || now.Before(k.ExpiresAt)) {
+		if slices.Contains(k.Roles, role) && k.works(now) {
 			out = append(out, k.KeyID)
 		}
 	}

@@ -234,18 +234,11 @@ func pathsOf(doc bson.Raw) []string {
 	return out
 }
 
-// deskError turns an error into the one that leaves the domain.
+// deskError is outward for those who change what they have read: a conflict is theirs.
 func deskError(err error) error {
 	var e *core.Error
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &e):
-		return e
-	case errors.Is(err, store.ErrConflict):
+	if !errors.As(err, &e) && errors.Is(err, store.ErrConflict) {
 		return core.Errorf(core.Conflict, "CONFLICT", "somebody else changed it meanwhile; read it and try again").Wrap(err)
-	case errors.Is(err, store.ErrUnavailable):
-		return core.Errorf(core.Unavailable, "STORE_UNAVAILABLE", "the store cannot answer now; try again").Wrap(err).After(time.Second)
 	}
-	return core.AsError(err)
+	return outward(err)
 }

@@ -31,17 +31,7 @@ type ReadLoad struct {
 // median and the 99th percentile.
 func Read(ctx context.Context, r *Report, s *Server, l ReadLoad) error {
 	g := newGraphQL(s)
-	ctx, cancel := context.WithTimeout(ctx, l.For+30*time.Second)
-	defer cancel()
-	beside, stop := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer stop()
-	var ingestErr error
-	if l.Ingest > 0 {
-		wg.Go(func() { ingestErr = trickle(beside, s, l) })
-	}
-	took, err := openLoop(ctx, l.Rate, l.For, func(ctx context.Context, n int) error {
+	took, err := besideEvents(ctx, s, l, func(ctx context.Context, n int) error {
 		var out struct {
 			Profile *struct{ ID string }
 		}
@@ -54,9 +44,7 @@ func Read(ctx context.Context, r *Report, s *Server, l ReadLoad) error {
 		}
 		return nil
 	})
-	stop()
-	wg.Wait()
-	if err = errors.Join(err, ingestErr); err != nil {
+	if err != nil {
 		return fmt.Errorf("profile reads: %w", err)
 	}
 	against := fmt.Sprintf("%d requests/s beside %d events/s, %d people", l.Rate, l.Ingest, l.People)
@@ -64,6 +52,24 @@ func Read(ctx context.Context, r *Report, s *Server, l ReadLoad) error {
 		return err
 	}
 	return r.Add(Line{Bench: "profile.read.p99", Value: millis(percentile(took, 99)), Unit: "ms", Against: against}.atMost("<= 15", 15))
+}
+
+// besideEvents is openLoop with a steady stream of events beside it.
+func besideEvents(ctx context.Context, s *Server, l ReadLoad, f func(ctx context.Context, n int) error) ([]time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.For+30*time.Second)
+	defer cancel()
+	beside, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	var ingestErr error
+	if l.Ingest > 0 {
+		wg.Go(func() { ingestErr = trickle(beside, s, l) })
+	}
+	took, err := openLoop(ctx, l.Rate, l.For, f)
+	stop()
+	wg.Wait()
+	return took, errors.Join(err, ingestErr)
 }
 
 // openLoop begins rate calls a second and returns how long each took, counted from

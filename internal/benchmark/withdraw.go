@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
-	"time"
 )
 
 const (
@@ -39,15 +37,7 @@ func Withdraw(ctx context.Context, r *Report, s *Server, l ReadLoad) error {
 			return fmt.Errorf("withdrawals: record: %v", out.RecordConsent.UserErrors)
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, l.For+30*time.Second)
-	defer cancel()
-	beside, stop := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer stop()
-	var ingestErr error
-	wg.Go(func() { ingestErr = trickle(beside, s, l) })
-	took, err := openLoop(ctx, l.Rate, l.For, func(ctx context.Context, n int) error {
+	took, err := besideEvents(ctx, s, l, func(ctx context.Context, n int) error {
 		var out struct {
 			WithdrawConsent struct{ UserErrors []struct{ Message string } }
 		}
@@ -59,9 +49,7 @@ func Withdraw(ctx context.Context, r *Report, s *Server, l ReadLoad) error {
 		}
 		return nil
 	})
-	stop()
-	wg.Wait()
-	if err = errors.Join(err, ingestErr); err != nil {
+	if err != nil {
 		return fmt.Errorf("withdrawals: %w", err)
 	}
 	for _, id := range ids {
