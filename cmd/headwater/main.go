@@ -39,6 +39,7 @@ type cli struct {
 	Restore   restoreCmd   `cmd:"" help:"Restore a backup into an empty store."`
 	Audit     auditCmd     `cmd:"" help:"Export, verify and sign for audit logs."`
 	Privacy   privacyCmd   `cmd:"" help:"Erasures: check receipts, keep the list, erase again after a restore."`
+	Connector connectorCmd `cmd:"" help:"Pack, install and run connectors."`
 	Bench     benchCmd     `cmd:"" help:"Measure, one JSON object a line."`
 	Schema    schemaCmd    `cmd:"" help:"Print the GraphQL schema."`
 	Health    healthCmd    `cmd:"" help:"Ask a running server whether it is ready."`

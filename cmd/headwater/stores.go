@@ -40,21 +40,24 @@ const masterFile = "master.key"
 
 // ring returns the secrets of the store.
 func (f storeFlags) ring(e *env, s store.Store) (*keyring.Ring, error) {
-	var m keyring.Master
-	var err error
-	switch {
-	case f.MasterKey != "":
-		m, err = keyring.LoadMaster(f.MasterKey)
-	case f.Data != "":
-		m, err = keyring.EnsureMaster(filepath.Join(f.Data, masterFile))
-	default:
-		e.log.Warn("the secrets are sealed with a key that lies in the same store: whoever reads the store can open them; name a file with --master-key")
-		m, err = keyring.StoredMaster(e.ctx, s, e.clock)
-	}
+	m, err := f.master(e, s)
 	if err != nil {
 		return nil, err
 	}
 	return keyring.New(s, e.clock, m), nil
+}
+
+// master returns the master key. The store is only asked for it where no file holds it.
+func (f storeFlags) master(e *env, s store.Store) (keyring.Master, error) {
+	switch {
+	case f.MasterKey != "":
+		return keyring.LoadMaster(f.MasterKey)
+	case f.Data != "":
+		return keyring.EnsureMaster(filepath.Join(f.Data, masterFile))
+	default:
+		e.log.Warn("the secrets are sealed with a key that lies in the same store: whoever reads the store can open them; name a file with --master-key")
+		return keyring.StoredMaster(e.ctx, s, e.clock)
+	}
 }
 
 // specs are all collections of the server. Deletion, backup and, later, erasure

@@ -3,6 +3,7 @@ package keyring
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -24,6 +25,16 @@ const masterSize = 32
 type Master struct {
 	aead cipher.AEAD
 	id   string // a fingerprint, stored beside what it sealed
+	mac  []byte // the key of MAC
+}
+
+// MAC returns an HMAC-SHA256 of data under a key that is drawn from the master key for
+// one use, for files that belong to no workspace.
+func (m Master) MAC(use string, data []byte) []byte {
+	h := hmac.New(sha256.New, m.mac)
+	h.Write([]byte(use + "\x00"))
+	h.Write(data)
+	return h.Sum(nil)
 }
 
 // NewMaster makes a Master of 32 bytes.
@@ -40,7 +51,9 @@ func NewMaster(key []byte) (Master, error) {
 		return Master{}, fmt.Errorf("master key: %w", err)
 	}
 	sum := sha256.Sum256(append([]byte("headwater master key\n"), key...))
-	return Master{aead: aead, id: hex.EncodeToString(sum[:6])}, nil
+	h := hmac.New(sha256.New, key)
+	h.Write([]byte("headwater master mac"))
+	return Master{aead: aead, id: hex.EncodeToString(sum[:6]), mac: h.Sum(nil)}, nil
 }
 
 // ParseMaster reads a master key as a person writes it down: 32 bytes in base64 or
