@@ -34,6 +34,9 @@ type Emulator struct {
 	Desk *Desk
 	// Handler answers the vendor's paths as from the root of its host.
 	Handler http.Handler
+	// Roots are beginnings of paths, "/services/", that the vendor's SDK calls from the
+	// root of the host whatever its base URL says; [Mount] answers them there too.
+	Roots []string
 	// Credentials are what a client needs, named as the connector's config names them.
 	Credentials map[string]string
 	// Faults has the vendor's form of [RateLimited], [QuotaSpent], [TokenExpired] and
@@ -101,12 +104,7 @@ func answer(e Emulator, w http.ResponseWriter, r *http.Request, faults []Fault) 
 	if lost {
 		panic(http.ErrAbortHandler)
 	}
-	for name, values := range whole.header {
-		w.Header()[name] = values
-	}
-	w.Header().Set("Content-Length", strconv.Itoa(whole.body.Len()))
-	w.WriteHeader(whole.status)
-	w.Write(whole.body.Bytes()[:whole.body.Len()/2])
+	whole.send(w, whole.body.Len()/2)
 	_ = http.NewResponseController(w).Flush() // else the half is lost with the connection
 	panic(http.ErrAbortHandler)
 }
@@ -132,7 +130,11 @@ func bare(w http.ResponseWriter, f Fault) {
 func Mount(emulators ...Emulator) http.Handler {
 	mux := http.NewServeMux()
 	for _, e := range emulators {
-		mux.Handle("/"+e.Name+"/", mounted("/"+e.Name, Serve(e)))
+		served := Serve(e)
+		mux.Handle("/"+e.Name+"/", mounted("/"+e.Name, served))
+		for _, root := range e.Roots {
+			mux.Handle(root, served)
+		}
 	}
 	return mux
 }
@@ -196,3 +198,22 @@ func (h *held) WriteHeader(status int) { h.status = status }
 
 // Write implements http.ResponseWriter.
 func (h *held) Write(p []byte) (int, error) { return h.body.Write(p) }
+
+func (h *held) send(w http.ResponseWriter, n int) {
+	for name, values := range h.header {
+		w.Header()[name] = values
+	}
+	if h.body.Len() > 0 {
+		w.Header().Set("Content-Length", strconv.Itoa(h.body.Len()))
+	}
+	w.WriteHeader(h.status)
+	w.Write(h.body.Bytes()[:n])
+}
+
+// Hold runs do with a ResponseWriter that keeps the answer, and sends it afterwards:
+// an emulator that holds a lock in do does not hold it while a client reads slowly.
+func Hold(w http.ResponseWriter, do func(w http.ResponseWriter)) {
+	whole := &held{header: http.Header{}, status: http.StatusOK}
+	do(whole)
+	whole.send(w, whole.body.Len())
+}
