@@ -84,6 +84,7 @@ bench: ## the benchmarks, one JSON object a line
 .PHONY: generate
 generate: ## regenerate code; CI fails when this changes anything
 	$(GO) generate ./...
+	@set -e; for dir in $(NESTED); do echo "cd $$dir && $(GO) generate ./..."; (cd $$dir && $(GO) generate ./...); done
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## vet, style and the floors of the house

@@ -13,8 +13,15 @@
 //	channel      Sender, StatusReader
 //	either       Authorizer, Upgrader
 //
+// Upgrader may also stand on the Connector, where it works before Open does.
+//
 // One process serves one connection, so that a connector may keep its clients, tokens
 // and limits in its Connection; its methods may be called at the same time.
+//
+// Logger(host) is the connector's log, and what slog's default logger takes goes there too.
+//
+// The other side, for hosts: HostPlugins, Remote and RemoteConnection; Attach for a
+// connector under a debugger, InProcess for tests.
 //
 // # What never happens in a connector
 //

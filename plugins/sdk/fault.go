@@ -37,8 +37,8 @@ const (
 )
 
 // Fault is the error of this package. An error of another type that a method returns
-// reaches the host as FaultInternal of FromConnector, without its text, which may hold
-// personal values.
+// reaches the host as FaultInternal of FromConnector (from Send: FaultUnknownOutcome),
+// without its text, which may hold personal values.
 type Fault struct {
 	Kind    FaultKind
 	Origin  Origin
@@ -47,6 +47,8 @@ type Fault struct {
 	Path    string        // of the property or field at fault
 	After   time.Duration // FaultRetry
 	Until   time.Time     // FaultQuota
+
+	cause error // of a call that a context ended
 }
 
 // Error implements error.
