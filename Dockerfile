@@ -12,6 +12,7 @@ ENV GOTOOLCHAIN=local CGO_ENABLED=0
 
 # The modules change less often than the code: a layer of their own.
 COPY go.mod go.sum ./
+COPY plugins/go.mod plugins/go.sum plugins/
 RUN --mount=type=cache,target=/go/pkg/mod go mod download
 
 COPY . .

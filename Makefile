@@ -100,7 +100,7 @@ $(BIN)/golangci-lint: tools/go.mod tools/go.sum
 
 .PHONY: tidy
 tidy: ## go mod tidy in every module
-	@set -e; for dir in . tools $(NESTED); do echo "cd $$dir && $(GO) mod tidy"; (cd $$dir && $(GO) mod tidy); done
+	@set -e; for dir in . tools tools/protogen $(NESTED); do echo "cd $$dir && $(GO) mod tidy"; (cd $$dir && $(GO) mod tidy); done
 
 .PHONY: clean
 clean: ## remove what make built

@@ -6,4 +6,4 @@
 // baseline.binpb.
 package proto
 
-//go:generate go run -C ../../tools ./protogen -dir ../plugins/proto
+//go:generate go run -C ../../tools/protogen . -dir ../../plugins/proto
