@@ -67,7 +67,7 @@ func TestSOQLIsRefusedInTheVendorsWords(t *testing.T) {
 	for query, want := range map[string][2]string{
 		"SELECT FROM Contact": {"MALFORMED_QUERY", "unexpected token: 'FROM'"},
 		"SELECT Id FROM":      {"MALFORMED_QUERY", "unexpected token: '<EOF>'"},
-		"SELECT Id FROM Contact WHERE Id = 'x' OR Email = 'y' AND Name = 'z'":          {"MALFORMED_QUERY", "unexpected token: 'AND'"},
+		"SELECT Id FROM Contact WHERE LastName = 'x' OR Email = 'y' AND Name = 'z'":    {"MALFORMED_QUERY", "unexpected token: 'AND'"},
 		"SELECT Id FROM Contact WHERE LastName = 'open":                                {"MALFORMED_QUERY", "mismatched character"},
 		"SELECT Id FROM Contact LIMIT many":                                            {"MALFORMED_QUERY", "unexpected token: 'many'"},
 		"SELECT Id FROM Contact; DROP":                                                 {"MALFORMED_QUERY", "no viable alternative at character ';'"},
