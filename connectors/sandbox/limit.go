@@ -11,8 +11,10 @@ type Window struct {
 	Name string
 	// Limit is how many requests pass in one window.
 	Limit int
-	// Every is the window's length. A window of a day begins at midnight in UTC.
+	// Every is the window's length.
 	Every time.Duration
+	// Zone is where a window of a day begins at midnight; nil is UTC.
+	Zone *time.Location
 	// Rolling windows look back from each request; others begin at round times and
 	// forget all at their end.
 	Rolling bool
@@ -64,6 +66,13 @@ func (l *Limiter) Off(off bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.off = off
+}
+
+// IsOff tells whether the limits are switched off.
+func (l *Limiter) IsOff() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.off
 }
 
 // Set changes the limit of a window. It answers false when there is no such window.
@@ -146,7 +155,12 @@ func (c *count) move(w Window, now time.Time) {
 		c.times = c.times[old:]
 		return
 	}
-	if begun := now.Truncate(w.Every); begun != c.begun {
+	begun := now.Truncate(w.Every)
+	if w.Zone != nil {
+		year, month, day := now.In(w.Zone).Date()
+		begun = time.Date(year, month, day, 0, 0, 0, 0, w.Zone)
+	}
+	if !begun.Equal(c.begun) {
 		c.begun, c.used = begun, 0
 	}
 }
