@@ -110,7 +110,8 @@ var Fences = []Foreign{
 	{"github.com/alecthomas/kong", []string{"cmd/..."}, "the command line is the command's"},
 	{"github.com/stretchr/testify", []string{"core/store/storetest", "plugins/sdktest/..."}, "it is for tests"},
 	{"pgregory.net/rapid", []string{"core/object/objecttest", "core/store/storetest"}, "it is for tests"},
-	{"testing", []string{"connectors/sandbox/sandboxtest", "core/object/objecttest", "core/store/mongo/internal/scripted", "core/store/storetest", "plugins/sdktest/..."}, "it is for tests"},
+	{"testing", []string{"connectors/sandbox/sandboxtest", "connectors/sandbox/spectest", "core/object/objecttest", "core/store/mongo/internal/scripted", "core/store/storetest", "plugins/sdktest/..."}, "it is for tests"},
+	{"github.com/getkin/kin-openapi", []string{"connectors/sandbox/spectest"}, "it is for tests"},
 }
 
 // Banned are names that say nothing about what a package is for.
