@@ -19,11 +19,25 @@ const Variable = "HEADWATER_VENDOR_SDKS"
 // SDK or without Node the test is skipped, saying so.
 func Node(t *testing.T, module, script string, args ...string) {
 	t.Helper()
+	cmd := Command(t, module, script, args...)
+	out, err := cmd.CombinedOutput()
+	t.Logf("%s\n%s", script, out)
+	if err != nil {
+		t.Errorf("%s: %v", script, err)
+	}
+}
+
+// Command is what Node runs, for a script that runs beside the test: it is ended after
+// a minute, or with the test. NODE_PATH is set, so that a CommonJS script may just
+// require the module.
+func Command(t *testing.T, module, script string, args ...string) *exec.Cmd {
+	t.Helper()
 	folder := os.Getenv(Variable)
 	if folder == "" {
 		t.Skipf("%s names no folder with %s in its node_modules", Variable, module)
 	}
-	if _, err := os.Stat(filepath.Join(folder, "node_modules", filepath.FromSlash(module))); err != nil {
+	modules := filepath.Join(folder, "node_modules")
+	if _, err := os.Stat(filepath.Join(modules, filepath.FromSlash(module))); err != nil {
 		t.Skipf("there is no %s in the node_modules of %s", module, Variable)
 	}
 	node, err := exec.LookPath("node")
@@ -31,13 +45,9 @@ func Node(t *testing.T, module, script string, args ...string) {
 		t.Skip("node is not installed")
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
+	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, node, append([]string{script}, args...)...)
-	cmd.Env = []string{Variable + "=" + folder, "PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}
+	cmd.Env = []string{Variable + "=" + folder, "NODE_PATH=" + modules, "PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}
 	cmd.WaitDelay = time.Second
-	out, err := cmd.CombinedOutput()
-	t.Logf("%s\n%s", script, out)
-	if err != nil {
-		t.Errorf("%s: %v", script, err)
-	}
+	return cmd
 }
