@@ -40,6 +40,7 @@ type cli struct {
 	Audit     auditCmd     `cmd:"" help:"Export, verify and sign for audit logs."`
 	Privacy   privacyCmd   `cmd:"" help:"Erasures: check receipts, keep the list, erase again after a restore."`
 	Connector connectorCmd `cmd:"" help:"Pack, install and run connectors."`
+	Sandbox   sandboxCmd   `cmd:"" help:"Serve emulators of the vendors, for trying connectors."`
 	Bench     benchCmd     `cmd:"" help:"Measure, one JSON object a line."`
 	Schema    schemaCmd    `cmd:"" help:"Print the GraphQL schema."`
 	Health    healthCmd    `cmd:"" help:"Ask a running server whether it is ready."`
