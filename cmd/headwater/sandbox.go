@@ -14,7 +14,9 @@ import (
 
 	"github.com/headwater-cdp/headwater/connectors/sandbox"
 	"github.com/headwater-cdp/headwater/connectors/sandbox/hubspot"
+	"github.com/headwater-cdp/headwater/connectors/sandbox/klaviyo"
 	"github.com/headwater-cdp/headwater/connectors/sandbox/salesforce"
+	"github.com/headwater-cdp/headwater/connectors/sandbox/twilio"
 )
 
 // sandboxCmd serves the emulators of the vendors, each beneath its name, and prints
@@ -26,7 +28,7 @@ type sandboxCmd struct {
 
 // emulators are the vendors that there are.
 func emulators() []sandbox.Emulator {
-	return []sandbox.Emulator{salesforce.New(), hubspot.New()}
+	return []sandbox.Emulator{salesforce.New(), hubspot.New(), klaviyo.New(), twilio.New()}
 }
 
 // Run implements the command.
