@@ -31,6 +31,7 @@ import (
 type app struct {
 	e        *env
 	store    store.Store
+	journal  store.Store // of the audit log; the store itself where that is as good
 	ring     *keyring.Ring
 	metrics  *telemetry.Metrics
 	runner   *work.Runner
@@ -57,20 +58,24 @@ func (f storeFlags) start(e *env) (*app, error) {
 		return nil, err
 	}
 	ring, err := f.ring(e, s)
+	var journal store.Store
+	if err == nil {
+		journal, err = f.journal(e, s)
+	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close(context.WithoutCancel(e.ctx)))
 	}
-	return newApp(e, s, ring), nil
+	return newApp(e, s, journal, ring), nil
 }
 
 // newApp wires the services. Nothing runs in the background but the pipeline's
 // lanes until work is called.
-func newApp(e *env, s store.Store, ring *keyring.Ring) *app {
-	a := &app{e: e, store: s, ring: ring, metrics: telemetry.NewMetrics(buildVersion())}
+func newApp(e *env, s, journal store.Store, ring *keyring.Ring) *app {
+	a := &app{e: e, store: s, journal: journal, ring: ring, metrics: telemetry.NewMetrics(buildVersion())}
 	a.runner = work.New(work.Options{Store: s, Clock: e.clock, Logger: e.log})
 	a.jobs = work.NewJobs(a.runner)
 	a.audit = audit.New(audit.Options{
-		Store: s, Keys: ring, Clock: e.clock, Logger: e.log, Runner: a.runner, Workspaces: a.workspaceIDs, Resolve: a.profilesOf, Normal: a.normalOf,
+		Store: s, Journal: journal, Keys: ring, Clock: e.clock, Logger: e.log, Runner: a.runner, Workspaces: a.workspaceIDs, Resolve: a.profilesOf, Normal: a.normalOf,
 	})
 	a.access = access.New(access.Options{
 		Store: s, Clock: e.clock, Logger: e.log, Jobs: a.jobs, Specs: specs(), Ring: ring, Audit: a.audit, Alert: a.alert,
@@ -207,7 +212,11 @@ func (a *app) close() error {
 	if a.end != nil {
 		a.end()
 	}
-	return errors.Join(a.pipeline.Close(ctx), a.store.Close(ctx))
+	err := a.pipeline.Close(ctx)
+	if a.journal != a.store {
+		err = errors.Join(err, a.journal.Close(ctx))
+	}
+	return errors.Join(err, a.store.Close(ctx))
 }
 
 // httpFlags configure the edge.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
@@ -19,11 +20,12 @@ type backupCmd struct {
 
 // Run implements the command.
 func (c *backupCmd) Run(e *env) (err error) {
-	s, err := c.open(e)
+	a, err := c.start(e)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.Close(context.WithoutCancel(e.ctx))) }()
+	defer func() { err = errors.Join(err, a.close()) }()
+	s := a.store
 	if _, err := os.Stat(c.File); err == nil {
 		return core.Errorf(core.Conflict, "FILE_EXISTS", "%s is there already; move it away or choose another name", filepath.Base(c.File))
 	}
@@ -33,6 +35,12 @@ func (c *backupCmd) Run(e *env) (err error) {
 	}
 	defer func() { _ = os.Remove(part.Name()) }()
 	if err := auditEverywhere(e, s, "cli.backup"); err != nil {
+		return err
+	}
+	// What waits in the journal is in no backup; what is in the log is.
+	if err := eachWorkspace(core.WithActor(e.ctx, access.Operator("backup")), a, func(w *access.Workspace) error {
+		return a.audit.Settle(e.ctx, w.ID)
+	}); err != nil {
 		return err
 	}
 	bar := newProgress(os.Stderr, "backup")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -26,6 +27,10 @@ import (
 
 // databaseFile is the embedded store within --data.
 const databaseFile = "headwater.db"
+
+// journalFile is, within --data, where entries of the audit log wait until they are in
+// it: whoever reads waits for its fsync and not for those of events.
+const journalFile = "audit-journal.db"
 
 // storeFlags say where the data is.
 type storeFlags struct {
@@ -91,6 +96,22 @@ func prepare(ctx context.Context, s store.Store, e *env) error {
 	return store.Migrate(ctx, s, migrations(), func(m store.Migration, done, total int64) {
 		e.log.Info("migrating", "version", m.Version, "name", m.Name, "done", done, "total", total)
 	})
+}
+
+// journal opens where entries of the audit log wait; on MongoDB that is the store itself,
+// which has no single writer.
+func (f storeFlags) journal(e *env, s store.Store) (store.Store, error) {
+	if f.Data == "" {
+		return s, nil
+	}
+	j, err := sqlite.Open(e.ctx, sqlite.Options{Path: filepath.Join(f.Data, journalFile), Clock: e.clock})
+	if err != nil {
+		return nil, err
+	}
+	if err := j.Declare(e.ctx, audit.JournalSpecs()...); err != nil {
+		return nil, errors.Join(err, j.Close(context.WithoutCancel(e.ctx)))
+	}
+	return j, nil
 }
 
 func (f storeFlags) engine(e *env) (store.Store, error) {

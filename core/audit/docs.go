@@ -137,6 +137,7 @@ type headDoc struct {
 	Lag        time.Duration `bson:"lag"`              // the longest that an entry waited to be put in
 	Dropped    int64         `bson:"dropped"`          // how many of the first entries have no body any more
 	Jumped     time.Time     `bson:"jumped,omitempty"` // when time last went on by more than clockJump at once
+	Taken      []string      `bson:"taken,omitempty"`  // what the last batch took out of the journal
 }
 
 // linkDoc connects the pseudonym of an identifier with those of the profiles that had
@@ -171,6 +172,9 @@ var (
 	links    = store.Declare[linkDoc](store.Spec{Name: "audit_links"})
 	settings = store.Declare[settingsDoc](store.Spec{Name: "audit_settings"})
 )
+
+// JournalSpecs lists the collections of Options.Journal, where it is another store.
+func JournalSpecs() []*store.Spec { return []*store.Spec{pendings.Spec} }
 
 // Specs lists the collections of this package.
 func Specs() []*store.Spec {

@@ -30,6 +30,10 @@ const keyName = "audit"
 // are only written.
 type Options struct {
 	Store  store.Store
+	// Journal is where the entries of those who read wait until they are put into the
+	// log; Store when it is nil. In a file of its own they wait for no writer but
+	// themselves. Entries that go with a change are in the batch of that change, in Store.
+	Journal store.Store
 	Keys   Keys
 	Clock  core.Clock // core.SystemClock
 	Logger *slog.Logger
@@ -65,6 +69,9 @@ type Log struct {
 
 // New makes a log, and registers its sequencer with the runner.
 func New(o Options) *Log {
+	if o.Journal == nil {
+		o.Journal = o.Store
+	}
 	if o.Clock == nil {
 		o.Clock = core.SystemClock{}
 	}

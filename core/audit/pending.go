@@ -135,7 +135,7 @@ func (l *Log) commitGroup(all []owned) error {
 			from = to
 		}
 	}
-	if err := work.Commit(ctx, l.o.Store, ops...); err != nil {
+	if err := work.Commit(ctx, l.o.Journal, ops...); err != nil {
 		return err
 	}
 	for _, ws := range order {
@@ -145,6 +145,8 @@ func (l *Log) commitGroup(all []owned) error {
 }
 
 func (l *Log) pendingOp(ws string, items []item) store.Op {
-	id := core.NewID("p", time.Now())[len("p_"):]
-	return pendings.Insert(newPending(store.Key(ws, id), items))
+	return pendings.Insert(newPending(store.Key(ws, pendingID(time.Now())), items))
 }
+
+// pendingID makes the last part of a pending document's key.
+func pendingID(at time.Time) string { return core.NewID("p", at)[len("p_"):] }

@@ -87,7 +87,7 @@ func (s *sequencer) expire(ctx context.Context) (err error) {
 			return err
 		}
 		s.head.Dropped = max(s.head.Dropped, last.First+last.N)
-		if err := s.append(ctx, []item{it}, ops); err != nil {
+		if err := s.append(ctx, []item{it}, ops, nil); err != nil {
 			return err
 		}
 	}
@@ -104,7 +104,7 @@ func (s *sequencer) hold(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	return s.append(ctx, []item{it}, nil)
+	return s.append(ctx, []item{it}, nil, nil)
 }
 
 // dropSets deletes the sets of subjects of a block's entries.

@@ -51,7 +51,10 @@ func (l *Log) kick(ws string) {
 func (l *Log) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	wg.Go(func() { l.follow(ctx) })
+	wg.Go(func() { l.follow(ctx, l.o.Store) })
+	if l.apart() {
+		wg.Go(func() { l.follow(ctx, l.o.Journal) })
+	}
 	wg.Go(func() {
 		for {
 			l.sweep(ctx)
@@ -96,21 +99,21 @@ func (l *Log) ensure(ctx context.Context, ws string) error {
 }
 
 // follow hears of pending entries of other processes.
-func (l *Log) follow(ctx context.Context) {
+func (l *Log) follow(ctx context.Context, s store.Store) {
 	for ctx.Err() == nil {
-		if err := l.followOnce(ctx); err != nil && ctx.Err() == nil {
+		if err := l.followOnce(ctx, s); err != nil && ctx.Err() == nil {
 			l.o.Logger.Warn("audit: watch pending entries", "error", err.Error())
 			_ = core.SystemClock{}.Sleep(ctx, 200*time.Millisecond)
 		}
 	}
 }
 
-func (l *Log) followOnce(ctx context.Context) error {
-	token, err := l.o.Store.Now(ctx)
+func (l *Log) followOnce(ctx context.Context, s store.Store) error {
+	token, err := s.Now(ctx)
 	if err != nil {
 		return err
 	}
-	stream, err := l.o.Store.Watch(ctx, token, pendings.Spec)
+	stream, err := s.Watch(ctx, token, pendings.Spec)
 	if err != nil {
 		return err
 	}
@@ -139,15 +142,14 @@ func (l *Log) sweep(ctx context.Context) {
 		if err = l.bury(ctx, ws); err != nil {
 			break
 		}
-		var waiting []*pendingDoc
-		if waiting, err = pendings.Find(ctx, l.o.Store, store.Query{Workspace: ws}, 1); err != nil {
+		var waiting, due bool
+		if waiting, err = l.waiting(ctx, ws, ""); err != nil {
 			break
 		}
-		due := false
-		if len(waiting) == 0 {
+		if !waiting {
 			_, due, err = l.due(ctx, ws)
 		}
-		if len(waiting) > 0 || due {
+		if waiting || due {
 			l.kick(ws)
 		}
 	}
@@ -230,13 +232,30 @@ func (l *Log) handle(ctx context.Context, lease *work.Lease) error {
 	}
 }
 
-// Settle puts everything that is pending in a workspace into its log now, and returns
-// when it is there: for a command that runs alone. Beside a sequencer that has the
-// lease it waits for that one.
+// waiting reports whether a workspace has pending entries with keys up to last, of all
+// without one.
+func (l *Log) waiting(ctx context.Context, ws, last string) (bool, error) {
+	q := store.Query{Workspace: ws}
+	if last != "" {
+		q.Where = []store.Cond{store.Lte("_id", last)}
+	}
+	for _, s := range []store.Store{l.o.Store, l.o.Journal} {
+		if found, err := pendings.Find(ctx, s, q, 1); err != nil || len(found) > 0 {
+			return len(found) > 0, err
+		}
+	}
+	return false, nil
+}
+
+// Settle puts everything that is pending in a workspace into its log, and returns when
+// it is there: for a command that runs alone. Beside a sequencer that has the lease it
+// waits for that one, and not for what is written meanwhile.
 func (l *Log) Settle(ctx context.Context, ws string) error {
+	// Clocks of processes differ by less than a second, or their order means little.
+	last := store.Key(ws, pendingID(time.Now().Add(time.Second)))
 	for {
-		waiting, err := pendings.Find(ctx, l.o.Store, store.Query{Workspace: ws}, 1)
-		if err != nil || len(waiting) == 0 {
+		waiting, err := l.waiting(ctx, ws, last)
+		if err != nil || !waiting {
 			return storeFault(err)
 		}
 		task, err := work.Find(ctx, l.o.Store, ws, taskKind, taskName)

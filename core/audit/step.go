@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/work"
 )
 
 // The bounds of what goes into the log in one batch: few enough entries that it does not
@@ -58,38 +59,77 @@ func (s *sequencer) step(ctx context.Context) (n int, more bool, err error) {
 
 // take is step with a bound on the bytes. One document it takes in any case.
 func (s *sequencer) take(ctx context.Context, bytes int) (n int, more bool, err error) {
-	var items []item
-	var ops []store.Op
-	var sum load
+	h := harvest{bytes: bytes}
+	if err := h.gather(ctx, s.log.o.Store, s.ws, func(d *pendingDoc) { h.ops = append(h.ops, pendings.Delete(d)) }); err != nil {
+		return 0, false, err
+	}
+	var journal []*pendingDoc
+	if s.log.apart() && !h.full {
+		// What the last batch took may still be there: load takes it away.
+		if err := s.load(ctx); err != nil {
+			return 0, false, err
+		}
+		if err := h.gather(ctx, s.log.o.Journal, s.ws, func(d *pendingDoc) { journal = append(journal, d) }); err != nil {
+			return 0, false, err
+		}
+	}
+	if len(h.items) == 0 {
+		return 0, false, nil
+	}
+	if err := s.append(ctx, h.items, h.ops, journal); err != nil {
+		return 0, false, err
+	}
+	return len(h.items), h.full, nil
+}
+
+// harvest is what goes into the log in one batch.
+type harvest struct {
+	bytes int // the bound
+	items []item
+	ops   []store.Op
+	sum   load
+	full  bool // others wait
+}
+
+// gather takes pending documents by their age until the batch is full.
+func (h *harvest) gather(ctx context.Context, db store.Reader, ws string, taken func(*pendingDoc)) error {
 	for after := ""; ; {
-		q := store.Query{Workspace: s.ws}
+		q := store.Query{Workspace: ws}
 		if after != "" {
 			q.Where = []store.Cond{store.Gt("_id", after)}
 		}
-		docs, err := pendings.Find(ctx, s.log.o.Store, q, stepRead)
+		docs, err := pendings.Find(ctx, db, q, stepRead)
 		if err != nil {
-			return 0, false, err
+			return err
 		}
-		for i, d := range docs {
+		for _, d := range docs {
 			list, err := d.items()
 			if err != nil {
-				return 0, false, fmt.Errorf("audit: a pending document is damaged: %w", err)
+				return fmt.Errorf("audit: a pending document is damaged: %w", err)
 			}
-			next := sum.plus(loadOf(list))
-			if len(items) > 0 && (next.bytes > bytes || next.ops > stepOps) {
-				return len(items), true, s.append(ctx, items, ops)
+			next := h.sum.plus(loadOf(list))
+			if len(h.items) > 0 && (h.sum.entries >= stepEntries || next.bytes > h.bytes || next.ops > stepOps) {
+				h.full = true
+				return nil
 			}
-			items, ops, sum, after = append(items, list...), append(ops, pendings.Delete(d)), next, d.ID
-			if sum.entries >= stepEntries {
-				return len(items), i+1 < len(docs) || len(docs) == stepRead, s.append(ctx, items, ops)
-			}
+			h.items, h.sum, after = append(h.items, list...), next, d.ID
+			taken(d)
 		}
 		if len(docs) < stepRead {
-			break
+			return nil
 		}
 	}
-	if len(items) == 0 {
-		return 0, false, nil
+}
+
+// clear takes what is in the log out of the journal. Until it has, the head says which
+// documents those are: a sequencer that comes after a crash does not take them again.
+func (s *sequencer) clear(ctx context.Context, docs []*pendingDoc) error {
+	if len(docs) == 0 {
+		return nil
 	}
-	return len(items), false, s.append(ctx, items, ops)
+	ops := make([]store.Op, len(docs))
+	for i, d := range docs {
+		ops[i] = pendings.Delete(d)
+	}
+	return work.Commit(ctx, s.log.o.Journal, ops...)
 }
