@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/audit"
 )
 
 const createQuery = `mutation($name:String!,$where:ConditionInput!){createSegment(input:{name:$name,where:$where}){segment{id version where} userErrors{code reason message path}}}`
@@ -212,7 +215,7 @@ func TestMembershipChangedInABurst(t *testing.T) {
 	}
 	ids := w.ingest(events...)
 	c := w.connect(t, w.admin)
-	c.subscribe("1", `subscription($id:ID!,$after:Cursor){segmentMembershipChanged(segmentId:$id,after:$after){profileId change}}`, fields{"id": id, "after": start})
+	c.subscribe("1", `subscription($id:ID!,$after:Cursor){segmentMembershipChanged(segmentId:$id,after:$after){profileId change profile{traits}}}`, fields{"id": id, "after": start})
 	time.Sleep(200 * time.Millisecond)
 	seen := map[string]bool{}
 	for range people {
@@ -225,6 +228,17 @@ func TestMembershipChangedInABurst(t *testing.T) {
 	for _, person := range ids {
 		require.True(t, seen[person])
 	}
+	// Everybody is in an entry; what was ready at once shares one.
+	ctx := t.Context()
+	require.NoError(t, w.services.Audit.Settle(ctx, w.ws))
+	p, err := w.services.Audit.Entries(ctx, w.ws, audit.Filter{Action: "subscription.segmentMembershipChanged"}, core.Window{Limit: people + 1})
+	require.NoError(t, err)
+	told := 0
+	for _, e := range p.Items {
+		told += e.SubjectCount
+	}
+	require.Equal(t, people, told)
+	require.LessOrEqual(t, len(p.Items), people)
 }
 
 func TestMembershipCursorMisuse(t *testing.T) {

@@ -36,8 +36,16 @@ func openStore(t testing.TB, path string) store.Store {
 	require.NoError(t, err)
 	require.NoError(t, db.Declare(t.Context(), append(append(append(store.Specs(), work.Specs()...), keyring.Specs()...), audit.Specs()...)...))
 	t.Cleanup(func() { _ = db.Close(context.Background()) })
+	j, err := sqlite.Open(t.Context(), sqlite.Options{Path: path + ".journal"})
+	require.NoError(t, err)
+	require.NoError(t, j.Declare(t.Context(), audit.JournalSpecs()...))
+	t.Cleanup(func() { journals.Delete(db); _ = j.Close(context.Background()) })
+	journals.Store(db, j)
 	return db
 }
+
+// journals holds the journal beside each store: a server with a file of its own has one.
+var journals sync.Map
 
 func newLog(t testing.TB, db store.Store, change ...func(*audit.Options)) *process {
 	t.Helper()
@@ -48,6 +56,9 @@ func newLog(t testing.TB, db store.Store, change ...func(*audit.Options)) *proce
 		Store: db, Keys: p.ring, Gather: 5 * time.Millisecond, Linger: 50 * time.Millisecond, Lease: time.Second,
 		Logger:     slog.New(slog.DiscardHandler),
 		Workspaces: func(context.Context) ([]string, error) { return []string{ws}, nil },
+	}
+	if j, ok := journals.Load(db); ok {
+		o.Journal = j.(store.Store)
 	}
 	for _, f := range change {
 		f(&o)

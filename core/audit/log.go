@@ -29,14 +29,14 @@ const keyName = "audit"
 // Options make a Log. Store is required; Keys too, but where entries name no people and
 // are only written.
 type Options struct {
-	Store  store.Store
+	Store store.Store
 	// Journal is where the entries of those who read wait until they are put into the
 	// log; Store when it is nil. In a file of its own they wait for no writer but
 	// themselves. Entries that go with a change are in the batch of that change, in Store.
 	Journal store.Store
-	Keys   Keys
-	Clock  core.Clock // core.SystemClock
-	Logger *slog.Logger
+	Keys    Keys
+	Clock   core.Clock // core.SystemClock
+	Logger  *slog.Logger
 	// Runner runs the sequencers. Nil where entries are only written: another process
 	// puts them in order.
 	Runner *work.Runner

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"strings"
@@ -97,13 +98,13 @@ func sorted(set map[string]bool) []string {
 	return out
 }
 
-// relay hears what the source of a subscription notes while it makes the next event,
-// and tells the trail of that event.
+// relay hears what is noted and tells it to a trail later: the source of a subscription
+// notes things while it makes the next event, and the events that are ready at once have
+// one trail.
 type relay struct {
 	mu    sync.Mutex
 	seen  []audit.Seen
 	asked [][2]string
-	began bool // an event was answered
 }
 
 // Saw implements audit.Witness.
@@ -121,10 +122,10 @@ func (r *relay) Asked(namespace, value string) {
 	r.asked = append(r.asked, [2]string{namespace, value})
 }
 
-func (r *relay) tell(ctx context.Context, t Trail) error {
+// tell empties the relay.
+func (r *relay) tell(ctx context.Context, t audit.Witness) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.began = true
 	for _, s := range r.seen {
 		if err := t.Saw(ctx, s); err != nil {
 			return err
@@ -145,6 +146,9 @@ func (e *Engine) audited(ctx context.Context, next graphql.ResponseHandler) *gra
 	o, _ := ctx.Value(operationKey{}).(*Operation)
 	if o == nil {
 		return &graphql.Response{Errors: e.Refuse(ctx, core.Errorf(core.Internal, audit.ReasonNoTrail, "an answer without an operation"))}
+	}
+	if o.Kind == ast.Subscription {
+		return e.noted(ctx, o, next)
 	}
 	ctx, trail := o.trail(ctx)
 	if o.Kind == ast.Mutation {
@@ -170,6 +174,20 @@ func (e *Engine) audited(ctx context.Context, next graphql.ResponseHandler) *gra
 	return answer
 }
 
+// noted answers an event of a subscription and keeps what is to be told of it beside: who
+// sends the answer writes it down first, see Operation.stream.
+func (e *Engine) noted(ctx context.Context, o *Operation, next graphql.ResponseHandler) *graphql.Response {
+	notes := &relay{}
+	answer := next(e.opt.Each(audit.WithWitness(ctx, notes)))
+	if answer == nil {
+		return nil
+	}
+	answer.Data = bytes.Clone(answer.Data) // the next answer is written where this one stands
+	_ = o.relay.tell(ctx, notes)           // a relay only remembers
+	o.last = &unwritten{answer: answer, notes: notes, cause: outcome(ctx, answer, notes)}
+	return answer
+}
+
 // trail begins the trail of an answer of the operation.
 func (o *Operation) trail(ctx context.Context) (context.Context, Trail) {
 	ctx, t := o.engine.opt.Audit(ctx, o.told.action, o.told.resource)
@@ -182,7 +200,7 @@ func (o *Operation) trail(ctx context.Context) (context.Context, Trail) {
 
 // outcome returns why an answer has no data, nil when it has some. A part that was
 // refused is noted.
-func outcome(ctx context.Context, answer *graphql.Response, t Trail) error {
+func outcome(ctx context.Context, answer *graphql.Response, t audit.Witness) error {
 	refused := forbidden(answer.Errors)
 	if len(answer.Errors) > 0 && (len(answer.Data) == 0 || string(answer.Data) == "null") {
 		if refused != nil {

@@ -23,6 +23,7 @@ type Operation struct {
 	start   time.Time
 	told    *told
 	relay   *relay
+	last    *unwritten // of a subscription: its newest answer, for who called for it
 }
 
 // Prepare checks a request. The errors are presented; none of them was caused by
@@ -124,39 +125,29 @@ func (o *Operation) Run(ctx context.Context, send func(*graphql.Response) error)
 	defer func() {
 		o.engine.opt.Observe(ctx, Observation{Kind: string(o.Kind), Cost: o.Cost, Duration: time.Since(o.start), Code: code})
 	}()
-	for sent := 0; ; sent++ {
-		answer := responses(ctx)
-		if answer == nil {
-			var list gqlerror.List
-			if err := end.reason(); err != nil {
-				list = o.engine.Refuse(ctx, err)
-			}
-			if o.Kind != ast.Subscription && sent == 0 {
-				list = o.engine.Refuse(ctx, context.Cause(ctx))
-				_ = send(&graphql.Response{Errors: list})
-			}
-			code = codeOf(list)
-			return list
-		}
-		if answer.Extensions != nil && len(answer.Extensions) == 0 {
-			answer.Extensions = nil
-		}
-		if code == "" {
-			code = codeOf(answer.Errors)
-		}
-		if o.Kind == ast.Subscription && answer.Data == nil && len(answer.Errors) > 0 {
-			if !o.relay.began {
-				o.engine.denied(ctx, o.told.action, o.told.resource, answer.Errors)
-			}
-			return answer.Errors // it never began
-		}
-		if err := send(answer); err != nil {
-			return nil
-		}
-		if o.Kind != ast.Subscription {
-			return nil
-		}
+	if o.Kind == ast.Subscription {
+		list := o.stream(ctx, responses, end, send)
+		code = codeOf(list)
+		return list
 	}
+	answer := responses(ctx)
+	if answer == nil {
+		list := o.engine.Refuse(ctx, context.Cause(ctx))
+		code = codeOf(list)
+		_ = send(&graphql.Response{Errors: list})
+		return list
+	}
+	code = codeOf(answer.Errors)
+	_ = send(tidy(answer))
+	return nil
+}
+
+// tidy takes what is empty out of an answer.
+func tidy(answer *graphql.Response) *graphql.Response {
+	if len(answer.Extensions) == 0 {
+		answer.Extensions = nil
+	}
+	return answer
 }
 
 // String names the operation for logs.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"strings"
+	"time"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/profile"
@@ -166,9 +167,12 @@ func (r subscription) SegmentMembershipChanged(ctx context.Context, segmentID st
 	return out, nil
 }
 
+// gateHolds is how long what the gate said of some changes is gone by.
+const gateHolds = 100 * time.Millisecond
+
 // tellMembers reads what changes of the store are about and sends each in its place. The
-// gate is asked anew before each is sent: while a subscriber took its time the actor may
-// have lost sight of the person, or of what the segment rests on.
+// gate is asked about all that are ready, and anew when a subscriber takes its time: the
+// actor may have lost sight of the person, or of what the segment rests on.
 func (r *Resolver) tellMembers(ctx context.Context, segmentID string, changes []store.Change, out chan<- *view.MembershipChange) error {
 	keys := make([]string, len(changes))
 	for i, c := range changes {
@@ -178,15 +182,25 @@ func (r *Resolver) tellMembers(ctx context.Context, segmentID string, changes []
 	if err != nil {
 		return err
 	}
-	for i, c := range found {
-		if c == nil || changes[i].Kind != store.Inserted { // taken away since, or being taken away
+	for i := range found {
+		if changes[i].Kind != store.Inserted { // being taken away
+			found[i] = nil
+		}
+	}
+	var asked time.Time
+	var heard []*segment.Change
+	for i := range found {
+		if found[i] == nil {
 			continue
 		}
-		heard, err := r.Segments.Heard(ctx, workspace(ctx), segmentID, found[i:i+1])
-		if err != nil {
-			return err
+		if heard == nil || time.Since(asked) > gateHolds {
+			asked = time.Now()
+			if heard, err = r.Segments.Heard(ctx, workspace(ctx), segmentID, found); err != nil {
+				return err
+			}
 		}
-		if heard[0] == nil {
+		c := heard[i]
+		if c == nil {
 			continue
 		}
 		select {
