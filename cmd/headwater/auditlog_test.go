@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
+	"path/filepath"
 	"testing"
 
 	"github.com/headwater-cdp/headwater/core"
@@ -38,5 +40,39 @@ func TestTelephoneNumbersAreFoundInEveryForm(t *testing.T) {
 		if err != nil || n != want {
 			t.Errorf("%q: %d entries, not %d: %v", value, n, want, err)
 		}
+	}
+}
+
+// TestABackupHasWhatWaitsInTheJournal writes an entry that nobody puts into the log, and
+// looks for it in what is restored from a backup.
+func TestABackupHasWhatWaitsInTheJournal(t *testing.T) {
+	e := &env{ctx: context.Background(), out: &bytes.Buffer{}, log: slog.New(slog.DiscardHandler), clock: core.SystemClock{}}
+	from, to, file := storeFlags{Data: t.TempDir()}, storeFlags{Data: t.TempDir()}, filepath.Join(t.TempDir(), "copy")
+	ctx := core.WithActor(t.Context(), access.Operator("test"))
+	a, err := from.start(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := a.access.CreateWorkspace(ctx, "Shop")
+	if err == nil {
+		err = a.audit.Write(ctx, audit.Entry{Workspace: w.Workspace.ID, Action: "query.profile"})
+	}
+	if err = errors.Join(err, a.close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := (&backupCmd{storeFlags: from, File: file}).Run(e); err != nil {
+		t.Fatal(err)
+	}
+	if err := (&restoreCmd{storeFlags: to, File: file}).Run(e); err != nil {
+		t.Fatal(err)
+	}
+	b, err := to.start(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = b.close() }()
+	n, err := b.audit.Count(ctx, w.Workspace.ID, audit.Filter{Action: "query.profile"})
+	if err != nil || n != 1 {
+		t.Errorf("%d entries, not 1: %v", n, err)
 	}
 }
