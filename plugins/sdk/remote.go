@@ -79,6 +79,10 @@ func (r *Remote) Open(ctx context.Context, config Config, host Host) (*RemoteCon
 	return &RemoteConnection{r: r, attend: a, offers: text[Offer](out.Offers)}, nil
 }
 
+// Unopened is the connection that is not open yet: its calls are refused with the Reason
+// NOT_OPEN. It is for those who examine connectors.
+func (r *Remote) Unopened() *RemoteConnection { return &RemoteConnection{r: r} }
+
 func report(ctx context.Context, hint *pb.RateHint) {
 	if hint != nil {
 		ReportRate(ctx, *rateFrom(hint))
@@ -172,5 +176,7 @@ func (r *Remote) stopAttending(a *attending) {
 		r.attend = nil
 	}
 	r.mu.Unlock()
-	a.stop()
+	if a != nil {
+		a.stop()
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -70,9 +71,8 @@ func serve(c Connector, args []string, out io.Writer) int {
 		return 2
 	}
 	slog.SetDefault(s.log)
-	parent := os.Getppid()
 	s.run(func(config *plugin.ServeConfig, stop func()) {
-		go watchParent(parent, stop)
+		go watchParent(hostPID(), stop)
 		plugin.Serve(config)
 	})
 	return 0
@@ -120,6 +120,15 @@ func (s *server) run(f func(config *plugin.ServeConfig, stop func())) {
 		},
 	}, stop)
 	s.drain(time.Second)
+}
+
+// hostPID is the process that must live: the one that started this one. A host may name
+// itself in HEADWATER_HOST_PID, so that it is missed even when it dies before we look.
+func hostPID() int {
+	if pid, err := strconv.Atoi(os.Getenv("HEADWATER_HOST_PID")); err == nil {
+		return pid
+	}
+	return os.Getppid()
 }
 
 // watchParent ends the process when its host is gone, however it went: a connector never
