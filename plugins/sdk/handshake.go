@@ -52,7 +52,7 @@ func DialOptions() []grpc.DialOption {
 }
 
 func serverOptions() []grpc.ServerOption {
-	return []grpc.ServerOption{grpc.MaxRecvMsgSize(MaxMessage), grpc.MaxSendMsgSize(MaxMessage)}
+	return []grpc.ServerOption{grpc.MaxRecvMsgSize(MaxMessage), grpc.MaxSendMsgSize(MaxMessage), grpc.UnaryInterceptor(keepDeadline)}
 }
 
 // grpcPlugin is both ends of the contract for go-plugin.
