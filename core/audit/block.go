@@ -4,14 +4,11 @@ import (
 	"bytes"
 	"compress/flate"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
 	"sync"
 	"time"
-
-	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/headwater-cdp/headwater/core/store"
 )
@@ -129,10 +126,4 @@ func (b *block) bodiesOf() ([][]byte, error) {
 
 func damaged(b *block, err error) error {
 	return fmt.Errorf("audit: the block from index %d is damaged: %w", b.First, err)
-}
-
-func parseBody(raw []byte) (*body, tlog.Hash, error) {
-	var e body
-	err := json.Unmarshal(raw, &e)
-	return &e, tlog.RecordHash(raw), err
 }

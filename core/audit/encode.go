@@ -1,11 +1,14 @@
 package audit
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"golang.org/x/mod/sumdb/tlog"
 )
 
 // timeFormat is how a body writes times: UTC, milliseconds.
@@ -127,4 +130,15 @@ type body struct {
 	Decision     string            `json:"decision"`
 	RequestID    string            `json:"requestId"`
 	Details      map[string]string `json:"details"`
+}
+
+// parseBody reads a body back, and returns its leaf.
+func parseBody(raw []byte) (*body, tlog.Hash, error) {
+	var e body
+	if scanBody(raw, &e) {
+		return &e, tlog.RecordHash(raw), nil
+	}
+	e = body{}
+	err := json.Unmarshal(raw, &e)
+	return &e, tlog.RecordHash(raw), err
 }

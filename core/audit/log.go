@@ -89,7 +89,7 @@ func New(o Options) *Log {
 	}
 	l := &Log{o: o, pseudo: map[string]func(kind, value string) string{}}
 	l.group.commit = l.commitGroup
-	l.seq = sequencers{running: map[string]chan struct{}{}, wanted: map[string]bool{}, signal: make(chan struct{}, 1)}
+	l.seq = sequencers{running: map[string]bool{}, wanted: map[string]bool{}, signal: make(chan struct{}, 1)}
 	if o.Runner != nil {
 		o.Runner.Handle(taskKind, work.Kind{
 			Handler: work.HandlerFunc(l.handle), Concurrency: 64, Lease: o.Lease, Attempts: -1,

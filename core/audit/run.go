@@ -23,20 +23,17 @@ const sweepEvery = 30 * time.Second
 // sequencers are those that run in this process.
 type sequencers struct {
 	mu      sync.Mutex
-	running map[string]chan struct{} // by workspace; its channel wakes it
-	wanted  map[string]bool          // workspaces that may need a task
-	signal  chan struct{}            // that wanted has some
+	running map[string]bool // by workspace
+	wanted  map[string]bool // workspaces that may need a task
+	signal  chan struct{}   // that wanted has some
 }
 
-// kick says that something is pending in a workspace.
+// kick says that something is pending in a workspace. Whoever has the lease looks by
+// itself, so that a burst of entries costs nobody a message.
 func (l *Log) kick(ws string) {
 	l.seq.mu.Lock()
 	defer l.seq.mu.Unlock()
-	if wake, ok := l.seq.running[ws]; ok {
-		select {
-		case wake <- struct{}{}:
-		default:
-		}
+	if l.seq.running[ws] || l.seq.wanted[ws] {
 		return
 	}
 	l.seq.wanted[ws] = true
@@ -46,15 +43,11 @@ func (l *Log) kick(ws string) {
 	}
 }
 
-// Run keeps the log going until ctx ends: it hears of entries that any process wrote,
-// and sees to it that somebody puts them in order. Options.Runner must run beside it.
+// Run keeps the log going until ctx ends: it sees to it that somebody puts in order what
+// this process wrote, and what others left behind. Options.Runner must run beside it.
 func (l *Log) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	wg.Go(func() { l.follow(ctx, l.o.Store) })
-	if l.apart() {
-		wg.Go(func() { l.follow(ctx, l.o.Journal) })
-	}
 	wg.Go(func() {
 		for {
 			l.sweep(ctx)
@@ -83,7 +76,7 @@ func (l *Log) Run(ctx context.Context) error {
 }
 
 // ensure makes the task of a workspace's sequencer where there is none. Whoever has it
-// hears of what is pending as we do.
+// looks again after it gave it back, so that nothing is left between the two.
 func (l *Log) ensure(ctx context.Context, ws string) error {
 	t, err := work.Find(ctx, l.o.Store, ws, taskKind, taskName)
 	if err != nil || t != nil && t.LeaseUntil.After(l.o.Clock.Now()) {
@@ -96,37 +89,6 @@ func (l *Log) ensure(ctx context.Context, ws string) error {
 		l.o.Runner.Wake()
 	}
 	return err
-}
-
-// follow hears of pending entries of other processes.
-func (l *Log) follow(ctx context.Context, s store.Store) {
-	for ctx.Err() == nil {
-		if err := l.followOnce(ctx, s); err != nil && ctx.Err() == nil {
-			l.o.Logger.Warn("audit: watch pending entries", "error", err.Error())
-			_ = core.SystemClock{}.Sleep(ctx, 200*time.Millisecond)
-		}
-	}
-}
-
-func (l *Log) followOnce(ctx context.Context, s store.Store) error {
-	token, err := s.Now(ctx)
-	if err != nil {
-		return err
-	}
-	stream, err := s.Watch(ctx, token, pendings.Spec)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = stream.Close() }()
-	for {
-		c, err := stream.Next(ctx)
-		if err != nil {
-			return err
-		}
-		if c.Kind == store.Inserted {
-			l.kick(store.WorkspaceOf(c.Key))
-		}
-	}
 }
 
 // sweep looks for what waits since a process died, and for what is past its retention.
@@ -161,62 +123,45 @@ func (l *Log) sweep(ctx context.Context) {
 // handle runs the sequencer of a workspace while it has something to do.
 func (l *Log) handle(ctx context.Context, lease *work.Lease) error {
 	ws := lease.Task().Workspace
-	wake := make(chan struct{}, 1)
 	l.seq.mu.Lock()
-	l.seq.running[ws] = wake
+	l.seq.running[ws] = true
 	l.seq.mu.Unlock()
 	defer func() {
 		l.seq.mu.Lock()
 		delete(l.seq.running, ws)
 		l.seq.mu.Unlock()
-		select {
-		case <-wake: // somebody wrote while we were leaving
+		// What was written while the lease was still held is nobody's yet.
+		if left, err := l.waiting(context.WithoutCancel(ctx), ws, ""); left || err != nil {
 			l.kick(ws)
-		default:
 		}
 	}()
 	s := &sequencer{log: l, ws: ws, commit: lease.Progress}
 	var expired time.Time
-	for {
+	for idle := time.Duration(0); idle < l.o.Linger; idle += l.o.Gather {
 		n, more, err := s.step(ctx)
-		if err == nil && (n == 0 || time.Since(expired) > time.Hour) {
+		if err == nil && (n == 0 && idle == 0 || time.Since(expired) > time.Hour) {
 			expired, err = time.Now(), s.expire(ctx)
 		}
 		if err != nil {
 			return err
 		}
+		if n > 0 {
+			idle = -l.o.Gather
+		}
 		if more {
 			continue
 		}
-		wait := l.o.Gather
-		if n == 0 {
-			wait = l.o.Linger
-		}
-		timer := time.NewTimer(wait)
-		var left, stop bool
-		if n > 0 {
-			select {
-			case <-timer.C:
-			case <-lease.Stopping():
-				stop = true
-			case <-ctx.Done():
-				stop = true
-			}
-		} else {
-			select {
-			case <-wake:
-			case <-timer.C:
-				left = true
-			case <-lease.Stopping():
-				stop = true
-			case <-ctx.Done():
-				stop = true
-			}
+		timer := time.NewTimer(l.o.Gather)
+		stop := false
+		select {
+		case <-timer.C:
+		case <-lease.Stopping():
+			stop = true
+		case <-ctx.Done():
+			stop = true
 		}
 		timer.Stop()
 		switch {
-		case left:
-			return lease.Complete(ctx)
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case stop:
@@ -230,6 +175,7 @@ func (l *Log) handle(ctx context.Context, lease *work.Lease) error {
 			return work.ErrStopping
 		}
 	}
+	return lease.Complete(ctx)
 }
 
 // waiting reports whether a workspace has pending entries with keys up to last, of all
