@@ -48,6 +48,8 @@ type app struct {
 	privacy  *privacy.Service
 	desk     *privacy.Desk
 
+	connectors *lateHost // none runs until runConnectors
+
 	end func() // ends the background work that begin started; nil: it did not
 }
 

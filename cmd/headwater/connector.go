@@ -24,6 +24,7 @@ type connectorCmd struct {
 	Remove   connectorRemoveCmd   `cmd:"" help:"Uninstall a connector."`
 	Distrust connectorDistrustCmd `cmd:"" help:"Trust a key no more: what only it signed does not start again."`
 	Keygen   connectorKeygenCmd   `cmd:"" help:"Make a pair of keys to sign connectors with; prints the public one."`
+	Dev      connectorDevCmd      `cmd:"" help:"Attach a connector that runs under a debugger; only a server started with --connector-development uses it."`
 	Pack     connectorPackCmd     `cmd:"" help:"Pack a connector's programs and manifest into one file, signed when there is a key."`
 }
 

@@ -20,6 +20,7 @@ import (
 // demoCmd serves a store that it fills with a small shop at the first start.
 type demoCmd struct {
 	httpFlags
+	connectorServeFlags
 	Data string `help:"Folder of the demo's store; made when missing." type:"path" default:"headwater-data" placeholder:"DIR"`
 }
 
@@ -53,6 +54,9 @@ func (c *demoCmd) Run(e *env) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
+	if err := a.runConnectors(c.connectorServeFlags, storeFlags{Data: c.Data}, installBeside); err != nil {
+		return err
+	}
 	keys, err := c.find(a)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 type serveCmd struct {
 	httpFlags
 	storeFlags
+	connectorServeFlags
 }
 
 // Run implements the command.
@@ -21,6 +22,9 @@ func (c *serveCmd) Run(e *env) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
+	if err := a.runConnectors(c.connectorServeFlags, c.storeFlags); err != nil {
+		return err
+	}
 	return a.serve(c.httpFlags, func(url string) {
 		fmt.Fprintf(e.out, "Headwater %s listening on %s\n", buildVersion(), url)
 	})

@@ -108,7 +108,7 @@ func (c *connection) begin() {
 		defer c.mu.Unlock()
 		c.busy = nil
 		if f != nil {
-			c.h.hooks.Started(f.Word())
+			c.h.hooks.Started(label(f))
 			c.failed(f)
 			return
 		}

@@ -28,6 +28,17 @@ func crashed(reason, message string) *sync.Fault {
 	return &sync.Fault{Kind: sync.FaultCrashed, Origin: sync.FromConnector, Reason: reason, Message: message}
 }
 
+// label is a fault as a metric knows it: our own reasons, and the kind of what a connector
+// says, whose reasons may be anything.
+func label(f *sync.Fault) string {
+	switch f.Reason {
+	case reasonExited, reasonPanic, reasonMemory, reasonSilent, reasonHung, reasonTooLarge, reasonFlood, reasonFailing, reasonNoStart, reasonDifferent,
+		reasonDevelopment, "TAMPERED", "LOCK_CHANGED", "UNTRUSTED", "UNSIGNED", "SIGNATURE", "NOT_INSTALLED", "FILE_MISSING":
+		return f.Reason
+	}
+	return string(f.Kind)
+}
+
 // fromSDK is a connector's fault in the words of the port. Kinds and origins that this
 // host does not know are those of a broken connector.
 func fromSDK(f *sdk.Fault) *sync.Fault {

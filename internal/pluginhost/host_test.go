@@ -3,11 +3,14 @@
 package pluginhost
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	stdsync "sync"
@@ -16,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/sync"
 	"github.com/headwater-cdp/headwater/internal/pluginhost/install"
 )
@@ -170,4 +174,36 @@ func TestHotUpgrade(t *testing.T) {
 	require.Eventually(t, func() bool { require.Equal(t, "v1.1.0-misbehave", write()); return b.Process("w/a").Fault != nil }, 5*time.Second, 20*time.Millisecond)
 	require.Equal(t, reasonDifferent, b.Process("w/a").Fault.Reason)
 	require.Equal(t, sync.ProcessRunning, b.Process("w/a").State)
+}
+
+// A process under a debugger is used by a server for development, and by no other.
+func TestAttached(t *testing.T) {
+	b := newBench(t, func(o *Options) { o.Development = true })
+	cmd := exec.Command(program(t), "dev")
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	line, err := bufio.NewReader(out).ReadBytes('\n')
+	require.NoError(t, err)
+	var a install.Attachment
+	require.NoError(t, json.Unmarshal(line, &a.Attachment))
+	_, spec, err := b.store.Manifest("misbehave")
+	require.NoError(t, err)
+	a.Spec = spec
+	require.NoError(t, b.store.Attach(a))
+	streams, err := b.mode("w/a", "").Discover(ctx)
+	require.NoError(t, err)
+	require.Contains(t, fmt.Sprint(streams), fmt.Sprintf("PID %d", cmd.Process.Pid))
+	require.Empty(t, b.pids(), "nothing was started")
+
+	other := New(Options{Store: b.store, Clock: core.SystemClock{}})
+	defer other.Close(ctx)
+	_, err = other.Dial(ctx, sync.Dial{Key: "w/a", Connector: "misbehave", Config: []byte("{}")})
+	require.Equal(t, reasonDevelopment, fault(t, err).Reason)
+	require.NoError(t, b.store.Detach("misbehave"))
+	require.Eventually(t, func() bool {
+		_, err := other.Dial(ctx, sync.Dial{Key: "w/a", Connector: "misbehave", Version: time.Now().UnixNano(), Config: []byte("{}")})
+		return err == nil
+	}, 5*time.Second, 50*time.Millisecond)
 }

@@ -81,7 +81,7 @@ func (h *Host) startProcess(d sync.Dial, backoff func() time.Duration, ended fun
 		h.hooks.Processes(-1)
 		word := "DONE"
 		if why := p.fault(); why != nil {
-			word = why.Word()
+			word = label(why)
 		}
 		h.hooks.Ended(word)
 	})

@@ -22,6 +22,7 @@ type Metrics struct {
 	operations    *prometheus.HistogramVec
 	subscriptions prometheus.Gauge
 	alerts        *prometheus.CounterVec
+	connectors    connectorMetrics
 }
 
 // NewMetrics registers the measurements, with Go's and the process's own.
@@ -67,6 +68,7 @@ func NewMetrics(version string) *Metrics {
 	build.Set(1)
 	r.MustRegister(m.requests, m.events, m.unitSize, m.commitSeconds, m.conflicts, m.splits, m.operations, m.subscriptions, m.alerts,
 		build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.connectors = newConnectorMetrics(r)
 	return m
 }
 

@@ -37,39 +37,59 @@ type Package struct {
 	Key      string              // private, as NewKey made it; "": not signed
 }
 
-// Pack writes a package. The same input gives the same bytes.
-func Pack(w io.Writer, p Package) error {
+// packedFile is a file of a package: the one at path, or body.
+type packedFile struct {
+	name, path string
+	body       []byte
+	mode       int64
+}
+
+// files lists what is packed but the checksums and the signature, with the checksums.
+func (p Package) files() ([]packedFile, sums, error) {
 	spec, err := ParseManifest(p.Manifest)
 	if err != nil {
-		return err
+		return nil, sums{}, err
 	}
 	if len(p.Binaries) == 0 {
-		return core.Errorf(core.Invalid, "NO_BINARY", "a connector has a program for at least one platform")
+		return nil, sums{}, core.Errorf(core.Invalid, "NO_BINARY", "a connector has a program for at least one platform")
 	}
-	type file struct {
-		name, path string
-		body       []byte
-		mode       int64
-	}
-	files := []file{{name: manifestFile, body: p.Manifest, mode: 0o644}}
+	files := []packedFile{{name: manifestFile, body: p.Manifest, mode: 0o644}}
 	if p.Readme != nil {
-		files = append(files, file{name: readmeFile, body: p.Readme, mode: 0o644})
+		files = append(files, packedFile{name: readmeFile, body: p.Readme, mode: 0o644})
 	}
 	for platform, path := range p.Binaries {
 		if !platformForm.MatchString(platform.folder()) {
-			return core.Errorf(core.Invalid, "PLATFORM", "%q is no platform", platform.String())
+			return nil, sums{}, core.Errorf(core.Invalid, "PLATFORM", "%q is no platform", platform.String())
 		}
-		files = append(files, file{name: "bin/" + platform.folder() + "/" + spec.Name, path: path, mode: 0o755})
+		files = append(files, packedFile{name: "bin/" + platform.folder() + "/" + spec.Name, path: path, mode: 0o755})
 	}
-	slices.SortFunc(files[1:], func(a, b file) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(files[1:], func(a, b packedFile) int { return strings.Compare(a.name, b.name) })
 	sums := sums{name: spec.Name, version: spec.Version, of: map[string]string{}}
 	for _, f := range files {
 		if sums.of[f.name], err = sumOf(f.path, f.body); err != nil {
-			return err
+			return nil, sums, err
 		}
 	}
+	return files, sums, nil
+}
+
+// Digest is the one that Entry has of the package when it is installed.
+func (p Package) Digest() (string, error) {
+	_, sums, err := p.files()
+	if err != nil {
+		return "", err
+	}
+	return hexSum(sums.text()), nil
+}
+
+// Pack writes a package. The same input gives the same bytes.
+func Pack(w io.Writer, p Package) error {
+	files, sums, err := p.files()
+	if err != nil {
+		return err
+	}
 	text := sums.text()
-	files = append(files, file{name: checksumsFile, body: text, mode: 0o644})
+	files = append(files, packedFile{name: checksumsFile, body: text, mode: 0o644})
 	if p.Key != "" {
 		signer, err := note.NewSigner(strings.TrimSpace(p.Key))
 		if err != nil {
@@ -79,7 +99,7 @@ func Pack(w io.Writer, p Package) error {
 		if err != nil {
 			return fmt.Errorf("sign the package: %w", err)
 		}
-		files = append(files, file{name: signatureFile, body: signed, mode: 0o644})
+		files = append(files, packedFile{name: signatureFile, body: signed, mode: 0o644})
 	}
 
 	zw := gzip.NewWriter(w)
