@@ -194,4 +194,6 @@ func orNothing[M any](m *M, err error) (*M, error) {
 	return m, nil
 }
 
-func protoValue(m proto.Message) protoreflect.Value { return protoreflect.ValueOfMessage(m.ProtoReflect()) }
+func protoValue(m proto.Message) protoreflect.Value {
+	return protoreflect.ValueOfMessage(m.ProtoReflect())
+}

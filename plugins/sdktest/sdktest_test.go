@@ -52,6 +52,7 @@ func vendor(t testing.TB) sdktest.Vendor {
 }
 
 func TestTheLoopbackConforms(t *testing.T) {
+	t.Parallel()
 	sdktest.Run(t, sdktest.Kit{
 		Connector: loopback.Connector{}, Program: os.Args[0], Env: []string{"KIT_AS=good"}, Vendor: vendor,
 	})
@@ -59,6 +60,7 @@ func TestTheLoopbackConforms(t *testing.T) {
 
 // No rule may be skipped for the loopback: it is what proves that a rule can pass.
 func TestNoRuleIsSkipped(t *testing.T) {
+	t.Parallel()
 	for _, rule := range check.Rules() {
 		kit := sdktest.Kit{Connector: loopback.Connector{}, Vendor: vendor}
 		if rule.Process {
@@ -312,7 +314,7 @@ func broken() map[string]mistake {
 		})},
 		"deaf to cancellation": {[]string{"trouble/cancelled"}, over(loopback.Over{Check: func(ctx context.Context, next func(context.Context) error) error {
 			if err := next(ctx); err != nil {
-				time.Sleep(1500 * time.Millisecond)
+				time.Sleep(3 * time.Second)
 				return err
 			}
 			return nil
@@ -320,7 +322,7 @@ func broken() map[string]mistake {
 		"secret in a file": {[]string{"secrets/kept"}, leak(func(token string) {
 			os.WriteFile(os.TempDir()+"/token", []byte(token), 0o600)
 		})},
-		"secret on standard error": {[]string{"secrets/kept"}, leak(func(token string) { fmt.Fprintln(os.Stderr, "using", token) })},
+		"secret on standard error":  {[]string{"secrets/kept"}, leak(func(token string) { fmt.Fprintln(os.Stderr, "using", token) })},
 		"secret on standard output": {[]string{"secrets/kept"}, leak(func(token string) { fmt.Println("using", token) })},
 		"person in the log": {[]string{"secrets/people"}, over(loopback.Over{Upsert: func(ctx context.Context, b sdk.Batch, next upsert) ([]sdk.Result, error) {
 			for _, item := range b.Items {
@@ -377,7 +379,9 @@ func latin(s string) string {
 // bare claims everything and can nothing.
 type bare struct{ loopback.Connector }
 
-func (bare) Open(context.Context, sdk.Config, sdk.Host) (sdk.Connection, error) { return bareConnection{}, nil }
+func (bare) Open(context.Context, sdk.Config, sdk.Host) (sdk.Connection, error) {
+	return bareConnection{}, nil
+}
 
 type bareConnection struct{}
 
@@ -385,6 +389,7 @@ func (bareConnection) Check(context.Context) error { return nil }
 func (bareConnection) Close() error                { return nil }
 
 func TestMistakesAreFound(t *testing.T) {
+	t.Parallel()
 	found := map[string]bool{}
 	for name, m := range broken() {
 		for _, rule := range m.rules {

@@ -93,6 +93,8 @@ type Exam struct {
 	subject Subject
 	fresh   func() Vendor
 	vendor  *Vendor
+	told    *sdk.Spec
+	idle    *Instance
 
 	mu      sync.Mutex
 	failed  []string
@@ -156,8 +158,12 @@ func (x *Exam) Vendor() *Vendor {
 	return x.vendor
 }
 
-// start starts the connector.
+// start starts the connector, or returns one that was only asked for its spec.
 func (x *Exam) start() *Instance {
+	if i := x.idle; i != nil {
+		x.idle = nil
+		return i
+	}
 	i, err := x.subject.Start(x.ctx)
 	if err != nil {
 		x.Failf("the connector does not start: %v", err)
@@ -188,9 +194,18 @@ func closeWithin(c *sdk.RemoteConnection, d time.Duration) error {
 	return c.CloseContext(ctx)
 }
 
-// spec is the connector's, asked of a fresh instance.
+// spec is the connector's; it is asked once.
 func (x *Exam) spec() sdk.Spec {
-	s, err := x.start().Remote.Spec(x.ctx)
+	if x.told == nil {
+		i := x.start()
+		s := x.ask(i)
+		x.idle, x.told = i, &s
+	}
+	return *x.told
+}
+
+func (x *Exam) ask(i *Instance) sdk.Spec {
+	s, err := i.Remote.Spec(x.ctx)
 	if err != nil {
 		x.Failf("Spec: %v", err)
 	}

@@ -230,7 +230,7 @@ func orphan(x *Exam) {
 		x.Failf("no folder: %v", err)
 	}
 	x.onEnd(func() { os.RemoveAll(dir) })
-	cmd := exec.Command(shell, "-c", `"$1" & echo $! >"$2"; wait`, "sh", p.path, filepath.Join(dir, "pid"))
+	cmd := exec.Command(shell, "-c", `HEADWATER_HOST_PID=$$ "$1" & echo $! >"$2"; wait`, "sh", p.path, filepath.Join(dir, "pid"))
 	cmd.Env = append([]string{
 		"TMPDIR=" + dir, sdk.Handshake.MagicCookieKey + "=" + sdk.Handshake.MagicCookieValue, "PLUGIN_PROTOCOL_VERSIONS=1",
 	}, p.env...)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -86,7 +87,7 @@ func (p program) Start(context.Context) (*Instance, error) {
 	i := &Instance{said: &output{}, dir: dir}
 	i.cmd = exec.Command(p.path)
 	i.cmd.Dir = dir
-	i.cmd.Env = append([]string{"TMPDIR=" + dir, "HOME=" + dir, "HEADWATER_LOG_LEVEL=DEBUG"}, p.env...)
+	i.cmd.Env = append([]string{"HEADWATER_HOST_PID=" + strconv.Itoa(os.Getpid()), "TMPDIR=" + dir, "HOME=" + dir, "HEADWATER_LOG_LEVEL=DEBUG"}, p.env...)
 	client := plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig:  sdk.Handshake,
 		VersionedPlugins: sdk.HostPlugins(slog.NewTextHandler(i.said, &slog.HandlerOptions{Level: slog.LevelDebug})),
