@@ -73,7 +73,7 @@ func (f storeFlags) start(e *env) (*app, error) {
 // newApp wires the services. Nothing runs in the background but the pipeline's
 // lanes until work is called.
 func newApp(e *env, s, journal store.Store, ring *keyring.Ring) *app {
-	a := &app{e: e, store: s, journal: journal, ring: ring, metrics: telemetry.NewMetrics(buildVersion())}
+	a := &app{e: e, store: s, journal: journal, ring: ring, metrics: telemetry.NewMetrics(buildVersion()), connectors: &lateHost{}}
 	a.runner = work.New(work.Options{Store: s, Clock: e.clock, Logger: e.log})
 	a.jobs = work.NewJobs(a.runner)
 	a.audit = audit.New(audit.Options{
@@ -214,6 +214,7 @@ func (a *app) close() error {
 	if a.end != nil {
 		a.end()
 	}
+	a.connectors.close()
 	err := a.pipeline.Close(ctx)
 	if a.journal != a.store {
 		err = errors.Join(err, a.journal.Close(ctx))
