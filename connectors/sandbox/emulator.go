@@ -59,6 +59,8 @@ func Serve(e Emulator) http.Handler {
 			control.ServeHTTP(w, r)
 			return
 		}
+		// A client takes the vendor's time from here.
+		w.Header().Set("Date", e.Desk.Clock.Now().Format(http.TimeFormat))
 		seen := &recorder{ResponseWriter: w}
 		defer func() {
 			e.Desk.Journal.add(Request{At: e.Desk.Clock.Now(), Method: r.Method, Path: r.URL.Path, Status: seen.status})

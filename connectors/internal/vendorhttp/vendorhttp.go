@@ -24,7 +24,7 @@ import (
 	"github.com/headwater-cdp/headwater/plugins/sdk"
 )
 
-// MaxBody is how many bytes of an answer are read.
+// MaxBody is how many bytes of an answer are read, unless it is refilled.
 const MaxBody = 64 << 20
 
 // Client calls one vendor's API. It may be used by several goroutines.
@@ -89,9 +89,14 @@ type Answer struct {
 	Header http.Header
 	Body   io.ReadCloser
 
-	vendor string
-	writes bool
+	vendor  string
+	writes  bool
+	bounded *bounded
 }
+
+// Refill lets another MaxBody be read: who reads an answer piece by piece, keeping
+// none, calls it after each.
+func (a *Answer) Refill() { a.bounded.left = MaxBody }
 
 // Do makes a call. Any status is an Answer but a redirect, which is a Fault.
 func (c *Client) Do(ctx context.Context, call Call) (*Answer, error) {
@@ -120,16 +125,24 @@ func (c *Client) Do(ctx context.Context, call Call) (*Answer, error) {
 		return nil, &sdk.Fault{Kind: sdk.FaultInvalidConfig, Origin: sdk.FromVendor, Reason: "REDIRECTED",
 			Message: c.vendor + " sends us to another address, which is not followed with a credential: put the account's final address into the configuration"}
 	}
-	return &Answer{
-		Status: res.StatusCode, Header: res.Header, vendor: c.vendor, writes: call.Writes,
-		Body: bounded{io.LimitReader(res.Body, MaxBody+1), res.Body},
-	}, nil
+	held := &bounded{ReadCloser: res.Body, left: MaxBody}
+	return &Answer{Status: res.StatusCode, Header: res.Header, Body: held, vendor: c.vendor, writes: call.Writes, bounded: held}, nil
 }
 
-// bounded reads a part and closes the whole.
+// bounded ends with an error, not as if the answer had ended.
 type bounded struct {
-	io.Reader
-	io.Closer
+	io.ReadCloser
+	left int
+}
+
+// Read implements io.Reader.
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errors.New("the answer is longer than anybody should read")
+	}
+	n, err := b.ReadCloser.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
 }
 
 // lost is the fault of a call without an answer.

@@ -93,6 +93,27 @@ func (s *server) controlMerge(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// controlPurge deletes a record and empties the recycle bin of it.
+func (s *server) controlPurge(w http.ResponseWriter, r *http.Request) {
+	type input struct {
+		Object string `json:"object"`
+		ID     string `json:"id"`
+	}
+	control(s, w, r, func(in input) error {
+		t, bad := s.table(in.Object)
+		if bad != nil {
+			return bad
+		}
+		if bad := s.store.remove(t, in.ID, ""); bad != nil && bad.code != "ENTITY_IS_DELETED" {
+			return bad
+		}
+		if bad := s.store.purge(t, in.ID); bad != nil {
+			return bad
+		}
+		return nil
+	})
+}
+
 func (s *server) controlExpire(w http.ResponseWriter, r *http.Request) {
 	type input struct {
 		Tokens   bool `json:"tokens"`

@@ -10,6 +10,7 @@
 //	PUT /_sandbox/oauth   {"rotateRefreshTokens":true,"certificate":"-----BEGIN …","scopes":"api"}
 //	PUT /_sandbox/bulk    {"polls":2}   how often a job says that it is not done yet
 //	POST /_sandbox/merge  {"object":"Contact","winner":ID,"losers":[ID]}
+//	POST /_sandbox/purge  {"object":"Contact","id":ID}  deleted, and gone from the recycle bin
 //	POST /_sandbox/expire {"tokens":true,"locators":true,"jobs":true}
 package salesforce
 
@@ -66,7 +67,7 @@ func New() sandbox.Emulator {
 		},
 		Faults: answers,
 		Controls: map[string]http.HandlerFunc{
-			"PUT oauth": s.controlOAuth, "PUT bulk": s.controlBulk, "POST merge": s.controlMerge, "POST expire": s.controlExpire,
+			"PUT oauth": s.controlOAuth, "PUT bulk": s.controlBulk, "POST merge": s.controlMerge, "POST purge": s.controlPurge, "POST expire": s.controlExpire,
 		},
 		Seed:  s.seed,
 		Reset: s.reset,
