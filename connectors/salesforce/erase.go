@@ -2,6 +2,8 @@ package salesforce
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -59,7 +61,11 @@ func (c *connection) eraseFrom(ctx context.Context, object string, subject sdk.S
 		if !isID(r.ID) {
 			return 0, sdk.Broken("Salesforce answered a record without an id; it is asked again")
 		}
-		w.items[i], all[i] = sdk.Item{ID: r.ID, Fields: s.blank()}, i
+		fields := s.blank()
+		if f := s.byName[c.config.External]; f != nil && f.Updateable && f.Type == "string" {
+			fields[f.Name] = mark(subject) + fmt.Sprint(i)
+		}
+		w.items[i], all[i] = sdk.Item{ID: r.ID, Fields: fields}, i
 	}
 	for _, do := range []func(context.Context, route, []int) error{w.collection, w.remove} {
 		if len(all) == 0 {
@@ -75,6 +81,13 @@ func (c *connection) eraseFrom(ctx context.Context, object string, subject sdk.S
 		}
 	}
 	return len(all), nil
+}
+
+// mark is the beginning of the external id that an emptied record has until it is
+// deleted: a call that comes again finds it by nothing else.
+func mark(subject sdk.Subject) string {
+	sum := sha256.Sum256([]byte(subject.Key))
+	return "erased-" + hex.EncodeToString(sum[:8]) + "-"
 }
 
 // who is the condition for a person's records; empty when nothing is known by which
@@ -95,6 +108,9 @@ func (s *shape) who(subject sdk.Subject, external string) string {
 		// A household shares a number: it is only asked by when nothing else is known.
 		is("Phone", subject.Identifiers["phone"])
 		is("MobilePhone", subject.Identifiers["phone"])
+	}
+	if f := s.byName[external]; f != nil && f.Type == "string" {
+		terms = append(terms, external+" LIKE "+quote(mark(subject)+"%"))
 	}
 	return strings.Join(terms, " OR ")
 }

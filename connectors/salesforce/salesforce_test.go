@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -308,4 +309,37 @@ func TestAnInstanceElsewhereGetsNoToken(t *testing.T) {
 	defer login.Close()
 	r := start(t, func(c map[string]any) { c["loginUrl"] = login.URL })
 	want(t, r.conn.Check(t.Context()), sdk.FaultInvalidConfig, "FOREIGN_INSTANCE")
+}
+
+// query asks the emulator directly, deleted records included.
+func (r *rig) query(soql string) string {
+	r.t.Helper()
+	res, err := http.PostForm(r.url+"/services/oauth2/token", url.Values{
+		"grant_type": {"client_credentials"}, "client_id": {r.e.Credentials["clientId"]}, "client_secret": {r.e.Credentials["clientSecret"]},
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var token struct {
+		AccessToken string `json:"access_token"`
+	}
+	if err := json.NewDecoder(res.Body).Decode(&token); err != nil {
+		r.t.Fatal(err)
+	}
+	req, err := http.NewRequest("GET", r.url+"/services/data/v62.0/queryAll?q="+url.QueryEscape(soql), http.NoBody)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token.AccessToken)
+	res, err = http.DefaultClient.Do(req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != 200 {
+		r.t.Fatalf("%d %s %v", res.StatusCode, text, err)
+	}
+	return string(text)
 }
