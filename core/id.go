@@ -48,6 +48,12 @@ const (
 	PrefixHold          = "hold" // of a legal hold
 	PrefixRetention     = "ret"  // of a retention rule
 	PrefixProcessing    = "rpa"  // of a version of the record of processing activities
+	PrefixConnection    = "cnn"
+	PrefixSync          = "syn"
+	PrefixSyncRun       = "srn"
+	PrefixDeadLetter    = "ddl" // a record that a sync could not carry over
+	PrefixLink          = "lnk"
+	PrefixHook          = "hok" // a webhook that came
 )
 
 // crockford is the ULID alphabet (https://github.com/ulid/spec): base 32 without

@@ -28,9 +28,9 @@ write                                                                           
 `
 
 var permissions = map[string]string{
-	"owner": "read ingest design change manage govern audit consent", "admin": "read ingest design change manage govern audit consent",
+	"owner": "read ingest design change manage govern audit consent connect", "admin": "read ingest design change manage govern audit consent connect",
 	"compliance": "read audit govern consent", "marketer": "read design", "analyst": "read", "support": "read consent",
-	"developer": "read ingest design", "connector": "read ingest", "write": "ingest",
+	"developer": "read ingest design connect", "connector": "read ingest", "write": "ingest",
 }
 
 func letter(d core.Decision) string {

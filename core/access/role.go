@@ -42,10 +42,11 @@ const (
 	Govern  Permission = "govern"  // purposes, consent settings, policy, documents, privacy requests, holds, retention
 	Audit   Permission = "audit"   // read the audit log
 	Consent Permission = "consent" // record consents and suppressions for people
+	Connect Permission = "connect" // make and change connections to vendors and what flows over them
 )
 
 // Permissions lists them all; a key's scopes are some of them.
-var Permissions = []Permission{Read, Ingest, Design, Change, Manage, Govern, Audit, Consent}
+var Permissions = []Permission{Read, Ingest, Design, Change, Manage, Govern, Audit, Consent, Connect}
 
 func permissionList() string {
 	names := make([]string, len(Permissions))
@@ -62,7 +63,7 @@ var builtIn = map[string][]Permission{
 	Analyst:    {Read},
 	Support:    {Read, Consent},
 	Compliance: {Read, Audit, Govern, Consent},
-	Developer:  {Read, Ingest, Design},
+	Developer:  {Read, Ingest, Design, Connect},
 	Connector:  {Read, Ingest},
 	Write:      {Ingest},
 }

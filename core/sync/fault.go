@@ -28,6 +28,7 @@ const (
 	FaultInternal       FaultKind = "INTERNAL"   // a mistake in the connector
 	FaultCrashed        FaultKind = "CRASHED"    // the connector's process ended, hung or was ended; After says when the next one may start
 	FaultCrashLoop      FaultKind = "CRASH_LOOP" // it ends again and again; After says when the next one may start
+	FaultBlocked        FaultKind = "BLOCKED"    // never a connector's: nothing may be handed over
 )
 
 // Origin is whose fault it is.

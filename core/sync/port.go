@@ -29,7 +29,7 @@ type Host interface {
 
 // Dial is a connection to be run.
 type Dial struct {
-	Key       string // workspace/con_…: one process for each
+	Key       string // workspace/cnn_…: one process for each
 	Connector string // its name
 	Version   int64  // of the connection: another one has another configuration
 	Config    []byte // a JSON object that fits the connector's schema, secrets in clear

@@ -63,7 +63,7 @@ var Plan = []Floor{
 	{Path: "core/lead", Level: 90},
 	{Path: "core/loyalty", Level: 90},
 	{Path: "core/predict", Level: 90},
-	{Path: "core/sync", Level: 90},
+	{Path: "core/sync", Level: 90, InTests: []string{"core/ingest"}},
 	{Path: "core/message", Level: 100},
 	{Path: "core/form", Level: 110},
 	{Path: "core/journey", Level: 110},
