@@ -39,7 +39,10 @@ require (
 	pgregory.net/rapid v1.3.0
 )
 
-require github.com/expr-lang/expr v1.17.8
+require (
+	github.com/expr-lang/expr v1.17.8
+	github.com/headwater-cdp/headwater/plugins v0.0.0-00010101000000-000000000000
+)
 
 require (
 	github.com/fatih/color v1.13.0 // indirect
