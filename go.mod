@@ -7,6 +7,7 @@ require (
 	github.com/alecthomas/kong v1.17.0
 	github.com/casbin/casbin/v2 v2.135.0
 	github.com/coreos/go-oidc/v3 v3.21.0
+	github.com/expr-lang/expr v1.17.8
 	github.com/getkin/kin-openapi v0.152.0
 	github.com/go-jose/go-jose/v4 v4.1.4
 	github.com/goccy/go-yaml v1.19.2
@@ -14,6 +15,7 @@ require (
 	github.com/hashicorp/go-hclog v1.6.3
 	github.com/hashicorp/go-plugin v1.8.0
 	github.com/hashicorp/golang-lru/v2 v2.0.7
+	github.com/headwater-cdp/headwater/plugins v0.0.0-00010101000000-000000000000
 	github.com/nyaruka/phonenumbers v1.6.5
 	github.com/prebid/go-gdpr v1.12.0
 	github.com/prebid/go-gpp v0.2.0
@@ -37,11 +39,6 @@ require (
 	modernc.org/libc v1.70.0
 	modernc.org/sqlite v1.46.2
 	pgregory.net/rapid v1.3.0
-)
-
-require (
-	github.com/expr-lang/expr v1.17.8
-	github.com/headwater-cdp/headwater/plugins v0.0.0-00010101000000-000000000000
 )
 
 require (

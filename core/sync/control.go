@@ -112,3 +112,12 @@ func (s *Service) Lag(ctx context.Context, y *Sync) (time.Duration, bool, error)
 	}
 	return max(s.now().Sub(st.SyncedAt), 0), true, nil
 }
+
+// Blocked returns why a sync may hand nothing over; nil when it may.
+func (s *Service) Blocked(ctx context.Context, y *Sync) (*Fault, error) {
+	st, err := States.Get(ctx, s.Store, y.ID)
+	if err != nil || st == nil {
+		return nil, storeError("read the sync", err)
+	}
+	return st.Blocked, nil
+}

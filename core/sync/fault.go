@@ -81,6 +81,13 @@ func (f *Fault) RetryAt(now time.Time) time.Time {
 	return time.Time{}
 }
 
+// dated returns the fault with the time to come back in Until.
+func (f *Fault) dated(now time.Time) *Fault {
+	g := *f
+	g.Until = f.RetryAt(now)
+	return &g
+}
+
 // passing reports whether the same call may succeed later with nothing changed by anyone.
 func (f *Fault) passing() bool {
 	switch f.Kind {

@@ -82,7 +82,8 @@ func (s *Service) note(ctx context.Context, c *Connection, f *Fault) error {
 		if f == nil {
 			h.State, h.Fault, h.Until, h.Failures = Ready, nil, time.Time{}, 0
 		} else {
-			h.State, h.Fault, h.Until = stateOf(f), f, f.RetryAt(now)
+			f = f.dated(now)
+			h.State, h.Fault, h.Until = stateOf(f), f, f.Until
 			h.Failures++
 		}
 		err = work.Commit(ctx, s.Store, Healths.Put(h))

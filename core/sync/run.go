@@ -181,7 +181,7 @@ func (j *job) end(ctx context.Context, ask *Ask, err error) error {
 		if r := f.RetryAt(now); r.After(at) || !r.IsZero() && f.Kind == FaultQuota {
 			at = r
 		}
-		j.run.Status, j.run.Fault = RunFailed, f
+		j.run.Status, j.run.Fault = RunFailed, f.dated(now)
 		if f.Kind == FaultCursorLost { // everything again; links know what is there already
 			j.state.Cursor = nil
 		}

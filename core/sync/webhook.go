@@ -49,6 +49,14 @@ func (s *Service) WebhookURL(c *Connection) string {
 	return s.URL() + WebhookPath + c.Webhook
 }
 
+// ShownWebhook is WebhookURL for those who may set it up; "" for others.
+func (s *Service) ShownWebhook(ctx context.Context, c *Connection) string {
+	if connect(ctx) != nil {
+		return ""
+	}
+	return s.WebhookURL(c)
+}
+
 // Reply is the answer to a webhook.
 type Reply struct {
 	Status int

@@ -22,6 +22,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/privacy"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/segment"
+	sync1 "github.com/headwater-cdp/headwater/core/sync"
 	"github.com/headwater-cdp/headwater/core/work"
 	"github.com/headwater-cdp/headwater/graph/scalar"
 	"github.com/headwater-cdp/headwater/graph/view"
@@ -250,6 +251,22 @@ type AuditFilter struct {
 	To *time.Time `json:"to,omitempty"`
 }
 
+// Begins an authorisation.
+type AuthorizeConnectionInput struct {
+	// Which one.
+	ID string `json:"id"`
+	// Where the person goes on afterwards: a path of this server.
+	ReturnURL *string `json:"returnUrl,omitempty"`
+}
+
+// Where a person agrees.
+type AuthorizeConnectionPayload struct {
+	// The vendor's address, good for ten minutes.
+	URL *string `json:"url,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Cancels a job.
 type CancelJobInput struct {
 	// The job.
@@ -260,6 +277,22 @@ type CancelJobInput struct {
 type CancelJobPayload struct {
 	// The job as it is now.
 	Job *work.Job `json:"job,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Names a connection.
+type CheckConnectionInput struct {
+	// Which one.
+	ID string `json:"id"`
+}
+
+// What a check came to.
+type CheckConnectionPayload struct {
+	// The connection.
+	Connection *sync1.Connection `json:"connection,omitempty"`
+	// What is wrong; null when it works.
+	Fault *sync1.Fault `json:"fault,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -328,6 +361,14 @@ type ConfirmConsentInput struct {
 type ConfirmConsentPayload struct {
 	// The entry of the confirmation.
 	Entry *consent.Entry `json:"entry,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// The connection as it is now.
+type ConnectionPayload struct {
+	// The connection; after a dry run as it would be.
+	Connection *sync1.Connection `json:"connection,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -404,6 +445,22 @@ type CorrectQuarantinedEventPayload struct {
 	QuarantinedEvent *event.QuarantineItem `json:"quarantinedEvent,omitempty"`
 	// What is wrong with the input; why the correction would still not be taken, with the path in the payload.
 	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Makes a connection.
+type CreateConnectionInput struct {
+	// Its name.
+	Name string `json:"name"`
+	// The name of the connector.
+	Connector string `json:"connector"`
+	// Fits the connector's configSchema, secrets in clear.
+	Config scalar.JSON `json:"config"`
+	// With whom the agreement is, prc_…; needed before anything is pushed.
+	ProcessorID *string `json:"processorId,omitempty"`
+	// The same key again makes no second one.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+	// Only check it.
+	DryRun *bool `json:"dryRun,omitempty"`
 }
 
 // Makes a key.
@@ -609,6 +666,18 @@ type CreateStaticSegmentPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Makes a sync and starts it.
+type CreateSyncInput struct {
+	// Over which connection.
+	ConnectionID string `json:"connectionId"`
+	// What it is.
+	Sync *SyncSettingsInput `json:"sync"`
+	// The same key again makes no second one.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+	// Only check it; previewFieldMap shows records.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
 // A table, RFC 4180, with a header.
 type CSVInput struct {
 	// The table's text.
@@ -617,6 +686,24 @@ type CSVInput struct {
 	Columns []*ColumnInput `json:"columns,omitempty"`
 	// What stands between cells, one ASCII character.
 	Separator string `json:"separator"`
+}
+
+// Names dead letters.
+type DeadLettersInput struct {
+	// Of this sync the next 500, when ids are left out.
+	SyncID *string `json:"syncId,omitempty"`
+	// These, 500 at most.
+	Ids []string `json:"ids,omitempty"`
+	// Only count them.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// How many dead letters there were.
+type DeadLettersPayload struct {
+	// How many were replayed or discarded: below 500 there are no more of the sync.
+	Count int `json:"count"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // Agrees to a request, or refuses it. The same decision sent again changes nothing.
@@ -653,6 +740,22 @@ type DecideMergeProposalPayload struct {
 	Merge *profile.Merge `json:"merge,omitempty"`
 	// The profile that both are now.
 	Profile *profile.Profile `json:"profile,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Deletes a connection.
+type DeleteConnectionInput struct {
+	// Which one.
+	ID string `json:"id"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// Only check it.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// What became of a deletion.
+type DeleteConnectionPayload struct {
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -695,6 +798,22 @@ type DeleteObjectTypePayload struct {
 	UsedBy []string `json:"usedBy"`
 	// The job that deletes its records and then the type; null where there are none.
 	Job *work.Job `json:"job,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Deletes a sync.
+type DeleteSyncInput struct {
+	// Which one.
+	ID string `json:"id"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// Only check it.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// What became of a deletion.
+type DeleteSyncPayload struct {
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -1109,6 +1228,16 @@ type ObjectRelationInput struct {
 	Target *string `json:"target,omitempty"`
 }
 
+// Pauses a connection, or lets it go on.
+type PauseConnectionInput struct {
+	// Which one.
+	ID string `json:"id"`
+	// False lets it go on.
+	Pause bool `json:"pause"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+}
+
 // The country of phone numbers that are written without one.
 type PhoneRegion struct {
 	// A two-letter country code, "RO"; null where such a number names nobody.
@@ -1145,6 +1274,24 @@ type PlanRuleInput struct {
 	Action event.Action `json:"action"`
 	// What the event means.
 	Description *string `json:"description,omitempty"`
+}
+
+// Tries a field map on real records. Nothing is written.
+type PreviewFieldMapInput struct {
+	// Over which connection.
+	ConnectionID string `json:"connectionId"`
+	// What the sync would be.
+	Sync *SyncSettingsInput `json:"sync"`
+	// How many records of each side: 10 when it is not said, 50 at most.
+	Records *int `json:"records,omitempty"`
+}
+
+// What a field map makes of real records.
+type PreviewFieldMapPayload struct {
+	// The records.
+	Rows []*view.PreviewRow `json:"rows,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // How requests of data subjects are answered.
@@ -1583,6 +1730,16 @@ type RequestRestrictionPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Begins a sync from the beginning: every record is read and compared again.
+type ResetSyncInput struct {
+	// Which one.
+	ID string `json:"id"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// Only check it.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
 // Lets a suspended member in again.
 type RestoreMemberInput struct {
 	// The member.
@@ -1775,6 +1932,24 @@ type RunRetentionInput struct {
 type RunRetentionPayload struct {
 	// The job; its result says how much of each rule.
 	Job *work.Job `json:"job,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Runs a sync now.
+type RunSyncInput struct {
+	// Which one.
+	ID string `json:"id"`
+	// Read and map up to 50 records, and tell what would be written.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// A run that was asked for.
+type RunSyncPayload struct {
+	// The sync; its runs tell of the run as soon as it begins.
+	Sync *sync1.Sync `json:"sync,omitempty"`
+	// What a dry run would write.
+	Preview []*view.PreviewRow `json:"preview,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -2187,6 +2362,70 @@ type SuspendMemberPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Maps one field of the vendor's to one here.
+type SyncFieldInput struct {
+	// The vendor's.
+	Remote string `json:"remote"`
+	// "traits.PATH", "identifiers.NAMESPACE" or, to the vendor only, "id" of a person; "fields.KEY" or "externalId" of a record.
+	Local string `json:"local"`
+	// Which way; null for the sync's own.
+	Direction *sync1.Direction `json:"direction,omitempty"`
+	// Who is right; null for the sync's own.
+	Authority *sync1.Authority `json:"authority,omitempty"`
+	// An expression over value and remote (all fields of the record) that makes the value here.
+	ToLocal *string `json:"toLocal,omitempty"`
+	// An expression over value and local (what uses names) that makes the vendor's value.
+	ToRemote *string `json:"toRemote,omitempty"`
+	// What else toRemote looks at: local["traits.last_name"].
+	Uses []string `json:"uses,omitempty"`
+}
+
+// The sync as it is now.
+type SyncPayload struct {
+	// The sync; after a dry run as it would be.
+	Sync *sync1.Sync `json:"sync,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// What a sync is.
+type SyncSettingsInput struct {
+	// Its name.
+	Name *string `json:"name,omitempty"`
+	// What it carries: PROFILES when it is not said.
+	Kind *sync1.Kind `json:"kind,omitempty"`
+	// The vendor's stream; of a list its id there, when there is one already.
+	Stream *string `json:"stream,omitempty"`
+	// Which way.
+	Direction *sync1.Direction `json:"direction,omitempty"`
+	// The field map, whole.
+	FieldMap []*SyncFieldInput `json:"fieldMap,omitempty"`
+	// The time between the end of a run and the next one: 5 minutes when it is not said.
+	Every *time.Duration `json:"every,omitempty"`
+	// Who is right where both sides changed a field: LATEST_WINS when it is not said.
+	Conflict *sync1.Authority `json:"conflict,omitempty"`
+	// What becomes of what was deleted: KEEP when it is not said.
+	Deletions *sync1.Deletions `json:"deletions,omitempty"`
+	// The key of the object type.
+	ObjectType *string `json:"objectType,omitempty"`
+	// The segment.
+	SegmentID *string `json:"segmentId,omitempty"`
+	// The name of the list; made there when it is missing.
+	List *string `json:"list,omitempty"`
+	// The names of the events that are forwarded.
+	Events []string `json:"events,omitempty"`
+	// The vendor's field by which a record is found before its id is known.
+	Match *string `json:"match,omitempty"`
+	// What the data is handed over for.
+	Purpose *string `json:"purpose,omitempty"`
+	// The channel of the consent that is asked for.
+	Channel *Channel `json:"channel,omitempty"`
+	// The categories that may be handed over.
+	Categories []core.Category `json:"categories,omitempty"`
+	// Pauses it, or lets it go on.
+	Paused *bool `json:"paused,omitempty"`
+}
+
 // Undoes a merge.
 type UnmergeProfilesInput struct {
 	// The merge.
@@ -2225,6 +2464,22 @@ type UpdateAccessSettingsPayload struct {
 	AccessSettings *AccessSettings `json:"accessSettings,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Changes a connection. What is left out stays.
+type UpdateConnectionInput struct {
+	// Which one.
+	ID string `json:"id"`
+	// Its name.
+	Name *string `json:"name,omitempty"`
+	// Replaces the configuration. A secret that is left out, or comes back as dots, stays; null removes a property.
+	Config scalar.JSON `json:"config,omitempty"`
+	// With whom the agreement is; "" for nobody.
+	ProcessorID *string `json:"processorId,omitempty"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// Only check it.
+	DryRun *bool `json:"dryRun,omitempty"`
 }
 
 // Changes a member; what is left out stays. Nobody changes what they may do themselves.
@@ -2399,6 +2654,18 @@ type UpdateSourcePayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Changes a sync. What is left out stays.
+type UpdateSyncInput struct {
+	// Which one.
+	ID string `json:"id"`
+	// What changes of it.
+	Sync *SyncSettingsInput `json:"sync"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// Only check it.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
 // Changes the workspace; what is left out stays.
 type UpdateWorkspaceInput struct {
 	// The version that you saw; another is a CONFLICT.
@@ -2551,6 +2818,8 @@ const (
 	ActionAudit Action = "AUDIT"
 	// Record consents and suppressions for people.
 	ActionConsent Action = "CONSENT"
+	// Make and change connections to vendors, and what flows over them.
+	ActionConnect Action = "CONNECT"
 )
 
 var AllAction = []Action{
@@ -2563,11 +2832,12 @@ var AllAction = []Action{
 	ActionGovern,
 	ActionAudit,
 	ActionConsent,
+	ActionConnect,
 }
 
 func (e Action) IsValid() bool {
 	switch e {
-	case ActionSignIn, ActionRead, ActionIngest, ActionDesign, ActionChange, ActionManage, ActionGovern, ActionAudit, ActionConsent:
+	case ActionSignIn, ActionRead, ActionIngest, ActionDesign, ActionChange, ActionManage, ActionGovern, ActionAudit, ActionConsent, ActionConnect:
 		return true
 	}
 	return false

@@ -27,11 +27,15 @@ type ResolverRoot interface {
 	AuditKey() AuditKeyResolver
 	AuditRetention() AuditRetentionResolver
 	BreakGlassUse() BreakGlassUseResolver
+	Connector() ConnectorResolver
+	ConnectorInstance() ConnectorInstanceResolver
 	ConsentEntry() ConsentEntryResolver
+	DeadLetter() DeadLetterResolver
 	ErasurePlan() ErasurePlanResolver
 	ErasureReceipt() ErasureReceiptResolver
 	Event() EventResolver
 	ExplanationNode() ExplanationNodeResolver
+	Fault() FaultResolver
 	FieldDefinition() FieldDefinitionResolver
 	Identifier() IdentifierResolver
 	ImportRow() ImportRowResolver
@@ -67,8 +71,11 @@ type ResolverRoot interface {
 	SegmentMemberEdge() SegmentMemberEdgeResolver
 	SegmentRegion() SegmentRegionResolver
 	SegmentVersion() SegmentVersionResolver
+	Stream() StreamResolver
 	Subscription() SubscriptionResolver
 	Suppression() SuppressionResolver
+	Sync() SyncResolver
+	SyncRun() SyncRunResolver
 	TrackingPlan() TrackingPlanResolver
 	Trait() TraitResolver
 	Viewer() ViewerResolver
@@ -110,8 +117,10 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputArchiveSegmentInput,
 		ec.unmarshalInputAssignPrivacyRequestInput,
 		ec.unmarshalInputAuditFilter,
+		ec.unmarshalInputAuthorizeConnectionInput,
 		ec.unmarshalInputBucketInput,
 		ec.unmarshalInputCancelJobInput,
+		ec.unmarshalInputCheckConnectionInput,
 		ec.unmarshalInputClosePrivacyRequestInput,
 		ec.unmarshalInputColumnInput,
 		ec.unmarshalInputCombineSegmentsInput,
@@ -119,6 +128,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputConsentConditionInput,
 		ec.unmarshalInputConsentEvidenceInput,
 		ec.unmarshalInputCorrectQuarantinedEventInput,
+		ec.unmarshalInputCreateConnectionInput,
 		ec.unmarshalInputCreateKeyInput,
 		ec.unmarshalInputCreateObjectTypeInput,
 		ec.unmarshalInputCreatePreferencesLinkInput,
@@ -126,11 +136,15 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputCreateSegmentInput,
 		ec.unmarshalInputCreateSourceInput,
 		ec.unmarshalInputCreateStaticSegmentInput,
+		ec.unmarshalInputCreateSyncInput,
 		ec.unmarshalInputCsvInput,
+		ec.unmarshalInputDeadLettersInput,
 		ec.unmarshalInputDecideApprovalInput,
 		ec.unmarshalInputDecideMergeProposalInput,
+		ec.unmarshalInputDeleteConnectionInput,
 		ec.unmarshalInputDeleteObjectInput,
 		ec.unmarshalInputDeleteObjectTypeInput,
+		ec.unmarshalInputDeleteSyncInput,
 		ec.unmarshalInputDeleteWorkspaceInput,
 		ec.unmarshalInputDiscardQuarantinedEventsInput,
 		ec.unmarshalInputEventConditionInput,
@@ -158,11 +172,13 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputObjectImportContent,
 		ec.unmarshalInputObjectRelationChangeInput,
 		ec.unmarshalInputObjectRelationInput,
+		ec.unmarshalInputPauseConnectionInput,
 		ec.unmarshalInputPlaceLegalHoldInput,
 		ec.unmarshalInputPlanRuleInput,
 		ec.unmarshalInputPolicyRoleInput,
 		ec.unmarshalInputPolicyRuleInput,
 		ec.unmarshalInputPredicateInput,
+		ec.unmarshalInputPreviewFieldMapInput,
 		ec.unmarshalInputPublishPolicyDocumentInput,
 		ec.unmarshalInputPurposeJurisdictionInput,
 		ec.unmarshalInputQuarantineFilter,
@@ -184,6 +200,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRequestPortabilityInput,
 		ec.unmarshalInputRequestRectificationInput,
 		ec.unmarshalInputRequestRestrictionInput,
+		ec.unmarshalInputResetSyncInput,
 		ec.unmarshalInputRestoreMemberInput,
 		ec.unmarshalInputRestoreObjectInput,
 		ec.unmarshalInputRestoreSegmentInput,
@@ -196,6 +213,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRotateAuditKeyInput,
 		ec.unmarshalInputRotateKeyInput,
 		ec.unmarshalInputRunRetentionInput,
+		ec.unmarshalInputRunSyncInput,
 		ec.unmarshalInputSegmentFilter,
 		ec.unmarshalInputSequenceConditionInput,
 		ec.unmarshalInputSetAuditRetentionInput,
@@ -215,14 +233,18 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputSuppressionFilter,
 		ec.unmarshalInputSuppressionInput,
 		ec.unmarshalInputSuspendMemberInput,
+		ec.unmarshalInputSyncFieldInput,
+		ec.unmarshalInputSyncSettingsInput,
 		ec.unmarshalInputTimeRangeInput,
 		ec.unmarshalInputUnmergeProfilesInput,
 		ec.unmarshalInputUpdateAccessSettingsInput,
+		ec.unmarshalInputUpdateConnectionInput,
 		ec.unmarshalInputUpdateMemberInput,
 		ec.unmarshalInputUpdateObjectTypeInput,
 		ec.unmarshalInputUpdatePurposeInput,
 		ec.unmarshalInputUpdateSegmentInput,
 		ec.unmarshalInputUpdateSourceInput,
+		ec.unmarshalInputUpdateSyncInput,
 		ec.unmarshalInputUpdateWorkspaceInput,
 		ec.unmarshalInputUploadListInput,
 		ec.unmarshalInputUpsertObjectInput,
@@ -541,6 +563,8 @@ enum Action {
   AUDIT
   """Record consents and suppressions for people."""
   CONSENT
+  """Make and change connections to vendors, and what flows over them."""
+  CONNECT
 }
 
 """What becomes of something that is asked for."""
@@ -1008,6 +1032,681 @@ input GeoInput {
   lon: Decimal!
   """The radius in kilometres."""
   radiusKm: Decimal!
+}
+`, BuiltIn: false},
+	{Name: "../schema/connector.graphqls", Input: `"""What records flow from or to."""
+enum SyncKind {
+  """A stream of people."""
+  PROFILES
+  """A stream of records of a custom type."""
+  OBJECTS
+  """The members of a segment, to a list: who enters and who leaves."""
+  LIST
+  """What happened, forwarded."""
+  EVENTS
+}
+
+"""Which way records flow."""
+enum SyncDirection {
+  """From the vendor."""
+  PULL
+  """To the vendor."""
+  PUSH
+  """Both ways."""
+  BOTH
+}
+
+"""Who is right where both sides changed a field."""
+enum SyncAuthority {
+  """The vendor."""
+  REMOTE_WINS
+  """Headwater."""
+  LOCAL_WINS
+  """Whoever changed it later; the vendor where it is the same instant."""
+  LATEST_WINS
+}
+
+"""What becomes of what was deleted on the other side."""
+enum SyncDeletions {
+  """It stays."""
+  KEEP
+  """A record is deleted too; of a person the mapped traits are cleared."""
+  DELETE
+}
+
+"""Whether a connection works."""
+enum ConnectionState {
+  """It works, as far as the last call told."""
+  READY
+  """The vendor does not let us in: authorise it again, or correct its secrets."""
+  UNAUTHORIZED
+  """A property is wrong, or there is no agreement with who gets the data: the fault says what to do."""
+  INVALID_CONFIG
+  """What the vendor allows is spent until the fault's retryAt."""
+  QUOTA_PARKED
+  """The last call failed; it is tried again."""
+  DEGRADED
+  """The connector's process ends again and again."""
+  CRASH_LOOP
+  """Somebody paused it."""
+  PAUSED
+}
+
+"""Whose fault it is."""
+enum FaultOrigin {
+  """The connector's: its author must mend it."""
+  CONNECTOR
+  """The vendor's: wait, or ask there."""
+  VENDOR
+  """The configuration's: change it."""
+  CONFIG
+  """Headwater's."""
+  HOST
+}
+
+"""What went wrong at a hand-off. It holds no personal value and no secret."""
+type Fault {
+  """Whose fault it is."""
+  origin: FaultOrigin! @data(category: NONE)
+  """A word in capitals, to branch on: "RETRY_AFTER", "MISSING_SCOPE"."""
+  reason: String! @data(category: NONE)
+  """What to do, for people."""
+  message: String! @data(category: NONE)
+  """The property or field at fault."""
+  path: String @data(category: NONE)
+  """When it is tried again; null when that would change nothing."""
+  retryAt: DateTime @data(category: NONE)
+}
+
+"""The company that gets the data, as the connector says it."""
+type ConnectorProcessor {
+  """Its name."""
+  name: String! @data(category: NONE)
+  """ISO 3166: "DE"."""
+  country: String! @data(category: NONE)
+  """Where its data processing agreement is published."""
+  agreement: String @data(category: NONE)
+}
+
+"""A connector that is installed on this server."""
+type Connector implements Node {
+  """Its name."""
+  id: ID! @data(category: NONE)
+  """Its name: "salesforce"."""
+  name: String! @data(category: NONE)
+  """What people call it."""
+  title: String! @data(category: NONE)
+  """Its version: "v1.4.0"."""
+  version: String! @data(category: NONE)
+  """source, destination, channel."""
+  kinds: [String!]! @data(category: NONE)
+  """The version of the wire contract that it speaks."""
+  protocol: Int! @data(category: NONE)
+  """JSON Schema of a configuration, of which a form is made; writeOnly marks secrets."""
+  configSchema: JSON! @data(category: NONE)
+  """What it can do: pull, receive, upsert, delete, lists, events, consents, erase, send, status."""
+  capabilities: [String!]! @data(category: NONE)
+  """Where it connects to; "config:url" is the host in that property."""
+  hosts: [String!]! @data(category: NONE)
+  """Categories of data that pass through it."""
+  categories: [DataCategory!]! @data(category: NONE)
+  """SHA-256 of its binary."""
+  sha256: String! @data(category: NONE)
+  """The name of the key that signed it."""
+  signedBy: String @data(category: NONE)
+  """Who gets the data."""
+  processor: ConnectorProcessor @data(category: NONE)
+  """Whether somebody connects it by authorizeConnection."""
+  oauth: Boolean! @data(category: NONE)
+}
+
+"""A type of records at a vendor."""
+type Stream {
+  """Its name, as a sync names it."""
+  name: String! @data(category: NONE)
+  """What people call it."""
+  title: String! @data(category: NONE)
+  """JSON Schema of a record's fields."""
+  schema: JSON! @data(category: NONE)
+  """How it can be used: pull.full, pull.changes, push.upsert, push.delete."""
+  modes: [String!]! @data(category: NONE)
+  """Fields by which a record can be found."""
+  keys: [String!]! @data(category: NONE)
+}
+
+"""A connector with a configuration."""
+type ConnectorInstance implements Node {
+  """Its id, cnn_…"""
+  id: ID! @data(category: NONE)
+  """Its name."""
+  name: String! @data(category: NONE)
+  """The connector; null when it is not installed any more."""
+  connector: Connector @data(category: NONE)
+  """The configuration; dots stand for each secret that is set."""
+  config: JSON! @data(category: NONE)
+  """With whom the agreement is: nothing is pushed without one."""
+  processor: Processor @data(category: NONE)
+  """Whether it works."""
+  state: ConnectionState! @data(category: NONE)
+  """Why it does not."""
+  fault: Fault @data(category: NONE)
+  """Where the vendor sends webhooks. Whoever knows the address may try: keep it."""
+  webhookUrl: String @data(category: NONE)
+  """The streams, asked of the vendor."""
+  streams: [Stream!]! @data(category: NONE)
+  """The syncs over it."""
+  syncs: [Sync!]! @data(category: NONE)
+  """When it was made."""
+  createdAt: DateTime! @data(category: NONE)
+  """When somebody changed it last."""
+  updatedAt: DateTime! @data(category: NONE)
+  """Who did."""
+  updatedBy: String! @data(category: NONE)
+  """Rises with every change of somebody's."""
+  version: Int! @data(category: NONE)
+}
+
+"""A page of connections."""
+type ConnectorInstanceConnection {
+  """The items."""
+  edges: [ConnectorInstanceEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""An item of such a page."""
+type ConnectorInstanceEdge {
+  """Where it stands."""
+  cursor: Cursor! @data(category: NONE)
+  """The connection."""
+  node: ConnectorInstance! @data(category: NONE)
+}
+
+"""A flow between a stream of a connection and what is kept here."""
+type Sync implements Node {
+  """Its id, syn_…"""
+  id: ID! @data(category: NONE)
+  """Its name."""
+  name: String! @data(category: NONE)
+  """The connection that it runs over."""
+  connection: ConnectorInstance! @data(category: NONE)
+  """What it carries."""
+  kind: SyncKind! @data(category: NONE)
+  """The vendor's stream; of a list its id there."""
+  stream: String! @data(category: NONE)
+  """Which way."""
+  direction: SyncDirection! @data(category: NONE)
+  """The field map: valid as SyncFieldInput."""
+  fieldMap: JSON! @data(category: NONE)
+  """The time between the end of a run and the next one."""
+  every: Duration! @data(category: NONE)
+  """The same in words, as "every 5m"; null while it is paused."""
+  schedule: String @data(category: NONE)
+  """Who is right where both sides changed a field, unless the field says otherwise."""
+  conflict: SyncAuthority! @data(category: NONE)
+  """What becomes of what was deleted."""
+  deletions: SyncDeletions! @data(category: NONE)
+  """The key of the object type that it carries."""
+  objectType: String @data(category: NONE)
+  """The segment whose members go to the list, or that people must be in."""
+  segmentId: ID @data(category: NONE)
+  """The name of the list."""
+  list: String @data(category: NONE)
+  """The names of the events that are forwarded."""
+  events: [String!]! @data(category: NONE)
+  """The vendor's field by which a record is found before its id is known."""
+  match: String @data(category: NONE)
+  """What the data is handed over for."""
+  purpose: String @data(category: NONE)
+  """The channel of the consent that is asked for; null for any."""
+  channel: Channel @data(category: NONE)
+  """The categories that may be handed over; none are all that the processor may get."""
+  categories: [DataCategory!]! @data(category: NONE)
+  """Whether somebody paused it."""
+  paused: Boolean! @data(category: NONE)
+  """How long ago everything was last on both sides; null before the first time."""
+  lag: Duration @data(category: NONE)
+  """Why nothing may be handed over."""
+  blocked: Fault @data(category: NONE)
+  """Its executions, the latest first."""
+  runs(first: Int, after: Cursor, last: Int, before: Cursor): SyncRunConnection! @data(category: NONE)
+  """When it was made."""
+  createdAt: DateTime! @data(category: NONE)
+  """When it was changed last."""
+  updatedAt: DateTime! @data(category: NONE)
+  """Who changed it last."""
+  updatedBy: String! @data(category: NONE)
+  """Rises with every change."""
+  version: Int! @data(category: NONE)
+}
+
+"""A page of syncs."""
+type SyncConnection {
+  """The items."""
+  edges: [SyncEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""An item of such a page."""
+type SyncEdge {
+  """Where it stands."""
+  cursor: Cursor! @data(category: NONE)
+  """The sync."""
+  node: Sync! @data(category: NONE)
+}
+
+"""One execution of a sync."""
+type SyncRun implements Node {
+  """Its id, srn_…"""
+  id: ID! @data(category: NONE)
+  """Where it stands."""
+  status: JobStatus! @data(category: NONE)
+  """What was looked at, on both sides."""
+  read: Int! @data(category: NONE)
+  """What changed on the other side."""
+  written: Int! @data(category: NONE)
+  """Nothing to do, or it may not be handed over."""
+  skipped: Int! @data(category: NONE)
+  """What became dead letters."""
+  failed: Int! @data(category: NONE)
+  """Why it ended before its end."""
+  fault: Fault @data(category: NONE)
+  """When it began."""
+  startedAt: DateTime! @data(category: NONE)
+  """When it ended."""
+  finishedAt: DateTime @data(category: NONE)
+}
+
+"""A page of runs."""
+type SyncRunConnection {
+  """The items."""
+  edges: [SyncRunEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""An item of such a page."""
+type SyncRunEdge {
+  """Where it stands."""
+  cursor: Cursor! @data(category: NONE)
+  """The run."""
+  node: SyncRun! @data(category: NONE)
+}
+
+"""A record that could not be carried over."""
+type DeadLetter implements Node {
+  """Its id, ddl_…"""
+  id: ID! @data(category: NONE)
+  """The sync."""
+  sync: Sync! @data(category: NONE)
+  """Which way it was going."""
+  direction: SyncDirection! @data(category: NONE)
+  """Why it could not."""
+  fault: Fault! @data(category: NONE)
+  """The vendor's record, as far as the caller may read the category of each field; null of what was going there: that is what is here when it is replayed."""
+  payload: JSON @data(category: UNCLASSIFIED)
+  """How often it was tried."""
+  attempts: Int! @data(category: NONE)
+  """When it failed last."""
+  at: DateTime! @data(category: NONE)
+}
+
+"""A page of dead letters."""
+type DeadLetterConnection {
+  """The items."""
+  edges: [DeadLetterEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""An item of such a page."""
+type DeadLetterEdge {
+  """Where it stands."""
+  cursor: Cursor! @data(category: NONE)
+  """The dead letter."""
+  node: DeadLetter! @data(category: NONE)
+}
+
+"""What a field map makes of one record."""
+type FieldMapPreviewRow {
+  """Which way."""
+  direction: SyncDirection! @data(category: NONE)
+  """CREATED, UPDATED, UNCHANGED, DELETED, SKIPPED or FAILED."""
+  action: String! @data(category: NONE)
+  """What was read, as far as the caller may read the category of each field."""
+  from: JSON @data(category: UNCLASSIFIED)
+  """What would be written, likewise."""
+  to: JSON @data(category: UNCLASSIFIED)
+  """Fields that may not leave."""
+  withheld: [String!]! @data(category: NONE)
+  """Why it would not leave."""
+  reason: String @data(category: NONE)
+  """Why it fails."""
+  fault: Fault @data(category: NONE)
+}
+`, BuiltIn: false},
+	{Name: "../schema/connector_input.graphqls", Input: `"""Makes a connection."""
+input CreateConnectionInput {
+  """Its name."""
+  name: String!
+  """The name of the connector."""
+  connector: String!
+  """Fits the connector's configSchema, secrets in clear."""
+  config: JSON!
+  """With whom the agreement is, prc_…; needed before anything is pushed."""
+  processorId: ID
+  """The same key again makes no second one."""
+  idempotencyKey: String
+  """Only check it."""
+  dryRun: Boolean
+}
+
+"""Changes a connection. What is left out stays."""
+input UpdateConnectionInput {
+  """Which one."""
+  id: ID!
+  """Its name."""
+  name: String
+  """Replaces the configuration. A secret that is left out, or comes back as dots, stays; null removes a property."""
+  config: JSON
+  """With whom the agreement is; "" for nobody."""
+  processorId: ID
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+  """Only check it."""
+  dryRun: Boolean
+}
+
+"""Names a connection."""
+input CheckConnectionInput {
+  """Which one."""
+  id: ID!
+}
+
+"""Begins an authorisation."""
+input AuthorizeConnectionInput {
+  """Which one."""
+  id: ID!
+  """Where the person goes on afterwards: a path of this server."""
+  returnUrl: String
+}
+
+"""Pauses a connection, or lets it go on."""
+input PauseConnectionInput {
+  """Which one."""
+  id: ID!
+  """False lets it go on."""
+  pause: Boolean! = true
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+}
+
+"""Deletes a connection."""
+input DeleteConnectionInput {
+  """Which one."""
+  id: ID!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+  """Only check it."""
+  dryRun: Boolean
+}
+
+"""The connection as it is now."""
+type ConnectionPayload {
+  """The connection; after a dry run as it would be."""
+  connection: ConnectorInstance @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""What a check came to."""
+type CheckConnectionPayload {
+  """The connection."""
+  connection: ConnectorInstance @data(category: NONE)
+  """What is wrong; null when it works."""
+  fault: Fault @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Where a person agrees."""
+type AuthorizeConnectionPayload {
+  """The vendor's address, good for ten minutes."""
+  url: String @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""What became of a deletion."""
+type DeleteConnectionPayload {
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Maps one field of the vendor's to one here."""
+input SyncFieldInput {
+  """The vendor's."""
+  remote: String!
+  """"traits.PATH", "identifiers.NAMESPACE" or, to the vendor only, "id" of a person; "fields.KEY" or "externalId" of a record."""
+  local: String!
+  """Which way; null for the sync's own."""
+  direction: SyncDirection
+  """Who is right; null for the sync's own."""
+  authority: SyncAuthority
+  """An expression over value and remote (all fields of the record) that makes the value here."""
+  toLocal: String
+  """An expression over value and local (what uses names) that makes the vendor's value."""
+  toRemote: String
+  """What else toRemote looks at: local["traits.last_name"]."""
+  uses: [String!]
+}
+
+"""What a sync is."""
+input SyncSettingsInput {
+  """Its name."""
+  name: String
+  """What it carries: PROFILES when it is not said."""
+  kind: SyncKind
+  """The vendor's stream; of a list its id there, when there is one already."""
+  stream: String
+  """Which way."""
+  direction: SyncDirection
+  """The field map, whole."""
+  fieldMap: [SyncFieldInput!]
+  """The time between the end of a run and the next one: 5 minutes when it is not said."""
+  every: Duration
+  """Who is right where both sides changed a field: LATEST_WINS when it is not said."""
+  conflict: SyncAuthority
+  """What becomes of what was deleted: KEEP when it is not said."""
+  deletions: SyncDeletions
+  """The key of the object type."""
+  objectType: String
+  """The segment."""
+  segmentId: ID
+  """The name of the list; made there when it is missing."""
+  list: String
+  """The names of the events that are forwarded."""
+  events: [String!]
+  """The vendor's field by which a record is found before its id is known."""
+  match: String
+  """What the data is handed over for."""
+  purpose: String
+  """The channel of the consent that is asked for."""
+  channel: Channel
+  """The categories that may be handed over."""
+  categories: [DataCategory!]
+  """Pauses it, or lets it go on."""
+  paused: Boolean
+}
+
+"""Makes a sync and starts it."""
+input CreateSyncInput {
+  """Over which connection."""
+  connectionId: ID!
+  """What it is."""
+  sync: SyncSettingsInput!
+  """The same key again makes no second one."""
+  idempotencyKey: String
+  """Only check it; previewFieldMap shows records."""
+  dryRun: Boolean
+}
+
+"""Changes a sync. What is left out stays."""
+input UpdateSyncInput {
+  """Which one."""
+  id: ID!
+  """What changes of it."""
+  sync: SyncSettingsInput!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+  """Only check it."""
+  dryRun: Boolean
+}
+
+"""Runs a sync now."""
+input RunSyncInput {
+  """Which one."""
+  id: ID!
+  """Read and map up to 50 records, and tell what would be written."""
+  dryRun: Boolean
+}
+
+"""Begins a sync from the beginning: every record is read and compared again."""
+input ResetSyncInput {
+  """Which one."""
+  id: ID!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+  """Only check it."""
+  dryRun: Boolean
+}
+
+"""Deletes a sync."""
+input DeleteSyncInput {
+  """Which one."""
+  id: ID!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+  """Only check it."""
+  dryRun: Boolean
+}
+
+"""The sync as it is now."""
+type SyncPayload {
+  """The sync; after a dry run as it would be."""
+  sync: Sync @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""A run that was asked for."""
+type RunSyncPayload {
+  """The sync; its runs tell of the run as soon as it begins."""
+  sync: Sync @data(category: NONE)
+  """What a dry run would write."""
+  preview: [FieldMapPreviewRow!] @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""What became of a deletion."""
+type DeleteSyncPayload {
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Tries a field map on real records. Nothing is written."""
+input PreviewFieldMapInput {
+  """Over which connection."""
+  connectionId: ID!
+  """What the sync would be."""
+  sync: SyncSettingsInput!
+  """How many records of each side: 10 when it is not said, 50 at most."""
+  records: Int
+}
+
+"""What a field map makes of real records."""
+type PreviewFieldMapPayload {
+  """The records."""
+  rows: [FieldMapPreviewRow!] @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Names dead letters."""
+input DeadLettersInput {
+  """Of this sync the next 500, when ids are left out."""
+  syncId: ID
+  """These, 500 at most."""
+  ids: [ID!]
+  """Only count them."""
+  dryRun: Boolean
+}
+
+"""How many dead letters there were."""
+type DeadLettersPayload {
+  """How many were replayed or discarded: below 500 there are no more of the sync."""
+  count: Int! @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+extend type Query {
+  """The connectors that are installed, by name."""
+  connectors: [Connector!]! @can(action: READ) @data(category: NONE)
+  """A connection; null when there is none."""
+  connection(id: ID!): ConnectorInstance @can(action: READ) @data(category: NONE)
+  """The connections, in the order in which they were made."""
+  connections(first: Int, after: Cursor, last: Int, before: Cursor): ConnectorInstanceConnection! @can(action: READ) @data(category: NONE)
+  """The syncs, of one connection when it is named, in the order in which they were made."""
+  syncs(connectionId: ID, first: Int, after: Cursor, last: Int, before: Cursor): SyncConnection! @can(action: READ) @data(category: NONE)
+  """The dead letters, of one sync when it is named, the latest first."""
+  deadLetters(syncId: ID, first: Int, after: Cursor, last: Int, before: Cursor): DeadLetterConnection! @can(action: CONNECT) @data(category: NONE)
+}
+
+extend type Mutation {
+  """Makes a connection. Nothing is called yet: checkConnection does."""
+  createConnection(input: CreateConnectionInput!): ConnectionPayload! @can(action: CONNECT) @data(category: NONE)
+  """Changes a connection."""
+  updateConnection(input: UpdateConnectionInput!): ConnectionPayload! @can(action: CONNECT) @data(category: NONE)
+  """Calls the vendor to prove that a connection works."""
+  checkConnection(input: CheckConnectionInput!): CheckConnectionPayload! @can(action: CONNECT) @data(category: NONE)
+  """Begins to connect by sending a person to the vendor."""
+  authorizeConnection(input: AuthorizeConnectionInput!): AuthorizeConnectionPayload! @can(action: CONNECT) @data(category: NONE)
+  """Stops everything over a connection, or lets it go on."""
+  pauseConnection(input: PauseConnectionInput!): ConnectionPayload! @can(action: CONNECT) @data(category: NONE)
+  """Forgets a connection with its syncs. The vendor is not asked to delete anything."""
+  deleteConnection(input: DeleteConnectionInput!): DeleteConnectionPayload! @can(action: CONNECT) @data(category: NONE)
+  """Makes a sync and starts it."""
+  createSync(input: CreateSyncInput!): SyncPayload! @can(action: CONNECT) @data(category: NONE)
+  """Changes a sync."""
+  updateSync(input: UpdateSyncInput!): SyncPayload! @can(action: CONNECT) @data(category: NONE)
+  """Runs a sync now."""
+  runSync(input: RunSyncInput!): RunSyncPayload! @can(action: CONNECT) @data(category: NONE)
+  """Begins a sync from the beginning. Nothing that agrees is written."""
+  resetSync(input: ResetSyncInput!): SyncPayload! @can(action: CONNECT) @data(category: NONE)
+  """Forgets a sync with its dead letters."""
+  deleteSync(input: DeleteSyncInput!): DeleteSyncPayload! @can(action: CONNECT) @data(category: NONE)
+  """Tries a field map on real records. Nothing is written."""
+  previewFieldMap(input: PreviewFieldMapInput!): PreviewFieldMapPayload! @can(action: CONNECT) @data(category: NONE)
+  """Has dead letters carried over again."""
+  replayDeadLetters(input: DeadLettersInput!): DeadLettersPayload! @can(action: CONNECT) @data(category: NONE)
+  """Forgets dead letters."""
+  discardDeadLetters(input: DeadLettersInput!): DeadLettersPayload! @can(action: CONNECT) @data(category: NONE)
+}
+
+extend type Subscription {
+  """The runs of a sync as they begin, get ahead and end: what there is, then every change; after continues behind a cursor of the stream."""
+  syncRunChanged(syncId: ID!, after: Cursor): SyncRun! @can(action: READ) @data(category: NONE)
 }
 `, BuiltIn: false},
 	{Name: "../schema/consent.graphqls", Input: `"""What makes the use of people's data lawful (article 6(1) GDPR)."""
@@ -6358,6 +7057,16 @@ func (ec *executionContext) childFields_AuditRetention(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type AuditRetention", field.Name)
 }
 
+func (ec *executionContext) childFields_AuthorizeConnectionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "url":
+		return ec.fieldContext_AuthorizeConnectionPayload_url(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_AuthorizeConnectionPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuthorizeConnectionPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_BreakGlassUse(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -6414,6 +7123,18 @@ func (ec *executionContext) childFields_CancelJobPayload(ctx context.Context, fi
 	return nil, fmt.Errorf("no field named %q was found under type CancelJobPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_CheckConnectionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "connection":
+		return ec.fieldContext_CheckConnectionPayload_connection(ctx, field)
+	case "fault":
+		return ec.fieldContext_CheckConnectionPayload_fault(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CheckConnectionPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CheckConnectionPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_ClosePrivacyRequestPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "request":
@@ -6466,6 +7187,118 @@ func (ec *executionContext) childFields_ConfirmConsentPayload(ctx context.Contex
 		return ec.fieldContext_ConfirmConsentPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ConfirmConsentPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ConnectionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "connection":
+		return ec.fieldContext_ConnectionPayload_connection(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ConnectionPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConnectionPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_Connector(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Connector_id(ctx, field)
+	case "name":
+		return ec.fieldContext_Connector_name(ctx, field)
+	case "title":
+		return ec.fieldContext_Connector_title(ctx, field)
+	case "version":
+		return ec.fieldContext_Connector_version(ctx, field)
+	case "kinds":
+		return ec.fieldContext_Connector_kinds(ctx, field)
+	case "protocol":
+		return ec.fieldContext_Connector_protocol(ctx, field)
+	case "configSchema":
+		return ec.fieldContext_Connector_configSchema(ctx, field)
+	case "capabilities":
+		return ec.fieldContext_Connector_capabilities(ctx, field)
+	case "hosts":
+		return ec.fieldContext_Connector_hosts(ctx, field)
+	case "categories":
+		return ec.fieldContext_Connector_categories(ctx, field)
+	case "sha256":
+		return ec.fieldContext_Connector_sha256(ctx, field)
+	case "signedBy":
+		return ec.fieldContext_Connector_signedBy(ctx, field)
+	case "processor":
+		return ec.fieldContext_Connector_processor(ctx, field)
+	case "oauth":
+		return ec.fieldContext_Connector_oauth(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Connector", field.Name)
+}
+
+func (ec *executionContext) childFields_ConnectorInstance(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_ConnectorInstance_id(ctx, field)
+	case "name":
+		return ec.fieldContext_ConnectorInstance_name(ctx, field)
+	case "connector":
+		return ec.fieldContext_ConnectorInstance_connector(ctx, field)
+	case "config":
+		return ec.fieldContext_ConnectorInstance_config(ctx, field)
+	case "processor":
+		return ec.fieldContext_ConnectorInstance_processor(ctx, field)
+	case "state":
+		return ec.fieldContext_ConnectorInstance_state(ctx, field)
+	case "fault":
+		return ec.fieldContext_ConnectorInstance_fault(ctx, field)
+	case "webhookUrl":
+		return ec.fieldContext_ConnectorInstance_webhookUrl(ctx, field)
+	case "streams":
+		return ec.fieldContext_ConnectorInstance_streams(ctx, field)
+	case "syncs":
+		return ec.fieldContext_ConnectorInstance_syncs(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_ConnectorInstance_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_ConnectorInstance_updatedAt(ctx, field)
+	case "updatedBy":
+		return ec.fieldContext_ConnectorInstance_updatedBy(ctx, field)
+	case "version":
+		return ec.fieldContext_ConnectorInstance_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConnectorInstance", field.Name)
+}
+
+func (ec *executionContext) childFields_ConnectorInstanceConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_ConnectorInstanceConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_ConnectorInstanceConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_ConnectorInstanceConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConnectorInstanceConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_ConnectorInstanceEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_ConnectorInstanceEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_ConnectorInstanceEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConnectorInstanceEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_ConnectorProcessor(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_ConnectorProcessor_name(ctx, field)
+	case "country":
+		return ec.fieldContext_ConnectorProcessor_country(ctx, field)
+	case "agreement":
+		return ec.fieldContext_ConnectorProcessor_agreement(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConnectorProcessor", field.Name)
 }
 
 func (ec *executionContext) childFields_Consent(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6682,6 +7515,58 @@ func (ec *executionContext) childFields_CreateStaticSegmentPayload(ctx context.C
 	return nil, fmt.Errorf("no field named %q was found under type CreateStaticSegmentPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_DeadLetter(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_DeadLetter_id(ctx, field)
+	case "sync":
+		return ec.fieldContext_DeadLetter_sync(ctx, field)
+	case "direction":
+		return ec.fieldContext_DeadLetter_direction(ctx, field)
+	case "fault":
+		return ec.fieldContext_DeadLetter_fault(ctx, field)
+	case "payload":
+		return ec.fieldContext_DeadLetter_payload(ctx, field)
+	case "attempts":
+		return ec.fieldContext_DeadLetter_attempts(ctx, field)
+	case "at":
+		return ec.fieldContext_DeadLetter_at(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeadLetter", field.Name)
+}
+
+func (ec *executionContext) childFields_DeadLetterConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_DeadLetterConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_DeadLetterConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_DeadLetterConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeadLetterConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_DeadLetterEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_DeadLetterEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_DeadLetterEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeadLetterEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_DeadLettersPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "count":
+		return ec.fieldContext_DeadLettersPayload_count(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DeadLettersPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeadLettersPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_DecideApprovalPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "approval":
@@ -6704,6 +7589,14 @@ func (ec *executionContext) childFields_DecideMergeProposalPayload(ctx context.C
 		return ec.fieldContext_DecideMergeProposalPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DecideMergeProposalPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DeleteConnectionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "userErrors":
+		return ec.fieldContext_DeleteConnectionPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteConnectionPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_DeleteObjectPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6730,6 +7623,14 @@ func (ec *executionContext) childFields_DeleteObjectTypePayload(ctx context.Cont
 		return ec.fieldContext_DeleteObjectTypePayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeleteObjectTypePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DeleteSyncPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "userErrors":
+		return ec.fieldContext_DeleteSyncPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteSyncPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_DeleteWorkspacePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6914,6 +7815,22 @@ func (ec *executionContext) childFields_ExtendPrivacyRequestPayload(ctx context.
 	return nil, fmt.Errorf("no field named %q was found under type ExtendPrivacyRequestPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_Fault(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "origin":
+		return ec.fieldContext_Fault_origin(ctx, field)
+	case "reason":
+		return ec.fieldContext_Fault_reason(ctx, field)
+	case "message":
+		return ec.fieldContext_Fault_message(ctx, field)
+	case "path":
+		return ec.fieldContext_Fault_path(ctx, field)
+	case "retryAt":
+		return ec.fieldContext_Fault_retryAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Fault", field.Name)
+}
+
 func (ec *executionContext) childFields_FieldConstraints(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "min":
@@ -6960,6 +7877,26 @@ func (ec *executionContext) childFields_FieldDefinition(ctx context.Context, fie
 		return ec.fieldContext_FieldDefinition_sampleValues(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type FieldDefinition", field.Name)
+}
+
+func (ec *executionContext) childFields_FieldMapPreviewRow(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "direction":
+		return ec.fieldContext_FieldMapPreviewRow_direction(ctx, field)
+	case "action":
+		return ec.fieldContext_FieldMapPreviewRow_action(ctx, field)
+	case "from":
+		return ec.fieldContext_FieldMapPreviewRow_from(ctx, field)
+	case "to":
+		return ec.fieldContext_FieldMapPreviewRow_to(ctx, field)
+	case "withheld":
+		return ec.fieldContext_FieldMapPreviewRow_withheld(ctx, field)
+	case "reason":
+		return ec.fieldContext_FieldMapPreviewRow_reason(ctx, field)
+	case "fault":
+		return ec.fieldContext_FieldMapPreviewRow_fault(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type FieldMapPreviewRow", field.Name)
 }
 
 func (ec *executionContext) childFields_Identifier(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7756,6 +8693,16 @@ func (ec *executionContext) childFields_PolicyVersionEdge(ctx context.Context, f
 	return nil, fmt.Errorf("no field named %q was found under type PolicyVersionEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_PreviewFieldMapPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "rows":
+		return ec.fieldContext_PreviewFieldMapPayload_rows(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_PreviewFieldMapPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PreviewFieldMapPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_PrivacyFigures(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "received":
@@ -8494,6 +9441,18 @@ func (ec *executionContext) childFields_RunRetentionPayload(ctx context.Context,
 	return nil, fmt.Errorf("no field named %q was found under type RunRetentionPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_RunSyncPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "sync":
+		return ec.fieldContext_RunSyncPayload_sync(ctx, field)
+	case "preview":
+		return ec.fieldContext_RunSyncPayload_preview(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RunSyncPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RunSyncPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_Segment(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -8848,6 +9807,22 @@ func (ec *executionContext) childFields_StartImportPayload(ctx context.Context, 
 	return nil, fmt.Errorf("no field named %q was found under type StartImportPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_Stream(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_Stream_name(ctx, field)
+	case "title":
+		return ec.fieldContext_Stream_title(ctx, field)
+	case "schema":
+		return ec.fieldContext_Stream_schema(ctx, field)
+	case "modes":
+		return ec.fieldContext_Stream_modes(ctx, field)
+	case "keys":
+		return ec.fieldContext_Stream_keys(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Stream", field.Name)
+}
+
 func (ec *executionContext) childFields_Suppression(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -8908,6 +9883,144 @@ func (ec *executionContext) childFields_SuspendMemberPayload(ctx context.Context
 		return ec.fieldContext_SuspendMemberPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SuspendMemberPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_Sync(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Sync_id(ctx, field)
+	case "name":
+		return ec.fieldContext_Sync_name(ctx, field)
+	case "connection":
+		return ec.fieldContext_Sync_connection(ctx, field)
+	case "kind":
+		return ec.fieldContext_Sync_kind(ctx, field)
+	case "stream":
+		return ec.fieldContext_Sync_stream(ctx, field)
+	case "direction":
+		return ec.fieldContext_Sync_direction(ctx, field)
+	case "fieldMap":
+		return ec.fieldContext_Sync_fieldMap(ctx, field)
+	case "every":
+		return ec.fieldContext_Sync_every(ctx, field)
+	case "schedule":
+		return ec.fieldContext_Sync_schedule(ctx, field)
+	case "conflict":
+		return ec.fieldContext_Sync_conflict(ctx, field)
+	case "deletions":
+		return ec.fieldContext_Sync_deletions(ctx, field)
+	case "objectType":
+		return ec.fieldContext_Sync_objectType(ctx, field)
+	case "segmentId":
+		return ec.fieldContext_Sync_segmentId(ctx, field)
+	case "list":
+		return ec.fieldContext_Sync_list(ctx, field)
+	case "events":
+		return ec.fieldContext_Sync_events(ctx, field)
+	case "match":
+		return ec.fieldContext_Sync_match(ctx, field)
+	case "purpose":
+		return ec.fieldContext_Sync_purpose(ctx, field)
+	case "channel":
+		return ec.fieldContext_Sync_channel(ctx, field)
+	case "categories":
+		return ec.fieldContext_Sync_categories(ctx, field)
+	case "paused":
+		return ec.fieldContext_Sync_paused(ctx, field)
+	case "lag":
+		return ec.fieldContext_Sync_lag(ctx, field)
+	case "blocked":
+		return ec.fieldContext_Sync_blocked(ctx, field)
+	case "runs":
+		return ec.fieldContext_Sync_runs(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Sync_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_Sync_updatedAt(ctx, field)
+	case "updatedBy":
+		return ec.fieldContext_Sync_updatedBy(ctx, field)
+	case "version":
+		return ec.fieldContext_Sync_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Sync", field.Name)
+}
+
+func (ec *executionContext) childFields_SyncConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_SyncConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_SyncConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_SyncConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SyncConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_SyncEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_SyncEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_SyncEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SyncEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_SyncPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "sync":
+		return ec.fieldContext_SyncPayload_sync(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SyncPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SyncPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SyncRun(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_SyncRun_id(ctx, field)
+	case "status":
+		return ec.fieldContext_SyncRun_status(ctx, field)
+	case "read":
+		return ec.fieldContext_SyncRun_read(ctx, field)
+	case "written":
+		return ec.fieldContext_SyncRun_written(ctx, field)
+	case "skipped":
+		return ec.fieldContext_SyncRun_skipped(ctx, field)
+	case "failed":
+		return ec.fieldContext_SyncRun_failed(ctx, field)
+	case "fault":
+		return ec.fieldContext_SyncRun_fault(ctx, field)
+	case "startedAt":
+		return ec.fieldContext_SyncRun_startedAt(ctx, field)
+	case "finishedAt":
+		return ec.fieldContext_SyncRun_finishedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SyncRun", field.Name)
+}
+
+func (ec *executionContext) childFields_SyncRunConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_SyncRunConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_SyncRunConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_SyncRunConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SyncRunConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_SyncRunEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_SyncRunEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_SyncRunEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SyncRunEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_TrackingPlan(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/consent"
+	"github.com/headwater-cdp/headwater/core/sync"
 )
 
 // observed gives every request an id, a measurement and a log line, and turns a
@@ -66,6 +67,12 @@ func route(path string) string {
 	}
 	if _, ok := policyHash(path); ok {
 		return consent.PolicyPath + "…"
+	}
+	if _, ok := hookToken(path); ok {
+		return sync.WebhookPath + "…"
+	}
+	if callback(path) {
+		return sync.CallbackPath
 	}
 	if kind, ok := strings.CutPrefix(path, "/v1/"); ok {
 		if _, known := routes[kind]; known {

@@ -31,10 +31,12 @@ type Gate interface {
 type Options struct {
 	Access      Gate
 	Events      event.Committer
-	Segments    Exporter   // nil: nothing to export
-	Downloads   Downloader // nil: nothing to fetch
-	Consent     Pages      // nil: no preference centre, no policy documents
-	Audit       *audit.Log // required with Segments
+	Segments    Exporter      // nil: nothing to export
+	Downloads   Downloader    // nil: nothing to fetch
+	Consent     Pages         // nil: no preference centre, no policy documents
+	Vendors     Vendors       // nil: no webhooks, no way back from OAuth
+	URL         func() string // of this server as vendors reach it; required with Vendors
+	Audit       *audit.Log    // required with Segments
 	GraphQL     http.Handler
 	GraphiQL    http.Handler                // at /; nil: nothing there
 	Metrics     http.Handler                // at /metrics; nil: not served
@@ -119,6 +121,14 @@ func (s *Server) Handler() http.Handler {
 		}
 		if hash, ok := policyHash(r.URL.Path); ok && s.o.Consent != nil {
 			s.policy(w, r, hash)
+			return
+		}
+		if token, ok := hookToken(r.URL.Path); ok && s.o.Vendors != nil {
+			s.hook(w, r, token)
+			return
+		}
+		if callback(r.URL.Path) && s.o.Vendors != nil {
+			s.callback(w, r)
 			return
 		}
 		if strings.HasPrefix(strings.TrimLeft(r.URL.Path, "/"), "v1/") {

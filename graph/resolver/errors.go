@@ -9,6 +9,7 @@ import (
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/segment"
+	"github.com/headwater-cdp/headwater/core/sync"
 	"github.com/headwater-cdp/headwater/graph/gen"
 )
 
@@ -37,6 +38,10 @@ func faultsOf(err error) []*core.Error {
 	if errors.As(err, &many) && len(many) > 0 {
 		return many
 	}
+	var list sync.Problems
+	if errors.As(err, &list) && len(list) > 0 {
+		return list
+	}
 	return []*core.Error{core.AsError(err)}
 }
 
@@ -60,6 +65,7 @@ func each(ctx context.Context, err error) error {
 var permissions = map[gen.Action]access.Permission{
 	gen.ActionRead: access.Read, gen.ActionIngest: access.Ingest, gen.ActionDesign: access.Design, gen.ActionChange: access.Change, gen.ActionManage: access.Manage,
 	gen.ActionGovern: access.Govern, gen.ActionAudit: access.Audit, gen.ActionConsent: access.Consent,
+	gen.ActionConnect: access.Connect,
 }
 
 // Can is the directive @can: it refuses early what the services would refuse.

@@ -36,6 +36,9 @@ var masked = map[string]bool{
 	"RecordLink.externalId":        true,
 	"RecordResult.externalId":      true, // what the caller wrote himself
 	"Profile.objects":              true,
+	"DeadLetter.payload":           true, // by the category of each mapped field, as the next ones
+	"FieldMapPreviewRow.from":      true,
+	"FieldMapPreviewRow.to":        true,
 	"ExplanationNode.decidedBy":    true, // by core/segment's own gate
 }
 

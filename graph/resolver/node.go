@@ -48,6 +48,17 @@ func (r query) Node(ctx context.Context, id string) (view.Node, error) {
 			return nil, err
 		}
 		return node(gate.ShowProposal(ctx, id))
+	case core.PrefixConnection:
+		return node(r.Resolver.Syncs.Connection(ctx, ws, id))
+	case core.PrefixSync:
+		return node(r.Resolver.Syncs.Sync(ctx, ws, id))
+	case core.PrefixSyncRun:
+		return node(r.Resolver.Syncs.SyncRun(ctx, ws, id))
+	case core.PrefixDeadLetter:
+		if !access.Can(ctx, access.Connect) {
+			return nil, nil
+		}
+		return node(r.Resolver.Syncs.DeadLetter(ctx, ws, id))
 	case core.PrefixJob:
 		return node(r.Job(ctx, id))
 	case core.PrefixPrivacy:

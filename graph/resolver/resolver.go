@@ -15,6 +15,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/sync"
 	"github.com/headwater-cdp/headwater/core/work"
 	"github.com/headwater-cdp/headwater/graph/gen"
 	"github.com/headwater-cdp/headwater/policies"
@@ -35,6 +36,7 @@ type Services struct {
 	Ingest   *ingest.Pipeline
 	Privacy  *privacy.Service
 	Desk     *privacy.Desk
+	Syncs    *sync.Service
 	Store    store.Watcher // what Hub follows
 	Hub      *store.Hub    // where the stream of changes stands, and who hears of it
 	Clock    core.Clock
