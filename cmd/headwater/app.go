@@ -20,6 +20,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/store"
+	vendor "github.com/headwater-cdp/headwater/core/sync"
 	"github.com/headwater-cdp/headwater/core/work"
 	"github.com/headwater-cdp/headwater/graph"
 	"github.com/headwater-cdp/headwater/graph/httpd"
@@ -47,6 +48,10 @@ type app struct {
 	pipeline *ingest.Pipeline
 	privacy  *privacy.Service
 	desk     *privacy.Desk
+	syncs    *vendor.Service
+	vendors  *vendors
+	flags    storeFlags // it was started with
+	url      string     // of this server as people and vendors reach it
 
 	connectors *lateHost // none runs until runConnectors
 
@@ -67,7 +72,9 @@ func (f storeFlags) start(e *env) (*app, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close(context.WithoutCancel(e.ctx)))
 	}
-	return newApp(e, s, journal, ring), nil
+	a := newApp(e, s, journal, ring)
+	a.flags = f
+	return a, nil
 }
 
 // newApp wires the services. Nothing runs in the background but the pipeline's
@@ -108,14 +115,20 @@ func newApp(e *env, s, journal store.Store, ring *keyring.Ring) *app {
 	a.objects.SetUses(a.segments.ObjectUses)
 	a.profiles.SetFold(a.segments)
 	a.gates()
+	a.vendors = &vendors{}
+	a.syncs = vendor.New(vendor.Options{
+		Store: s, Clock: e.clock, Host: a.vendors, Keys: ring, Runner: a.runner, Events: a.events, Committer: a.pipeline, Profiles: a.profiles,
+		Objects: a.objects, Segments: a.segments, Consent: a.consent, Audit: a.audit, URL: func() string { return a.url }, Logger: e.log,
+	})
 	a.privacy = privacy.New(privacy.Options{
 		Store: s, Clock: e.clock, Keys: ring, Audit: a.audit, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
-		Jobs: a.jobs, Runner: a.runner, Specs: specs(), Logger: e.log,
+		Jobs: a.jobs, Runner: a.runner, Specs: specs(), Logger: e.log, Destinations: a.destinations,
 	})
 	a.desk = privacy.NewDesk(privacy.DeskOptions{
 		Store: s, Clock: e.clock, Keys: ring, Committer: a.pipeline, Events: a.events, Profiles: a.profiles, Consent: a.consent, Segments: a.segments,
 		Objects: a.objects, Audit: a.audit, Jobs: a.jobs, Runner: a.runner, Specs: specs, Logger: e.log,
 		Object: privacy.ObjectThrough(a.consent), Recipients: privacy.RecipientsFrom(a.consent), Read: a.readFor, Erasure: a.privacy,
+		Destinations: a.destinations,
 	})
 	a.jobs.Handle(profile.JobRebuild, profile.RebuildHandler(a.profiles), 1)
 	a.jobs.Handle(ingest.ImportKind, a.pipeline.ImportHandler(), 2)
@@ -225,6 +238,7 @@ func (a *app) close() error {
 // httpFlags configure the edge.
 type httpFlags struct {
 	signInFlags
+	vendorFlags
 	PublicUrl        string   `help:"URL of this server as people reach it, without a slash at its end; links in letters begin with it." placeholder:"URL"`
 	Addr             string   `help:"Address to listen on; port 0 picks one." default:"127.0.0.1:8080"`
 	CorsOrigin       []string `help:"Origins whose pages may use /graphql, or *." placeholder:"ORIGIN"`
@@ -256,6 +270,13 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 		}
 		defer func() { _ = stop(context.WithoutCancel(ctx)) }()
 	}
+	a.url = strings.TrimRight(f.PublicUrl, "/")
+	a.consent.URL = a.url
+	endVendors, err := f.vendorFlags.open(a)
+	if err != nil {
+		return err
+	}
+	defer endVendors()
 	// What the background does goes on until the last request is answered.
 	background, endBackground := context.WithCancel(context.WithoutCancel(ctx))
 	hub := store.NewHub(background, a.store)
@@ -273,9 +294,8 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 			a.metrics.Operation(o.Kind, string(o.Code), o.Duration)
 		},
 	})
-	a.consent.URL = strings.TrimRight(f.PublicUrl, "/")
 	o := httpd.Options{
-		Access: a.access, Audit: a.audit, Events: a.pipeline, Segments: a.segments, Downloads: a.desk, Consent: a.consent, GraphQL: g.Handler(), Ready: a.store.Ping, CORSOrigins: f.CorsOrigin,
+		Access: a.access, Audit: a.audit, Events: a.pipeline, Segments: a.segments, Downloads: a.desk, Consent: a.consent, Vendors: a.syncs, URL: func() string { return a.url }, GraphQL: g.Handler(), Ready: a.store.Ping, CORSOrigins: f.CorsOrigin,
 		Observe: a.metrics.Request, Tracing: f.OtlpEndpoint != "", Clock: a.e.clock, Logger: a.e.log,
 	}
 	if !f.NoGraphiql {
@@ -291,7 +311,7 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 func (a *app) services(hub *store.Hub) graph.Services {
 	return graph.Services{
 		Store: a.store, Hub: hub, Access: a.access, Policies: a.policies, Audit: a.audit, Ring: a.ring, Jobs: a.jobs, Consent: a.consent, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
-		Privacy: a.privacy, Desk: a.desk, Ingest: a.pipeline, Clock: a.e.clock,
+		Privacy: a.privacy, Desk: a.desk, Syncs: a.syncs, Ingest: a.pipeline, Clock: a.e.clock,
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/store/mongo"
 	"github.com/headwater-cdp/headwater/core/store/sqlite"
+	"github.com/headwater-cdp/headwater/core/sync"
 	"github.com/headwater-cdp/headwater/core/work"
 	"github.com/headwater-cdp/headwater/policies"
 )
@@ -69,7 +70,7 @@ func (f storeFlags) master(e *env, s store.Store) (keyring.Master, error) {
 // walk them, so a new package is added here and nowhere else.
 func specs() []*store.Spec {
 	all := store.Specs()
-	for _, s := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), policies.Specs(), work.Specs(), event.Specs(), consent.Specs(), object.Specs(), profile.Specs(), segment.Specs(), privacy.Specs(), privacy.DeskSpecs(), ingest.Specs()} {
+	for _, s := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), policies.Specs(), work.Specs(), event.Specs(), consent.Specs(), object.Specs(), profile.Specs(), segment.Specs(), sync.Specs(), privacy.Specs(), privacy.DeskSpecs(), ingest.Specs()} {
 		all = append(all, s...)
 	}
 	return all

@@ -136,7 +136,7 @@ func (r connectorFields) Processor(_ context.Context, c *sync.Connector) (*view.
 
 // Connector answers ConnectorInstance.connector.
 func (r connectionFields) Connector(_ context.Context, c *sync.Connection) (*sync.Connector, error) {
-	return r.Syncs.Connector(c.Connector), nil
+	return r.Resolver.Syncs.Connector(c.Connector), nil
 }
 
 // Config answers ConnectorInstance.config.
@@ -158,13 +158,13 @@ func (r connectionFields) Processor(ctx context.Context, c *sync.Connection) (*c
 
 // State answers ConnectorInstance.state.
 func (r connectionFields) State(ctx context.Context, c *sync.Connection) (sync.ConnectionState, error) {
-	state, _, err := r.Syncs.Status(ctx, c)
+	state, _, err := r.Resolver.Syncs.Status(ctx, c)
 	return state, err
 }
 
 // Fault answers ConnectorInstance.fault.
 func (r connectionFields) Fault(ctx context.Context, c *sync.Connection) (*sync.Fault, error) {
-	_, h, err := r.Syncs.Status(ctx, c)
+	_, h, err := r.Resolver.Syncs.Status(ctx, c)
 	if h == nil || err != nil {
 		return nil, err
 	}
@@ -173,12 +173,12 @@ func (r connectionFields) Fault(ctx context.Context, c *sync.Connection) (*sync.
 
 // WebhookURL answers ConnectorInstance.webhookUrl: for those alone who may set it up there.
 func (r connectionFields) WebhookURL(ctx context.Context, c *sync.Connection) (*string, error) {
-	return text(r.Syncs.ShownWebhook(ctx, c)), nil
+	return text(r.Resolver.Syncs.ShownWebhook(ctx, c)), nil
 }
 
 // Streams answers ConnectorInstance.streams.
 func (r connectionFields) Streams(ctx context.Context, c *sync.Connection) ([]*sync.Stream, error) {
-	list, err := r.Syncs.Streams(ctx, c)
+	list, err := r.Resolver.Syncs.Streams(ctx, c)
 	return pointers(list), err
 }
 
