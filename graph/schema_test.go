@@ -78,7 +78,7 @@ func TestEveryRootFieldSaysWhoMay(t *testing.T) {
 			action := can.Arguments.ForName("action").Value.Raw
 			// Who accepts an invitation has signed in, and may do nothing yet.
 			if root == s.Mutation && f.Name != "acceptInvitation" {
-				require.Contains(t, []string{"INGEST", "DESIGN", "CHANGE", "MANAGE", "GOVERN", "CONSENT"}, action, f.Name)
+				require.Contains(t, []string{"INGEST", "DESIGN", "CHANGE", "MANAGE", "GOVERN", "CONSENT", "CONNECT"}, action, f.Name)
 			}
 		}
 	}

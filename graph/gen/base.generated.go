@@ -36,20 +36,20 @@ import (
 type MutationResolver interface {
 	RotateAuditKey(ctx context.Context, input RotateAuditKeyInput) (*RotateAuditKeyPayload, error)
 	SetAuditRetention(ctx context.Context, input SetAuditRetentionInput) (*SetAuditRetentionPayload, error)
-	CreateConnection(ctx context.Context, input CreateConnectionInput) (*ConnectionPayload, error)
-	UpdateConnection(ctx context.Context, input UpdateConnectionInput) (*ConnectionPayload, error)
+	CreateConnection(ctx context.Context, input CreateConnectionInput) (*CreateConnectionPayload, error)
+	UpdateConnection(ctx context.Context, input UpdateConnectionInput) (*UpdateConnectionPayload, error)
 	CheckConnection(ctx context.Context, input CheckConnectionInput) (*CheckConnectionPayload, error)
 	AuthorizeConnection(ctx context.Context, input AuthorizeConnectionInput) (*AuthorizeConnectionPayload, error)
-	PauseConnection(ctx context.Context, input PauseConnectionInput) (*ConnectionPayload, error)
+	PauseConnection(ctx context.Context, input PauseConnectionInput) (*PauseConnectionPayload, error)
 	DeleteConnection(ctx context.Context, input DeleteConnectionInput) (*DeleteConnectionPayload, error)
-	CreateSync(ctx context.Context, input CreateSyncInput) (*SyncPayload, error)
-	UpdateSync(ctx context.Context, input UpdateSyncInput) (*SyncPayload, error)
+	CreateSync(ctx context.Context, input CreateSyncInput) (*CreateSyncPayload, error)
+	UpdateSync(ctx context.Context, input UpdateSyncInput) (*UpdateSyncPayload, error)
 	RunSync(ctx context.Context, input RunSyncInput) (*RunSyncPayload, error)
-	ResetSync(ctx context.Context, input ResetSyncInput) (*SyncPayload, error)
+	ResetSync(ctx context.Context, input ResetSyncInput) (*ResetSyncPayload, error)
 	DeleteSync(ctx context.Context, input DeleteSyncInput) (*DeleteSyncPayload, error)
 	PreviewFieldMap(ctx context.Context, input PreviewFieldMapInput) (*PreviewFieldMapPayload, error)
-	ReplayDeadLetters(ctx context.Context, input DeadLettersInput) (*DeadLettersPayload, error)
-	DiscardDeadLetters(ctx context.Context, input DeadLettersInput) (*DeadLettersPayload, error)
+	ReplayDeadLetters(ctx context.Context, input ReplayDeadLettersInput) (*ReplayDeadLettersPayload, error)
+	DiscardDeadLetters(ctx context.Context, input DiscardDeadLettersInput) (*DiscardDeadLettersPayload, error)
 	CreatePurpose(ctx context.Context, input CreatePurposeInput) (*CreatePurposePayload, error)
 	UpdatePurpose(ctx context.Context, input UpdatePurposeInput) (*UpdatePurposePayload, error)
 	ArchivePurpose(ctx context.Context, input ArchivePurposeInput) (*ArchivePurposePayload, error)
@@ -651,8 +651,8 @@ func (ec *executionContext) field_Mutation_discardDeadLetters_args(ctx context.C
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (DeadLettersInput, error) {
-			return ec.unmarshalNDeadLettersInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐDeadLettersInput(ctx, v)
+		func(ctx context.Context, v any) (DiscardDeadLettersInput, error) {
+			return ec.unmarshalNDiscardDeadLettersInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐDiscardDeadLettersInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -903,8 +903,8 @@ func (ec *executionContext) field_Mutation_replayDeadLetters_args(ctx context.Co
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (DeadLettersInput, error) {
-			return ec.unmarshalNDeadLettersInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐDeadLettersInput(ctx, v)
+		func(ctx context.Context, v any) (ReplayDeadLettersInput, error) {
+			return ec.unmarshalNReplayDeadLettersInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐReplayDeadLettersInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -3317,11 +3317,11 @@ func (ec *executionContext) _Mutation_createConnection(ctx context.Context, fiel
 			directive1 := func(ctx context.Context) (any, error) {
 				action, err := ec.unmarshalNAction2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐAction(ctx, "CONNECT")
 				if err != nil {
-					var zeroVal *ConnectionPayload
+					var zeroVal *CreateConnectionPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Can == nil {
-					var zeroVal *ConnectionPayload
+					var zeroVal *CreateConnectionPayload
 					return zeroVal, errors.New("directive can is not implemented")
 				}
 				return ec.Directives.Can(ctx, nil, directive0, action)
@@ -3330,8 +3330,8 @@ func (ec *executionContext) _Mutation_createConnection(ctx context.Context, fiel
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *ConnectionPayload) graphql.Marshaler {
-			return ec.marshalNConnectionPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐConnectionPayload(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *CreateConnectionPayload) graphql.Marshaler {
+			return ec.marshalNCreateConnectionPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐCreateConnectionPayload(ctx, selections, v)
 		},
 		true,
 		true,
@@ -3344,7 +3344,7 @@ func (ec *executionContext) fieldContext_Mutation_createConnection(ctx context.C
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_ConnectionPayload(ctx, field)
+			return ec.childFields_CreateConnectionPayload(ctx, field)
 		},
 	}
 	defer func() {
@@ -3379,11 +3379,11 @@ func (ec *executionContext) _Mutation_updateConnection(ctx context.Context, fiel
 			directive1 := func(ctx context.Context) (any, error) {
 				action, err := ec.unmarshalNAction2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐAction(ctx, "CONNECT")
 				if err != nil {
-					var zeroVal *ConnectionPayload
+					var zeroVal *UpdateConnectionPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Can == nil {
-					var zeroVal *ConnectionPayload
+					var zeroVal *UpdateConnectionPayload
 					return zeroVal, errors.New("directive can is not implemented")
 				}
 				return ec.Directives.Can(ctx, nil, directive0, action)
@@ -3392,8 +3392,8 @@ func (ec *executionContext) _Mutation_updateConnection(ctx context.Context, fiel
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *ConnectionPayload) graphql.Marshaler {
-			return ec.marshalNConnectionPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐConnectionPayload(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *UpdateConnectionPayload) graphql.Marshaler {
+			return ec.marshalNUpdateConnectionPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐUpdateConnectionPayload(ctx, selections, v)
 		},
 		true,
 		true,
@@ -3406,7 +3406,7 @@ func (ec *executionContext) fieldContext_Mutation_updateConnection(ctx context.C
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_ConnectionPayload(ctx, field)
+			return ec.childFields_UpdateConnectionPayload(ctx, field)
 		},
 	}
 	defer func() {
@@ -3565,11 +3565,11 @@ func (ec *executionContext) _Mutation_pauseConnection(ctx context.Context, field
 			directive1 := func(ctx context.Context) (any, error) {
 				action, err := ec.unmarshalNAction2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐAction(ctx, "CONNECT")
 				if err != nil {
-					var zeroVal *ConnectionPayload
+					var zeroVal *PauseConnectionPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Can == nil {
-					var zeroVal *ConnectionPayload
+					var zeroVal *PauseConnectionPayload
 					return zeroVal, errors.New("directive can is not implemented")
 				}
 				return ec.Directives.Can(ctx, nil, directive0, action)
@@ -3578,8 +3578,8 @@ func (ec *executionContext) _Mutation_pauseConnection(ctx context.Context, field
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *ConnectionPayload) graphql.Marshaler {
-			return ec.marshalNConnectionPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐConnectionPayload(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *PauseConnectionPayload) graphql.Marshaler {
+			return ec.marshalNPauseConnectionPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPauseConnectionPayload(ctx, selections, v)
 		},
 		true,
 		true,
@@ -3592,7 +3592,7 @@ func (ec *executionContext) fieldContext_Mutation_pauseConnection(ctx context.Co
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_ConnectionPayload(ctx, field)
+			return ec.childFields_PauseConnectionPayload(ctx, field)
 		},
 	}
 	defer func() {
@@ -3689,11 +3689,11 @@ func (ec *executionContext) _Mutation_createSync(ctx context.Context, field grap
 			directive1 := func(ctx context.Context) (any, error) {
 				action, err := ec.unmarshalNAction2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐAction(ctx, "CONNECT")
 				if err != nil {
-					var zeroVal *SyncPayload
+					var zeroVal *CreateSyncPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Can == nil {
-					var zeroVal *SyncPayload
+					var zeroVal *CreateSyncPayload
 					return zeroVal, errors.New("directive can is not implemented")
 				}
 				return ec.Directives.Can(ctx, nil, directive0, action)
@@ -3702,8 +3702,8 @@ func (ec *executionContext) _Mutation_createSync(ctx context.Context, field grap
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *SyncPayload) graphql.Marshaler {
-			return ec.marshalNSyncPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐSyncPayload(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *CreateSyncPayload) graphql.Marshaler {
+			return ec.marshalNCreateSyncPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐCreateSyncPayload(ctx, selections, v)
 		},
 		true,
 		true,
@@ -3716,7 +3716,7 @@ func (ec *executionContext) fieldContext_Mutation_createSync(ctx context.Context
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_SyncPayload(ctx, field)
+			return ec.childFields_CreateSyncPayload(ctx, field)
 		},
 	}
 	defer func() {
@@ -3751,11 +3751,11 @@ func (ec *executionContext) _Mutation_updateSync(ctx context.Context, field grap
 			directive1 := func(ctx context.Context) (any, error) {
 				action, err := ec.unmarshalNAction2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐAction(ctx, "CONNECT")
 				if err != nil {
-					var zeroVal *SyncPayload
+					var zeroVal *UpdateSyncPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Can == nil {
-					var zeroVal *SyncPayload
+					var zeroVal *UpdateSyncPayload
 					return zeroVal, errors.New("directive can is not implemented")
 				}
 				return ec.Directives.Can(ctx, nil, directive0, action)
@@ -3764,8 +3764,8 @@ func (ec *executionContext) _Mutation_updateSync(ctx context.Context, field grap
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *SyncPayload) graphql.Marshaler {
-			return ec.marshalNSyncPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐSyncPayload(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *UpdateSyncPayload) graphql.Marshaler {
+			return ec.marshalNUpdateSyncPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐUpdateSyncPayload(ctx, selections, v)
 		},
 		true,
 		true,
@@ -3778,7 +3778,7 @@ func (ec *executionContext) fieldContext_Mutation_updateSync(ctx context.Context
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_SyncPayload(ctx, field)
+			return ec.childFields_UpdateSyncPayload(ctx, field)
 		},
 	}
 	defer func() {
@@ -3875,11 +3875,11 @@ func (ec *executionContext) _Mutation_resetSync(ctx context.Context, field graph
 			directive1 := func(ctx context.Context) (any, error) {
 				action, err := ec.unmarshalNAction2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐAction(ctx, "CONNECT")
 				if err != nil {
-					var zeroVal *SyncPayload
+					var zeroVal *ResetSyncPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Can == nil {
-					var zeroVal *SyncPayload
+					var zeroVal *ResetSyncPayload
 					return zeroVal, errors.New("directive can is not implemented")
 				}
 				return ec.Directives.Can(ctx, nil, directive0, action)
@@ -3888,8 +3888,8 @@ func (ec *executionContext) _Mutation_resetSync(ctx context.Context, field graph
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *SyncPayload) graphql.Marshaler {
-			return ec.marshalNSyncPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐSyncPayload(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ResetSyncPayload) graphql.Marshaler {
+			return ec.marshalNResetSyncPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐResetSyncPayload(ctx, selections, v)
 		},
 		true,
 		true,
@@ -3902,7 +3902,7 @@ func (ec *executionContext) fieldContext_Mutation_resetSync(ctx context.Context,
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_SyncPayload(ctx, field)
+			return ec.childFields_ResetSyncPayload(ctx, field)
 		},
 	}
 	defer func() {
@@ -4053,7 +4053,7 @@ func (ec *executionContext) _Mutation_replayDeadLetters(ctx context.Context, fie
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().ReplayDeadLetters(ctx, fc.Args["input"].(DeadLettersInput))
+			return ec.Resolvers.Mutation().ReplayDeadLetters(ctx, fc.Args["input"].(ReplayDeadLettersInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -4061,11 +4061,11 @@ func (ec *executionContext) _Mutation_replayDeadLetters(ctx context.Context, fie
 			directive1 := func(ctx context.Context) (any, error) {
 				action, err := ec.unmarshalNAction2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐAction(ctx, "CONNECT")
 				if err != nil {
-					var zeroVal *DeadLettersPayload
+					var zeroVal *ReplayDeadLettersPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Can == nil {
-					var zeroVal *DeadLettersPayload
+					var zeroVal *ReplayDeadLettersPayload
 					return zeroVal, errors.New("directive can is not implemented")
 				}
 				return ec.Directives.Can(ctx, nil, directive0, action)
@@ -4074,8 +4074,8 @@ func (ec *executionContext) _Mutation_replayDeadLetters(ctx context.Context, fie
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *DeadLettersPayload) graphql.Marshaler {
-			return ec.marshalNDeadLettersPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐDeadLettersPayload(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ReplayDeadLettersPayload) graphql.Marshaler {
+			return ec.marshalNReplayDeadLettersPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐReplayDeadLettersPayload(ctx, selections, v)
 		},
 		true,
 		true,
@@ -4088,7 +4088,7 @@ func (ec *executionContext) fieldContext_Mutation_replayDeadLetters(ctx context.
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_DeadLettersPayload(ctx, field)
+			return ec.childFields_ReplayDeadLettersPayload(ctx, field)
 		},
 	}
 	defer func() {
@@ -4115,7 +4115,7 @@ func (ec *executionContext) _Mutation_discardDeadLetters(ctx context.Context, fi
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().DiscardDeadLetters(ctx, fc.Args["input"].(DeadLettersInput))
+			return ec.Resolvers.Mutation().DiscardDeadLetters(ctx, fc.Args["input"].(DiscardDeadLettersInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -4123,11 +4123,11 @@ func (ec *executionContext) _Mutation_discardDeadLetters(ctx context.Context, fi
 			directive1 := func(ctx context.Context) (any, error) {
 				action, err := ec.unmarshalNAction2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐAction(ctx, "CONNECT")
 				if err != nil {
-					var zeroVal *DeadLettersPayload
+					var zeroVal *DiscardDeadLettersPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Can == nil {
-					var zeroVal *DeadLettersPayload
+					var zeroVal *DiscardDeadLettersPayload
 					return zeroVal, errors.New("directive can is not implemented")
 				}
 				return ec.Directives.Can(ctx, nil, directive0, action)
@@ -4136,8 +4136,8 @@ func (ec *executionContext) _Mutation_discardDeadLetters(ctx context.Context, fi
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *DeadLettersPayload) graphql.Marshaler {
-			return ec.marshalNDeadLettersPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐDeadLettersPayload(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *DiscardDeadLettersPayload) graphql.Marshaler {
+			return ec.marshalNDiscardDeadLettersPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐDiscardDeadLettersPayload(ctx, selections, v)
 		},
 		true,
 		true,
@@ -4150,7 +4150,7 @@ func (ec *executionContext) fieldContext_Mutation_discardDeadLetters(ctx context
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_DeadLettersPayload(ctx, field)
+			return ec.childFields_DiscardDeadLettersPayload(ctx, field)
 		},
 	}
 	defer func() {

@@ -177,13 +177,13 @@ func (ec *executionContext) fieldContext_CheckConnectionPayload_userErrors(_ con
 	return fc, nil
 }
 
-func (ec *executionContext) _ConnectionPayload_connection(ctx context.Context, field graphql.CollectedField, obj *ConnectionPayload) (ret graphql.Marshaler) {
+func (ec *executionContext) _CreateConnectionPayload_connection(ctx context.Context, field graphql.CollectedField, obj *CreateConnectionPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_ConnectionPayload_connection(ctx, field)
+			return ec.fieldContext_CreateConnectionPayload_connection(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.Connection, nil
@@ -196,9 +196,9 @@ func (ec *executionContext) _ConnectionPayload_connection(ctx context.Context, f
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_ConnectionPayload_connection(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_CreateConnectionPayload_connection(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
-		Object:     "ConnectionPayload",
+		Object:     "CreateConnectionPayload",
 		Field:      field,
 		IsMethod:   false,
 		IsResolver: false,
@@ -209,13 +209,13 @@ func (ec *executionContext) fieldContext_ConnectionPayload_connection(_ context.
 	return fc, nil
 }
 
-func (ec *executionContext) _ConnectionPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *ConnectionPayload) (ret graphql.Marshaler) {
+func (ec *executionContext) _CreateConnectionPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *CreateConnectionPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_ConnectionPayload_userErrors(ctx, field)
+			return ec.fieldContext_CreateConnectionPayload_userErrors(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.UserErrors, nil
@@ -228,9 +228,9 @@ func (ec *executionContext) _ConnectionPayload_userErrors(ctx context.Context, f
 		true,
 	)
 }
-func (ec *executionContext) fieldContext_ConnectionPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_CreateConnectionPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
-		Object:     "ConnectionPayload",
+		Object:     "CreateConnectionPayload",
 		Field:      field,
 		IsMethod:   false,
 		IsResolver: false,
@@ -241,36 +241,45 @@ func (ec *executionContext) fieldContext_ConnectionPayload_userErrors(_ context.
 	return fc, nil
 }
 
-func (ec *executionContext) _DeadLettersPayload_count(ctx context.Context, field graphql.CollectedField, obj *DeadLettersPayload) (ret graphql.Marshaler) {
+func (ec *executionContext) _CreateSyncPayload_sync(ctx context.Context, field graphql.CollectedField, obj *CreateSyncPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeadLettersPayload_count(ctx, field)
+			return ec.fieldContext_CreateSyncPayload_sync(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Count, nil
+			return obj.Sync, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
-			return ec.marshalNInt2int(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *sync1.Sync) graphql.Marshaler {
+			return ec.marshalOSync2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋsyncᚐSync(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
-func (ec *executionContext) fieldContext_DeadLettersPayload_count(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("DeadLettersPayload", field, false, false, errors.New("field of type Int does not have child fields"))
+func (ec *executionContext) fieldContext_CreateSyncPayload_sync(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CreateSyncPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Sync(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
-func (ec *executionContext) _DeadLettersPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *DeadLettersPayload) (ret graphql.Marshaler) {
+func (ec *executionContext) _CreateSyncPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *CreateSyncPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeadLettersPayload_userErrors(ctx, field)
+			return ec.fieldContext_CreateSyncPayload_userErrors(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.UserErrors, nil
@@ -283,9 +292,9 @@ func (ec *executionContext) _DeadLettersPayload_userErrors(ctx context.Context, 
 		true,
 	)
 }
-func (ec *executionContext) fieldContext_DeadLettersPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_CreateSyncPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
-		Object:     "DeadLettersPayload",
+		Object:     "CreateSyncPayload",
 		Field:      field,
 		IsMethod:   false,
 		IsResolver: false,
@@ -360,6 +369,125 @@ func (ec *executionContext) fieldContext_DeleteSyncPayload_userErrors(_ context.
 	return fc, nil
 }
 
+func (ec *executionContext) _DiscardDeadLettersPayload_count(ctx context.Context, field graphql.CollectedField, obj *DiscardDeadLettersPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DiscardDeadLettersPayload_count(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Count, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DiscardDeadLettersPayload_count(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DiscardDeadLettersPayload", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _DiscardDeadLettersPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *DiscardDeadLettersPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DiscardDeadLettersPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*core.Error) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚐErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DiscardDeadLettersPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DiscardDeadLettersPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UserError(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _PauseConnectionPayload_connection(ctx context.Context, field graphql.CollectedField, obj *PauseConnectionPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PauseConnectionPayload_connection(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Connection, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *sync1.Connection) graphql.Marshaler {
+			return ec.marshalOConnectorInstance2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋsyncᚐConnection(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_PauseConnectionPayload_connection(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "PauseConnectionPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ConnectorInstance(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _PauseConnectionPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *PauseConnectionPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PauseConnectionPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*core.Error) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚐErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PauseConnectionPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "PauseConnectionPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UserError(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _PreviewFieldMapPayload_rows(ctx context.Context, field graphql.CollectedField, obj *PreviewFieldMapPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -414,6 +542,125 @@ func (ec *executionContext) _PreviewFieldMapPayload_userErrors(ctx context.Conte
 func (ec *executionContext) fieldContext_PreviewFieldMapPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
 		Object:     "PreviewFieldMapPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UserError(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ReplayDeadLettersPayload_count(ctx context.Context, field graphql.CollectedField, obj *ReplayDeadLettersPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ReplayDeadLettersPayload_count(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Count, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ReplayDeadLettersPayload_count(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ReplayDeadLettersPayload", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _ReplayDeadLettersPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *ReplayDeadLettersPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ReplayDeadLettersPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*core.Error) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚐErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ReplayDeadLettersPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ReplayDeadLettersPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UserError(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ResetSyncPayload_sync(ctx context.Context, field graphql.CollectedField, obj *ResetSyncPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ResetSyncPayload_sync(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Sync, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *sync1.Sync) graphql.Marshaler {
+			return ec.marshalOSync2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋsyncᚐSync(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ResetSyncPayload_sync(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ResetSyncPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Sync(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ResetSyncPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *ResetSyncPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ResetSyncPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*core.Error) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚐErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ResetSyncPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ResetSyncPayload",
 		Field:      field,
 		IsMethod:   false,
 		IsResolver: false,
@@ -520,45 +767,45 @@ func (ec *executionContext) fieldContext_RunSyncPayload_userErrors(_ context.Con
 	return fc, nil
 }
 
-func (ec *executionContext) _SyncPayload_sync(ctx context.Context, field graphql.CollectedField, obj *SyncPayload) (ret graphql.Marshaler) {
+func (ec *executionContext) _UpdateConnectionPayload_connection(ctx context.Context, field graphql.CollectedField, obj *UpdateConnectionPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_SyncPayload_sync(ctx, field)
+			return ec.fieldContext_UpdateConnectionPayload_connection(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Sync, nil
+			return obj.Connection, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *sync1.Sync) graphql.Marshaler {
-			return ec.marshalOSync2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋsyncᚐSync(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *sync1.Connection) graphql.Marshaler {
+			return ec.marshalOConnectorInstance2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋsyncᚐConnection(ctx, selections, v)
 		},
 		true,
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_SyncPayload_sync(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_UpdateConnectionPayload_connection(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
-		Object:     "SyncPayload",
+		Object:     "UpdateConnectionPayload",
 		Field:      field,
 		IsMethod:   false,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_Sync(ctx, field)
+			return ec.childFields_ConnectorInstance(ctx, field)
 		},
 	}
 	return fc, nil
 }
 
-func (ec *executionContext) _SyncPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *SyncPayload) (ret graphql.Marshaler) {
+func (ec *executionContext) _UpdateConnectionPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *UpdateConnectionPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_SyncPayload_userErrors(ctx, field)
+			return ec.fieldContext_UpdateConnectionPayload_userErrors(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.UserErrors, nil
@@ -571,9 +818,73 @@ func (ec *executionContext) _SyncPayload_userErrors(ctx context.Context, field g
 		true,
 	)
 }
-func (ec *executionContext) fieldContext_SyncPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_UpdateConnectionPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
-		Object:     "SyncPayload",
+		Object:     "UpdateConnectionPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UserError(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _UpdateSyncPayload_sync(ctx context.Context, field graphql.CollectedField, obj *UpdateSyncPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UpdateSyncPayload_sync(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Sync, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *sync1.Sync) graphql.Marshaler {
+			return ec.marshalOSync2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋsyncᚐSync(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_UpdateSyncPayload_sync(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "UpdateSyncPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Sync(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _UpdateSyncPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *UpdateSyncPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UpdateSyncPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*core.Error) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚐErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_UpdateSyncPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "UpdateSyncPayload",
 		Field:      field,
 		IsMethod:   false,
 		IsResolver: false,
@@ -771,50 +1082,6 @@ func (ec *executionContext) unmarshalInputCreateSyncInput(ctx context.Context, o
 	return it, nil
 }
 
-func (ec *executionContext) unmarshalInputDeadLettersInput(ctx context.Context, obj any) (DeadLettersInput, error) {
-	var it DeadLettersInput
-	if obj == nil {
-		return it, nil
-	}
-
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
-
-	fieldsInOrder := [...]string{"syncId", "ids", "dryRun"}
-	for _, k := range fieldsInOrder {
-		v, ok := asMap[k]
-		if !ok {
-			continue
-		}
-		switch k {
-		case "syncId":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("syncId"))
-			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
-			if err != nil {
-				return it, err
-			}
-			it.SyncID = data
-		case "ids":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ids"))
-			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
-			if err != nil {
-				return it, err
-			}
-			it.Ids = data
-		case "dryRun":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("dryRun"))
-			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
-			if err != nil {
-				return it, err
-			}
-			it.DryRun = data
-		}
-	}
-	return it, nil
-}
-
 func (ec *executionContext) unmarshalInputDeleteConnectionInput(ctx context.Context, obj any) (DeleteConnectionInput, error) {
 	var it DeleteConnectionInput
 	if obj == nil {
@@ -891,6 +1158,50 @@ func (ec *executionContext) unmarshalInputDeleteSyncInput(ctx context.Context, o
 				return it, err
 			}
 			it.ExpectedVersion = data
+		case "dryRun":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("dryRun"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DryRun = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputDiscardDeadLettersInput(ctx context.Context, obj any) (DiscardDeadLettersInput, error) {
+	var it DiscardDeadLettersInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"syncId", "ids", "dryRun"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "syncId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("syncId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SyncID = data
+		case "ids":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ids"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Ids = data
 		case "dryRun":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("dryRun"))
 			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
@@ -990,6 +1301,50 @@ func (ec *executionContext) unmarshalInputPreviewFieldMapInput(ctx context.Conte
 				return it, err
 			}
 			it.Records = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputReplayDeadLettersInput(ctx context.Context, obj any) (ReplayDeadLettersInput, error) {
+	var it ReplayDeadLettersInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"syncId", "ids", "dryRun"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "syncId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("syncId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SyncID = data
+		case "ids":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ids"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Ids = data
+		case "dryRun":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("dryRun"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DryRun = data
 		}
 	}
 	return it, nil
@@ -1505,10 +1860,10 @@ func (ec *executionContext) _CheckConnectionPayload(ctx context.Context, sel ast
 	return out
 }
 
-var connectionPayloadImplementors = []string{"ConnectionPayload"}
+var createConnectionPayloadImplementors = []string{"CreateConnectionPayload"}
 
-func (ec *executionContext) _ConnectionPayload(ctx context.Context, sel ast.SelectionSet, obj *ConnectionPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, connectionPayloadImplementors)
+func (ec *executionContext) _CreateConnectionPayload(ctx context.Context, sel ast.SelectionSet, obj *CreateConnectionPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, createConnectionPayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -1516,14 +1871,14 @@ func (ec *executionContext) _ConnectionPayload(ctx context.Context, sel ast.Sele
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
-			out.Values[i] = graphql.MarshalString("ConnectionPayload")
+			out.Values[i] = graphql.MarshalString("CreateConnectionPayload")
 		case "connection":
-			out.Values[i] = ec._ConnectionPayload_connection(ctx, field, obj)
+			out.Values[i] = ec._CreateConnectionPayload_connection(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		case "userErrors":
-			out.Values[i] = ec._ConnectionPayload_userErrors(ctx, field, obj)
+			out.Values[i] = ec._CreateConnectionPayload_userErrors(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -1548,10 +1903,10 @@ func (ec *executionContext) _ConnectionPayload(ctx context.Context, sel ast.Sele
 	return out
 }
 
-var deadLettersPayloadImplementors = []string{"DeadLettersPayload"}
+var createSyncPayloadImplementors = []string{"CreateSyncPayload"}
 
-func (ec *executionContext) _DeadLettersPayload(ctx context.Context, sel ast.SelectionSet, obj *DeadLettersPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, deadLettersPayloadImplementors)
+func (ec *executionContext) _CreateSyncPayload(ctx context.Context, sel ast.SelectionSet, obj *CreateSyncPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, createSyncPayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -1559,14 +1914,14 @@ func (ec *executionContext) _DeadLettersPayload(ctx context.Context, sel ast.Sel
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
-			out.Values[i] = graphql.MarshalString("DeadLettersPayload")
-		case "count":
-			out.Values[i] = ec._DeadLettersPayload_count(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
+			out.Values[i] = graphql.MarshalString("CreateSyncPayload")
+		case "sync":
+			out.Values[i] = ec._CreateSyncPayload_sync(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		case "userErrors":
-			out.Values[i] = ec._DeadLettersPayload_userErrors(ctx, field, obj)
+			out.Values[i] = ec._CreateSyncPayload_userErrors(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -1667,6 +2022,92 @@ func (ec *executionContext) _DeleteSyncPayload(ctx context.Context, sel ast.Sele
 	return out
 }
 
+var discardDeadLettersPayloadImplementors = []string{"DiscardDeadLettersPayload"}
+
+func (ec *executionContext) _DiscardDeadLettersPayload(ctx context.Context, sel ast.SelectionSet, obj *DiscardDeadLettersPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, discardDeadLettersPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DiscardDeadLettersPayload")
+		case "count":
+			out.Values[i] = ec._DiscardDeadLettersPayload_count(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._DiscardDeadLettersPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var pauseConnectionPayloadImplementors = []string{"PauseConnectionPayload"}
+
+func (ec *executionContext) _PauseConnectionPayload(ctx context.Context, sel ast.SelectionSet, obj *PauseConnectionPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, pauseConnectionPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("PauseConnectionPayload")
+		case "connection":
+			out.Values[i] = ec._PauseConnectionPayload_connection(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._PauseConnectionPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var previewFieldMapPayloadImplementors = []string{"PreviewFieldMapPayload"}
 
 func (ec *executionContext) _PreviewFieldMapPayload(ctx context.Context, sel ast.SelectionSet, obj *PreviewFieldMapPayload) graphql.Marshaler {
@@ -1686,6 +2127,92 @@ func (ec *executionContext) _PreviewFieldMapPayload(ctx context.Context, sel ast
 			}
 		case "userErrors":
 			out.Values[i] = ec._PreviewFieldMapPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var replayDeadLettersPayloadImplementors = []string{"ReplayDeadLettersPayload"}
+
+func (ec *executionContext) _ReplayDeadLettersPayload(ctx context.Context, sel ast.SelectionSet, obj *ReplayDeadLettersPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, replayDeadLettersPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ReplayDeadLettersPayload")
+		case "count":
+			out.Values[i] = ec._ReplayDeadLettersPayload_count(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._ReplayDeadLettersPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var resetSyncPayloadImplementors = []string{"ResetSyncPayload"}
+
+func (ec *executionContext) _ResetSyncPayload(ctx context.Context, sel ast.SelectionSet, obj *ResetSyncPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, resetSyncPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ResetSyncPayload")
+		case "sync":
+			out.Values[i] = ec._ResetSyncPayload_sync(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._ResetSyncPayload_userErrors(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -1758,10 +2285,10 @@ func (ec *executionContext) _RunSyncPayload(ctx context.Context, sel ast.Selecti
 	return out
 }
 
-var syncPayloadImplementors = []string{"SyncPayload"}
+var updateConnectionPayloadImplementors = []string{"UpdateConnectionPayload"}
 
-func (ec *executionContext) _SyncPayload(ctx context.Context, sel ast.SelectionSet, obj *SyncPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, syncPayloadImplementors)
+func (ec *executionContext) _UpdateConnectionPayload(ctx context.Context, sel ast.SelectionSet, obj *UpdateConnectionPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, updateConnectionPayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -1769,14 +2296,57 @@ func (ec *executionContext) _SyncPayload(ctx context.Context, sel ast.SelectionS
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
-			out.Values[i] = graphql.MarshalString("SyncPayload")
-		case "sync":
-			out.Values[i] = ec._SyncPayload_sync(ctx, field, obj)
+			out.Values[i] = graphql.MarshalString("UpdateConnectionPayload")
+		case "connection":
+			out.Values[i] = ec._UpdateConnectionPayload_connection(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		case "userErrors":
-			out.Values[i] = ec._SyncPayload_userErrors(ctx, field, obj)
+			out.Values[i] = ec._UpdateConnectionPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var updateSyncPayloadImplementors = []string{"UpdateSyncPayload"}
+
+func (ec *executionContext) _UpdateSyncPayload(ctx context.Context, sel ast.SelectionSet, obj *UpdateSyncPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, updateSyncPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("UpdateSyncPayload")
+		case "sync":
+			out.Values[i] = ec._UpdateSyncPayload_sync(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._UpdateSyncPayload_userErrors(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -1835,19 +2405,19 @@ func (ec *executionContext) marshalNCheckConnectionPayload2ᚖgithubᚗcomᚋhea
 	return ec._CheckConnectionPayload(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNConnectionPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐConnectionPayload(ctx context.Context, sel ast.SelectionSet, v *ConnectionPayload) graphql.Marshaler {
+func (ec *executionContext) unmarshalNCreateConnectionInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐCreateConnectionInput(ctx context.Context, v any) (CreateConnectionInput, error) {
+	res, err := ec.unmarshalInputCreateConnectionInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCreateConnectionPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐCreateConnectionPayload(ctx context.Context, sel ast.SelectionSet, v *CreateConnectionPayload) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
 		}
 		return graphql.Null
 	}
-	return ec._ConnectionPayload(ctx, sel, v)
-}
-
-func (ec *executionContext) unmarshalNCreateConnectionInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐCreateConnectionInput(ctx context.Context, v any) (CreateConnectionInput, error) {
-	res, err := ec.unmarshalInputCreateConnectionInput(ctx, v)
-	return res, graphql.ErrorOnPath(ctx, err)
+	return ec._CreateConnectionPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNCreateSyncInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐCreateSyncInput(ctx context.Context, v any) (CreateSyncInput, error) {
@@ -1855,19 +2425,14 @@ func (ec *executionContext) unmarshalNCreateSyncInput2githubᚗcomᚋheadwater�
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) unmarshalNDeadLettersInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐDeadLettersInput(ctx context.Context, v any) (DeadLettersInput, error) {
-	res, err := ec.unmarshalInputDeadLettersInput(ctx, v)
-	return res, graphql.ErrorOnPath(ctx, err)
-}
-
-func (ec *executionContext) marshalNDeadLettersPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐDeadLettersPayload(ctx context.Context, sel ast.SelectionSet, v *DeadLettersPayload) graphql.Marshaler {
+func (ec *executionContext) marshalNCreateSyncPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐCreateSyncPayload(ctx context.Context, sel ast.SelectionSet, v *CreateSyncPayload) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
 		}
 		return graphql.Null
 	}
-	return ec._DeadLettersPayload(ctx, sel, v)
+	return ec._CreateSyncPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNDeleteConnectionInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐDeleteConnectionInput(ctx context.Context, v any) (DeleteConnectionInput, error) {
@@ -1900,9 +2465,34 @@ func (ec *executionContext) marshalNDeleteSyncPayload2ᚖgithubᚗcomᚋheadwate
 	return ec._DeleteSyncPayload(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNDiscardDeadLettersInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐDiscardDeadLettersInput(ctx context.Context, v any) (DiscardDeadLettersInput, error) {
+	res, err := ec.unmarshalInputDiscardDeadLettersInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDiscardDeadLettersPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐDiscardDeadLettersPayload(ctx context.Context, sel ast.SelectionSet, v *DiscardDeadLettersPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._DiscardDeadLettersPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNPauseConnectionInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPauseConnectionInput(ctx context.Context, v any) (PauseConnectionInput, error) {
 	res, err := ec.unmarshalInputPauseConnectionInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNPauseConnectionPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPauseConnectionPayload(ctx context.Context, sel ast.SelectionSet, v *PauseConnectionPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._PauseConnectionPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNPreviewFieldMapInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPreviewFieldMapInput(ctx context.Context, v any) (PreviewFieldMapInput, error) {
@@ -1920,9 +2510,34 @@ func (ec *executionContext) marshalNPreviewFieldMapPayload2ᚖgithubᚗcomᚋhea
 	return ec._PreviewFieldMapPayload(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNReplayDeadLettersInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐReplayDeadLettersInput(ctx context.Context, v any) (ReplayDeadLettersInput, error) {
+	res, err := ec.unmarshalInputReplayDeadLettersInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNReplayDeadLettersPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐReplayDeadLettersPayload(ctx context.Context, sel ast.SelectionSet, v *ReplayDeadLettersPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._ReplayDeadLettersPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNResetSyncInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐResetSyncInput(ctx context.Context, v any) (ResetSyncInput, error) {
 	res, err := ec.unmarshalInputResetSyncInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNResetSyncPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐResetSyncPayload(ctx context.Context, sel ast.SelectionSet, v *ResetSyncPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._ResetSyncPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNRunSyncInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐRunSyncInput(ctx context.Context, v any) (RunSyncInput, error) {
@@ -1945,16 +2560,6 @@ func (ec *executionContext) unmarshalNSyncFieldInput2ᚖgithubᚗcomᚋheadwater
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNSyncPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐSyncPayload(ctx context.Context, sel ast.SelectionSet, v *SyncPayload) graphql.Marshaler {
-	if v == nil {
-		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
-			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
-		}
-		return graphql.Null
-	}
-	return ec._SyncPayload(ctx, sel, v)
-}
-
 func (ec *executionContext) unmarshalNSyncSettingsInput2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐSyncSettingsInput(ctx context.Context, v any) (*SyncSettingsInput, error) {
 	res, err := ec.unmarshalInputSyncSettingsInput(ctx, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
@@ -1965,9 +2570,29 @@ func (ec *executionContext) unmarshalNUpdateConnectionInput2githubᚗcomᚋheadw
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) marshalNUpdateConnectionPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐUpdateConnectionPayload(ctx context.Context, sel ast.SelectionSet, v *UpdateConnectionPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._UpdateConnectionPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNUpdateSyncInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐUpdateSyncInput(ctx context.Context, v any) (UpdateSyncInput, error) {
 	res, err := ec.unmarshalInputUpdateSyncInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNUpdateSyncPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐUpdateSyncPayload(ctx context.Context, sel ast.SelectionSet, v *UpdateSyncPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._UpdateSyncPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalOSyncFieldInput2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐSyncFieldInputᚄ(ctx context.Context, v any) ([]*SyncFieldInput, error) {

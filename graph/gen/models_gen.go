@@ -365,14 +365,6 @@ type ConfirmConsentPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
-// The connection as it is now.
-type ConnectionPayload struct {
-	// The connection; after a dry run as it would be.
-	Connection *sync1.Connection `json:"connection,omitempty"`
-	// What is wrong with the input.
-	UserErrors []*core.Error `json:"userErrors"`
-}
-
 // The standing of a purpose on a channel.
 type Consent struct {
 	// The purpose.
@@ -461,6 +453,14 @@ type CreateConnectionInput struct {
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 	// Only check it.
 	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// The connection as it is now.
+type CreateConnectionPayload struct {
+	// The connection; after a dry run as it would be.
+	Connection *sync1.Connection `json:"connection,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // Makes a key.
@@ -678,6 +678,14 @@ type CreateSyncInput struct {
 	DryRun *bool `json:"dryRun,omitempty"`
 }
 
+// The sync as it is now.
+type CreateSyncPayload struct {
+	// The sync; after a dry run as it would be.
+	Sync *sync1.Sync `json:"sync,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // A table, RFC 4180, with a header.
 type CSVInput struct {
 	// The table's text.
@@ -686,24 +694,6 @@ type CSVInput struct {
 	Columns []*ColumnInput `json:"columns,omitempty"`
 	// What stands between cells, one ASCII character.
 	Separator string `json:"separator"`
-}
-
-// Names dead letters.
-type DeadLettersInput struct {
-	// Of this sync the next 500, when ids are left out.
-	SyncID *string `json:"syncId,omitempty"`
-	// These, 500 at most.
-	Ids []string `json:"ids,omitempty"`
-	// Only count them.
-	DryRun *bool `json:"dryRun,omitempty"`
-}
-
-// How many dead letters there were.
-type DeadLettersPayload struct {
-	// How many were replayed or discarded: below 500 there are no more of the sync.
-	Count int `json:"count"`
-	// What is wrong with the input.
-	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // Agrees to a request, or refuses it. The same decision sent again changes nothing.
@@ -832,6 +822,24 @@ type DeleteWorkspacePayload struct {
 	Job *work.Job `json:"job,omitempty"`
 	// What it deletes.
 	Counts []*access.CollectionCount `json:"counts"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Names dead letters.
+type DiscardDeadLettersInput struct {
+	// Of this sync the next 500, when ids are left out.
+	SyncID *string `json:"syncId,omitempty"`
+	// These, 500 at most.
+	Ids []string `json:"ids,omitempty"`
+	// Only count them.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// How many dead letters there were.
+type DiscardDeadLettersPayload struct {
+	// How many were replayed or discarded: below 500 there are no more of the sync.
+	Count int `json:"count"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -1238,6 +1246,14 @@ type PauseConnectionInput struct {
 	ExpectedVersion *int `json:"expectedVersion,omitempty"`
 }
 
+// The connection as it is now.
+type PauseConnectionPayload struct {
+	// The connection; after a dry run as it would be.
+	Connection *sync1.Connection `json:"connection,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // The country of phone numbers that are written without one.
 type PhoneRegion struct {
 	// A two-letter country code, "RO"; null where such a number names nobody.
@@ -1532,6 +1548,24 @@ type RenameFieldInput struct {
 	To string `json:"to"`
 }
 
+// Names dead letters.
+type ReplayDeadLettersInput struct {
+	// Of this sync the next 500, when ids are left out.
+	SyncID *string `json:"syncId,omitempty"`
+	// These, 500 at most.
+	Ids []string `json:"ids,omitempty"`
+	// Only count them.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// How many dead letters there were.
+type ReplayDeadLettersPayload struct {
+	// How many were replayed or discarded: below 500 there are no more of the sync.
+	Count int `json:"count"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Sends events that were kept aside through the pipeline again.
 type ReplayQuarantinedEventsInput struct {
 	// Which.
@@ -1738,6 +1772,14 @@ type ResetSyncInput struct {
 	ExpectedVersion *int `json:"expectedVersion,omitempty"`
 	// Only check it.
 	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// The sync as it is now.
+type ResetSyncPayload struct {
+	// The sync; after a dry run as it would be.
+	Sync *sync1.Sync `json:"sync,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // Lets a suspended member in again.
@@ -2380,14 +2422,6 @@ type SyncFieldInput struct {
 	Uses []string `json:"uses,omitempty"`
 }
 
-// The sync as it is now.
-type SyncPayload struct {
-	// The sync; after a dry run as it would be.
-	Sync *sync1.Sync `json:"sync,omitempty"`
-	// What is wrong with the input.
-	UserErrors []*core.Error `json:"userErrors"`
-}
-
 // What a sync is.
 type SyncSettingsInput struct {
 	// Its name.
@@ -2480,6 +2514,14 @@ type UpdateConnectionInput struct {
 	ExpectedVersion *int `json:"expectedVersion,omitempty"`
 	// Only check it.
 	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// The connection as it is now.
+type UpdateConnectionPayload struct {
+	// The connection; after a dry run as it would be.
+	Connection *sync1.Connection `json:"connection,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // Changes a member; what is left out stays. Nobody changes what they may do themselves.
@@ -2664,6 +2706,14 @@ type UpdateSyncInput struct {
 	ExpectedVersion *int `json:"expectedVersion,omitempty"`
 	// Only check it.
 	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// The sync as it is now.
+type UpdateSyncPayload struct {
+	// The sync; after a dry run as it would be.
+	Sync *sync1.Sync `json:"sync,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // Changes the workspace; what is left out stays.

@@ -138,7 +138,6 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputCreateStaticSegmentInput,
 		ec.unmarshalInputCreateSyncInput,
 		ec.unmarshalInputCsvInput,
-		ec.unmarshalInputDeadLettersInput,
 		ec.unmarshalInputDecideApprovalInput,
 		ec.unmarshalInputDecideMergeProposalInput,
 		ec.unmarshalInputDeleteConnectionInput,
@@ -146,6 +145,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputDeleteObjectTypeInput,
 		ec.unmarshalInputDeleteSyncInput,
 		ec.unmarshalInputDeleteWorkspaceInput,
+		ec.unmarshalInputDiscardDeadLettersInput,
 		ec.unmarshalInputDiscardQuarantinedEventsInput,
 		ec.unmarshalInputEventConditionInput,
 		ec.unmarshalInputEventInput,
@@ -192,6 +192,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRemoveFromListInput,
 		ec.unmarshalInputRemoveMemberInput,
 		ec.unmarshalInputRenameFieldInput,
+		ec.unmarshalInputReplayDeadLettersInput,
 		ec.unmarshalInputReplayQuarantinedEventsInput,
 		ec.unmarshalInputReplaySelection,
 		ec.unmarshalInputRequestAccessInput,
@@ -1461,7 +1462,23 @@ input DeleteConnectionInput {
 }
 
 """The connection as it is now."""
-type ConnectionPayload {
+type CreateConnectionPayload {
+  """The connection; after a dry run as it would be."""
+  connection: ConnectorInstance @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""The connection as it is now."""
+type UpdateConnectionPayload {
+  """The connection; after a dry run as it would be."""
+  connection: ConnectorInstance @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""The connection as it is now."""
+type PauseConnectionPayload {
   """The connection; after a dry run as it would be."""
   connection: ConnectorInstance @data(category: NONE)
   """What is wrong with the input."""
@@ -1601,7 +1618,23 @@ input DeleteSyncInput {
 }
 
 """The sync as it is now."""
-type SyncPayload {
+type CreateSyncPayload {
+  """The sync; after a dry run as it would be."""
+  sync: Sync @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""The sync as it is now."""
+type UpdateSyncPayload {
+  """The sync; after a dry run as it would be."""
+  sync: Sync @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""The sync as it is now."""
+type ResetSyncPayload {
   """The sync; after a dry run as it would be."""
   sync: Sync @data(category: NONE)
   """What is wrong with the input."""
@@ -1643,7 +1676,17 @@ type PreviewFieldMapPayload {
 }
 
 """Names dead letters."""
-input DeadLettersInput {
+input ReplayDeadLettersInput {
+  """Of this sync the next 500, when ids are left out."""
+  syncId: ID
+  """These, 500 at most."""
+  ids: [ID!]
+  """Only count them."""
+  dryRun: Boolean
+}
+
+"""Names dead letters."""
+input DiscardDeadLettersInput {
   """Of this sync the next 500, when ids are left out."""
   syncId: ID
   """These, 500 at most."""
@@ -1653,7 +1696,15 @@ input DeadLettersInput {
 }
 
 """How many dead letters there were."""
-type DeadLettersPayload {
+type ReplayDeadLettersPayload {
+  """How many were replayed or discarded: below 500 there are no more of the sync."""
+  count: Int! @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""How many dead letters there were."""
+type DiscardDeadLettersPayload {
   """How many were replayed or discarded: below 500 there are no more of the sync."""
   count: Int! @data(category: NONE)
   """What is wrong with the input."""
@@ -1675,33 +1726,33 @@ extend type Query {
 
 extend type Mutation {
   """Makes a connection. Nothing is called yet: checkConnection does."""
-  createConnection(input: CreateConnectionInput!): ConnectionPayload! @can(action: CONNECT) @data(category: NONE)
+  createConnection(input: CreateConnectionInput!): CreateConnectionPayload! @can(action: CONNECT) @data(category: NONE)
   """Changes a connection."""
-  updateConnection(input: UpdateConnectionInput!): ConnectionPayload! @can(action: CONNECT) @data(category: NONE)
+  updateConnection(input: UpdateConnectionInput!): UpdateConnectionPayload! @can(action: CONNECT) @data(category: NONE)
   """Calls the vendor to prove that a connection works."""
   checkConnection(input: CheckConnectionInput!): CheckConnectionPayload! @can(action: CONNECT) @data(category: NONE)
   """Begins to connect by sending a person to the vendor."""
   authorizeConnection(input: AuthorizeConnectionInput!): AuthorizeConnectionPayload! @can(action: CONNECT) @data(category: NONE)
   """Stops everything over a connection, or lets it go on."""
-  pauseConnection(input: PauseConnectionInput!): ConnectionPayload! @can(action: CONNECT) @data(category: NONE)
+  pauseConnection(input: PauseConnectionInput!): PauseConnectionPayload! @can(action: CONNECT) @data(category: NONE)
   """Forgets a connection with its syncs. The vendor is not asked to delete anything."""
   deleteConnection(input: DeleteConnectionInput!): DeleteConnectionPayload! @can(action: CONNECT) @data(category: NONE)
   """Makes a sync and starts it."""
-  createSync(input: CreateSyncInput!): SyncPayload! @can(action: CONNECT) @data(category: NONE)
+  createSync(input: CreateSyncInput!): CreateSyncPayload! @can(action: CONNECT) @data(category: NONE)
   """Changes a sync."""
-  updateSync(input: UpdateSyncInput!): SyncPayload! @can(action: CONNECT) @data(category: NONE)
+  updateSync(input: UpdateSyncInput!): UpdateSyncPayload! @can(action: CONNECT) @data(category: NONE)
   """Runs a sync now."""
   runSync(input: RunSyncInput!): RunSyncPayload! @can(action: CONNECT) @data(category: NONE)
   """Begins a sync from the beginning. Nothing that agrees is written."""
-  resetSync(input: ResetSyncInput!): SyncPayload! @can(action: CONNECT) @data(category: NONE)
+  resetSync(input: ResetSyncInput!): ResetSyncPayload! @can(action: CONNECT) @data(category: NONE)
   """Forgets a sync with its dead letters."""
   deleteSync(input: DeleteSyncInput!): DeleteSyncPayload! @can(action: CONNECT) @data(category: NONE)
   """Tries a field map on real records. Nothing is written."""
   previewFieldMap(input: PreviewFieldMapInput!): PreviewFieldMapPayload! @can(action: CONNECT) @data(category: NONE)
   """Has dead letters carried over again."""
-  replayDeadLetters(input: DeadLettersInput!): DeadLettersPayload! @can(action: CONNECT) @data(category: NONE)
+  replayDeadLetters(input: ReplayDeadLettersInput!): ReplayDeadLettersPayload! @can(action: CONNECT) @data(category: NONE)
   """Forgets dead letters."""
-  discardDeadLetters(input: DeadLettersInput!): DeadLettersPayload! @can(action: CONNECT) @data(category: NONE)
+  discardDeadLetters(input: DiscardDeadLettersInput!): DiscardDeadLettersPayload! @can(action: CONNECT) @data(category: NONE)
 }
 
 extend type Subscription {
@@ -7189,16 +7240,6 @@ func (ec *executionContext) childFields_ConfirmConsentPayload(ctx context.Contex
 	return nil, fmt.Errorf("no field named %q was found under type ConfirmConsentPayload", field.Name)
 }
 
-func (ec *executionContext) childFields_ConnectionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "connection":
-		return ec.fieldContext_ConnectionPayload_connection(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_ConnectionPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type ConnectionPayload", field.Name)
-}
-
 func (ec *executionContext) childFields_Connector(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -7433,6 +7474,16 @@ func (ec *executionContext) childFields_Count(ctx context.Context, field graphql
 	return nil, fmt.Errorf("no field named %q was found under type Count", field.Name)
 }
 
+func (ec *executionContext) childFields_CreateConnectionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "connection":
+		return ec.fieldContext_CreateConnectionPayload_connection(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CreateConnectionPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateConnectionPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_CreateKeyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "key":
@@ -7515,6 +7566,16 @@ func (ec *executionContext) childFields_CreateStaticSegmentPayload(ctx context.C
 	return nil, fmt.Errorf("no field named %q was found under type CreateStaticSegmentPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_CreateSyncPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "sync":
+		return ec.fieldContext_CreateSyncPayload_sync(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CreateSyncPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateSyncPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_DeadLetter(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -7555,16 +7616,6 @@ func (ec *executionContext) childFields_DeadLetterEdge(ctx context.Context, fiel
 		return ec.fieldContext_DeadLetterEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeadLetterEdge", field.Name)
-}
-
-func (ec *executionContext) childFields_DeadLettersPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "count":
-		return ec.fieldContext_DeadLettersPayload_count(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_DeadLettersPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type DeadLettersPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_DecideApprovalPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7653,6 +7704,16 @@ func (ec *executionContext) childFields_DeletionCount(ctx context.Context, field
 		return ec.fieldContext_DeletionCount_documents(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeletionCount", field.Name)
+}
+
+func (ec *executionContext) childFields_DiscardDeadLettersPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "count":
+		return ec.fieldContext_DiscardDeadLettersPayload_count(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DiscardDeadLettersPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DiscardDeadLettersPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_DiscardQuarantinedEventsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -8527,6 +8588,16 @@ func (ec *executionContext) childFields_PageInfo(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
 }
 
+func (ec *executionContext) childFields_PauseConnectionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "connection":
+		return ec.fieldContext_PauseConnectionPayload_connection(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_PauseConnectionPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PauseConnectionPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_PhoneRegion(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "region":
@@ -9207,6 +9278,16 @@ func (ec *executionContext) childFields_RemoveMemberPayload(ctx context.Context,
 	return nil, fmt.Errorf("no field named %q was found under type RemoveMemberPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_ReplayDeadLettersPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "count":
+		return ec.fieldContext_ReplayDeadLettersPayload_count(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ReplayDeadLettersPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReplayDeadLettersPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_ReplayQuarantinedEventsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "results":
@@ -9281,6 +9362,16 @@ func (ec *executionContext) childFields_RequestRestrictionPayload(ctx context.Co
 		return ec.fieldContext_RequestRestrictionPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RequestRestrictionPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ResetSyncPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "sync":
+		return ec.fieldContext_ResetSyncPayload_sync(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ResetSyncPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ResetSyncPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_RestoreMemberPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -9967,16 +10058,6 @@ func (ec *executionContext) childFields_SyncEdge(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type SyncEdge", field.Name)
 }
 
-func (ec *executionContext) childFields_SyncPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "sync":
-		return ec.fieldContext_SyncPayload_sync(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_SyncPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type SyncPayload", field.Name)
-}
-
 func (ec *executionContext) childFields_SyncRun(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -10105,6 +10186,16 @@ func (ec *executionContext) childFields_UpdateAccessSettingsPayload(ctx context.
 	return nil, fmt.Errorf("no field named %q was found under type UpdateAccessSettingsPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_UpdateConnectionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "connection":
+		return ec.fieldContext_UpdateConnectionPayload_connection(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateConnectionPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateConnectionPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_UpdateMemberPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "member":
@@ -10163,6 +10254,16 @@ func (ec *executionContext) childFields_UpdateSourcePayload(ctx context.Context,
 		return ec.fieldContext_UpdateSourcePayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UpdateSourcePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateSyncPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "sync":
+		return ec.fieldContext_UpdateSyncPayload_sync(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateSyncPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateSyncPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_UpdateWorkspacePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

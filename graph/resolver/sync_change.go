@@ -21,47 +21,44 @@ func jsonObject(j scalar.JSON, name string) (map[string]any, error) {
 	return m, nil
 }
 
-// connectionPayload is the answer of what changes a connection.
-func connectionPayload(c *sync.Connection, err error) (*gen.ConnectionPayload, error) {
-	out := &gen.ConnectionPayload{Connection: c}
+// settled returns a thing with what is wrong with the input that it was made of: nil when
+// something is.
+func settled[T any](thing *T, err error) (*T, []*core.Error, error) {
 	if err != nil {
-		out.Connection = nil
+		thing = nil
 	}
-	out.UserErrors, err = problems(err)
-	return out, err
-}
-
-func syncPayload(y *sync.Sync, err error) (*gen.SyncPayload, error) {
-	out := &gen.SyncPayload{Sync: y}
-	if err != nil {
-		out.Sync = nil
-	}
-	out.UserErrors, err = problems(err)
-	return out, err
+	wrong, err := problems(err)
+	return thing, wrong, err
 }
 
 // CreateConnection answers Mutation.createConnection.
-func (r mutation) CreateConnection(ctx context.Context, in gen.CreateConnectionInput) (*gen.ConnectionPayload, error) {
+func (r mutation) CreateConnection(ctx context.Context, in gen.CreateConnectionInput) (*gen.CreateConnectionPayload, error) {
 	config, err := jsonObject(in.Config, "config")
-	if err != nil {
-		return connectionPayload(nil, err)
+	var c *sync.Connection
+	if err == nil {
+		c, err = r.Syncs.CreateConnection(ctx, workspace(ctx), sync.ConnectionInput{
+			Name: in.Name, Connector: in.Connector, Config: config, Processor: value(in.ProcessorID),
+			Edit: sync.Edit{IdempotencyKey: value(in.IdempotencyKey), DryRun: value(in.DryRun)},
+		})
 	}
-	return connectionPayload(r.Syncs.CreateConnection(ctx, workspace(ctx), sync.ConnectionInput{
-		Name: in.Name, Connector: in.Connector, Config: config, Processor: value(in.ProcessorID),
-		Edit: sync.Edit{IdempotencyKey: value(in.IdempotencyKey), DryRun: value(in.DryRun)},
-	}))
+	out := &gen.CreateConnectionPayload{}
+	out.Connection, out.UserErrors, err = settled(c, err)
+	return out, err
 }
 
 // UpdateConnection answers Mutation.updateConnection.
-func (r mutation) UpdateConnection(ctx context.Context, in gen.UpdateConnectionInput) (*gen.ConnectionPayload, error) {
+func (r mutation) UpdateConnection(ctx context.Context, in gen.UpdateConnectionInput) (*gen.UpdateConnectionPayload, error) {
 	config, err := jsonObject(in.Config, "config")
-	if err != nil {
-		return connectionPayload(nil, err)
+	var c *sync.Connection
+	if err == nil {
+		c, err = r.Syncs.UpdateConnection(ctx, workspace(ctx), sync.ConnectionUpdate{
+			ID: in.ID, Name: in.Name, Config: config, Processor: in.ProcessorID,
+			Edit: sync.Edit{ExpectedVersion: long(in.ExpectedVersion), DryRun: value(in.DryRun)},
+		})
 	}
-	return connectionPayload(r.Syncs.UpdateConnection(ctx, workspace(ctx), sync.ConnectionUpdate{
-		ID: in.ID, Name: in.Name, Config: config, Processor: in.ProcessorID,
-		Edit: sync.Edit{ExpectedVersion: long(in.ExpectedVersion), DryRun: value(in.DryRun)},
-	}))
+	out := &gen.UpdateConnectionPayload{}
+	out.Connection, out.UserErrors, err = settled(c, err)
+	return out, err
 }
 
 // CheckConnection answers Mutation.checkConnection.
@@ -81,8 +78,11 @@ func (r mutation) AuthorizeConnection(ctx context.Context, in gen.AuthorizeConne
 }
 
 // PauseConnection answers Mutation.pauseConnection.
-func (r mutation) PauseConnection(ctx context.Context, in gen.PauseConnectionInput) (*gen.ConnectionPayload, error) {
-	return connectionPayload(r.Syncs.PauseConnection(ctx, workspace(ctx), in.ID, in.Pause, sync.Edit{ExpectedVersion: long(in.ExpectedVersion)}))
+func (r mutation) PauseConnection(ctx context.Context, in gen.PauseConnectionInput) (*gen.PauseConnectionPayload, error) {
+	c, err := r.Syncs.PauseConnection(ctx, workspace(ctx), in.ID, in.Pause, sync.Edit{ExpectedVersion: long(in.ExpectedVersion)})
+	out := &gen.PauseConnectionPayload{}
+	out.Connection, out.UserErrors, err = settled(c, err)
+	return out, err
 }
 
 // DeleteConnection answers Mutation.deleteConnection.
@@ -150,18 +150,22 @@ func within(err error, name string) error {
 }
 
 // CreateSync answers Mutation.createSync.
-func (r mutation) CreateSync(ctx context.Context, in gen.CreateSyncInput) (*gen.SyncPayload, error) {
+func (r mutation) CreateSync(ctx context.Context, in gen.CreateSyncInput) (*gen.CreateSyncPayload, error) {
 	y := sync.Sync{Connection: in.ConnectionID}
 	settings(in.Sync, &y)
 	made, err := r.Syncs.CreateSync(ctx, workspace(ctx), sync.SyncInput{Sync: y, Edit: sync.Edit{IdempotencyKey: value(in.IdempotencyKey), DryRun: value(in.DryRun)}})
-	return syncPayload(made, within(err, "sync"))
+	out := &gen.CreateSyncPayload{}
+	out.Sync, out.UserErrors, err = settled(made, within(err, "sync"))
+	return out, err
 }
 
 // UpdateSync answers Mutation.updateSync.
-func (r mutation) UpdateSync(ctx context.Context, in gen.UpdateSyncInput) (*gen.SyncPayload, error) {
+func (r mutation) UpdateSync(ctx context.Context, in gen.UpdateSyncInput) (*gen.UpdateSyncPayload, error) {
 	e := sync.Edit{ExpectedVersion: long(in.ExpectedVersion), DryRun: value(in.DryRun)}
 	y, err := r.Syncs.UpdateSync(ctx, workspace(ctx), in.ID, e, func(y *sync.Sync) { settings(in.Sync, y) })
-	return syncPayload(y, within(err, "sync"))
+	out := &gen.UpdateSyncPayload{}
+	out.Sync, out.UserErrors, err = settled(y, within(err, "sync"))
+	return out, err
 }
 
 // RunSync answers Mutation.runSync.
@@ -189,8 +193,11 @@ func (r mutation) RunSync(ctx context.Context, in gen.RunSyncInput) (*gen.RunSyn
 }
 
 // ResetSync answers Mutation.resetSync.
-func (r mutation) ResetSync(ctx context.Context, in gen.ResetSyncInput) (*gen.SyncPayload, error) {
-	return syncPayload(r.Syncs.ResetSync(ctx, workspace(ctx), in.ID, sync.Edit{ExpectedVersion: long(in.ExpectedVersion), DryRun: value(in.DryRun)}))
+func (r mutation) ResetSync(ctx context.Context, in gen.ResetSyncInput) (*gen.ResetSyncPayload, error) {
+	y, err := r.Syncs.ResetSync(ctx, workspace(ctx), in.ID, sync.Edit{ExpectedVersion: long(in.ExpectedVersion), DryRun: value(in.DryRun)})
+	out := &gen.ResetSyncPayload{}
+	out.Sync, out.UserErrors, err = settled(y, err)
+	return out, err
 }
 
 // DeleteSync answers Mutation.deleteSync.
@@ -216,19 +223,17 @@ func (r mutation) PreviewFieldMap(ctx context.Context, in gen.PreviewFieldMapInp
 }
 
 // ReplayDeadLetters answers Mutation.replayDeadLetters.
-func (r mutation) ReplayDeadLetters(ctx context.Context, in gen.DeadLettersInput) (*gen.DeadLettersPayload, error) {
+func (r mutation) ReplayDeadLetters(ctx context.Context, in gen.ReplayDeadLettersInput) (*gen.ReplayDeadLettersPayload, error) {
 	n, err := r.Syncs.ReplayDeadLetters(ctx, workspace(ctx), value(in.SyncID), in.Ids, value(in.DryRun))
-	return deadPayload(n, err)
+	out := &gen.ReplayDeadLettersPayload{Count: n}
+	out.UserErrors, err = problems(err)
+	return out, err
 }
 
 // DiscardDeadLetters answers Mutation.discardDeadLetters.
-func (r mutation) DiscardDeadLetters(ctx context.Context, in gen.DeadLettersInput) (*gen.DeadLettersPayload, error) {
+func (r mutation) DiscardDeadLetters(ctx context.Context, in gen.DiscardDeadLettersInput) (*gen.DiscardDeadLettersPayload, error) {
 	n, err := r.Syncs.DiscardDeadLetters(ctx, workspace(ctx), value(in.SyncID), in.Ids, value(in.DryRun))
-	return deadPayload(n, err)
-}
-
-func deadPayload(n int, err error) (*gen.DeadLettersPayload, error) {
-	out := &gen.DeadLettersPayload{Count: n}
+	out := &gen.DiscardDeadLettersPayload{Count: n}
 	out.UserErrors, err = problems(err)
 	return out, err
 }
