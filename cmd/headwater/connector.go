@@ -17,6 +17,8 @@ import (
 
 // connectorCmd groups what authors and operators do with connectors.
 type connectorCmd struct {
+	New      connectorNewCmd      `cmd:"" help:"Write a connector that passes the conformance kit, to begin from."`
+	Test     connectorTestCmd     `cmd:"" help:"Examine a connector's program and say what to mend."`
 	Add      connectorAddCmd      `cmd:"" help:"Install a packed connector whose signature is trusted."`
 	Upgrade  connectorUpgradeCmd  `cmd:"" help:"Replace an installed connector by a newer version."`
 	List     connectorListCmd     `cmd:"" help:"Print what is installed and which keys are trusted, as JSON."`
