@@ -1,0 +1,121 @@
+package sms_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/headwater-cdp/headwater/connectors/sms/smpp"
+	"github.com/headwater-cdp/headwater/connectors/sms/smpp/smpptest"
+	"github.com/headwater-cdp/headwater/plugins/sdk"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func connectCentre(t *testing.T, more ...any) (sdk.Connection, *smpptest.Centre) {
+	centre, err := smpptest.Start()
+	require.NoError(t, err)
+	t.Cleanup(centre.Close)
+	config := object{
+		"provider": "smpp", "from": "Shop", "smppAddress": centre.Address(), "smppTls": false,
+		"smppSystemId": smpptest.SystemID, "smppPassword": smpptest.Password,
+	}
+	for i := 0; i < len(more); i += 2 {
+		config[more[i].(string)] = more[i+1]
+	}
+	conn, err := open(t, config)
+	require.NoError(t, err)
+	return conn, centre
+}
+
+func TestACentreSendsAndReports(t *testing.T) {
+	conn, centre := connectCentre(t)
+	require.NoError(t, conn.Check(t.Context()))
+	sent, err := conn.(sdk.Sender).Send(t.Context(), sdk.Message{Channel: "SMS", To: phone, Text: strings.Repeat("ж", 100)})
+	require.NoError(t, err)
+	assert.Equal(t, []any{"m-1,m-2", 2, sdk.DeliveryQueued}, []any{sent.ID, sent.Segments, sent.State})
+	status := func() sdk.Delivery {
+		t.Helper()
+		d, err := conn.(sdk.StatusReader).Status(t.Context(), sdk.StatusQuery{ID: sent.ID})
+		require.NoError(t, err)
+		return d
+	}
+	assert.Equal(t, sdk.DeliveryDelivered, status().State, "no receipt yet: the centre was asked")
+	_, err = centre.Report("m-1", smpp.Delivered, "000")
+	require.NoError(t, err)
+	_, err = centre.Report("m-2", smpp.Undeliverable, "011")
+	require.NoError(t, err)
+	assert.Equal(t, sdk.DeliveryFailed, status().State, "one part is missing")
+	assert.Contains(t, status().Reason, "011")
+}
+
+func TestFaultsOfACentreAreTyped(t *testing.T) {
+	conn, centre := connectCentre(t)
+	send := func(text string) *sdk.Fault {
+		_, err := conn.(sdk.Sender).Send(t.Context(), sdk.Message{Channel: "SMS", To: phone, Text: text})
+		return sdk.AsFault(err)
+	}
+	for status, want := range map[uint32][]any{
+		smpp.InvalidDest: {sdk.FaultInvalidRecord, "BAD_NUMBER"}, smpp.InvalidSource: {sdk.FaultInvalidConfig, "BAD_SENDER"},
+		smpp.SubmitFailed: {sdk.FaultInvalidRecord, "REJECTED"}, 0x08: {sdk.FaultRetry, "VENDOR_ERROR"}, smpptest.Hangup: {sdk.FaultUnknownOutcome, "NO_ANSWER"},
+	} {
+		require.Eventually(t, func() bool { return conn.Check(t.Context()) == nil }, 10*time.Second, time.Millisecond)
+		centre.Answer(status)
+		fault := send("x")
+		require.NotNil(t, fault)
+		assert.Equal(t, want, []any{fault.Kind, fault.Reason})
+		assert.NotContains(t, fault.Message, phone)
+	}
+	require.Eventually(t, func() bool { return conn.Check(t.Context()) == nil }, 10*time.Second, time.Millisecond)
+	centre.Answer(smpp.StatusOK, smpp.SubmitFailed)
+	assert.Equal(t, "PARTLY_SENT", send(strings.Repeat("a", 200)).Reason)
+	centre.Answer(smpp.Throttled, smpp.Throttled, smpp.Throttled, smpp.Throttled)
+	fault := send("x")
+	assert.Equal(t, []any{sdk.FaultRetry, "RATE_LIMITED"}, []any{fault.Kind, fault.Reason})
+	assert.Positive(t, fault.After)
+
+	wrong, _ := connectCentre(t, "smppPassword", "wrong")
+	assert.Equal(t, sdk.FaultUnauthorized, sdk.AsFault(wrong.Check(t.Context())).Kind)
+	gone, centre := connectCentre(t)
+	centre.Close()
+	require.Eventually(t, func() bool { return sdk.AsFault(gone.Check(t.Context())) != nil }, 5*time.Second, time.Millisecond)
+}
+
+func TestTextsAreAnsweredWhenTheHostHasThem(t *testing.T) {
+	conn, centre := connectCentre(t)
+	require.NoError(t, conn.Check(t.Context()))
+	statuses := make(chan uint32, 2)
+	deliver := func() {
+		status, err := centre.Deliver(smpp.Message{Source: phone[1:], Dest: "12345", Short: []byte("Stop")})
+		if err == nil {
+			statuses <- status
+		}
+	}
+	pull := func(keep error) (events []sdk.Event, err error) {
+		err = conn.(sdk.Puller).Pull(t.Context(), sdk.PullRequest{Stream: "inbound"}, func(p sdk.Page) error {
+			events = append(events, p.Events...)
+			return keep
+		})
+		return events, err
+	}
+	go deliver()
+	full := errors.New("disk full")
+	lost, err := pull(full)
+	require.ErrorIs(t, err, full)
+	assert.Equal(t, smpp.TemporaryError, <-statuses, "the centre sends it again")
+	go deliver()
+	events, err := pull(nil)
+	require.NoError(t, err)
+	assert.Equal(t, smpp.StatusOK, <-statuses)
+	require.Len(t, events, 1)
+	assert.Equal(t, phone, events[0].Identifiers["phone"])
+	assert.Equal(t, []any{"Stop", "STOP"}, []any{events[0].Properties["text"], events[0].Properties["keyword"]})
+	require.Len(t, lost, 1)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err = conn.(sdk.Puller).Pull(ctx, sdk.PullRequest{Stream: "inbound"}, nil)
+	require.ErrorIs(t, err, context.Canceled)
+}
