@@ -10,6 +10,7 @@ import (
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/types"
 	"github.com/expr-lang/expr/vm"
 
 	"github.com/headwater-cdp/headwater/core"
@@ -189,7 +190,7 @@ func compileExpression(source, other string) (*vm.Program, error) {
 	}
 	var seen loops
 	options := append([]expr.Option{
-		expr.Env(map[string]any{"value": any(nil), other: map[string]any{}}),
+		expr.Env(types.Map{"value": types.Any, other: types.Map{types.Extra: types.Any}}),
 		expr.DisableAllBuiltins(), expr.MaxNodes(maxNodes), expr.Patch(&seen),
 	}, functions...)
 	p, err := expr.Compile(source, options...)

@@ -118,10 +118,10 @@ func (s *Service) CheckConnection(ctx context.Context, ws, id string) (*Connecti
 	if err := s.note(ctx, c, f); err != nil {
 		return nil, nil, err
 	}
-	if f == nil {
-		err = s.wake(ctx, ws, id)
+	if f != nil {
+		return c, f, nil
 	}
-	return c, f, err
+	return c, nil, s.wake(ctx, ws, id)
 }
 
 // Streams asks a connection which streams there are.

@@ -3,7 +3,6 @@ package sync_test
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"path/filepath"
 	stdsync "sync"
@@ -23,7 +22,6 @@ import (
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/store"
-	"github.com/headwater-cdp/headwater/core/store/faultstore"
 	"github.com/headwater-cdp/headwater/core/store/sqlite"
 	"github.com/headwater-cdp/headwater/core/sync"
 	"github.com/headwater-cdp/headwater/core/work"
@@ -47,6 +45,30 @@ type rig struct {
 	jobs     *work.Jobs
 	runner   *work.Runner
 	end      func()
+
+	log     *audit.Log
+	mu      stdsync.Mutex
+	entries []audit.Entry
+}
+
+// Op implements sync.Auditor: the log's own, and noted.
+func (r *rig) Op(ctx context.Context, e audit.Entry) (store.Op, error) {
+	r.mu.Lock()
+	r.entries = append(r.entries, e)
+	r.mu.Unlock()
+	return r.log.Op(ctx, e)
+}
+
+func (r *rig) audited(action string) []audit.Entry {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []audit.Entry
+	for _, e := range r.entries {
+		if e.Action == action {
+			out = append(out, e)
+		}
+	}
+	return out
 }
 
 func openStore(t *testing.T) store.Store {
@@ -85,6 +107,7 @@ func rigOver(t *testing.T, db store.Store, v *vendor) *rig {
 		Store: db, Keys: ring, Clock: clock, Logger: logger, Runner: r.runner,
 		Workspaces: func(context.Context) ([]string, error) { return []string{ws}, nil },
 	})
+	r.log = log
 	r.events, r.people = event.NewService(db, clock), profile.NewService(db, clock)
 	r.pipeline = ingest.New(ingest.Options{Store: db, Clock: clock, Events: r.events, Profiles: r.people, Log: logger})
 	r.consent = consent.NewService(consent.Options{
@@ -101,7 +124,7 @@ func rigOver(t *testing.T, db store.Store, v *vendor) *rig {
 	r.objects.SetGate(func(ctx context.Context, ws string) (object.Gate, error) { return r.people.Gate(ctx, ws) })
 	r.Service = sync.New(sync.Options{
 		Store: db, Clock: clock, Host: v, Keys: ring, Runner: r.runner, Events: r.events, Committer: r.pipeline, Profiles: r.people,
-		Objects: r.objects, Segments: r.segments, Consent: r.consent, Audit: log, Logger: logger, Private: true,
+		Objects: r.objects, Segments: r.segments, Consent: r.consent, Audit: r, Logger: logger, Private: true,
 		URL: func() string { return "https://cdp.example" },
 	})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -122,7 +145,9 @@ func rigOver(t *testing.T, db store.Store, v *vendor) *rig {
 }
 
 // connection makes a connection with an agreement for marketing.
-func (r *rig) connection() *sync.Connection {
+func (r *rig) connection() *sync.Connection { r.t.Helper(); return r.connectionNamed("CRM") }
+
+func (r *rig) connectionNamed(name string) *sync.Connection {
 	r.t.Helper()
 	signed := time.Now().Add(-time.Hour)
 	p, err := r.consent.SetProcessor(r.ctx, ws, "", "p", consent.Processor{
@@ -131,7 +156,7 @@ func (r *rig) connection() *sync.Connection {
 	}, consent.Edit{})
 	require.NoError(r.t, err)
 	c, err := r.CreateConnection(r.ctx, ws, sync.ConnectionInput{
-		Name: "CRM", Connector: "shop", Config: map[string]any{"url": "http://127.0.0.1:1", "token": "secret-canary"}, Processor: p.ProcessorID(),
+		Name: name, Connector: "shop", Config: map[string]any{"url": "http://127.0.0.1:1", "token": "secret-canary"}, Processor: p.ProcessorID(),
 	})
 	require.NoError(r.t, err)
 	return c
@@ -224,6 +249,3 @@ func (r *rig) trait(p *profile.Profile, path string) string {
 }
 
 func js(v any) string { t, _ := json.Marshal(v); return string(t) }
-
-var _ = fmt.Sprint
-var _ = faultstore.New

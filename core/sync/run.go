@@ -175,6 +175,7 @@ func (j *job) end(ctx context.Context, ask *Ask, err error) error {
 	if j.state == nil || j.run == nil {
 		return j.next(ctx, j.lease, j.sync, ask, now.Add(time.Second), true)
 	}
+	first := false
 	if f != nil {
 		j.state.Failures++
 		at = now.Add(work.Backoff{Base: time.Second, Max: max(j.sync.Every, time.Minute)}.Delay(int(j.state.Failures), nil))
@@ -186,6 +187,7 @@ func (j *job) end(ctx context.Context, ask *Ask, err error) error {
 			j.state.Cursor = nil
 		}
 	} else {
+		first = j.state.SyncedAt.IsZero()
 		j.state.Failures, j.state.SyncedAt = 0, j.run.StartedAt
 		j.run.Status = RunSucceeded
 	}
@@ -198,7 +200,7 @@ func (j *job) end(ctx context.Context, ask *Ask, err error) error {
 	j.run.FinishedAt = now
 	j.state.Run = ""
 	ops := []store.Op{States.Put(j.state)}
-	if j.began || f != nil || j.run.Read > 0 || ask != nil {
+	if j.began || first || f != nil || j.run.Read > 0 || ask != nil {
 		ops = append(ops, Runs.Put(j.run))
 	}
 	return j.next(ctx, j.lease, j.sync, ask, at, f != nil && f.Kind != FaultCursorLost, ops...)

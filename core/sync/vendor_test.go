@@ -212,13 +212,13 @@ func (s *shop) Upsert(_ context.Context, b sync.Batch) ([]sync.Result, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.upserts++
+	if s.records[b.Stream] == nil {
+		s.records[b.Stream] = map[string]*row{}
+	}
 	if s.upsert != nil {
 		if out, err := s.upsert(b); out != nil || err != nil {
 			return out, err
 		}
-	}
-	if s.records[b.Stream] == nil {
-		s.records[b.Stream] = map[string]*row{}
 	}
 	out := make([]sync.Result, len(b.Items))
 	for i, it := range b.Items {
