@@ -49,8 +49,6 @@ type app struct {
 	privacy  *privacy.Service
 	desk     *privacy.Desk
 	syncs    *vendor.Service
-	vendors  *vendors
-	flags    storeFlags // it was started with
 	url      string     // of this server as people and vendors reach it
 
 	connectors *lateHost // none runs until runConnectors
@@ -73,7 +71,6 @@ func (f storeFlags) start(e *env) (*app, error) {
 		return nil, errors.Join(err, s.Close(context.WithoutCancel(e.ctx)))
 	}
 	a := newApp(e, s, journal, ring)
-	a.flags = f
 	return a, nil
 }
 
@@ -115,9 +112,8 @@ func newApp(e *env, s, journal store.Store, ring *keyring.Ring) *app {
 	a.objects.SetUses(a.segments.ObjectUses)
 	a.profiles.SetFold(a.segments)
 	a.gates()
-	a.vendors = &vendors{}
 	a.syncs = vendor.New(vendor.Options{
-		Store: s, Clock: e.clock, Host: a.vendors, Keys: ring, Runner: a.runner, Events: a.events, Committer: a.pipeline, Profiles: a.profiles,
+		Store: s, Clock: e.clock, Host: a.connectors, Keys: ring, Runner: a.runner, Events: a.events, Committer: a.pipeline, Profiles: a.profiles,
 		Objects: a.objects, Segments: a.segments, Consent: a.consent, Audit: a.audit, URL: func() string { return a.url }, Logger: e.log,
 	})
 	a.privacy = privacy.New(privacy.Options{
@@ -238,7 +234,6 @@ func (a *app) close() error {
 // httpFlags configure the edge.
 type httpFlags struct {
 	signInFlags
-	vendorFlags
 	PublicUrl        string   `help:"URL of this server as people reach it, without a slash at its end; links in letters begin with it." placeholder:"URL"`
 	Addr             string   `help:"Address to listen on; port 0 picks one." default:"127.0.0.1:8080"`
 	CorsOrigin       []string `help:"Origins whose pages may use /graphql, or *." placeholder:"ORIGIN"`
@@ -272,11 +267,6 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 	}
 	a.url = strings.TrimRight(f.PublicUrl, "/")
 	a.consent.URL = a.url
-	endVendors, err := f.vendorFlags.open(a)
-	if err != nil {
-		return err
-	}
-	defer endVendors()
 	// What the background does goes on until the last request is answered.
 	background, endBackground := context.WithCancel(context.WithoutCancel(ctx))
 	hub := store.NewHub(background, a.store)

@@ -14,8 +14,9 @@ import (
 // connectorServeFlags are those of a server, which runs connectors.
 type connectorServeFlags struct {
 	connectorFlags
-	ConnectorDevelopment bool     `help:"Use connectors that headwater connector dev attached to a process under a debugger. Never with real people's data."`
-	ConnectorEnv         []string `help:"Names in the environment that connectors see too, such as HTTPS_PROXY." placeholder:"NAME"`
+	AllowPrivateConnectors bool     `help:"Let connections lead to this machine and to private networks: for sandboxes."`
+	ConnectorDevelopment   bool     `help:"Use connectors that headwater connector dev attached to a process under a debugger. Never with real people's data."`
+	ConnectorEnv           []string `help:"Names in the environment that connectors see too, such as HTTPS_PROXY." placeholder:"NAME"`
 }
 
 // lateHost is the host of connectors for services that are made before it, and on the
@@ -91,6 +92,7 @@ func (a *app) runConnectors(f connectorServeFlags, sf storeFlags, prepare ...fun
 		}
 		return err
 	}
+	a.syncs.Private = f.AllowPrivateConnectors
 	a.connectors.host.Store(pluginhost.New(pluginhost.Options{
 		Store: installed, Clock: a.e.clock, Logger: a.e.log, Development: f.ConnectorDevelopment, Env: f.ConnectorEnv,
 		Hooks: pluginhost.Hooks{
