@@ -16,7 +16,7 @@ import (
 
 // benchCmd measures on embedded stores of its own, which it removes afterwards.
 type benchCmd struct {
-	Only  []string `help:"Parts to run: ingest, read, unmerge, consent, hostile, scale, segments, audit, access; all when not given." placeholder:"PART"`
+	Only  []string `help:"Parts to run: ingest, read, unmerge, consent, hostile, scale, segments, audit, access, connectors; all when not given." placeholder:"PART"`
 	Quick bool     `help:"See in some seconds that everything runs; the numbers say little."`
 	Dir   string   `help:"Folder for the stores, on the disk to measure; needs a few GB." type:"existingdir" placeholder:"DIR"`
 }
@@ -25,7 +25,7 @@ type benchCmd struct {
 func (c *benchCmd) Run(e *env) error {
 	for _, part := range c.Only {
 		if !benchmark.Known(part) {
-			return core.Errorf(core.Invalid, "PART", "there is no part %q; the parts are ingest, read, unmerge, consent, hostile, scale, segments, audit and access", part)
+			return core.Errorf(core.Invalid, "PART", "there is no part %q; the parts are ingest, read, unmerge, consent, hostile, scale, segments, audit, access and connectors", part)
 		}
 	}
 	self, err := os.Executable()

@@ -17,6 +17,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/internal/benchmark"
 )
 
 // version is set by the release build; else it is the commit that Go recorded.
@@ -56,6 +57,9 @@ type env struct {
 }
 
 func main() {
+	if benchmark.Act() {
+		return
+	}
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 

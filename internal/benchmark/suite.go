@@ -63,7 +63,7 @@ func (o Options) size() size {
 }
 
 // parts are the names that Only may hold; the first five share the ordinary store.
-var parts = []string{"ingest", "read", "unmerge", "consent", "hostile", "scale", "segments", "audit", "access"}
+var parts = []string{"ingest", "read", "unmerge", "consent", "hostile", "scale", "segments", "audit", "access", "connectors"}
 
 // Known reports whether there is a part with the name.
 func Known(part string) bool { return slices.Contains(parts, part) }
@@ -91,7 +91,12 @@ func Run(ctx context.Context, o Options) error {
 		}
 	}
 	if o.wants("audit") || o.wants("access") {
-		return governed(ctx, o)
+		if err := governed(ctx, o); err != nil {
+			return err
+		}
+	}
+	if o.wants("connectors") {
+		return connectors(ctx, o)
 	}
 	return nil
 }

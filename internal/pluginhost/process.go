@@ -110,7 +110,9 @@ func (h *Host) startProcess(d sync.Dial, backoff func() time.Duration, ended fun
 
 // launch starts the installed program.
 func (p *process) launch() *sync.Fault {
-	bin, err := p.h.store.Load(p.dial.Connector)
+	var bin *install.Binary
+	var err error
+	aside(func() { bin, err = p.h.store.Load(p.dial.Connector) })
 	if err != nil {
 		close(p.gone)
 		return sync.AsFault(err)
@@ -161,7 +163,12 @@ func (p *process) launch() *sync.Fault {
 // prepare makes the process, after a last look at the bytes that it will run: a
 // SecureConfig is used up by one look.
 func (p *process) prepare(bin *install.Binary, cmd *exec.Cmd, work, sock string) (runner.Runner, error) {
-	if ok, err := secure(bin).Check(bin.Path()); err != nil || !ok {
+	ok := false
+	aside(func() {
+		same, err := secure(bin).Check(bin.Path())
+		ok = same && err == nil
+	})
+	if !ok {
 		return nil, fmt.Errorf("the program is not what was installed: %w", plugin.ErrChecksumsDoNotMatch)
 	}
 	run := exec.Command(bin.Path())
