@@ -21,13 +21,17 @@ const (
 
 const suppressedAt = "subscriptions.email.marketing.suppression.timestamp"
 
+// eventSchema is what the vendor puts into the properties of events; the others are
+// those that somebody sent.
+const eventSchema = `{"type":"object","properties":{"$event_id":{"type":"string"},"$value":{"type":"number"}},"additionalProperties":true}`
+
 // Discover implements sdk.Discoverer.
 func (c *connection) Discover(context.Context) ([]sdk.Stream, error) {
 	pull := []sdk.Mode{sdk.PullFull, sdk.PullChanges}
 	return []sdk.Stream{
 		{Name: profiles, Title: "Profiles", Schema: schema(), Modes: append(pull, sdk.PushUpsert), Keys: keys, Person: true},
 		{Name: suppressions, Title: "Profiles whose e-mail is suppressed", Schema: schema(), Modes: pull, Person: true},
-		{Name: events, Title: "Events", Schema: []byte(`{"type":"object"}`), Modes: pull, Person: true},
+		{Name: events, Title: "Events", Schema: []byte(eventSchema), Modes: pull, Person: true},
 	}, nil
 }
 

@@ -28,8 +28,6 @@ const (
 	maxPage = 100
 	// maxReports is how many receipts are kept; an older one is asked for anew.
 	maxReports = 50_000
-	// inboundStream is the texts from people.
-	inboundStream = "inbound"
 )
 
 // centre is a connection to a message centre.
@@ -49,7 +47,7 @@ type pending struct {
 	done    chan error
 }
 
-func openSMPP(c config) (sdk.Connection, error) {
+func openSMPP(c config) (*centre, error) {
 	if err := required("smppAddress", c.Address, "smppSystemId", c.SystemID, "from", c.From); err != nil {
 		return nil, err
 	}
@@ -215,13 +213,22 @@ func (s *centre) keep(r smpp.Receipt) {
 	}
 }
 
-// Discover implements sdk.Discoverer.
-func (s *centre) Discover(context.Context) ([]sdk.Stream, error) {
-	return []sdk.Stream{{
-		Name: inboundStream, Title: "Texts from people", Modes: []sdk.Mode{sdk.PullChanges}, Person: true,
-		Schema: []byte(`{"type":"object","properties":{"text":{"type":"string"},"to":{"type":"string"},"keyword":{"enum":["STOP","START","HELP",""]}}}`),
-	}}, nil
+// Receive implements sdk.Receiver: what a centre has to say comes by the session.
+func (s *centre) Receive(context.Context, sdk.Webhook) (sdk.Received, error) {
+	return sdk.Received{}, sdk.Unauthorized("a message centre makes no webhooks: this is not from it").Because("NO_WEBHOOKS")
 }
+
+// Erase implements sdk.Eraser. The protocol has no way to ask for it; receipts that are
+// kept here hold no number.
+func (s *centre) Erase(context.Context, sdk.Subject) (sdk.EraseReceipt, error) {
+	return sdk.EraseReceipt{
+		Done: true, Erased: time.Now().UTC(),
+		Detail: "A message centre cannot be told to forget: what it keeps, and for how long, is between you and its operator.",
+	}, nil
+}
+
+// Discover implements sdk.Discoverer.
+func (s *centre) Discover(context.Context) ([]sdk.Stream, error) { return streams(), nil }
 
 // Pull implements sdk.Puller: texts become events. The centre is answered after the
 // page was kept.

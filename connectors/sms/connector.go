@@ -11,17 +11,34 @@ import (
 // Connector implements sdk.Connector.
 type Connector struct{}
 
+var _ sdk.Connector = Connector{}
+
+// way is what both ways of sending can do, so that the spec is true of either.
+type way interface {
+	sdk.Connection
+	sdk.Sender
+	sdk.StatusReader
+	sdk.Receiver
+	sdk.Eraser
+	sdk.Discoverer
+	sdk.Puller
+}
+
 var (
-	_ sdk.Connector    = Connector{}
-	_ sdk.Sender       = (*rest)(nil)
-	_ sdk.StatusReader = (*rest)(nil)
-	_ sdk.Receiver     = (*rest)(nil)
-	_ sdk.Eraser       = (*rest)(nil)
-	_ sdk.Sender       = (*centre)(nil)
-	_ sdk.StatusReader = (*centre)(nil)
-	_ sdk.Discoverer   = (*centre)(nil)
-	_ sdk.Puller       = (*centre)(nil)
+	_ way = (*rest)(nil)
+	_ way = (*centre)(nil)
 )
+
+// inboundStream is the texts from people, as events.
+const inboundStream = "inbound"
+
+// streams is what both ways discover.
+func streams() []sdk.Stream {
+	return []sdk.Stream{{
+		Name: inboundStream, Title: "Texts from people", Modes: []sdk.Mode{sdk.PullChanges}, Person: true,
+		Schema: []byte(`{"type":"object","properties":{"text":{"type":"string"},"to":{"type":"string"},"keyword":{"enum":["STOP","START","HELP",""]}}}`),
+	}}
+}
 
 const configSchema = `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -88,13 +105,20 @@ func (Connector) Open(_ context.Context, raw sdk.Config, _ sdk.Host) (sdk.Connec
 	if err := raw.Into(&c); err != nil {
 		return nil, err
 	}
+	var w way
+	var err error
 	switch c.Provider {
 	case "twilio":
-		return openTwilio(c)
+		w, err = openTwilio(c)
 	case "smpp":
-		return openSMPP(c)
+		w, err = openSMPP(c)
+	default:
+		err = sdk.InvalidConfig("provider", "it is twilio or smpp")
 	}
-	return nil, sdk.InvalidConfig("provider", "it is twilio or smpp")
+	if err != nil {
+		return nil, err
+	}
+	return w, nil
 }
 
 // required is the fault of the first property without a value.

@@ -315,6 +315,39 @@ func TestWebhooksAreBelievedOnlyWhenSigned(t *testing.T) {
 	assert.Equal(t, "BAD_SIGNATURE", sdk.AsFault(err).Reason)
 }
 
+func TestTextsAreReadThatNoWebhookBrought(t *testing.T) {
+	r := connect(t)
+	say := func(text string) { r.control("POST", "inbound", object{"from": phone, "body": text}) }
+	pull := func(cursor []byte) (texts []any, next []byte) {
+		t.Helper()
+		next = cursor
+		err := r.Connection.(sdk.Puller).Pull(t.Context(), sdk.PullRequest{Stream: "inbound", Cursor: cursor}, func(p sdk.Page) error {
+			for _, e := range p.Events {
+				texts = append(texts, e.Properties["text"])
+				assert.Equal(t, phone, e.Identifiers["phone"])
+			}
+			next = p.Cursor
+			return nil
+		})
+		require.NoError(t, err)
+		return texts, next
+	}
+	say("one")
+	say("STOP")
+	_, err := r.send("+393330000000", "not from a person")
+	require.NoError(t, err)
+	texts, cursor := pull(nil)
+	assert.ElementsMatch(t, []any{"one", "STOP"}, texts)
+	texts, cursor = pull(cursor)
+	assert.Empty(t, texts)
+	r.emulator.Desk.Clock.Advance(2 * time.Second)
+	say("three")
+	texts, _ = pull(cursor)
+	assert.Equal(t, []any{"three"}, texts)
+	err = r.Connection.(sdk.Puller).Pull(t.Context(), sdk.PullRequest{Stream: "inbound", Cursor: []byte("?")}, nil)
+	assert.Equal(t, sdk.FaultCursorLost, sdk.AsFault(err).Kind)
+}
+
 func TestErasureRemovesTheMessages(t *testing.T) {
 	r := connect(t)
 	for range 3 {

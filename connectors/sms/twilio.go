@@ -21,7 +21,7 @@ type rest struct {
 	client *httpapi.Client
 }
 
-func openTwilio(c config) (sdk.Connection, error) {
+func openTwilio(c config) (*rest, error) {
 	if err := required("accountSid", c.AccountSID, "authToken", c.AuthToken); err != nil {
 		return nil, err
 	}
