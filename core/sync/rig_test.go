@@ -96,6 +96,14 @@ var master = make([]byte, 32)
 // rigOver is another process over the same store and the same vendor.
 func rigOver(t *testing.T, db store.Store, v *vendor) *rig {
 	t.Helper()
+	r := idleRig(t, db, v)
+	r.start()
+	return r
+}
+
+// idleRig is a process that runs nothing in the background.
+func idleRig(t *testing.T, db store.Store, v *vendor) *rig {
+	t.Helper()
 	clock, logger := core.SystemClock{}, slog.New(slog.DiscardHandler)
 	m, err := keyring.NewMaster(master)
 	require.NoError(t, err)
@@ -127,21 +135,21 @@ func rigOver(t *testing.T, db store.Store, v *vendor) *rig {
 		Objects: r.objects, Segments: r.segments, Consent: r.consent, Audit: r, Logger: logger, Private: true,
 		URL: func() string { return "https://cdp.example" },
 	})
+	r.end = stdsync.OnceFunc(func() {
+		c, stop := context.WithTimeout(context.Background(), 5*time.Second)
+		defer stop()
+		_ = r.pipeline.Close(c)
+	})
+	t.Cleanup(func() { r.end() })
+	return r
+}
+
+func (r *rig) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { _ = r.runner.Run(ctx); close(done) }()
-	var once stdsync.Once
-	r.end = func() {
-		once.Do(func() {
-			cancel()
-			<-done
-			c, stop := context.WithTimeout(context.Background(), 5*time.Second)
-			defer stop()
-			_ = r.pipeline.Close(c)
-		})
-	}
-	t.Cleanup(r.end)
-	return r
+	end := r.end
+	r.end = stdsync.OnceFunc(func() { cancel(); <-done; end() })
 }
 
 // connection makes a connection with an agreement for marketing.
@@ -152,7 +160,7 @@ func (r *rig) connectionNamed(name string) *sync.Connection {
 	signed := time.Now().Add(-time.Hour)
 	p, err := r.consent.SetProcessor(r.ctx, ws, "", "p", consent.Processor{
 		Name: "Shop CRM", Country: "DE", Purposes: []string{consent.Marketing, consent.Operations}, Agreement: "cabinet 3", AgreementSignedOn: &signed,
-		Categories: []core.Category{core.IdentifierID, core.Contact, core.Demographic, core.Behaviour, core.Unclassified}, TransferMechanism: consent.TransferNone,
+		Categories: []core.Category{core.IdentifierID, core.Contact, core.Demographic, core.Behaviour, core.Location, core.Unclassified}, TransferMechanism: consent.TransferNone,
 	}, consent.Edit{})
 	require.NoError(r.t, err)
 	c, err := r.CreateConnection(r.ctx, ws, sync.ConnectionInput{
