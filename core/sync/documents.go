@@ -214,6 +214,7 @@ type Link struct {
 	Gone     bool              `bson:"gone,omitempty"`     // deleted there
 	Stopped  bool              `bson:"stopped,omitempty"`  // may not be handed over any more
 	Told     string            `bson:"told,omitempty"`     // the consent that the vendor was told last
+	was      string            // Local as it is stored
 }
 
 // Dead is a record that could not be carried over.
@@ -302,6 +303,6 @@ var (
 // Specs lists the collections of the package.
 func Specs() []*store.Spec {
 	return []*store.Spec{
-		Connections.Spec, Healths.Spec, Syncs.Spec, States.Spec, Runs.Spec, Links.Spec, DeadLetters.Spec, Hooks.Spec, Routes.Spec, Grants.Spec, asks.Spec, marks.Spec, inboxes.Spec,
+		Connections.Spec, Healths.Spec, Syncs.Spec, States.Spec, Runs.Spec, Links.Spec, DeadLetters.Spec, Hooks.Spec, Routes.Spec, Grants.Spec, asks.Spec, marks.Spec, inboxes.Spec, pairs.Spec,
 	}
 }

@@ -147,6 +147,13 @@ func (s *Service) forget(ctx context.Context, ws, connection, key string, links 
 	ops := make([]store.Op, 0, len(links)+1)
 	for _, l := range links {
 		ops = append(ops, Links.Delete(l))
+		p, err := pairs.Get(ctx, s.Store, pairKey(ws, l.Place, l.Local))
+		if err != nil {
+			return storeError("read the links", err)
+		}
+		if p != nil {
+			ops = append(ops, pairs.Delete(p))
+		}
 	}
 	for _, part := range parts {
 		list, err := DeadLetters.Find(ctx, s.Store, store.Query{Workspace: ws, Where: []store.Cond{store.Eq("local", part)}}, 200)

@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"maps"
+	"slices"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/profile"
@@ -45,6 +46,7 @@ func newLink(ws, place, remote string) *Link {
 // copyLink returns a copy whose maps can be changed.
 func copyLink(l *Link) *Link {
 	out := *l
+	out.was = l.Local
 	out.Theirs, out.Ours = maps.Clone(l.Theirs), maps.Clone(l.Ours)
 	if out.Theirs == nil {
 		out.Theirs = map[string]string{}
@@ -55,27 +57,114 @@ func copyLink(l *Link) *Link {
 	return &out
 }
 
-// linkFor returns the link of somebody at a place, nil where there is none. Of several,
-// after a merge here, that of a record which is still there, then the one with the lowest key.
-func (s *Service) linkFor(ctx context.Context, ws, place string, locals []string) (*Link, error) {
-	var best *Link
-	for _, local := range locals {
-		list, err := Links.Find(ctx, s.Store, store.Query{
-			Workspace: ws, Where: []store.Cond{store.Eq("place", place), store.Eq("local", local)},
-		}, 10)
+// Pair leads from somebody, or a record, here to their links at one place: found by key, for
+// a whole batch at once.
+type Pair struct {
+	store.Meta `bson:",inline"` // key: workspace/lnk_…, the hash of place and Local
+	Links      []string         `bson:"links"` // keys
+}
+
+var pairs = store.Declare[Pair](store.Spec{Name: "sync_pairs", Reach: store.ReachNobody}) // hashes; gone with the links
+
+func pairKey(ws, place, local string) string {
+	return store.Key(ws, core.HashID(core.PrefixLink, "local", place, local))
+}
+
+// paired returns the operations that make links findable from here. A link whose Local
+// became another is found from both: who follows a pair looks whether it still holds.
+func (s *Service) paired(ctx context.Context, ws string, links []*Link) ([]store.Op, error) {
+	var keys []string
+	byKey := map[string][]*Link{}
+	for _, l := range links {
+		if l.V > 0 && l.was == l.Local {
+			continue
+		}
+		key := pairKey(ws, l.Place, l.Local)
+		if byKey[key] == nil {
+			keys = append(keys, key)
+		}
+		byKey[key] = append(byKey[key], l)
+	}
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	found, err := pairs.GetMany(ctx, s.Store, keys)
+	if err != nil {
+		return nil, err
+	}
+	var ops []store.Op
+	for i, key := range keys {
+		p := found[i]
+		if p == nil {
+			p = &Pair{Meta: store.Meta{ID: key}}
+		}
+		n := len(p.Links)
+		for _, l := range byKey[key] {
+			if !slices.Contains(p.Links, l.ID) {
+				p.Links = append(p.Links, l.ID)
+			}
+		}
+		if len(p.Links) > n {
+			ops = append(ops, pairs.Put(p))
+		}
+	}
+	return ops, nil
+}
+
+// linksFor returns the link at a place of each of some people, or records, that have the
+// ids locals; nil where there is none. Of several, after a merge here, that of a record which is
+// still there, then the one with the lowest key.
+func (s *Service) linksFor(ctx context.Context, ws, place string, locals [][]string) ([]*Link, error) {
+	var keys []string
+	var of []int
+	for i, ids := range locals {
+		for _, id := range ids {
+			keys, of = append(keys, pairKey(ws, place, id)), append(of, i)
+		}
+	}
+	out := make([]*Link, len(locals))
+	var links []string
+	var whose []int
+	for from := 0; from < len(keys); from += 1000 {
+		to := min(from+1000, len(keys))
+		found, err := pairs.GetMany(ctx, s.Store, keys[from:to])
 		if err != nil {
 			return nil, err
 		}
-		for _, l := range list {
-			if best == nil || best.Gone && !l.Gone || best.Gone == l.Gone && l.ID < best.ID {
-				best = l
+		for k, p := range found {
+			if p != nil {
+				for _, id := range p.Links {
+					links, whose = append(links, id), append(whose, of[from+k])
+				}
 			}
 		}
 	}
-	if best == nil {
-		return nil, nil
+	for from := 0; from < len(links); from += 1000 {
+		to := min(from+1000, len(links))
+		found, err := Links.GetMany(ctx, s.Store, links[from:to])
+		if err != nil {
+			return nil, err
+		}
+		for k, l := range found {
+			i := whose[from+k]
+			if l == nil || l.Place != place || !slices.Contains(locals[i], l.Local) {
+				continue
+			}
+			if best := out[i]; best == nil || best.Gone && !l.Gone || best.Gone == l.Gone && l.ID < best.ID {
+				out[i] = copyLink(l)
+			}
+		}
 	}
-	return copyLink(best), nil
+	return out, nil
+}
+
+// linkFor is linksFor of one.
+func (s *Service) linkFor(ctx context.Context, ws, place string, locals []string) (*Link, error) {
+	out, err := s.linksFor(ctx, ws, place, [][]string{locals})
+	if err != nil {
+		return nil, err
+	}
+	return out[0], nil
 }
 
 // linksOf returns all links of a person at the places of a connection.

@@ -26,7 +26,7 @@ func (j *job) pushList(ctx context.Context) error {
 	return j.eachChanged(ctx, []*store.Spec{segment.Changes.Spec, profile.Profiles.Spec}, func(from string) ([]string, error) {
 		where := []store.Cond{store.Prefix("_id", prefix)}
 		if from != "" {
-			where = []store.Cond{store.Gt("_id", prefix+from), store.Lt("_id", j.sync.Segment+"0")}
+			where = []store.Cond{store.Gt("_id", store.Key(j.ws, prefix+from)), store.Lt("_id", store.Key(j.ws, j.sync.Segment+"0"))}
 		}
 		list, err := segment.Memberships.Find(ctx, j.Store, store.Query{Workspace: j.ws, Where: where}, slice)
 		out := make([]string, len(list))
@@ -216,6 +216,7 @@ func (j *job) members(ctx context.Context, add, remove []*leaving) error {
 		j.state.List = res.List
 	}
 	var ops []store.Op
+	var put []*Link
 	var fault *Fault
 	for i, l := range all {
 		r := res.Results[i]
@@ -239,9 +240,13 @@ func (j *job) members(ctx context.Context, add, remove []*leaving) error {
 			l.link.Local = l.local
 		}
 		l.link.Gone = !in
-		ops = append(ops, Links.Put(l.link))
+		ops, put = append(ops, Links.Put(l.link)), append(put, l.link)
 	}
-	if err := j.save(ctx, ops...); err != nil {
+	more, err := j.paired(ctx, j.ws, put)
+	if err != nil {
+		return err
+	}
+	if err := j.save(ctx, append(ops, more...)...); err != nil {
 		return err
 	}
 	if fault != nil {

@@ -78,6 +78,7 @@ func (j *job) takeObjects(ctx context.Context, list []Record) error {
 		}
 	}
 	var ops []store.Op
+	var put []*Link
 	for _, c := range in {
 		j.run.Read++
 		switch {
@@ -95,10 +96,14 @@ func (j *job) takeObjects(ctx context.Context, list []Record) error {
 			j.run.Skipped++
 		}
 		if c.link != nil && c.link.Local != "" {
-			ops = append(ops, Links.Put(c.link))
+			ops, put = append(ops, Links.Put(c.link)), append(put, c.link)
 		}
 	}
-	return j.save(ctx, ops...)
+	more, err := j.paired(ctx, j.ws, put)
+	if err != nil {
+		return err
+	}
+	return j.save(ctx, append(ops, more...)...)
 }
 
 // meetObjects finds what is known of the records.
@@ -226,7 +231,7 @@ func (j *job) pushObjects(ctx context.Context) error {
 	return j.eachChanged(ctx, []*store.Spec{object.Records.Spec}, func(from string) ([]string, error) {
 		where := []store.Cond{store.Prefix("_id", prefix)}
 		if from != "" {
-			where = []store.Cond{store.Gt("_id", from), store.Lt("_id", j.sync.Type+"0")} // '0' follows '/'
+			where = []store.Cond{store.Gt("_id", store.Key(j.ws, from)), store.Lt("_id", store.Key(j.ws, j.sync.Type+"0"))} // '0' follows '/'
 		}
 		list, err := object.Records.Find(ctx, j.Store, store.Query{Workspace: j.ws, Where: where}, slice)
 		out := make([]string, len(list))

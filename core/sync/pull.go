@@ -106,6 +106,7 @@ func (j *job) takeOnce(ctx context.Context, list []Record) error {
 		return err
 	}
 	var ops []store.Op
+	var put []*Link
 	for _, c := range in {
 		j.run.Read++
 		switch {
@@ -125,10 +126,14 @@ func (j *job) takeOnce(ctx context.Context, list []Record) error {
 			j.run.Skipped++
 		}
 		if c.link != nil && c.link.Local != "" {
-			ops = append(ops, Links.Put(c.link))
+			ops, put = append(ops, Links.Put(c.link)), append(put, c.link)
 		}
 	}
-	return j.save(ctx, ops...)
+	more, err := j.paired(ctx, j.ws, put)
+	if err != nil {
+		return err
+	}
+	return j.save(ctx, append(ops, more...)...)
 }
 
 // meet finds what is known of the records.

@@ -22,7 +22,7 @@ func (j *job) push(ctx context.Context) error {
 		return err
 	}
 	return j.eachChanged(ctx, []*store.Spec{profile.Profiles.Spec}, func(from string) ([]string, error) {
-		list, err := profile.Profiles.Find(ctx, j.Store, store.Query{Workspace: j.ws, Where: after(from)}, slice)
+		list, err := profile.Profiles.Find(ctx, j.Store, store.Query{Workspace: j.ws, Where: after(j.ws, from)}, slice)
 		out := make([]string, len(list))
 		for i, p := range list {
 			out[i] = p.ProfileID()
@@ -31,11 +31,12 @@ func (j *job) push(ctx context.Context) error {
 	}, do)
 }
 
-func after(key string) []store.Cond {
-	if key == "" {
+// after bounds a walk by key to what comes after an id.
+func after(ws, id string) []store.Cond {
+	if id == "" {
 		return nil
 	}
-	return []store.Cond{store.Gt("_id", key)}
+	return []store.Cond{store.Gt("_id", store.Key(ws, id))}
 }
 
 // eachDirty calls do with those whose links say that what is here must go there.
@@ -187,12 +188,21 @@ func (j *job) pushPeople(ctx context.Context, h *handoff, ids []string) error {
 		}
 		var list []*leaving
 		seen := map[string]bool{}
+		var present []*profile.Profile
+		var locals [][]string
 		for _, p := range people {
 			if p == nil || seen[p.ID] { // erased, or two parts of one
 				continue
 			}
 			seen[p.ID] = true
-			l, err := j.prepare(ctx, h, p)
+			present, locals = append(present, p), append(locals, partsOf(p))
+		}
+		links, err := j.linksFor(ctx, j.ws, j.sync.place(), locals)
+		if err != nil {
+			return err
+		}
+		for i, p := range present {
+			l, err := j.prepare(ctx, h, p, links[i])
 			if err != nil {
 				return err
 			}
@@ -216,12 +226,8 @@ func (j *job) pushPeople(ctx context.Context, h *handoff, ids []string) error {
 }
 
 // prepare says what of a person must go there; nil when nothing must, or may.
-func (j *job) prepare(ctx context.Context, h *handoff, p *profile.Profile) (*leaving, error) {
-	l := &leaving{p: p, local: p.ProfileID(), sent: map[string]string{}}
-	var err error
-	if l.link, err = j.linkFor(ctx, j.ws, j.sync.place(), partsOf(p)); err != nil {
-		return nil, err
-	}
+func (j *job) prepare(ctx context.Context, h *handoff, p *profile.Profile, link *Link) (*leaving, error) {
+	l := &leaving{p: p, local: p.ProfileID(), link: link, sent: map[string]string{}}
 	if l.link != nil && l.link.Gone { // deleted there: it is not made again
 		return nil, j.clean(ctx, l.link)
 	}

@@ -127,7 +127,11 @@ func (j *job) settle(ctx context.Context, list, batch []*leaving, results []Resu
 			tell = append(tell, l)
 		}
 	}
-	err := j.save(ctx, ops...)
+	more, err := j.paired(ctx, j.ws, put)
+	if err != nil {
+		return err
+	}
+	err = j.save(ctx, append(ops, more...)...)
 	if errors.Is(err, store.ErrConflict) { // a pull of the same stream came between: it is compared again
 		return &Fault{Kind: FaultRetry, Origin: FromHost, Reason: "RACE", Message: "another sync of the stream came between; this one goes on at once", After: 100 * time.Millisecond}
 	}

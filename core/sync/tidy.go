@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/headwater-cdp/headwater/core/store"
@@ -32,7 +33,7 @@ func (s *Service) handleTidy(ctx context.Context, l *work.Lease) error {
 	ws := t.Workspace
 	switch {
 	case what.Connection != "":
-		return sweep(ctx, s, l, Links, store.Query{Workspace: ws, Where: []store.Cond{store.Prefix("place", what.Connection+"/")}})
+		return s.sweepLinks(ctx, l, ws, what.Connection)
 	case what.Sync != "":
 		if err := sweep(ctx, s, l, DeadLetters, store.Query{Workspace: ws, Where: []store.Cond{store.Eq("sync", what.Sync)}, Order: []string{"-at"}}); err != nil {
 			return err
@@ -67,6 +68,36 @@ func sweep[T any](ctx context.Context, s *Service, l *work.Lease, c *store.Colle
 		ops := make([]store.Op, len(list))
 		for i, d := range list {
 			ops[i] = c.Delete(d)
+		}
+		if err := l.Progress(ctx, ops...); err != nil && !errors.Is(err, store.ErrConflict) {
+			return err
+		}
+	}
+}
+
+// sweepLinks deletes the links of a connection with the pairs that lead to them.
+func (s *Service) sweepLinks(ctx context.Context, l *work.Lease, ws, connection string) error {
+	for {
+		list, err := Links.Find(ctx, s.Store, store.Query{Workspace: ws, Where: []store.Cond{store.Prefix("place", connection+"/")}}, slice)
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		var keys []string
+		var ops []store.Op
+		for _, k := range list {
+			ops = append(ops, Links.Delete(k))
+			if key := pairKey(ws, k.Place, k.Local); !slices.Contains(keys, key) {
+				keys = append(keys, key)
+			}
+		}
+		found, err := pairs.GetMany(ctx, s.Store, keys)
+		if err != nil {
+			return err
+		}
+		for _, p := range found {
+			if p != nil {
+				ops = append(ops, pairs.Delete(p))
+			}
 		}
 		if err := l.Progress(ctx, ops...); err != nil && !errors.Is(err, store.ErrConflict) {
 			return err

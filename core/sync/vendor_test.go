@@ -21,6 +21,7 @@ type vendor struct {
 	seq      int
 	now      time.Time
 	records  map[string]map[string]*row // by stream and id
+	byMatch  map[string]*row
 	lists    map[string]map[string]bool // by list: e-mail addresses
 	events   map[string]sync.Event
 	consents []sync.ConsentChange
@@ -49,7 +50,7 @@ type row struct {
 }
 
 func newVendor() *vendor {
-	return &vendor{records: map[string]map[string]*row{}, lists: map[string]map[string]bool{}, events: map[string]sync.Event{}, erased: map[string]int{}, pageSize: 3}
+	return &vendor{byMatch: map[string]*row{}, records: map[string]map[string]*row{}, lists: map[string]map[string]bool{}, events: map[string]sync.Event{}, erased: map[string]int{}, pageSize: 3}
 }
 
 const shopSchema = `{"type":"object","required":["url"],"additionalProperties":false,"properties":{
@@ -60,7 +61,7 @@ func (v *vendor) Connectors() []sync.Connector {
 	return []sync.Connector{{
 		Name: "shop", Version: "v1.0.0", Title: "Shop", Protocol: 1, Kinds: []string{"source", "destination"}, ConfigSchema: json.RawMessage(shopSchema),
 		Capabilities: []string{sync.CanPull, sync.CanReceive, sync.CanUpsert, sync.CanDelete, sync.CanLists, sync.CanForward, sync.CanConsents, sync.CanErase, sync.DedupesUpserts},
-		Limits:       sync.Limits{BatchItems: 10}, Hosts: []string{"config:url"}, Categories: []core.Category{core.Contact},
+		Limits:       sync.Limits{BatchItems: 100}, Hosts: []string{"config:url"}, Categories: []core.Category{core.Contact},
 		Processor: sync.Vendor{Name: "Shop GmbH"}, OAuth: true, Webhooks: true,
 	}}
 }
@@ -234,7 +235,13 @@ func (v *vendor) write(stream string, it sync.Item) sync.Result {
 			return sync.Result{Fault: &sync.Fault{Kind: sync.FaultRecordGone, Origin: sync.FromVendor, Message: "gone"}}
 		}
 	} else {
+		if have := v.byMatch[fmt.Sprint(stream, it.Match, it.Fields[it.Match])]; have != nil && !have.deleted && have.fields[it.Match] == it.Fields[it.Match] {
+			r = have
+		}
 		for _, have := range v.records[stream] {
+			if len(v.records[stream]) > 1000 { // the index knows
+				break
+			}
 			if !have.deleted && have.fields[it.Match] == it.Fields[it.Match] {
 				r = have
 			}
@@ -263,6 +270,9 @@ func (v *vendor) write(stream string, it sync.Item) sync.Result {
 		}
 	}
 	v.touch(r)
+	if it.Match != "" {
+		v.byMatch[fmt.Sprint(stream, it.Match, r.fields[it.Match])] = r
+	}
 	return sync.Result{ID: r.id, Outcome: outcome, UpdatedAt: r.updated}
 }
 
