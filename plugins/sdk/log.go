@@ -93,7 +93,7 @@ func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	maps.Copy(out, values)
 	b, err := encode(out)
 	if err != nil {
-		return nil
+		return err
 	}
 	_, err = stderr.Write(append(b, '\n'))
 	return err

@@ -144,7 +144,7 @@ func drained() *Fault {
 }
 
 // answer runs a method of an open connection that implements I.
-func answer[I any, R proto.Message](s *server, ctx context.Context, method string,
+func answer[I any, R proto.Message](ctx context.Context, s *server, method string,
 	f func(ctx context.Context, c I, w *converter) (R, error)) (R, error) {
 	var out R
 	hint, err := s.do(ctx, method, func(ctx context.Context) error {

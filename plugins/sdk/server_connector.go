@@ -126,7 +126,7 @@ func does[I any](v any) bool {
 
 // Check implements the service.
 func (s *server) Check(ctx context.Context, _ *pb.CheckRequest) (*pb.CheckResponse, error) {
-	return answer(s, ctx, "Check", func(ctx context.Context, c Connection, _ *converter) (*pb.CheckResponse, error) {
+	return answer(ctx, s, "Check", func(ctx context.Context, c Connection, _ *converter) (*pb.CheckResponse, error) {
 		return &pb.CheckResponse{}, c.Check(ctx)
 	})
 }
@@ -169,7 +169,7 @@ func (s *server) Upgrade(ctx context.Context, q *pb.UpgradeRequest) (*pb.Upgrade
 
 // AuthorizeURL implements the service.
 func (s *server) AuthorizeURL(ctx context.Context, q *pb.AuthorizeURLRequest) (*pb.AuthorizeURLResponse, error) {
-	return answer(s, ctx, "AuthorizeURL", func(ctx context.Context, c Authorizer, _ *converter) (*pb.AuthorizeURLResponse, error) {
+	return answer(ctx, s, "AuthorizeURL", func(ctx context.Context, c Authorizer, _ *converter) (*pb.AuthorizeURLResponse, error) {
 		url, err := c.AuthorizeURL(ctx, authorizeFrom(q))
 		return &pb.AuthorizeURLResponse{Url: url}, err
 	})
@@ -178,7 +178,7 @@ func (s *server) AuthorizeURL(ctx context.Context, q *pb.AuthorizeURLRequest) (*
 // Exchange implements the service.
 func (s *server) Exchange(ctx context.Context, q *pb.ExchangeRequest) (*pb.ExchangeResponse, error) {
 	s.redactor.learn(q.Code, q.Verifier)
-	return answer(s, ctx, "Exchange", func(ctx context.Context, c Authorizer, _ *converter) (*pb.ExchangeResponse, error) {
+	return answer(ctx, s, "Exchange", func(ctx context.Context, c Authorizer, _ *converter) (*pb.ExchangeResponse, error) {
 		secrets, err := c.Exchange(ctx, grantFrom(q))
 		for _, v := range secrets {
 			s.redactor.learn(v)

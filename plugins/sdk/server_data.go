@@ -10,7 +10,7 @@ import (
 
 // Discover implements the service.
 func (s *server) Discover(ctx context.Context, _ *pb.DiscoverRequest) (*pb.DiscoverResponse, error) {
-	return answer(s, ctx, "Discover", func(ctx context.Context, c Discoverer, _ *converter) (*pb.DiscoverResponse, error) {
+	return answer(ctx, s, "Discover", func(ctx context.Context, c Discoverer, _ *converter) (*pb.DiscoverResponse, error) {
 		streams, err := c.Discover(ctx)
 		return &pb.DiscoverResponse{Streams: list(streams, streamTo)}, err
 	})
@@ -65,7 +65,7 @@ func emitFault(ctx context.Context, err error) error {
 
 // Receive implements the service.
 func (s *server) Receive(ctx context.Context, q *pb.ReceiveRequest) (*pb.ReceiveResponse, error) {
-	return answer(s, ctx, "Receive", func(ctx context.Context, c Receiver, w *converter) (*pb.ReceiveResponse, error) {
+	return answer(ctx, s, "Receive", func(ctx context.Context, c Receiver, w *converter) (*pb.ReceiveResponse, error) {
 		got, err := c.Receive(ctx, webhookFrom(q))
 		if err != nil {
 			return nil, err
@@ -76,7 +76,7 @@ func (s *server) Receive(ctx context.Context, q *pb.ReceiveRequest) (*pb.Receive
 
 // Upsert implements the service.
 func (s *server) Upsert(ctx context.Context, q *pb.UpsertRequest) (*pb.UpsertResponse, error) {
-	return answer(s, ctx, "Upsert", func(ctx context.Context, c Upserter, w *converter) (*pb.UpsertResponse, error) {
+	return answer(ctx, s, "Upsert", func(ctx context.Context, c Upserter, w *converter) (*pb.UpsertResponse, error) {
 		batch := w.batchFrom(q)
 		if w.err != nil {
 			return nil, w.err
@@ -88,7 +88,7 @@ func (s *server) Upsert(ctx context.Context, q *pb.UpsertRequest) (*pb.UpsertRes
 
 // Members implements the service.
 func (s *server) Members(ctx context.Context, q *pb.MembersRequest) (*pb.MembersResponse, error) {
-	return answer(s, ctx, "Members", func(ctx context.Context, c Lister, w *converter) (*pb.MembersResponse, error) {
+	return answer(ctx, s, "Members", func(ctx context.Context, c Lister, w *converter) (*pb.MembersResponse, error) {
 		change := w.changeFrom(q)
 		if w.err != nil {
 			return nil, w.err
@@ -100,7 +100,7 @@ func (s *server) Members(ctx context.Context, q *pb.MembersRequest) (*pb.Members
 
 // Forward implements the service.
 func (s *server) Forward(ctx context.Context, q *pb.ForwardRequest) (*pb.ForwardResponse, error) {
-	return answer(s, ctx, "Forward", func(ctx context.Context, c Forwarder, w *converter) (*pb.ForwardResponse, error) {
+	return answer(ctx, s, "Forward", func(ctx context.Context, c Forwarder, w *converter) (*pb.ForwardResponse, error) {
 		events := list(q.Events, w.eventFrom)
 		if w.err != nil {
 			return nil, w.err
@@ -112,7 +112,7 @@ func (s *server) Forward(ctx context.Context, q *pb.ForwardRequest) (*pb.Forward
 
 // SetConsents implements the service.
 func (s *server) SetConsents(ctx context.Context, q *pb.SetConsentsRequest) (*pb.SetConsentsResponse, error) {
-	return answer(s, ctx, "SetConsents", func(ctx context.Context, c ConsentSetter, _ *converter) (*pb.SetConsentsResponse, error) {
+	return answer(ctx, s, "SetConsents", func(ctx context.Context, c ConsentSetter, _ *converter) (*pb.SetConsentsResponse, error) {
 		results, err := c.SetConsents(ctx, list(q.Changes, consentFrom))
 		return &pb.SetConsentsResponse{Results: s.results(results)}, err
 	})
@@ -120,7 +120,7 @@ func (s *server) SetConsents(ctx context.Context, q *pb.SetConsentsRequest) (*pb
 
 // Erase implements the service.
 func (s *server) Erase(ctx context.Context, q *pb.EraseRequest) (*pb.EraseResponse, error) {
-	return answer(s, ctx, "Erase", func(ctx context.Context, c Eraser, _ *converter) (*pb.EraseResponse, error) {
+	return answer(ctx, s, "Erase", func(ctx context.Context, c Eraser, _ *converter) (*pb.EraseResponse, error) {
 		receipt, err := c.Erase(ctx, subjectFrom(q))
 		return receiptTo(receipt), err
 	})
@@ -128,7 +128,7 @@ func (s *server) Erase(ctx context.Context, q *pb.EraseRequest) (*pb.EraseRespon
 
 // Send implements the service.
 func (s *server) Send(ctx context.Context, q *pb.SendRequest) (*pb.SendResponse, error) {
-	return answer(s, ctx, "Send", func(ctx context.Context, c Sender, _ *converter) (*pb.SendResponse, error) {
+	return answer(ctx, s, "Send", func(ctx context.Context, c Sender, _ *converter) (*pb.SendResponse, error) {
 		sent, err := c.Send(ctx, messageFrom(q))
 		return sentTo(sent), err
 	})
@@ -136,7 +136,7 @@ func (s *server) Send(ctx context.Context, q *pb.SendRequest) (*pb.SendResponse,
 
 // Status implements the service.
 func (s *server) Status(ctx context.Context, q *pb.StatusRequest) (*pb.StatusResponse, error) {
-	return answer(s, ctx, "Status", func(ctx context.Context, c StatusReader, _ *converter) (*pb.StatusResponse, error) {
+	return answer(ctx, s, "Status", func(ctx context.Context, c StatusReader, _ *converter) (*pb.StatusResponse, error) {
 		d, err := c.Status(ctx, queryFrom(q))
 		return &pb.StatusResponse{Delivery: deliveryTo(d)}, err
 	})

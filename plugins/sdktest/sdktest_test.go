@@ -161,8 +161,8 @@ func broken() map[string]mistake {
 			})
 		}})},
 		"cursor in memory": {[]string{"pull/crash"}, over(loopback.Over{Pull: func(ctx context.Context, q sdk.PullRequest, emit func(sdk.Page) error, next pull) error {
-			if real, ok := kept[string(q.Cursor)]; ok {
-				q.Cursor = []byte(real)
+			if cursor, ok := kept[string(q.Cursor)]; ok {
+				q.Cursor = []byte(cursor)
 			}
 			return next(ctx, q, func(p sdk.Page) error {
 				name := fmt.Sprint("page-", len(kept))

@@ -184,14 +184,12 @@ func (x *Exam) openOn(i *Instance, config sdk.Config) *sdk.RemoteConnection {
 	if err != nil {
 		x.Failf("Open: %v", err)
 	}
-	x.onEnd(func() { closeWithin(c, 7*time.Second) })
+	x.onEnd(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 7*time.Second)
+		defer cancel()
+		_ = c.CloseContext(ctx) // rules about closing look for themselves
+	})
 	return c
-}
-
-func closeWithin(c *sdk.RemoteConnection, d time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), d)
-	defer cancel()
-	return c.CloseContext(ctx)
 }
 
 // spec is the connector's; it is asked once.
@@ -251,4 +249,9 @@ func (x *Exam) fault(what string, err error, kinds ...sdk.FaultKind) *sdk.Fault 
 	}
 	x.Errorf("%s fails with %v (reason %q); it must fail with %s", what, f, f.Reason, strings.Join(words, " or "))
 	return nil
+}
+
+// refuses is fault for those who only want to know.
+func (x *Exam) refuses(what string, err error, kinds ...sdk.FaultKind) {
+	_ = x.fault(what, err, kinds...)
 }

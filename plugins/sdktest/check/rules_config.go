@@ -51,11 +51,11 @@ var configRules = []Rule{
 			for _, config := range []string{`{}`, `[]`, `null`, `"x"`, `{"unknown":{"deeply":[1,2]}}`} {
 				c, err := x.start().Remote.Open(x.ctx, sdk.Config(config), nil)
 				if err != nil {
-					x.fault("Open with "+config, err, sdk.FaultInvalidConfig)
+					x.refuses("Open with "+config, err, sdk.FaultInvalidConfig)
 					continue
 				}
 				if err := c.Check(x.ctx); err != nil {
-					x.fault("Check with "+config, err, sdk.FaultInvalidConfig, sdk.FaultUnauthorized, sdk.FaultRetry)
+					x.refuses("Check with "+config, err, sdk.FaultInvalidConfig, sdk.FaultUnauthorized, sdk.FaultRetry)
 				}
 			}
 		},

@@ -160,7 +160,7 @@ var channelRules = []Rule{
 			_, c := x.open()
 			x.begin(Losing)
 			_, err := c.Send(x.ctx, v.Message(0))
-			x.fault("Send whose answer is lost", err, sdk.FaultUnknownOutcome)
+			x.refuses("Send whose answer is lost", err, sdk.FaultUnknownOutcome)
 			if n := v.Messages(); n != 1 {
 				x.Errorf("the vendor took %d messages of 1: do not try again by yourself", n)
 			}
@@ -191,15 +191,15 @@ var webhookRules = []Rule{
 			changed := hook
 			changed.Body = append(slices.Clone(hook.Body), ' ')
 			_, err = c.Receive(x.ctx, changed)
-			x.fault("a changed body", err, sdk.FaultUnauthorized)
+			x.refuses("a changed body", err, sdk.FaultUnauthorized)
 			unsigned := hook
 			unsigned.Header = nil
 			_, err = c.Receive(x.ctx, unsigned)
-			x.fault("no header at all", err, sdk.FaultUnauthorized)
+			x.refuses("no header at all", err, sdk.FaultUnauthorized)
 			late := hook
 			late.At = now.Add(24 * time.Hour)
 			if _, err = c.Receive(x.ctx, late); err != nil { // a vendor may sign no time
-				x.fault("a day late", err, sdk.FaultStale, sdk.FaultUnauthorized)
+				x.refuses("a day late", err, sdk.FaultStale, sdk.FaultUnauthorized)
 			}
 		},
 	},
@@ -272,7 +272,7 @@ var troubleRules = []Rule{
 		Remedy: "return sdk.Broken when an answer does not decode; after a write sdk.UnknownOutcome",
 		Run: func(x *Exam) {
 			x.inTrouble(Garbled, func(what string, err error) {
-				x.fault(what, err, sdk.FaultRetry, sdk.FaultUnknownOutcome)
+				x.refuses(what, err, sdk.FaultRetry, sdk.FaultUnknownOutcome)
 			})
 		},
 	},
@@ -281,7 +281,7 @@ var troubleRules = []Rule{
 		Must:   "a credential that the vendor refuses is UNAUTHORIZED",
 		Remedy: "return sdk.Unauthorized, with the scope that is missing as far as the vendor says",
 		Run: func(x *Exam) {
-			x.inTrouble(Refusing, func(what string, err error) { x.fault(what, err, sdk.FaultUnauthorized) })
+			x.inTrouble(Refusing, func(what string, err error) { x.refuses(what, err, sdk.FaultUnauthorized) })
 		},
 	},
 	{

@@ -137,12 +137,12 @@ func proc(i *Instance, name string) string {
 func files(dir string) string {
 	var all bytes.Buffer
 	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return nil // it may have gone meanwhile
-		}
-		if b, err := os.ReadFile(path); err == nil {
-			all.WriteString(path)
-			all.Write(b)
+		// What cannot be read may have gone meanwhile.
+		if err == nil && d.Type().IsRegular() {
+			if b, err := os.ReadFile(path); err == nil {
+				all.WriteString(path)
+				all.Write(b)
+			}
 		}
 		return nil
 	})

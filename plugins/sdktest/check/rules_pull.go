@@ -116,7 +116,7 @@ var pullRules = []Rule{
 			_, c := x.seededPull()
 			for _, cursor := range []string{"nonsense", "{}", "\x00\xff\xfe", "eyJhIjoxfQ=="} {
 				err := c.Pull(x.ctx, sdk.PullRequest{Stream: x.vendor.Stream, Cursor: []byte(cursor)}, func(sdk.Page) error { return nil })
-				x.fault(fmt.Sprintf("a pull from the cursor %q", cursor), err, sdk.FaultCursorLost)
+				x.refuses(fmt.Sprintf("a pull from the cursor %q", cursor), err, sdk.FaultCursorLost)
 			}
 		},
 	},
@@ -127,7 +127,7 @@ var pullRules = []Rule{
 		Run: func(x *Exam) {
 			_, c := x.seededPull()
 			err := c.Pull(x.ctx, sdk.PullRequest{Stream: "no-such-stream"}, func(sdk.Page) error { return nil })
-			x.fault("a pull of no-such-stream", err, sdk.FaultSchemaChanged, sdk.FaultInvalidConfig, sdk.FaultUnsupported)
+			x.refuses("a pull of no-such-stream", err, sdk.FaultSchemaChanged, sdk.FaultInvalidConfig, sdk.FaultUnsupported)
 		},
 	},
 	{

@@ -78,7 +78,7 @@ var upsertRules = []Rule{
 				case r.Fault == nil:
 					x.Errorf("the refused item counts as written")
 				default:
-					x.fault("the refused item", r.Fault, sdk.FaultInvalidRecord)
+					x.refuses("the refused item", r.Fault, sdk.FaultInvalidRecord)
 				}
 			}
 		},
@@ -146,7 +146,7 @@ var upsertRules = []Rule{
 				x.Errorf("the vendor has %d records after one of 3 was deleted", n)
 			}
 			if r := x.upsert(c, []sdk.Item{gone})[0]; r.Fault != nil {
-				x.fault("deleting again", r.Fault, sdk.FaultRecordGone)
+				x.refuses("deleting again", r.Fault, sdk.FaultRecordGone)
 			}
 		},
 	},

@@ -137,7 +137,7 @@ func (v *Vendor) troubled(next http.Handler) http.Handler {
 		w.Header().Set("RateLimit-Remaining", "99")
 		switch {
 		case v.in(check.Silent):
-			io.Copy(io.Discard, r.Body)
+			_, _ = io.Copy(io.Discard, r.Body)
 			select {
 			case <-r.Context().Done():
 			case <-v.silence:
@@ -170,12 +170,21 @@ func (v *Vendor) troubled(next http.Handler) http.Handler {
 
 func answer(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(v)
+	_ = json.NewEncoder(w).Encode(v) // who does not listen is not answered
 }
 
 func refuse(w http.ResponseWriter, status int, code, detail string) {
 	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(map[string]string{"code": code, "detail": detail})
+	answer(w, map[string]string{"code": code, "detail": detail})
+}
+
+// read decodes what was sent; false when the request is refused.
+func read(w http.ResponseWriter, r *http.Request, v any) bool {
+	if err := json.NewDecoder(r.Body).Decode(v); err != nil {
+		refuse(w, http.StatusBadRequest, "form", "it is not what is asked for")
+		return false
+	}
+	return true
 }
 
 // Seed makes n people.
@@ -308,7 +317,10 @@ func (v *Vendor) find(item written) string {
 
 func (v *Vendor) write(w http.ResponseWriter, r *http.Request) {
 	var items []written
-	if json.NewDecoder(r.Body).Decode(&items) != nil || len(items) > 100 {
+	if !read(w, r, &items) {
+		return
+	}
+	if len(items) > 100 {
 		refuse(w, http.StatusBadRequest, "form", "at most 100 items")
 		return
 	}
@@ -336,7 +348,9 @@ func (v *Vendor) write(w http.ResponseWriter, r *http.Request) {
 
 func (v *Vendor) forget(w http.ResponseWriter, r *http.Request) {
 	var q struct{ ID, Email string }
-	json.NewDecoder(r.Body).Decode(&q)
+	if !read(w, r, &q) {
+		return
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	id := v.find(written{ID: q.ID, Fields: map[string]any{"email": q.Email}})
@@ -349,7 +363,9 @@ func (v *Vendor) members(w http.ResponseWriter, r *http.Request) {
 		Name        string
 		Add, Remove []string
 	}
-	json.NewDecoder(r.Body).Decode(&q)
+	if !read(w, r, &q) {
+		return
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.lists[q.Name] == nil {
@@ -366,7 +382,9 @@ func (v *Vendor) members(w http.ResponseWriter, r *http.Request) {
 
 func (v *Vendor) take(w http.ResponseWriter, r *http.Request) {
 	var keys []string
-	json.NewDecoder(r.Body).Decode(&keys)
+	if !read(w, r, &keys) {
+		return
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, k := range keys {
@@ -380,7 +398,9 @@ func (v *Vendor) consent(w http.ResponseWriter, r *http.Request) {
 		Email   string
 		Granted bool
 	}
-	json.NewDecoder(r.Body).Decode(&q)
+	if !read(w, r, &q) {
+		return
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.consents[q.Email] = q.Granted
@@ -389,7 +409,9 @@ func (v *Vendor) consent(w http.ResponseWriter, r *http.Request) {
 
 func (v *Vendor) deliver(w http.ResponseWriter, r *http.Request) {
 	var q struct{ Key, To, Text string }
-	json.NewDecoder(r.Body).Decode(&q)
+	if !read(w, r, &q) {
+		return
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.taken++
