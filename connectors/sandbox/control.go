@@ -85,15 +85,21 @@ func controls(e Emulator) http.Handler {
 	handle("POST /_sandbox/clock", func(w http.ResponseWriter, r *http.Request) (any, error) {
 		in, err := read[struct {
 			Advance string `json:"advance"`
+			Freeze  *bool  `json:"freeze"`
 		}](w, r)
 		if err != nil {
 			return nil, err
 		}
-		d, err := time.ParseDuration(in.Advance)
-		if err != nil {
-			return nil, fmt.Errorf(`advance is a duration such as "90s" or "24h", not %q`, in.Advance)
+		if in.Advance != "" {
+			d, err := time.ParseDuration(in.Advance)
+			if err != nil {
+				return nil, fmt.Errorf(`advance is a duration such as "90s" or "24h", not %q`, in.Advance)
+			}
+			desk.Clock.Advance(d)
 		}
-		desk.Clock.Advance(d)
+		if in.Freeze != nil {
+			desk.Clock.Freeze(*in.Freeze)
+		}
 		return map[string]time.Time{"now": desk.Clock.Now()}, nil
 	})
 	handle("PUT /_sandbox/limits", func(w http.ResponseWriter, r *http.Request) (any, error) {

@@ -39,7 +39,7 @@
 // name. Beside the vendor's own paths each has the control API:
 //
 //	GET, PUT, POST, DELETE /_sandbox/faults   list, replace, add to, clear ([]Fault)
-//	POST /_sandbox/clock                      {"advance":"1h"}
+//	POST /_sandbox/clock                      {"advance":"1h"} or {"freeze":true}
 //	PUT /_sandbox/limits                      {"off":true} or {"window":"burst","limit":10}
 //	PUT /_sandbox/webhook                     {"url":"http://127.0.0.1:9/hook"}
 //	POST /_sandbox/seed                       {"count":100000}

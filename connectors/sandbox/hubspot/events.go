@@ -16,10 +16,17 @@ type eventKind struct {
 	FullName      string   `json:"fullyQualifiedName"`
 	PrimaryObject string   `json:"primaryObject"`
 	Archived      bool     `json:"archived"`
-	Properties    []any    `json:"properties"`
+	Properties    []named  `json:"properties"`
 	TrackingType  string   `json:"trackingType"`
 	CreatedAt     string   `json:"createdAt"`
 	Associations  []string `json:"associations"`
+}
+
+// named is a property of an event's definition.
+type named struct {
+	Name  string `json:"name"`
+	Label string `json:"label"`
+	Type  string `json:"type"`
 }
 
 // sentEvent is one occurrence, as it was sent.
@@ -48,9 +55,30 @@ func (s *server) createEventKind(w http.ResponseWriter, r *http.Request) *fault 
 	if _, had := s.kinds[in.FullName]; had {
 		return failed(http.StatusConflict, "CONFLICT", "An event definition named "+in.FullName+" already exists")
 	}
-	in.PrimaryObject, in.TrackingType, in.CreatedAt, in.Properties = "CONTACT", "MANUAL", stamp(s.desk.Clock.Now()), []any{}
+	in.PrimaryObject, in.TrackingType, in.CreatedAt, in.Properties = "CONTACT", "MANUAL", stamp(s.desk.Clock.Now()), []named{}
 	s.kinds[in.FullName] = in
 	sandbox.WriteJSON(w, http.StatusCreated, in)
+	return nil
+}
+
+func (s *server) createEventProperty(w http.ResponseWriter, r *http.Request) *fault {
+	kind, ok := s.kinds[r.PathValue("name")]
+	if !ok {
+		return failed(http.StatusNotFound, "OBJECT_NOT_FOUND", "No event definition was found for event name "+r.PathValue("name"))
+	}
+	p, bad := body[named](r)
+	if bad != nil {
+		return bad
+	}
+	if !propertyName.MatchString(p.Name) || p.Type == "" {
+		return invalid("Invalid property name or type")
+	}
+	if slices.ContainsFunc(kind.Properties, func(had named) bool { return had.Name == p.Name }) {
+		return failed(http.StatusConflict, "CONFLICT", "A property named '"+p.Name+"' already exists.")
+	}
+	kind.Properties = append(kind.Properties, p)
+	s.kinds[kind.FullName] = kind
+	sandbox.WriteJSON(w, http.StatusCreated, p)
 	return nil
 }
 
@@ -83,8 +111,15 @@ func (s *server) checkEvent(e sentEvent) *fault {
 	return nil
 }
 
-// keep takes an event, once per uuid.
+// keep takes an event, once per uuid. Properties that are not defined are dropped.
 func (s *server) keep(e sentEvent) {
+	kept := map[string]any{}
+	for _, p := range s.kinds[e.Name].Properties {
+		if v, ok := e.Properties[p.Name]; ok {
+			kept[p.Name] = v
+		}
+	}
+	e.Properties = kept
 	if e.UUID == "" || !s.uuids[e.UUID] {
 		s.events = append(s.events, e)
 		s.uuids[e.UUID] = true

@@ -135,6 +135,7 @@ func (s *server) routes(mux *http.ServeMux) {
 	api("POST /events/v3/send/batch", "events", s.sendEvents)
 	api("GET /events/v3/event-definitions", "events", s.listEventKinds)
 	api("POST /events/v3/event-definitions", "events", s.createEventKind)
+	api("POST /events/v3/event-definitions/{name}/property", "events", s.createEventProperty)
 	s.hookRoutes(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		failed(http.StatusNotFound, "OBJECT_NOT_FOUND", "resource not found").write(w)
