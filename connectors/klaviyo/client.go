@@ -3,6 +3,7 @@ package klaviyo
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -10,9 +11,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/headwater-cdp/headwater/connectors/httpapi"
+	"github.com/headwater-cdp/headwater/connectors/internal/vendorhttp"
 	"github.com/headwater-cdp/headwater/plugins/sdk"
 )
+
+// maxProblem is how much of an answer that is an error is read.
+const maxProblem = 256 << 10
 
 // mediaType is JSON:API's.
 const mediaType = "application/vnd.api+json"
@@ -45,7 +49,7 @@ func (p *problem) first() vendorError {
 // get reads a document into v, which may be nil.
 func (c *connection) get(ctx context.Context, path string, query url.Values, v any) (*problem, error) {
 	var status int
-	return c.must(c.call(ctx, httpapi.Call{Method: http.MethodGet, Path: path, Query: query}, v, &status))
+	return c.must(c.call(ctx, vendorhttp.Call{Method: http.MethodGet, Path: path, Query: query}, v, &status))
 }
 
 // must makes a fault of a problem that the caller has no use for.
@@ -69,16 +73,23 @@ func (c *connection) send(ctx context.Context, method, path string, document, v 
 	if err != nil {
 		return nil, sdk.InvalidRecord("", "a value cannot be written as JSON")
 	}
-	return c.call(ctx, httpapi.Call{
-		Method: method, Path: path, Body: body, Header: http.Header{"Content-Type": {mediaType}},
-	}, v, status)
+	return c.call(ctx, vendorhttp.Call{Method: method, Path: path, Body: body}, v, status)
 }
 
-func (c *connection) call(ctx context.Context, call httpapi.Call, v any, status *int) (*problem, error) {
+// call makes a call. None is marked as one that writes: whatever is sent here may come
+// twice and does no harm, so that an answer that is lost is a reason to send it again.
+func (c *connection) call(ctx context.Context, call vendorhttp.Call, v any, status *int) (*problem, error) {
+	call.Header = http.Header{
+		"Authorization": {"Klaviyo-API-Key " + c.config.APIKey}, "Revision": {c.config.Revision}, "Accept": {mediaType},
+	}
+	if call.Body != nil {
+		call.Header.Set("Content-Type", mediaType)
+	}
 	answer, err := c.client.Do(ctx, call)
 	if err != nil {
 		return nil, err
 	}
+	defer answer.Close()
 	*status = answer.Status
 	hint(ctx, answer.Header)
 	if !answer.OK() {
@@ -86,7 +97,7 @@ func (c *connection) call(ctx context.Context, call httpapi.Call, v any, status 
 		var document struct {
 			Errors []vendorError `json:"errors"`
 		}
-		if json.Unmarshal(answer.Body, &document) == nil { // a proxy's page has no errors to read
+		if json.Unmarshal(answer.Text(maxProblem), &document) == nil { // a proxy's page has no errors to read
 			p.errors = document.Errors
 		}
 		if p.general() {
@@ -95,9 +106,10 @@ func (c *connection) call(ctx context.Context, call httpapi.Call, v any, status 
 		return p, nil
 	}
 	if v != nil {
-		if err := json.Unmarshal(answer.Body, v); err != nil {
-			return nil, sdk.Broken("Klaviyo's answer is not the JSON that its revision promises")
-		}
+		return nil, answer.JSON(v)
+	}
+	if _, err := io.Copy(io.Discard, answer.Body); err != nil { // so that a cut is noticed
+		return nil, answer.Cut()
 	}
 	return nil, nil
 }
@@ -145,7 +157,7 @@ func (p *problem) fault(now time.Time) *sdk.Fault {
 	case http.StatusGone:
 		return sdk.InvalidConfig("revision", "Klaviyo has retired this revision: choose a newer one, or upgrade the connector").Because("REVISION_RETIRED")
 	case http.StatusTooManyRequests:
-		return sdk.RetryAfter(httpapi.RetryAfter(p.header, now, 10*time.Second), "Klaviyo takes no more for now").Because("RATE_LIMITED")
+		return sdk.RetryAfter(or(vendorhttp.RetryAfter(p.header, now), 10*time.Second), "Klaviyo takes no more for now").Because("RATE_LIMITED")
 	case http.StatusNotFound:
 		return sdk.RecordGone("Klaviyo does not have it any more").Because("NOT_FOUND")
 	case http.StatusConflict:
@@ -154,9 +166,17 @@ func (p *problem) fault(now time.Time) *sdk.Fault {
 		return sdk.InvalidRecord("", "it is larger than Klaviyo takes: map fewer or shorter fields").Because("TOO_LARGE")
 	}
 	if p.status >= 500 {
-		return sdk.RetryAfter(httpapi.RetryAfter(p.header, now, 5*time.Second), "Klaviyo has trouble of its own").Because("VENDOR_ERROR")
+		return sdk.RetryAfter(or(vendorhttp.RetryAfter(p.header, now), 5*time.Second), "Klaviyo has trouble of its own").Because("VENDOR_ERROR")
 	}
 	return rejected(first)
+}
+
+// or is what the vendor asks for, or what is usual when it does not say.
+func or(asked, usual time.Duration) time.Duration {
+	if asked > 0 {
+		return asked
+	}
+	return usual
 }
 
 // field is the field of ours that an error points at.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -19,8 +20,8 @@ import (
 // The rules of every connector.
 func TestConformance(t *testing.T) {
 	main := "./cmd/klaviyo"
-	if testing.Short() {
-		main = ""
+	if os.Getenv("HEADWATER_TEST_LONG") == "" {
+		main = "" // in memory the rules are the same
 	}
 	sdktest.Run(t, sdktest.Kit{
 		Connector: klaviyo.Connector{}, Main: main, Vendor: emulated,

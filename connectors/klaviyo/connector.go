@@ -2,13 +2,13 @@ package klaviyo
 
 import (
 	"context"
-	"net/http"
+	"encoding/json"
 	"net/url"
 	"regexp"
 	"sync"
 	"time"
 
-	"github.com/headwater-cdp/headwater/connectors/httpapi"
+	"github.com/headwater-cdp/headwater/connectors/internal/vendorhttp"
 	"github.com/headwater-cdp/headwater/plugins/sdk"
 )
 
@@ -113,11 +113,7 @@ func (Connector) Open(_ context.Context, raw sdk.Config, _ sdk.Host) (sdk.Connec
 	case c.JobWait < 1:
 		return nil, sdk.InvalidConfig("jobWaitSeconds", "it is at least 1")
 	}
-	client, err := httpapi.New("Klaviyo", c.BaseURL, func(r *http.Request) {
-		r.Header.Set("Authorization", "Klaviyo-API-Key "+c.APIKey)
-		r.Header.Set("Revision", c.Revision)
-		r.Header.Set("Accept", mediaType)
-	})
+	client, err := vendorhttp.New("Klaviyo", "baseUrl", c.BaseURL)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +123,7 @@ func (Connector) Open(_ context.Context, raw sdk.Config, _ sdk.Host) (sdk.Connec
 // connection implements sdk.Connection.
 type connection struct {
 	config config
-	client *httpapi.Client
+	client *vendorhttp.Client
 
 	mu    sync.Mutex
 	asked map[string]time.Time // erasures that were asked for, by key and profile
@@ -147,7 +143,10 @@ func (c *connection) Check(ctx context.Context) error {
 		if probe.size != "" {
 			query.Set("page[size]", probe.size)
 		}
-		if _, err := c.get(ctx, probe.path, query, nil); err != nil {
+		var document struct {
+			Data []json.RawMessage `json:"data"`
+		}
+		if _, err := c.get(ctx, probe.path, query, &document); err != nil {
 			return err
 		}
 	}

@@ -12,13 +12,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/headwater-cdp/headwater/connectors/klaviyo"
 	"github.com/headwater-cdp/headwater/connectors/sandbox"
 	vendor "github.com/headwater-cdp/headwater/connectors/sandbox/klaviyo"
 	"github.com/headwater-cdp/headwater/connectors/sandbox/spectest"
 	"github.com/headwater-cdp/headwater/plugins/sdk"
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
 type object = map[string]any
@@ -358,7 +359,7 @@ func TestPullGoesOnFromItsCursor(t *testing.T) {
 	next := r.pull("profiles", first.Cursor)
 	require.Len(t, next.Records, 1)
 	assert.Equal(t, "Changed", next.Records[0].Fields["first_name"])
-	assert.Equal(t, 3.0, next.Records[0].Fields["properties.points"])
+	assert.Equal(t, json.Number("3"), next.Records[0].Fields["properties.points"])
 
 	assert.Empty(t, r.pull("suppressions", nil).Records)
 	r.does("person4@example.com", "unsubscribe")
@@ -397,9 +398,9 @@ func TestFaultsOfTheVendorAreTyped(t *testing.T) {
 		{sandbox.Fault{Kind: sandbox.RateLimited, RetryAfter: 7}, sdk.FaultRetry, "RATE_LIMITED", 7 * time.Second},
 		{sandbox.Fault{Kind: sandbox.ServerError}, sdk.FaultRetry, "VENDOR_ERROR", 5 * time.Second},
 		{sandbox.Fault{Kind: sandbox.TokenExpired}, sdk.FaultUnauthorized, "BAD_KEY", 0},
-		{sandbox.Fault{Kind: sandbox.ReplyLost}, sdk.FaultRetry, "UNREACHABLE", 5 * time.Second},
-		{sandbox.Fault{Kind: sandbox.Truncated}, sdk.FaultRetry, "UNREACHABLE", 5 * time.Second},
-		{sandbox.Fault{Kind: sandbox.Redirected, To: thief.URL}, sdk.FaultRetry, "REDIRECTED", 5 * time.Second},
+		{sandbox.Fault{Kind: sandbox.ReplyLost}, sdk.FaultRetry, "UNREACHABLE", 10 * time.Second},
+		{sandbox.Fault{Kind: sandbox.Truncated}, sdk.FaultRetry, "BROKEN_ANSWER", 5 * time.Second},
+		{sandbox.Fault{Kind: sandbox.Redirected, To: thief.URL}, sdk.FaultInvalidConfig, "REDIRECTED", 0},
 	} {
 		for _, bulk := range []bool{false, true} {
 			r := to(t, r.emulator, sandbox.Serve(r.emulator))

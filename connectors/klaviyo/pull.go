@@ -1,6 +1,7 @@
 package klaviyo
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -8,7 +9,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/headwater-cdp/headwater/connectors/httpapi"
+	"github.com/headwater-cdp/headwater/connectors/internal/vendorhttp"
 	"github.com/headwater-cdp/headwater/plugins/sdk"
 )
 
@@ -114,9 +115,10 @@ func (c *connection) Pull(ctx context.Context, from sdk.PullRequest, emit func(s
 		if answer.Links.Next == "" {
 			return nil
 		}
-		if path, query, err = c.client.Beneath(answer.Links.Next); err != nil {
+		if path, err = c.client.Path(answer.Links.Next); err != nil {
 			return err
 		}
+		query = nil // it stands in the link
 	}
 }
 
@@ -124,9 +126,9 @@ func (c *connection) Pull(ctx context.Context, from sdk.PullRequest, emit func(s
 // the saved cursor is a time, and goes on.
 func (c *connection) page(ctx context.Context, path string, query url.Values, v any) error {
 	var status int
-	prob, err := c.call(ctx, httpapi.Call{Method: http.MethodGet, Path: path, Query: query}, v, &status)
+	prob, err := c.call(ctx, vendorhttp.Call{Method: http.MethodGet, Path: path, Query: query}, v, &status)
 	if err == nil && prob != nil {
-		if query.Has("page[cursor]") {
+		if query == nil {
 			return sdk.RetryAfter(time.Second, "Klaviyo let go of the page that was next; the pull goes on from the last one").Because("PAGE_LOST")
 		}
 		return sdk.Broken("Klaviyo does not take the question for this stream; the connector needs an upgrade")
@@ -162,12 +164,19 @@ func (p place) advance(rows []row, page *sdk.Page) place {
 	return next
 }
 
+// decode reads JSON; a number that goes on to the host stays as it was written.
+func decode(raw []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	return d.Decode(v)
+}
+
 func readProfiles(when func(profile) time.Time) func(data, _ []json.RawMessage) ([]row, error) {
 	return func(data, _ []json.RawMessage) ([]row, error) {
 		rows := make([]row, 0, len(data))
 		for _, raw := range data {
 			var p profile
-			if err := json.Unmarshal(raw, &p); err != nil || p.ID == "" {
+			if err := decode(raw, &p); err != nil || p.ID == "" {
 				return nil, sdk.Broken("Klaviyo's profile does not have the form that its revision promises")
 			}
 			rows = append(rows, row{p.ID, when(p), func(page *sdk.Page) { page.Records = append(page.Records, p.record()) }})
@@ -226,7 +235,7 @@ func included(raw []json.RawMessage) (metrics map[string]string, people map[stri
 			metrics[head.ID] = head.Attributes.Name
 		case "profile":
 			var p profile
-			if json.Unmarshal(each, &p) == nil {
+			if decode(each, &p) == nil {
 				people[p.ID] = p
 			}
 		}
@@ -239,7 +248,7 @@ func readEvents(data, with []json.RawMessage) ([]row, error) {
 	rows := make([]row, 0, len(data))
 	for _, raw := range data {
 		var h happening
-		if err := json.Unmarshal(raw, &h); err != nil || h.ID == "" {
+		if err := decode(raw, &h); err != nil || h.ID == "" {
 			return nil, sdk.Broken("Klaviyo's event does not have the form that its revision promises")
 		}
 		e := h.event(metrics[h.Relationships.Metric.Data.ID], people[h.Relationships.Profile.Data.ID])

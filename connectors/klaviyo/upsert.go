@@ -252,9 +252,10 @@ func (c *connection) importErrors(ctx context.Context, id string, all []prepared
 			return seen < failed
 		}
 		var err error
-		if path, query, err = c.client.Beneath(page.Links.Next); err != nil {
+		if path, err = c.client.Path(page.Links.Next); err != nil {
 			return true
 		}
+		query = nil // it stands in the link
 	}
 }
 

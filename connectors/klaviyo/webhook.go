@@ -67,7 +67,7 @@ func (c *connection) Receive(_ context.Context, hook sdk.Webhook) (sdk.Received,
 		return sdk.Received{}, sdk.Stale("the webhook was signed more than five minutes from now: it is old, or a clock is wrong")
 	}
 	var d delivery
-	if err := json.Unmarshal(hook.Body, &d); err != nil {
+	if err := decode(hook.Body, &d); err != nil {
 		return sdk.Received{}, sdk.Broken("the webhook is not the JSON that Klaviyo describes")
 	}
 	if subtle.ConstantTimeCompare([]byte(d.Meta.Webhook), []byte(hook.Header.Get("Klaviyo-Webhook-Id"))) != 1 {

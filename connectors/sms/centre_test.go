@@ -7,11 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/headwater-cdp/headwater/connectors/sms/smpp"
 	"github.com/headwater-cdp/headwater/connectors/sms/smpp/smpptest"
 	"github.com/headwater-cdp/headwater/plugins/sdk"
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
 func connectCentre(t *testing.T, more ...any) (sdk.Connection, *smpptest.Centre) {

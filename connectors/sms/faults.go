@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/headwater-cdp/headwater/connectors/httpapi"
+	"github.com/headwater-cdp/headwater/connectors/internal/vendorhttp"
 	"github.com/headwater-cdp/headwater/plugins/sdk"
 )
 
@@ -41,24 +41,24 @@ var refusals = map[int]*sdk.Fault{
 var dailyLimits = map[int]bool{63038: true, 30022: true, 14107: true}
 
 // refusal is the fault of an answer that is not 2xx.
-func refusal(a httpapi.Answer, once bool, now time.Time) error {
+func refusal(a *vendorhttp.Answer, once bool, now time.Time) error {
 	var said struct {
 		Code int `json:"code"`
 	}
-	_ = json.Unmarshal(a.Body, &said) // a proxy's page has no code
+	_ = json.Unmarshal(a.Text(64<<10), &said) // a proxy's page has no code
 	if dailyLimits[said.Code] {
 		tomorrow := now.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
 		return sdk.QuotaUntil(tomorrow, "the account has sent all that it may today").Because("DAILY_LIMIT")
 	}
 	if a.Status == http.StatusTooManyRequests {
-		return sdk.RetryAfter(httpapi.RetryAfter(a.Header, now, 2*time.Second), "Twilio takes no more for now").Because("RATE_LIMITED")
+		return sdk.RetryAfter(or(vendorhttp.RetryAfter(a.Header, now), 2*time.Second), "Twilio takes no more for now").Because("RATE_LIMITED")
 	}
 	if fault, known := refusals[said.Code]; known {
 		return fault
 	}
 	switch {
 	case a.Status == http.StatusServiceUnavailable:
-		return sdk.RetryAfter(httpapi.RetryAfter(a.Header, now, 5*time.Second), "Twilio is out of service").Because("VENDOR_ERROR")
+		return sdk.RetryAfter(or(vendorhttp.RetryAfter(a.Header, now), 5*time.Second), "Twilio is out of service").Because("VENDOR_ERROR")
 	case a.Status >= 500 && once:
 		return sdk.UnknownOutcome("Twilio failed while it was sending: it may have taken the message").Because("VENDOR_ERROR")
 	case a.Status >= 500:
@@ -69,6 +69,14 @@ func refusal(a httpapi.Answer, once bool, now time.Time) error {
 		return refusals[20404]
 	}
 	return sdk.InvalidRecord("", "Twilio does not take the message; its error "+strconv.Itoa(said.Code)+" says why").Because("REJECTED")
+}
+
+// or is what the vendor asks for, or what is usual when it does not say.
+func or(asked, usual time.Duration) time.Duration {
+	if asked > 0 {
+		return asked
+	}
+	return usual
 }
 
 // reasons say what an error of a delivery means, and what it makes of the number.

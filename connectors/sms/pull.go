@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/headwater-cdp/headwater/connectors/httpapi"
+	"github.com/headwater-cdp/headwater/connectors/internal/vendorhttp"
 	"github.com/headwater-cdp/headwater/plugins/sdk"
 )
 
@@ -93,7 +93,7 @@ func (c *rest) texts(ctx context.Context, place since) ([]text, error) {
 			Messages []text  `json:"messages"`
 			Next     *string `json:"next_page_uri"`
 		}
-		if err := c.call(ctx, httpapi.Call{Method: http.MethodGet, Path: path, Query: query}, &page); err != nil {
+		if err := c.call(ctx, vendorhttp.Call{Method: http.MethodGet, Path: path, Query: query}, &page); err != nil {
 			return nil, err
 		}
 		for _, t := range page.Messages {
@@ -110,9 +110,10 @@ func (c *rest) texts(ctx context.Context, place since) ([]text, error) {
 		path = ""
 		if page.Next != nil && *page.Next != "" {
 			var err error
-			if path, query, err = c.client.Beneath(*page.Next); err != nil {
+			if path, err = c.client.Path(*page.Next); err != nil {
 				return nil, err
 			}
+			query = nil // it stands in the link
 		}
 	}
 	slices.SortStableFunc(found, func(a, b text) int {

@@ -12,14 +12,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/headwater-cdp/headwater/connectors/sandbox"
 	"github.com/headwater-cdp/headwater/connectors/sandbox/spectest"
 	"github.com/headwater-cdp/headwater/connectors/sandbox/twilio"
 	"github.com/headwater-cdp/headwater/connectors/sms"
 	"github.com/headwater-cdp/headwater/connectors/sms/segment"
 	"github.com/headwater-cdp/headwater/plugins/sdk"
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
 type object = map[string]any
@@ -208,9 +209,9 @@ func TestFaultsOfTheVendorAreTyped(t *testing.T) {
 		{sandbox.Fault{Kind: sandbox.TokenExpired}, sdk.FaultUnauthorized, "BAD_CREDENTIALS", 0},
 		{sandbox.Fault{Kind: sandbox.ServerError, Status: 503}, sdk.FaultRetry, "VENDOR_ERROR", 0},
 		{sandbox.Fault{Kind: sandbox.ServerError, Status: 500}, sdk.FaultUnknownOutcome, "VENDOR_ERROR", 0},
-		{sandbox.Fault{Kind: sandbox.ReplyLost}, sdk.FaultUnknownOutcome, "NO_ANSWER", 1},
-		{sandbox.Fault{Kind: sandbox.Truncated}, sdk.FaultUnknownOutcome, "NO_ANSWER", 1},
-		{sandbox.Fault{Kind: sandbox.Redirected, To: thief.URL}, sdk.FaultRetry, "REDIRECTED", 0},
+		{sandbox.Fault{Kind: sandbox.ReplyLost}, sdk.FaultUnknownOutcome, "", 1},
+		{sandbox.Fault{Kind: sandbox.Truncated}, sdk.FaultUnknownOutcome, "BROKEN_ANSWER", 1},
+		{sandbox.Fault{Kind: sandbox.Redirected, To: thief.URL}, sdk.FaultInvalidConfig, "REDIRECTED", 0},
 	} {
 		e := twilio.New()
 		r := to(t, e, sandbox.Serve(e))

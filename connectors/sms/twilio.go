@@ -2,13 +2,14 @@ package sms
 
 import (
 	"context"
-	"encoding/json"
+	"encoding/base64"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
 
-	"github.com/headwater-cdp/headwater/connectors/httpapi"
+	"github.com/headwater-cdp/headwater/connectors/internal/vendorhttp"
 	"github.com/headwater-cdp/headwater/plugins/sdk"
 )
 
@@ -18,7 +19,7 @@ const keyParameter = "hwkey"
 // rest is a connection to Twilio.
 type rest struct {
 	config config
-	client *httpapi.Client
+	client *vendorhttp.Client
 }
 
 func openTwilio(c config) (*rest, error) {
@@ -28,10 +29,7 @@ func openTwilio(c config) (*rest, error) {
 	if c.From == "" && c.ServiceSID == "" {
 		return nil, sdk.InvalidConfig("from", "give a sender, or a messaging service")
 	}
-	client, err := httpapi.New("Twilio", c.BaseURL, func(r *http.Request) {
-		r.SetBasicAuth(c.AccountSID, c.AuthToken)
-		r.Header.Set("Accept", "application/json")
-	})
+	client, err := vendorhttp.New("Twilio", "baseUrl", c.BaseURL)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +50,7 @@ func (c *rest) Check(ctx context.Context) error {
 	var account struct {
 		Status string `json:"status"`
 	}
-	if err := c.call(ctx, httpapi.Call{Method: http.MethodGet, Path: c.path(".json")}, &account); err != nil {
+	if err := c.call(ctx, vendorhttp.Call{Method: http.MethodGet, Path: c.path(".json")}, &account); err != nil {
 		return err
 	}
 	if account.Status != "active" {
@@ -101,9 +99,8 @@ func (c *rest) Send(ctx context.Context, m sdk.Message) (sdk.Sent, error) {
 		form.Set("StatusCallback", callback.String())
 	}
 	var answer message
-	err := c.call(ctx, httpapi.Call{
-		Method: http.MethodPost, Path: c.path("/Messages.json"), Body: []byte(form.Encode()), Once: true,
-		Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}},
+	err := c.call(ctx, vendorhttp.Call{
+		Method: http.MethodPost, Path: c.path("/Messages.json"), Body: []byte(form.Encode()), Writes: true,
 	}, &answer)
 	if err != nil {
 		return sdk.Sent{}, err
@@ -123,7 +120,7 @@ func (c *rest) Status(ctx context.Context, q sdk.StatusQuery) (sdk.Delivery, err
 		return sdk.Delivery{Key: q.Key, State: sdk.DeliveryUnknown, Reason: "Twilio finds messages by its own id only"}, nil
 	}
 	var m message
-	if err := c.call(ctx, httpapi.Call{Method: http.MethodGet, Path: c.path("/Messages/" + url.PathEscape(q.ID) + ".json")}, &m); err != nil {
+	if err := c.call(ctx, vendorhttp.Call{Method: http.MethodGet, Path: c.path("/Messages/" + url.PathEscape(q.ID) + ".json")}, &m); err != nil {
 		return sdk.Delivery{}, err
 	}
 	state, reason := stateOf(m.Status, m.Error)
@@ -149,11 +146,11 @@ func (c *rest) Erase(ctx context.Context, subject sdk.Subject) (sdk.EraseReceipt
 				Messages []message `json:"messages"`
 				Next     *string   `json:"next_page_uri"`
 			}
-			if err := c.call(ctx, httpapi.Call{Method: http.MethodGet, Path: path, Query: query}, &page); err != nil {
+			if err := c.call(ctx, vendorhttp.Call{Method: http.MethodGet, Path: path, Query: query}, &page); err != nil {
 				return sdk.EraseReceipt{}, err
 			}
 			for _, m := range page.Messages {
-				err := c.call(ctx, httpapi.Call{Method: http.MethodDelete, Path: c.path("/Messages/" + url.PathEscape(m.SID) + ".json")}, nil)
+				err := c.call(ctx, vendorhttp.Call{Method: http.MethodDelete, Path: c.path("/Messages/" + url.PathEscape(m.SID) + ".json")}, nil)
 				fault := sdk.AsFault(err)
 				switch {
 				case err == nil:
@@ -170,9 +167,10 @@ func (c *rest) Erase(ctx context.Context, subject sdk.Subject) (sdk.EraseReceipt
 			path = ""
 			if page.Next != nil && *page.Next != "" {
 				var err error
-				if path, query, err = c.client.Beneath(*page.Next); err != nil {
+				if path, err = c.client.Path(*page.Next); err != nil {
 					return sdk.EraseReceipt{}, err
 				}
+				query = nil // it stands in the link
 			}
 		}
 	}
@@ -182,23 +180,27 @@ func (c *rest) Erase(ctx context.Context, subject sdk.Subject) (sdk.EraseReceipt
 	}, nil
 }
 
-// call makes a call and reads its answer into v, which may be nil.
-func (c *rest) call(ctx context.Context, call httpapi.Call, v any) error {
+// call makes a call and reads its answer into v, which may be nil. Only what does harm
+// when it is done twice is marked as a write.
+func (c *rest) call(ctx context.Context, call vendorhttp.Call, v any) error {
+	credential := base64.StdEncoding.EncodeToString([]byte(c.config.AccountSID + ":" + c.config.AuthToken))
+	call.Header = http.Header{"Authorization": {"Basic " + credential}, "Accept": {"application/json"}}
+	if call.Body != nil {
+		call.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
 	answer, err := c.client.Do(ctx, call)
 	if err != nil {
 		return err
 	}
+	defer answer.Close()
 	if !answer.OK() {
-		return refusal(answer, call.Once, time.Now())
+		return refusal(answer, call.Writes, time.Now())
 	}
-	if v == nil {
-		return nil
+	if v != nil {
+		return answer.JSON(v)
 	}
-	if err := json.Unmarshal(answer.Body, v); err != nil {
-		if call.Once {
-			return sdk.UnknownOutcome("Twilio's answer cannot be read: it may have taken the message").Because("BROKEN_ANSWER")
-		}
-		return sdk.Broken("Twilio's answer is not the JSON that it describes")
+	if _, err := io.Copy(io.Discard, answer.Body); err != nil { // so that a cut is noticed
+		return answer.Cut()
 	}
 	return nil
 }

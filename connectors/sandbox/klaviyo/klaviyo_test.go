@@ -11,11 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/headwater-cdp/headwater/connectors/sandbox"
 	"github.com/headwater-cdp/headwater/connectors/sandbox/klaviyo"
 	"github.com/headwater-cdp/headwater/connectors/sandbox/spectest"
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
 type object = map[string]any

@@ -10,11 +10,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/headwater-cdp/headwater/connectors/sandbox"
 	"github.com/headwater-cdp/headwater/connectors/sandbox/spectest"
 	"github.com/headwater-cdp/headwater/connectors/sandbox/twilio"
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
 const account = "/2010-04-01/Accounts/" + twilio.AccountSID
@@ -178,7 +179,7 @@ func TestWhoWroteStopIsNotWrittenTo(t *testing.T) {
 	c := start(t)
 	const who = "+393331234567"
 	c.control("PUT", "webhook", object{"url": c.hookURL + "/in"})
-	for word, kind := range map[string]string{"Stop ": "STOP", "start": "START", "HELP": "HELP", "hello": ""} {
+	for word, kind := range map[string]string{"Stop": "STOP", "start": "START", "HELP": "HELP", "hello": ""} {
 		c.control("POST", "inbound", object{"from": who, "body": word})
 		h := c.next()
 		assert.Equal(t, kind, h.form.Get("OptOutType"), word)

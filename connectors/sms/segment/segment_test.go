@@ -4,8 +4,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/headwater-cdp/headwater/connectors/sms/segment"
 	"github.com/stretchr/testify/assert"
+
+	"github.com/headwater-cdp/headwater/connectors/sms/segment"
 )
 
 func TestCount(t *testing.T) {

@@ -11,11 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/headwater-cdp/headwater/connectors/sandbox/sandboxtest"
 	"github.com/headwater-cdp/headwater/connectors/sms/smpp"
 	"github.com/headwater-cdp/headwater/connectors/sms/smpp/smpptest"
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
 // start gives a client of a small centre in this process.

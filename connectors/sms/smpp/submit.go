@@ -171,9 +171,8 @@ func (c *Client) Query(ctx context.Context, id, from string) (State, error) {
 	r := reader{b: answer.Body}
 	r.text() // the id
 	r.text() // the date
-	state := states[r.octet()]
-	if r.err != nil || state == "" {
-		return Unknown, nil
+	if state := states[r.octet()]; state != "" {
+		return state, nil
 	}
-	return state, nil
+	return Unknown, nil // or too short an answer, whose octet reads as 0
 }
