@@ -13,7 +13,7 @@ import (
 // Many people go there and come in, each once; it tells how many a second.
 func TestMany(t *testing.T) {
 	r := newRig(t)
-	n := 450 // more than one step of a walk
+	n := 500 // more than one step of a walk
 	if os.Getenv("HEADWATER_TEST_LONG") != "" {
 		n = 4000
 	}
