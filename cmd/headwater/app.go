@@ -49,7 +49,7 @@ type app struct {
 	privacy  *privacy.Service
 	desk     *privacy.Desk
 	syncs    *vendor.Service
-	url      string     // of this server as people and vendors reach it
+	url      string // of this server as people and vendors reach it
 
 	connectors *lateHost // none runs until runConnectors
 
@@ -70,8 +70,7 @@ func (f storeFlags) start(e *env) (*app, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close(context.WithoutCancel(e.ctx)))
 	}
-	a := newApp(e, s, journal, ring)
-	return a, nil
+	return newApp(e, s, journal, ring), nil
 }
 
 // newApp wires the services. Nothing runs in the background but the pipeline's
