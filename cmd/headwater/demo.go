@@ -54,20 +54,30 @@ func (c *demoCmd) Run(e *env) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
+	c.AllowPrivateConnectors = true // the vendors are emulated on this machine
 	if err := a.runConnectors(c.connectorServeFlags, storeFlags{Data: c.Data}, installBeside); err != nil {
 		return err
 	}
+	vendors, err := startVendors(inner.ctx)
+	if err != nil {
+		return err
+	}
+	defer vendors.close()
 	keys, err := c.find(a)
 	if err != nil {
 		return err
 	}
 	var failed error
 	err = a.serve(c.httpFlags, func(url string) {
-		if failed = c.fill(a, keys); failed != nil {
+		var connected []demo.Connected
+		if failed = c.fill(a, keys); failed == nil {
+			connected, failed = vendors.connect(a, keys)
+		}
+		if failed != nil {
 			stop()
 			return
 		}
-		welcome(a.e, url, keys)
+		welcome(a.e, url, keys, vendors.url, connected)
 	})
 	if e.ctx.Err() != nil {
 		failed = nil // interrupted: the next start goes on
@@ -216,6 +226,11 @@ Headwater {{.Version}} listening on {{.URL}}
   write key   {{.Keys.WriteKey}}
   all keys    {{.File}}
 
+{{if .Connected}}Connections, to vendors emulated at {{.Vendors}}:
+{{range .Connected}}
+  {{printf "%-25s %s" .Name .State}}{{with .Fault}}  {{.}}{{end}}{{end}}
+{{else}}No connectors are beside this program: make connectors builds them.
+{{end}}
 Try:
 
   curl -s {{.URL}}/graphql -H 'Authorization: Bearer {{.Keys.AdminKey}}' -H 'Content-Type: application/json' \
@@ -229,8 +244,9 @@ and in GraphiQL, who is in one of them:
 Stop with Ctrl-C.
 `))
 
-func welcome(e *env, url string, keys *demoKeys) {
+func welcome(e *env, url string, keys *demoKeys, vendors string, connected []demo.Connected) {
 	_ = welcomeText.Execute(e.out, map[string]any{
 		"Version": buildVersion(), "URL": url, "Keys": keys, "File": "keys.json in the data folder",
+		"Vendors": vendors, "Connected": connected,
 	})
 }
