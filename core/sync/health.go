@@ -133,6 +133,9 @@ func (s *Service) Streams(ctx context.Context, c *Connection) ([]Stream, error) 
 		return nil, outside(err)
 	}
 	list, err := in.Discover(call)
+	if f := AsFault(err); f != nil && f.Kind == FaultUnsupported { // a channel has none
+		return nil, nil
+	}
 	return list, outside(err)
 }
 

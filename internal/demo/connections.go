@@ -118,7 +118,7 @@ func Connect(ctx context.Context, w Workspace, syncs *sync.Service, register *co
 		if !there || syncs.Connector(p.connector) == nil {
 			continue
 		}
-		done, err := p.make(ctx, w.ID, syncs, register, v, ids)
+		done, err := p.make(ctx, w, syncs, register, v, ids)
 		if err != nil {
 			return nil, fmt.Errorf("connect %s: %w", p.name, err)
 		}
@@ -127,12 +127,12 @@ func Connect(ctx context.Context, w Workspace, syncs *sync.Service, register *co
 	return out, nil
 }
 
-func (p plan) make(ctx context.Context, ws string, syncs *sync.Service, register *consent.Service, v Vendor, segments map[string]string) (*Connected, error) {
-	spec := syncs.Connector(p.connector)
+func (p plan) make(ctx context.Context, w Workspace, syncs *sync.Service, register *consent.Service, v Vendor, segments map[string]string) (*Connected, error) {
+	ws, spec, signed := w.ID, syncs.Connector(p.connector), w.LastDay.AddDate(-1, 0, 0)
 	processor, err := register.SetProcessor(ctx, ws, "", "demo:"+p.connector, consent.Processor{
 		Name: spec.Processor.Name, Country: spec.Processor.Country, Purposes: p.purposes, Agreement: "https://example.com/agreements/" + p.connector,
 		Categories:        []core.Category{core.Contact, core.IdentifierID, core.Transaction, core.Behaviour, core.Consent},
-		TransferMechanism: consent.TransferClauses,
+		AgreementSignedOn: &signed, TransferMechanism: consent.TransferClauses,
 	}, consent.Edit{})
 	if err != nil {
 		return nil, err
