@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	pb "github.com/headwater-cdp/headwater/plugins/proto/headwater/plugin/v1"
 )
 
 // full is a connector that has every method and gives back what a test put into it.
@@ -208,3 +210,5 @@ func (l *logged) text() string {
 	}
 	return out
 }
+
+type logLine = pb.LogRecord

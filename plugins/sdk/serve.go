@@ -144,6 +144,7 @@ func watchParent(parent int, stop func()) {
 
 // dev serves until it is interrupted.
 func (s *server) dev(out io.Writer) int {
+	s.debugged = true
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer cancel()
 	s.run(func(config *plugin.ServeConfig, _ func()) {

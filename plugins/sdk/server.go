@@ -30,6 +30,7 @@ type server struct {
 	attendance
 	redactor redactor
 	log      *slog.Logger
+	debugged bool // hosts come and go
 
 	mu       sync.Mutex
 	conn     *connection

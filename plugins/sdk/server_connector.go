@@ -30,6 +30,7 @@ func (s *server) Attend(stream grpc.BidiStreamingServer[pb.AttendAnswer, pb.Atte
 func (s *server) Open(ctx context.Context, q *pb.OpenRequest) (*pb.OpenResponse, error) {
 	out := &pb.OpenResponse{}
 	hint, err := s.do(ctx, "Open", func(ctx context.Context) error {
+		s.forgetHost()
 		if err := s.begin(); err != nil {
 			return err
 		}
@@ -55,6 +56,16 @@ func (s *server) Open(ctx context.Context, q *pb.OpenRequest) (*pb.OpenResponse,
 	})
 	out.Rate = rate(hint)
 	return orNothing(out, err)
+}
+
+// forgetHost closes, under a debugger, what a host left open that was ended itself.
+func (s *server) forgetHost() {
+	s.mu.Lock()
+	c := s.conn
+	s.mu.Unlock()
+	if s.debugged && c != nil {
+		s.close(c)
+	}
 }
 
 // begin makes sure that there is one connection.
