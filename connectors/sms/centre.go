@@ -61,6 +61,7 @@ func openSMPP(c config) (*centre, error) {
 	s := &centre{config: c, inbox: make(chan pending, maxPage), reports: map[string]sdk.Delivery{}}
 	settings := smpp.Config{
 		Address: c.Address, SystemID: c.SystemID, Password: c.Password, SystemType: c.SystemType, Window: c.Window, Deliver: s.deliver,
+		Dialer: sdk.Dialer(),
 	}
 	if c.TLS {
 		settings.TLS = &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}

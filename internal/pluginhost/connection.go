@@ -36,13 +36,19 @@ func (c *connection) redial(d sync.Dial) {
 	c.want, c.dropped = d, false
 }
 
-// forgive lets a connection start at once when its connector has changed: what was wrong
-// may have been set right.
-func (c *connection) forgive(changed func(connector string) bool) {
+// changed hears what is installed now, by digest. A connector that is another one starts at
+// once, because what was wrong may have been set right; one that was removed ends.
+func (c *connection) changed(before, now map[string]string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if changed(c.want.Connector) {
+	was, had := before[c.want.Connector]
+	is, has := now[c.want.Connector]
+	if was != is || had != has {
 		c.crashes, c.next = 0, time.Time{}
+	}
+	if p := c.cur; p != nil && had && !has && c.h.ctx.Err() == nil {
+		c.cur = nil
+		c.h.work.Go(func() { p.drain(c.h.limits.Drain) })
 	}
 }
 

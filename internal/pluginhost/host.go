@@ -113,7 +113,7 @@ func (h *Host) refresh() {
 	all := slices.Collect(maps.Values(h.connections))
 	h.mu.Unlock()
 	for _, c := range all {
-		c.forgive(func(name string) bool { return before != nil && before[name] != digests[name] })
+		c.changed(before, digests)
 	}
 }
 
@@ -135,8 +135,7 @@ func (h *Host) Connectors() []sync.Connector {
 	return out
 }
 
-// newer reports whether another package is installed than the process runs. What was
-// removed goes on until its connection is dropped.
+// newer reports whether another package is installed than the process runs.
 func (h *Host) newer(p *process) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

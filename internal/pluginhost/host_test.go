@@ -84,7 +84,7 @@ func TestSurroundings(t *testing.T) {
 			names = append(names, name)
 		}
 	}
-	require.ElementsMatch(t, []string{"PATH", "HOME", "TMPDIR", "LANG", "TZ", "GOMEMLIMIT", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "HEADWATER_CONNECTOR"}, names)
+	require.ElementsMatch(t, []string{"PATH", "HOME", "TMPDIR", "LANG", "TZ", "GOMEMLIMIT", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "HEADWATER_CONNECTOR", "HEADWATER_HOST_PID", "HEADWATER_PRIVATE"}, names)
 	require.True(t, strings.HasSuffix(dir, "/work 0"), "an empty folder: %s", dir)
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", b.pid("w/a")))
 	require.NoError(t, err)
@@ -174,6 +174,13 @@ func TestHotUpgrade(t *testing.T) {
 	require.Eventually(t, func() bool { require.Equal(t, "v1.1.0-misbehave", write()); return b.Process("w/a").Fault != nil }, 5*time.Second, 20*time.Millisecond)
 	require.Equal(t, reasonDifferent, b.Process("w/a").Fault.Reason)
 	require.Equal(t, sync.ProcessRunning, b.Process("w/a").State)
+
+	// One that is removed ends.
+	pid = b.pid("w/a")
+	_, err = b.store.Remove("misbehave")
+	require.NoError(t, err)
+	gone(t, pid, 4*time.Second)
+	require.Equal(t, "NOT_INSTALLED", fault(t, old.Check(ctx)).Reason)
 }
 
 // A process under a debugger is used by a server for development, and by no other.

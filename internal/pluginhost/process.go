@@ -191,6 +191,7 @@ func (p *process) environment(work string) []string {
 		"PATH=/usr/local/bin:/usr/bin:/bin", // for programs that are scripts
 		"HOME=" + work, "TMPDIR=" + work, "LANG=C.UTF-8", "TZ=UTC",
 		"GOMEMLIMIT=" + strconv.FormatInt(p.memory*8/10, 10),
+		"HEADWATER_HOST_PID=" + strconv.Itoa(os.Getpid()), sdk.PrivateVariable + "=" + map[bool]string{true: "1", false: "0"}[p.dial.Private],
 	}
 	for _, name := range append([]string{"SSL_CERT_FILE", "SSL_CERT_DIR"}, p.h.env...) {
 		if v, ok := os.LookupEnv(name); ok {

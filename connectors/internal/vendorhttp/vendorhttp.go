@@ -46,7 +46,8 @@ func New(vendor, property, base string) (*Client, error) {
 	}
 	u.Path = strings.TrimRight(u.Path, "/")
 	transport := &http.Transport{
-		DialContext:           (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           sdk.Dialer().DialContext,
 		TLSHandshakeTimeout:   10 * time.Second,
 		ResponseHeaderTimeout: time.Minute,
 		IdleConnTimeout:       time.Minute,

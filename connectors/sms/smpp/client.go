@@ -24,6 +24,7 @@ type Config struct {
 	Enquire    time.Duration // how often the session is tried; 30 s
 	Timeout    time.Duration // of an answer; 15 s
 	Reconnect  time.Duration // the first pause before a new session, doubled up to 30 s; 500 ms
+	Dialer     *net.Dialer   // nil for one that goes anywhere
 	// Deliver takes what the centre sends. With an error the centre is asked to send it
 	// again later. nil refuses everything so.
 	Deliver func(context.Context, Message) error
@@ -167,7 +168,11 @@ func (c *Client) run() {
 func (c *Client) connect() (*session, error) {
 	ctx, cancel := context.WithTimeout(c.ctx, c.cfg.Timeout)
 	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", c.cfg.Address)
+	dialer := c.cfg.Dialer
+	if dialer == nil {
+		dialer = &net.Dialer{}
+	}
+	conn, err := dialer.DialContext(ctx, "tcp", c.cfg.Address)
 	if err != nil {
 		return nil, ErrUnreachable
 	}
