@@ -19,7 +19,8 @@ type list struct {
 	} `json:"list"`
 }
 
-// Members implements sdk.Lister, for static lists of contacts.
+// Members implements sdk.Lister, for static lists of contacts. Who comes into a list and
+// is no contact yet becomes one.
 func (c *connection) Members(ctx context.Context, change sdk.ListChange) (sdk.ListResult, error) {
 	id, err := c.listID(ctx, change)
 	if err != nil {
@@ -28,6 +29,9 @@ func (c *connection) Members(ctx context.Context, change sdk.ListChange) (sdk.Li
 	items := slices.Concat(change.Add, change.Remove)
 	out := sdk.ListResult{List: id, Results: make([]sdk.Result, len(items))}
 	contacts, faults, err := c.contacts(ctx, items)
+	if err == nil {
+		err = c.introduce(ctx, change.Add, contacts, faults)
+	}
 	if err != nil {
 		return sdk.ListResult{}, err
 	}
@@ -71,6 +75,28 @@ func (c *connection) Members(ctx context.Context, change sdk.ListChange) (sdk.Li
 		}
 	}
 	return out, nil
+}
+
+// introduce makes the contacts that come into a list and are not there yet.
+func (c *connection) introduce(ctx context.Context, add []sdk.Item, contacts []string, faults []*sdk.Fault) error {
+	var items []sdk.Item
+	var places []int
+	for i, item := range add {
+		if contacts[i] == "" && faults[i] == nil && item.ID == "" {
+			items, places = append(items, item), append(places, i)
+		}
+	}
+	if items == nil {
+		return nil
+	}
+	results, err := c.Upsert(ctx, sdk.Batch{Stream: "contacts", Items: items})
+	if err != nil {
+		return err
+	}
+	for n, i := range places {
+		contacts[i], faults[i] = results[n].ID, results[n].Fault
+	}
+	return nil
 }
 
 // gone says that a list was deleted.

@@ -153,12 +153,15 @@ func TestListsByNameAndID(t *testing.T) {
 	r := start(t)
 	people := r.upsert("contacts", item("a"), item("b", "email", "b@example.com"), item("c"))
 	byEmail := sdk.Item{Match: "email", Fields: map[string]any{"email": "B@example.com"}}
-	out, err := r.conn.Members(t.Context(), sdk.ListChange{Name: "VIPs & friends", Add: []sdk.Item{{ID: people[0].ID}, byEmail, item("nobody"), {ID: "999"}}})
+	out, err := r.conn.Members(t.Context(), sdk.ListChange{Name: "VIPs & friends", Add: []sdk.Item{{ID: people[0].ID}, byEmail, item("new", "city", "Graz"), {ID: "999"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := outcomes(out.Results); got != "UPDATED UPDATED RECORD_GONE RECORD_GONE" || out.List == "" {
+	if got := outcomes(out.Results); got != "UPDATED UPDATED UPDATED RECORD_GONE" || out.List == "" {
 		t.Errorf("outcomes %s, list %q", got, out.List)
+	}
+	if r.all("contacts")["new"].Fields["city"] != "Graz" {
+		t.Error("who is no contact yet did not become one")
 	}
 	again, err := r.conn.Members(t.Context(), sdk.ListChange{Name: "vips & friends", Add: []sdk.Item{{ID: people[0].ID}}, Remove: []sdk.Item{byEmail, item("c"), item("nobody")}})
 	if err != nil || again.List != out.List {

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -75,6 +76,10 @@ func answer(e Emulator, w http.ResponseWriter, r *http.Request, faults []Fault) 
 	for _, f := range faults {
 		switch f.Kind {
 		case Slow:
+			// The server only notices that a client has gone once the request is read.
+			var read bytes.Buffer
+			_, _ = io.Copy(&read, io.LimitReader(r.Body, 1<<20)) // a broken body is the handler's to meet
+			r.Body = io.NopCloser(io.MultiReader(&read, r.Body))
 			select {
 			case <-time.After(time.Duration(f.DelayMS) * time.Millisecond):
 			case <-r.Context().Done():
