@@ -80,7 +80,7 @@ func (Connector) Spec() sdk.Spec {
 		},
 		Limits:     sdk.Limits{BatchItems: maxImportItems, BatchBytes: maxImportBytes, Concurrency: 4, MemoryMiB: 256},
 		Hosts:      []string{"a.klaviyo.com", "config:baseUrl"},
-		Categories: []string{"CONTACT", "BEHAVIOUR", "CONSENT"},
+		Categories: []string{"IDENTIFIER", "CONTACT", "DEMOGRAPHIC", "BEHAVIOUR", "TRANSACTION", "LOCATION", "INFERRED", "CONSENT"},
 		Processor:  sdk.Processor{Name: "Klaviyo, Inc.", Country: "US", URL: "https://www.klaviyo.com/legal/data-processing-agreement"},
 		Webhooks:   true,
 	}

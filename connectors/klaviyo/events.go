@@ -22,9 +22,9 @@ func mapKeys[V any](m map[string]V) iter.Seq[string] { return maps.Keys(m) }
 // identifiers turns the host's namespaces into the vendor's names.
 func identifiers(from map[string]string) object {
 	out := object{}
-	for namespace, name := range map[string]string{"email": "email", "phone": "phone_number", "externalId": "external_id"} {
-		if value := from[namespace]; value != "" {
-			out[name] = value
+	for _, pair := range [][2]string{{"email", "email"}, {"phone", "phone_number"}, {"user_id", "external_id"}, {"externalId", "external_id"}} {
+		if value := from[pair[0]]; value != "" {
+			out[pair[1]] = value
 		}
 	}
 	return out

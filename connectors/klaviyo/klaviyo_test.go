@@ -554,3 +554,23 @@ func BenchmarkPush(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N*len(items))/b.Elapsed().Seconds(), "profiles/s")
 }
+
+// As it stands in a demo: beneath a name, beside others.
+func TestBeneathAPath(t *testing.T) {
+	e := vendor.New()
+	e.Desk.Limits.Off(true)
+	require.NoError(t, e.Seed(150))
+	server := httptest.NewServer(sandbox.Mount(e))
+	defer server.Close()
+	raw, _ := json.Marshal(object{"apiKey": vendor.Key, "baseUrl": server.URL + "/klaviyo"})
+	conn, err := klaviyo.Connector{}.Open(t.Context(), sdk.Config(raw), nil)
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.Check(t.Context()))
+	n := 0
+	require.NoError(t, conn.(sdk.Puller).Pull(t.Context(), sdk.PullRequest{Stream: "profiles"}, func(p sdk.Page) error {
+		n += len(p.Records)
+		return nil
+	}))
+	assert.Equal(t, 150, n)
+}

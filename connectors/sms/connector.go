@@ -78,7 +78,7 @@ func (Connector) Spec() sdk.Spec {
 		Capabilities: []sdk.Capability{sdk.CanSend, sdk.CanStatus, sdk.CanReceive, sdk.CanPull, sdk.CanErase},
 		Limits:       sdk.Limits{Concurrency: 20, MemoryMiB: 128},
 		Hosts:        []string{"api.twilio.com", "config:baseUrl", "config:smppAddress"},
-		Categories:   []string{"CONTACT", "FREE_TEXT", "CONSENT"},
+		Categories:   []string{"IDENTIFIER", "CONTACT", "FREE_TEXT", "CONSENT"},
 		Processor:    sdk.Processor{Name: "Twilio Inc.", Country: "US", URL: "https://www.twilio.com/legal/data-protection-addendum"},
 		Webhooks:     true,
 	}

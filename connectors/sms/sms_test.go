@@ -349,6 +349,26 @@ func TestTextsAreReadThatNoWebhookBrought(t *testing.T) {
 	assert.Equal(t, sdk.FaultCursorLost, sdk.AsFault(err).Kind)
 }
 
+func TestErasureFollowsThePages(t *testing.T) {
+	e := twilio.New()
+	e.Desk.Limits.Off(true)
+	server := httptest.NewServer(sandbox.Mount(e)) // beneath a name, as in a demo
+	defer server.Close()
+	conn, err := open(t, object{"provider": "twilio", "accountSid": twilio.AccountSID, "authToken": twilio.AuthToken, "from": twilio.Number, "baseUrl": server.URL + "/twilio"})
+	require.NoError(t, err)
+	for range 230 {
+		_, err := conn.(sdk.Sender).Send(t.Context(), sdk.Message{To: phone, Text: "x"})
+		require.NoError(t, err)
+	}
+	require.Eventually(t, func() bool {
+		receipt, err := conn.(sdk.Eraser).Erase(t.Context(), sdk.Subject{Key: "e", Identifiers: map[string]string{"phone": phone}})
+		return err == nil && receipt.Done && receipt.Known
+	}, 10*time.Second, 20*time.Millisecond)
+	receipt, err := conn.(sdk.Eraser).Erase(t.Context(), sdk.Subject{Key: "e2", Identifiers: map[string]string{"phone": phone}})
+	require.NoError(t, err)
+	assert.False(t, receipt.Known, "nothing is left")
+}
+
 func TestErasureRemovesTheMessages(t *testing.T) {
 	r := connect(t)
 	for range 3 {
