@@ -362,7 +362,8 @@ func TestErasureFollowsThePages(t *testing.T) {
 	}
 	require.Eventually(t, func() bool {
 		receipt, err := conn.(sdk.Eraser).Erase(t.Context(), sdk.Subject{Key: "e", Identifiers: map[string]string{"phone": phone}})
-		return err == nil && receipt.Done && receipt.Known
+		require.NoError(t, err)
+		return receipt.Done && receipt.Known
 	}, 10*time.Second, 20*time.Millisecond)
 	receipt, err := conn.(sdk.Eraser).Erase(t.Context(), sdk.Subject{Key: "e2", Identifiers: map[string]string{"phone": phone}})
 	require.NoError(t, err)

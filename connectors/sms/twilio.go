@@ -138,18 +138,20 @@ func (c *rest) Erase(ctx context.Context, subject sdk.Subject) (sdk.EraseReceipt
 	if phone == "" {
 		return sdk.EraseReceipt{Done: true, Detail: "Twilio knows people by their numbers only, and there was none.", Erased: time.Now().UTC()}, nil
 	}
-	removed := 0
+	removed, tried := 0, 0
 	for _, side := range []string{"To", "From"} {
-		path, query := c.path("/Messages.json"), url.Values{side: {phone}, "PageSize": {"100"}}
-		for path != "" {
+		// The first page again and again: what was on it is gone the next time.
+		for more := true; more; {
 			var page struct {
 				Messages []message `json:"messages"`
 				Next     *string   `json:"next_page_uri"`
 			}
-			if err := c.call(ctx, vendorhttp.Call{Method: http.MethodGet, Path: path, Query: query}, &page); err != nil {
+			query := url.Values{side: {phone}, "PageSize": {"100"}}
+			if err := c.call(ctx, vendorhttp.Call{Method: http.MethodGet, Path: c.path("/Messages.json"), Query: query}, &page); err != nil {
 				return sdk.EraseReceipt{}, err
 			}
 			for _, m := range page.Messages {
+				tried++
 				err := c.call(ctx, vendorhttp.Call{Method: http.MethodDelete, Path: c.path("/Messages/" + url.PathEscape(m.SID) + ".json")}, nil)
 				fault := sdk.AsFault(err)
 				switch {
@@ -161,16 +163,9 @@ func (c *rest) Erase(ctx context.Context, subject sdk.Subject) (sdk.EraseReceipt
 					return sdk.EraseReceipt{}, err
 				}
 			}
-			if removed >= maxErased {
+			more = page.Next != nil && *page.Next != "" && len(page.Messages) > 0
+			if more && tried >= maxErased {
 				return sdk.EraseReceipt{Known: true, Retry: time.Second, Detail: "There are more messages to remove."}, nil
-			}
-			path = ""
-			if page.Next != nil && *page.Next != "" {
-				var err error
-				if path, err = c.client.Path(*page.Next); err != nil {
-					return sdk.EraseReceipt{}, err
-				}
-				query = nil // it stands in the link
 			}
 		}
 	}
