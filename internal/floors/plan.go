@@ -28,6 +28,9 @@ type Floor struct {
 var Plan = []Floor{
 	{Path: "core", Level: 0, Stdlib: true},
 
+	// It writes the Go code of the plugins' contract, and is in no program.
+	{Path: "tools/protogen", Level: 5, Only: []string{}, For: []string{}},
+
 	// How the process tells of itself: it knows nothing of the project.
 	{Path: "internal/telemetry", Level: 5, Only: []string{}},
 
@@ -79,7 +82,9 @@ var Plan = []Floor{
 	// What a connector's author imports is a module of its own and knows no domain.
 	{Path: "plugins/proto/...", Level: 210, Only: []string{}},
 	{Path: "plugins/sdk/...", Level: 220, Only: []string{"plugins/proto/..."}},
-	{Path: "plugins/sdktest/...", Level: 230, Only: []string{"plugins/proto/...", "plugins/sdk/..."}, For: []string{"cmd/...", "connectors/..."}},
+	{Path: "plugins/sdktest/...", Level: 230, Only: []string{"plugins/proto/...", "plugins/sdk/..."}, For: []string{"cmd/...", "connectors/...", "plugins/examples"}},
+	// What is not written in Go has only its test here.
+	{Path: "plugins/examples", Level: 240, Tests: true},
 	// Not plugins/host: no folder of this module can lie beneath another module's root.
 	{Path: "internal/pluginhost/...", Level: 240},
 	{Path: "connectors/...", Level: 250, Only: []string{"plugins/sdk/..."}, For: []string{"cmd/..."}},
