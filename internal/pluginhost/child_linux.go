@@ -29,8 +29,8 @@ func lowerThread() {
 // limit sets what the process may use. It counts from here on: what starts has not yet
 // had the time to use more.
 func limit(pid int, l rlimits) {
-	set := func(what int, max uint64) {
-		_ = unix.Prlimit(pid, what, &unix.Rlimit{Cur: max, Max: max}, nil) // the watchdog stands behind
+	set := func(what int, most uint64) {
+		_ = unix.Prlimit(pid, what, &unix.Rlimit{Cur: most, Max: most}, nil) // the watchdog stands behind
 	}
 	set(unix.RLIMIT_CORE, 0) // a core dump would hold the secrets
 	set(unix.RLIMIT_NOFILE, l.files)
@@ -45,7 +45,7 @@ func limit(pid int, l rlimits) {
 func awaitExit(pid int) {
 	for {
 		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
-		if err != unix.EINTR { //nolint:errorlint // an errno as the kernel gave it
+		if err != unix.EINTR {
 			return
 		}
 	}

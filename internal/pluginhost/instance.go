@@ -20,7 +20,7 @@ func (i *instance) Check(ctx context.Context) error {
 
 // Discover implements sync.Instance.
 func (i *instance) Discover(ctx context.Context) ([]sync.Stream, error) {
-	return answered(i.c, ctx, method{name: "discover"}, func(ctx context.Context, p *process) ([]sync.Stream, error) {
+	return answered(ctx, i.c, method{name: "discover"}, func(ctx context.Context, p *process) ([]sync.Stream, error) {
 		got, err := p.conn.Discover(ctx)
 		return list(got, streamOf), err
 	})
@@ -53,7 +53,7 @@ func (i *instance) Pull(ctx context.Context, from sync.PullRequest, emit func(sy
 
 // Receive implements sync.Instance.
 func (i *instance) Receive(ctx context.Context, hook sync.Webhook) (sync.Received, error) {
-	return answered(i.c, ctx, method{name: "receive"}, func(ctx context.Context, p *process) (sync.Received, error) {
+	return answered(ctx, i.c, method{name: "receive"}, func(ctx context.Context, p *process) (sync.Received, error) {
 		got, err := p.conn.Receive(ctx, sdk.Webhook(hook))
 		return receivedOf(got), err
 	})
@@ -61,7 +61,7 @@ func (i *instance) Receive(ctx context.Context, hook sync.Webhook) (sync.Receive
 
 // Upsert implements sync.Instance.
 func (i *instance) Upsert(ctx context.Context, b sync.Batch) ([]sync.Result, error) {
-	return answered(i.c, ctx, method{name: "upsert", writes: true}, func(ctx context.Context, p *process) ([]sync.Result, error) {
+	return answered(ctx, i.c, method{name: "upsert", writes: true}, func(ctx context.Context, p *process) ([]sync.Result, error) {
 		got, err := p.conn.Upsert(ctx, batchTo(b))
 		return list(got, resultOf), err
 	})
@@ -69,7 +69,7 @@ func (i *instance) Upsert(ctx context.Context, b sync.Batch) ([]sync.Result, err
 
 // Members implements sync.Instance.
 func (i *instance) Members(ctx context.Context, change sync.ListChange) (sync.ListResult, error) {
-	return answered(i.c, ctx, method{name: "members", writes: true}, func(ctx context.Context, p *process) (sync.ListResult, error) {
+	return answered(ctx, i.c, method{name: "members", writes: true}, func(ctx context.Context, p *process) (sync.ListResult, error) {
 		got, err := p.conn.Members(ctx, changeTo(change))
 		return listResultOf(got), err
 	})
@@ -77,7 +77,7 @@ func (i *instance) Members(ctx context.Context, change sync.ListChange) (sync.Li
 
 // Forward implements sync.Instance.
 func (i *instance) Forward(ctx context.Context, events []sync.Event) ([]sync.Result, error) {
-	return answered(i.c, ctx, method{name: "forward", writes: true}, func(ctx context.Context, p *process) ([]sync.Result, error) {
+	return answered(ctx, i.c, method{name: "forward", writes: true}, func(ctx context.Context, p *process) ([]sync.Result, error) {
 		got, err := p.conn.Forward(ctx, list(events, func(e sync.Event) sdk.Event { return sdk.Event(e) }))
 		return list(got, resultOf), err
 	})
@@ -85,7 +85,7 @@ func (i *instance) Forward(ctx context.Context, events []sync.Event) ([]sync.Res
 
 // SetConsents implements sync.Instance.
 func (i *instance) SetConsents(ctx context.Context, changes []sync.ConsentChange) ([]sync.Result, error) {
-	return answered(i.c, ctx, method{name: "consents", writes: true}, func(ctx context.Context, p *process) ([]sync.Result, error) {
+	return answered(ctx, i.c, method{name: "consents", writes: true}, func(ctx context.Context, p *process) ([]sync.Result, error) {
 		got, err := p.conn.SetConsents(ctx, list(changes, func(c sync.ConsentChange) sdk.ConsentChange { return sdk.ConsentChange(c) }))
 		return list(got, resultOf), err
 	})
@@ -93,7 +93,7 @@ func (i *instance) SetConsents(ctx context.Context, changes []sync.ConsentChange
 
 // Erase implements sync.Instance.
 func (i *instance) Erase(ctx context.Context, s sync.Subject) (sync.EraseReceipt, error) {
-	return answered(i.c, ctx, method{name: "erase", writes: true}, func(ctx context.Context, p *process) (sync.EraseReceipt, error) {
+	return answered(ctx, i.c, method{name: "erase", writes: true}, func(ctx context.Context, p *process) (sync.EraseReceipt, error) {
 		got, err := p.conn.Erase(ctx, sdk.Subject(s))
 		return sync.EraseReceipt(got), err
 	})
@@ -101,7 +101,7 @@ func (i *instance) Erase(ctx context.Context, s sync.Subject) (sync.EraseReceipt
 
 // Send implements sync.Instance.
 func (i *instance) Send(ctx context.Context, m sync.Message) (sync.Sent, error) {
-	return answered(i.c, ctx, method{name: "send", writes: true}, func(ctx context.Context, p *process) (sync.Sent, error) {
+	return answered(ctx, i.c, method{name: "send", writes: true}, func(ctx context.Context, p *process) (sync.Sent, error) {
 		got, err := p.conn.Send(ctx, sdk.Message(m))
 		return sentOf(got), err
 	})
@@ -109,7 +109,7 @@ func (i *instance) Send(ctx context.Context, m sync.Message) (sync.Sent, error) 
 
 // Status implements sync.Instance.
 func (i *instance) Status(ctx context.Context, id, key string) (sync.Delivery, error) {
-	return answered(i.c, ctx, method{name: "status"}, func(ctx context.Context, p *process) (sync.Delivery, error) {
+	return answered(ctx, i.c, method{name: "status"}, func(ctx context.Context, p *process) (sync.Delivery, error) {
 		got, err := p.conn.Status(ctx, sdk.StatusQuery{ID: id, Key: key})
 		return deliveryOf(got), err
 	})
@@ -117,14 +117,14 @@ func (i *instance) Status(ctx context.Context, id, key string) (sync.Delivery, e
 
 // AuthorizeURL implements sync.Instance.
 func (i *instance) AuthorizeURL(ctx context.Context, redirectURL, state, challenge string) (string, error) {
-	return answered(i.c, ctx, method{name: "authorize"}, func(ctx context.Context, p *process) (string, error) {
+	return answered(ctx, i.c, method{name: "authorize"}, func(ctx context.Context, p *process) (string, error) {
 		return p.conn.AuthorizeURL(ctx, sdk.AuthorizeRequest{RedirectURL: redirectURL, State: state, Challenge: challenge})
 	})
 }
 
 // Exchange implements sync.Instance.
 func (i *instance) Exchange(ctx context.Context, code, redirectURL, verifier string) (map[string]string, error) {
-	return answered(i.c, ctx, method{name: "exchange"}, func(ctx context.Context, p *process) (map[string]string, error) {
+	return answered(ctx, i.c, method{name: "exchange"}, func(ctx context.Context, p *process) (map[string]string, error) {
 		p.redact.learn(code, verifier)
 		got, err := p.conn.Exchange(ctx, sdk.Grant{Code: code, RedirectURL: redirectURL, Verifier: verifier})
 		for _, secret := range got {
@@ -136,7 +136,7 @@ func (i *instance) Exchange(ctx context.Context, code, redirectURL, verifier str
 
 // Upgrade implements sync.Instance.
 func (i *instance) Upgrade(ctx context.Context, from sync.Stored) (sync.Stored, error) {
-	return answered(i.c, ctx, method{name: "upgrade"}, func(ctx context.Context, p *process) (sync.Stored, error) {
+	return answered(ctx, i.c, method{name: "upgrade"}, func(ctx context.Context, p *process) (sync.Stored, error) {
 		p.redact.learn(secretsIn(p.schema, from.Config)...)
 		got, err := p.conn.Upgrade(ctx, storedTo(from))
 		return storedOf(got), err
@@ -145,7 +145,7 @@ func (i *instance) Upgrade(ctx context.Context, from sync.Stored) (sync.Stored, 
 
 // answered is call for a method that answers something. What comes after nobody waits any
 // more goes to a variable that nobody reads.
-func answered[T any](c *connection, ctx context.Context, m method, f func(ctx context.Context, p *process) (T, error)) (T, error) {
+func answered[T any](ctx context.Context, c *connection, m method, f func(ctx context.Context, p *process) (T, error)) (T, error) {
 	answer := make(chan T, 1)
 	err := c.call(ctx, m, func(ctx context.Context, p *process) error {
 		got, err := f(ctx, p)
