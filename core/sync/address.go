@@ -55,11 +55,7 @@ func (s *Service) guard(ctx context.Context, host string) error {
 	if last := host[strings.LastIndexByte(host, '.')+1:]; last != "" && last[0] >= '0' && last[0] <= '9' {
 		return refused
 	}
-	list, err := s.Lookup(ctx, host)
-	if err != nil {
-		return nil
-	}
-	if slices.ContainsFunc(list, private) {
+	if list, err := s.Lookup(ctx, host); err == nil && slices.ContainsFunc(list, private) {
 		return refused
 	}
 	return nil

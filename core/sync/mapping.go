@@ -192,17 +192,6 @@ func (f *mapped) local(r *Record, all map[string]any) (any, error) {
 	return v, nil
 }
 
-// back returns the vendor's form of what a field of a record became here, when that needs
-// nothing else of what is here.
-func (f *mapped) back(v any) (any, error) {
-	return f.remote(func(place string) any {
-		if place == f.Local {
-			return v
-		}
-		return nil
-	})
-}
-
 // needs lists the places that are read to make the vendor's form of a field.
 func (f *mapped) needs() []string {
 	return append([]string{f.Local}, f.Uses...)

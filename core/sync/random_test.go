@@ -54,10 +54,11 @@ func randomWorld(t *testing.T, authority sync.Authority, rnd *rand.Rand) {
 		return rnd.Int64N(100) < n
 	}
 	v.upsert = func(b sync.Batch) ([]sync.Result, error) {
-		switch bad := chance.Load(); {
-		case roll(bad): // nothing was written
+		bad := chance.Load()
+		if roll(bad) { // nothing was written
 			return nil, &sync.Fault{Kind: sync.FaultRetry, Origin: sync.FromVendor, After: time.Millisecond}
-		case roll(bad): // it was, and nobody heard
+		}
+		if roll(bad) { // it was, and nobody heard
 			for _, it := range b.Items {
 				v.write(b.Stream, it)
 			}
@@ -72,7 +73,7 @@ func randomWorld(t *testing.T, authority sync.Authority, rnd *rand.Rand) {
 
 	chance.Store(15)
 	live := idleRig(t, inner, v) // only writes, and never dies
-	for round := range 6 {
+	for round := range 4 {
 		// Two processes over stores that fail; one of them dies in the middle.
 		var rigs []*rig
 		var stores []*faultstore.Store
