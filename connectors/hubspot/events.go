@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/headwater-cdp/headwater/plugins/sdk"
@@ -218,11 +217,10 @@ func (c *connection) readEvents(ctx context.Context) error {
 			}
 			found[k.Name] = k
 		}
-		after := answer.Paging.Next.After
-		if _, err := strconv.Atoi(after); err != nil {
+		if !numeric(answer.Paging.Next.After) {
 			break
 		}
-		offset = "&after=" + after
+		offset = "&after=" + answer.Paging.Next.After
 	}
 	c.events = found
 	return nil

@@ -103,7 +103,7 @@ func (r *rig) control(method, name string, body any) []byte {
 	}
 	defer res.Body.Close()
 	text, _ := io.ReadAll(res.Body)
-	if res.StatusCode != 200 {
+	if res.StatusCode != http.StatusOK {
 		r.t.Fatalf("%s: %s", name, text)
 	}
 	return text

@@ -41,7 +41,7 @@ func hook(t *testing.T, kinds ...string) *hooked {
 		}
 		raw, _ := json.Marshal(in)
 		res, err := http.Post(h.url+"/webhooks/v3/"+h.e.Credentials["appId"]+"/subscriptions?hapikey="+h.e.Credentials["developerKey"], "application/json", strings.NewReader(string(raw)))
-		if err != nil || res.StatusCode != 201 {
+		if err != nil || res.StatusCode != http.StatusCreated {
 			t.Fatal(res.Status, err)
 		}
 		res.Body.Close()

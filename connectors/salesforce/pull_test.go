@@ -3,6 +3,7 @@ package salesforce_test
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"runtime"
 	"slices"
@@ -216,7 +217,7 @@ func TestAFirstLoadOfManyIsABulkQuery(t *testing.T) {
 		t.Errorf("%d of %d came", n, many)
 	}
 	for _, q := range r.e.Desk.Journal.List() {
-		if q.Method == "POST" && strings.HasSuffix(q.Path, "/jobs/query") {
+		if q.Method == http.MethodPost && strings.HasSuffix(q.Path, "/jobs/query") {
 			t.Error("the query was made anew")
 		}
 	}

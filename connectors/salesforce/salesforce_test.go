@@ -102,7 +102,7 @@ func (r *rig) control(method, name string, body any) {
 		r.t.Fatal(err)
 	}
 	defer res.Body.Close()
-	if text, _ := io.ReadAll(res.Body); res.StatusCode != 200 {
+	if text, _ := io.ReadAll(res.Body); res.StatusCode != http.StatusOK {
 		r.t.Fatalf("%s: %s", name, text)
 	}
 }
@@ -327,7 +327,7 @@ func (r *rig) query(soql string) string {
 	if err := json.NewDecoder(res.Body).Decode(&token); err != nil {
 		r.t.Fatal(err)
 	}
-	req, err := http.NewRequest("GET", r.url+"/services/data/v62.0/queryAll?q="+url.QueryEscape(soql), http.NoBody)
+	req, err := http.NewRequest(http.MethodGet, r.url+"/services/data/v62.0/queryAll?q="+url.QueryEscape(soql), http.NoBody)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -338,7 +338,7 @@ func (r *rig) query(soql string) string {
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode != 200 {
+	if err != nil || res.StatusCode != http.StatusOK {
 		r.t.Fatalf("%d %s %v", res.StatusCode, text, err)
 	}
 	return string(text)

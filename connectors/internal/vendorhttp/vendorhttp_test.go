@@ -62,10 +62,10 @@ func TestALostAnswerToAWriteIsUnknown(t *testing.T) {
 			w.Header().Set("Content-Length", "100")
 			io.WriteString(w, `{"a":`)
 		case "/500":
-			w.WriteHeader(500)
+			w.WriteHeader(http.StatusInternalServerError)
 		case "/503":
 			w.Header().Set("Retry-After", "7")
-			w.WriteHeader(503)
+			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 	}))
 	c, err := vendorhttp.New("Vendor", "url", srv.URL)
