@@ -39,7 +39,7 @@ func (Connector) Spec() sdk.Spec {
 		Capabilities: []sdk.Capability{sdk.CanPull, sdk.CanReceive, sdk.CanUpsert, sdk.CanDelete, sdk.CanLists, sdk.CanForward, sdk.CanErase, sdk.DedupesUpserts, sdk.DedupesEvents},
 		Limits:       sdk.Limits{BatchItems: 500, BatchBytes: 8 << 20, Concurrency: 4, MemoryMiB: 512},
 		Hosts:        []string{"api.hubapi.com", "config:baseUrl"},
-		Categories:   []string{"CONTACT", "IDENTITY", "COMMERCE", "BEHAVIOUR"},
+		Categories:   []string{"IDENTIFIER", "CONTACT", "DEMOGRAPHIC", "BEHAVIOUR", "TRANSACTION", "LOCATION", "INFERRED", "FREE_TEXT", "CONSENT"},
 		Processor:    sdk.Processor{Name: "HubSpot, Inc.", Country: "US", URL: "https://legal.hubspot.com/dpa"},
 		OAuth:        true,
 		Webhooks:     true,

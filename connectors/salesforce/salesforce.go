@@ -37,7 +37,7 @@ func (Connector) Spec() sdk.Spec {
 		Capabilities: []sdk.Capability{sdk.CanPull, sdk.CanUpsert, sdk.CanDelete, sdk.CanErase, sdk.DedupesUpserts},
 		Limits:       sdk.Limits{BatchItems: 2000, BatchBytes: 8 << 20, Concurrency: 4, MemoryMiB: 512},
 		Hosts:        []string{"config:loginUrl", "*.salesforce.com", "*.force.com"},
-		Categories:   []string{"CONTACT", "IDENTIFIER", "TRANSACTION"},
+		Categories:   []string{"IDENTIFIER", "CONTACT", "DEMOGRAPHIC", "BEHAVIOUR", "TRANSACTION", "LOCATION", "INFERRED", "FREE_TEXT", "CONSENT"},
 		Processor:    sdk.Processor{Name: "Salesforce, Inc.", Country: "US", URL: "https://www.salesforce.com/company/legal/agreements/"},
 		OAuth:        true,
 	}

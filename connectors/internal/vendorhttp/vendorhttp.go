@@ -148,6 +148,11 @@ func (b *bounded) Read(p []byte) (int, error) {
 
 // lost is the fault of a call without an answer.
 func (c *Client) lost(ctx context.Context, err error, writes bool) error {
+	// The dialer's own words: an address where no vendor can be.
+	var fault *sdk.Fault
+	if errors.As(err, &fault) {
+		return fault
+	}
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "dial" {
 		if ctx.Err() != nil {

@@ -104,3 +104,17 @@ func TestALostAnswerToAWriteIsUnknown(t *testing.T) {
 		t.Errorf("unreachable is %v", got)
 	}
 }
+
+func TestAnAddressOfThisMachineIsRefusedWhereTheHostSaysSo(t *testing.T) {
+	t.Setenv(sdk.PrivateVariable, "0")
+	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("called") }))
+	defer srv.Close()
+	c, err := vendorhttp.New("Vendor", "url", srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Do(t.Context(), vendorhttp.Call{Method: "POST", Path: "/", Writes: true})
+	if f := sdk.AsFault(err); f.Reason != "PRIVATE_ADDRESS" {
+		t.Errorf("got %v", err)
+	}
+}
