@@ -214,6 +214,7 @@ type Link struct {
 	Gone     bool              `bson:"gone,omitempty"`     // deleted there
 	Stopped  bool              `bson:"stopped,omitempty"`  // may not be handed over any more
 	Told     string            `bson:"told,omitempty"`     // the consent that the vendor was told last
+	Until    time.Time         `bson:"until,omitempty"`    // when that consent ends by itself
 	was      string            // Local as it is stored
 }
 
@@ -285,7 +286,7 @@ var (
 	Links = store.Declare[Link](store.Spec{
 		Name: "sync_links", Reach: store.ReachNobody,
 		Data:    map[string]core.Category{"remote": core.IdentifierID},
-		Indexes: []store.Index{store.On("place", "local"), store.On("local"), store.On("place", "dirty")},
+		Indexes: []store.Index{store.On("place", "local"), store.On("local"), store.On("place", "dirty"), store.On("place", "until")},
 	})
 	DeadLetters = store.Declare[Dead](store.Spec{
 		Name: "dead_letters", Reach: store.ReachSearch,

@@ -17,10 +17,12 @@ func marketing(y *sync.Sync) {
 	y.Direction, y.Purpose, y.Channel = sync.Push, consent.Marketing, consent.Email
 }
 
-func (r *rig) say(email, status string) {
+func (r *rig) say(email, status string) { r.t.Helper(); r.sayUntil(email, status, nil) }
+
+func (r *rig) sayUntil(email, status string, until *time.Time) {
 	r.t.Helper()
 	_, err := r.consent.Record(r.ctx, ws, consent.RecordInput{
-		Identifier: &event.Identifier{Namespace: "email", Value: email}, Purpose: consent.Marketing, Channel: consent.Email, Status: status,
+		Identifier: &event.Identifier{Namespace: "email", Value: email}, Purpose: consent.Marketing, Channel: consent.Email, Status: status, ExpiresAt: until,
 		Evidence: &consent.Evidence{NoticeHash: "sha256:0000000000000000000000000000000000000000000000000000000000000000", Surface: "form", Method: "checkbox", Locale: "en"},
 	})
 	require.NoError(r.t, err)
@@ -59,8 +61,18 @@ func TestConsentAtTheHandOff(t *testing.T) {
 	require.Equal(t, "changed", r.vendor.get("contacts", id)["name"])
 	require.True(t, r.vendor.consents[2].Granted)
 
+	soon := time.Now().Add(2 * time.Second).UTC()
+	r.sayUntil("yes@shop.example", consent.Granted, &soon)
+	r.run(y)
+	told := len(r.vendor.consents)
+	require.True(t, r.vendor.consents[told-1].Granted)
+	time.Sleep(time.Until(soon) + 50*time.Millisecond)
+	r.run(y)
+	require.Len(t, r.vendor.consents, told+1, "the end of a consent is told too")
+	require.False(t, r.vendor.consents[told].Granted)
+
 	left := r.audited("sync.push")
-	require.Len(t, left, 3)
+	require.GreaterOrEqual(t, len(left), 3)
 	require.Equal(t, []string{"email", "name"}, left[0].Fields)
 	require.Equal(t, []string{r.person("user_id", "yes").ProfileID()}, left[0].Subjects)
 }

@@ -47,6 +47,13 @@ func (j *job) eachDirty(ctx context.Context, do func([]string) error) error {
 	if err != nil {
 		return err
 	}
+	over, err := Links.Find(ctx, j.Store, store.Query{ // consents that ended by themselves
+		Workspace: j.ws, Where: []store.Cond{store.Eq("place", j.sync.place()), store.Lt("until", j.now())},
+	}, 0)
+	if err != nil {
+		return err
+	}
+	list = append(list, over...)
 	for part := range slices.Chunk(list, slice) {
 		ids := make([]string, 0, len(part))
 		for _, l := range part {
@@ -265,6 +272,9 @@ func (j *job) prepare(ctx context.Context, h *handoff, p *profile.Profile, link 
 	l.item = Item{Match: j.sync.Match, Fields: fields}
 	if l.link != nil {
 		l.item.ID = l.link.Remote
+		if err := j.until(ctx, l); err != nil {
+			return nil, err
+		}
 		j.allow(l)
 	} else if _, ok := fields[j.sync.Match]; !ok {
 		l.item.Fields[j.sync.Match] = match

@@ -201,13 +201,34 @@ func (j *job) allow(l *leaving) {
 	l.link.Told = status + at.Format(time.RFC3339Nano)
 }
 
+// until notes when a consent that the vendor was told of ends by itself: nothing is
+// committed then by which it would be heard of.
+func (j *job) until(ctx context.Context, l *leaving) error {
+	if !j.consents() {
+		return nil
+	}
+	_, until := consent.Status(l.p.Words(j.now()), j.sync.Purpose, j.sync.Channel, j.now())
+	if l.link.Until.Equal(until) {
+		return nil
+	}
+	l.link.Until = until
+	err := j.lease.Commit(ctx, Links.Replace(l.link))
+	switch {
+	case err == nil:
+		l.link.V++
+	case errors.Is(err, store.ErrConflict): // changed: the next run looks again
+		return nil
+	}
+	return err
+}
+
 // stop keeps somebody who may not be handed over from being so, and carries the
 // withdrawal to where they were handed over before.
 func (j *job) stop(ctx context.Context, l *leaving, why string) error {
-	if l.link == nil || l.link.Stopped && l.link.Dirty == 0 {
+	if l.link == nil || l.link.Stopped && l.link.Dirty == 0 && l.link.Until.IsZero() {
 		return nil
 	}
-	l.link.Stopped, l.link.Dirty = true, 0
+	l.link.Stopped, l.link.Dirty, l.link.Until = true, 0, time.Time{}
 	withdrawn := why == consent.ReasonWithdrawn || why == consent.ReasonDenied || why == withheldSuppressed || why == consent.ReasonExpired
 	if withdrawn && j.consents() && l.link.Told != why {
 		l.tell = &ConsentChange{Granted: false, At: j.now()}
