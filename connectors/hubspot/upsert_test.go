@@ -62,7 +62,7 @@ func TestABatchIsCutIntoRequestsAndTheLastOfAKeyWins(t *testing.T) {
 	for i := range 250 {
 		items = append(items, item(fmt.Sprint("k", i)))
 	}
-	items = append(items, item("K0", "city", "later"))
+	items = slices.Insert(items, 50, item("K0", "city", "later")) // in the same request as k0
 	for i, one := range r.upsert("contacts", items...) {
 		if one.Fault != nil {
 			t.Fatalf("%d: %v", i, one.Fault)

@@ -3,6 +3,7 @@ package salesforce_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -86,7 +87,7 @@ func TestABatchIsCutIntoRequestsAndTheLastOfAKeyWins(t *testing.T) {
 	for i := range 450 {
 		items = append(items, contact(fmt.Sprint("k", i)))
 	}
-	items = append(items, contact("K0", "Title", "later"))
+	items = slices.Insert(items, 50, contact("K0", "Title", "later")) // in the same request as k0
 	for i, one := range r.upsert("contacts", items...) {
 		if one.Fault != nil {
 			t.Fatalf("%d: %v", i, one.Fault)
