@@ -36,7 +36,8 @@ func installBeside(e *env, s *install.Store) error {
 			continue
 		}
 		if err := installProgram(e, s, filepath.Join(dir, f.Name())); err != nil {
-			return fmt.Errorf("install connector %s: %w", f.Name(), err)
+			// One that cannot be used keeps nobody from the others.
+			e.log.Warn("a connector beside this program is not installed", "file", f.Name(), "error", err.Error())
 		}
 	}
 	return nil
