@@ -376,6 +376,16 @@ func (s *Service) DeleteConnection(ctx context.Context, ws, id string, e Edit) e
 			return err
 		}
 	}
+	if err := s.insist(ctx, func() error { return s.deleteConnectionOnce(ctx, c) }); err != nil {
+		return storeError("delete the connection", err)
+	}
+	s.Host.Drop(c.ID)
+	s.Runner.Wake()
+	return nil
+}
+
+func (s *Service) deleteConnectionOnce(ctx context.Context, c *Connection) error {
+	ws, id := c.Workspace(), c.ConnectionID()
 	ops := []store.Op{Connections.Delete(c), work.Enqueue(work.Item{
 		Kind: tidyKind, Workspace: ws, Name: id, DueAt: s.now(), Payload: tidy{Connection: id},
 	})}
@@ -393,12 +403,7 @@ func (s *Service) DeleteConnection(ctx context.Context, ws, id string, e Edit) e
 	} else if h != nil {
 		ops = append(ops, Healths.Delete(h))
 	}
-	if err := s.commit(ctx, &audit.Entry{Workspace: ws, Action: "connection.delete", Resource: id}, ops...); err != nil {
-		return storeError("delete the connection", err)
-	}
-	s.Host.Drop(c.ID)
-	s.Runner.Wake()
-	return nil
+	return s.commit(ctx, &audit.Entry{Workspace: ws, Action: "connection.delete", Resource: id}, ops...)
 }
 
 // saveSecret replaces a secret of a configuration; it returns when that is on disk.

@@ -308,7 +308,27 @@ func (s *Service) DeleteSync(ctx context.Context, ws, id string, e Edit) error {
 	return s.deleteSync(ctx, y)
 }
 
+// deleteSync deletes a sync, whatever its run commits meanwhile.
 func (s *Service) deleteSync(ctx context.Context, y *Sync) error {
+	err := s.insist(ctx, func() error { return s.deleteSyncOnce(ctx, y) })
+	s.Runner.Wake()
+	return storeError("delete the sync", err)
+}
+
+// insist does f again while a run that goes on beside it comes between.
+func (s *Service) insist(ctx context.Context, f func() error) error {
+	for try := 0; ; try++ {
+		err := f()
+		if !errors.Is(err, store.ErrConflict) || try == 50 {
+			return err
+		}
+		if err := s.Clock.Sleep(ctx, 10*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Service) deleteSyncOnce(ctx context.Context, y *Sync) error {
 	ws := y.Workspace()
 	ops := []store.Op{Syncs.Delete(y), work.Enqueue(work.Item{
 		Kind: tidyKind, Workspace: ws, Name: y.SyncID(), DueAt: s.now(), Payload: tidy{Sync: y.SyncID()},
@@ -327,9 +347,7 @@ func (s *Service) deleteSync(ctx context.Context, y *Sync) error {
 	if t != nil {
 		ops = append(ops, work.Drop(t))
 	}
-	err = s.commit(ctx, &audit.Entry{Workspace: ws, Action: "sync.delete", Resource: y.SyncID()}, ops...)
-	s.Runner.Wake()
-	return storeError("delete the sync", err)
+	return s.commit(ctx, &audit.Entry{Workspace: ws, Action: "sync.delete", Resource: y.SyncID()}, ops...)
 }
 
 // begin starts the task that tidies up behind webhooks of a workspace, unless it is there.
