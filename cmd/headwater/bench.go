@@ -12,6 +12,8 @@ import (
 	"github.com/headwater-cdp/headwater/core/store/sqlite"
 	"github.com/headwater-cdp/headwater/graph"
 	"github.com/headwater-cdp/headwater/internal/benchmark"
+	"github.com/headwater-cdp/headwater/internal/demo"
+	"github.com/headwater-cdp/headwater/internal/pluginhost/install"
 )
 
 // benchCmd measures on embedded stores of its own, which it removes afterwards.
@@ -43,6 +45,7 @@ func (c *benchCmd) Run(e *env) error {
 		Wire: func(ctx context.Context, dir string, do func(context.Context, graph.Services) error) error {
 			return wire(ctx, e, dir, do)
 		},
+		Vendors: func(ctx context.Context, dir string) (*benchmark.Vendors, error) { return benchVendors(ctx, e, dir) },
 		Open: func(ctx context.Context, dir string) (store.Store, error) {
 			s, err := sqlite.Open(ctx, sqlite.Options{Path: filepath.Join(dir, databaseFile), Clock: e.clock})
 			if err != nil {
@@ -51,6 +54,41 @@ func (c *benchCmd) Run(e *env) error {
 			return s, prepare(ctx, s, e)
 		},
 	})
+}
+
+// benchVendors serves the emulators without limits, and installs the connectors that were
+// built with this program.
+func benchVendors(ctx context.Context, e *env, dir string) (*benchmark.Vendors, error) {
+	installed, err := install.Open(install.Options{Dir: dir, MAC: install.MAC([]byte("bench")), Clock: e.clock})
+	if err == nil {
+		err = installBeside(e, installed)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if entries, _, err := installed.List(); err != nil || len(entries) == 0 {
+		return nil, errors.Join(err, core.Errorf(core.Invalid, "NO_CONNECTORS", "no connectors are beside this program: make connectors builds them"))
+	}
+	d, all, err := serveVendors(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v := &benchmark.Vendors{Installed: installed, Stop: d.close, Configs: map[string]map[string]any{}}
+	for _, one := range all {
+		one.Desk.Limits.Off(true)
+	}
+	for connector, vendor := range d.vendors {
+		v.Configs[connector] = demo.Config(connector, vendor)
+	}
+	v.Seed = func(emulator string, n int) error {
+		for _, one := range all {
+			if one.Name == emulator {
+				return one.Seed(n)
+			}
+		}
+		return core.Errorf(core.NotFound, "EMULATOR", "there is no emulator of %q", emulator)
+	}
+	return v, nil
 }
 
 // wire runs do with the services over the store in a folder, and their background work.

@@ -23,27 +23,39 @@ type demoVendors struct {
 	vendors map[string]demo.Vendor
 }
 
-// startVendors serves the emulators on a port of this machine.
+// startVendors serves the emulators of the demo, which have some records.
 func startVendors(ctx context.Context) (*demoVendors, error) {
+	d, all, err := serveVendors(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range all {
+		if n := demoSeeds[v.Name]; n > 0 {
+			if err := v.Seed(n); err != nil {
+				d.close()
+				return nil, fmt.Errorf("fill the emulator of %s: %w", v.Name, err)
+			}
+		}
+	}
+	return d, nil
+}
+
+// serveVendors serves the emulators on a port of this machine.
+func serveVendors(ctx context.Context) (*demoVendors, []sandbox.Emulator, error) {
 	all := emulators()
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, fmt.Errorf("listen for the demo's vendors: %w", err)
+		return nil, nil, fmt.Errorf("listen for the vendors: %w", err)
 	}
 	d := &demoVendors{
 		url: "http://" + listener.Addr().String(), vendors: map[string]demo.Vendor{},
 		server: &http.Server{Handler: sandbox.Mount(all...), ReadHeaderTimeout: 10 * time.Second},
 	}
 	for _, v := range all {
-		if n := demoSeeds[v.Name]; n > 0 {
-			if err := v.Seed(n); err != nil {
-				return nil, fmt.Errorf("fill the emulator of %s: %w", v.Name, err)
-			}
-		}
 		d.vendors[v.Name] = demo.Vendor{URL: d.url + "/" + v.Name, Credentials: v.Credentials}
 	}
 	go func() { _ = d.server.Serve(listener) }()
-	return d, nil
+	return d, all, nil
 }
 
 func (d *demoVendors) close() {

@@ -41,6 +41,9 @@ func connectors(ctx context.Context, o Options) error {
 	if err := orphans(ctx, o, installed.Dir()); err != nil {
 		return fmt.Errorf("connectors: orphans: %w", err)
 	}
+	if err := throughput(ctx, o, h); err != nil {
+		return fmt.Errorf("connectors: %w", err)
+	}
 	return o.Wire(ctx, h.dir, func(ctx context.Context, s graph.Services) (err error) {
 		server, err := wholeServer(s, h.keys)
 		if err != nil {

@@ -28,10 +28,12 @@ type Options struct {
 	Groups func(store.Store) int64
 	// Wire runs do with the server's services over the store in a folder, in this
 	// process, and the background work that belongs to them.
-	Wire   func(ctx context.Context, dir string, do func(context.Context, graph.Services) error) error
-	Report *Report
-	Quick  bool     // a look at whether everything runs, in some seconds; the numbers say little
-	Only   []string // names of parts; none: all
+	Wire func(ctx context.Context, dir string, do func(context.Context, graph.Services) error) error
+	// Vendors makes emulators and installs the connectors to them in a folder.
+	Vendors func(ctx context.Context, dir string) (*Vendors, error)
+	Report  *Report
+	Quick   bool     // a look at whether everything runs, in some seconds; the numbers say little
+	Only    []string // names of parts; none: all
 }
 
 // size is how much the parts do.

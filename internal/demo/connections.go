@@ -127,16 +127,18 @@ func Connect(ctx context.Context, w Workspace, syncs *sync.Service, register *co
 	return out, nil
 }
 
-func (p plan) make(ctx context.Context, w Workspace, syncs *sync.Service, register *consent.Service, v Vendor, segments map[string]string) (*Connected, error) {
-	ws, spec, signed := w.ID, syncs.Connector(p.connector), w.LastDay.AddDate(-1, 0, 0)
-	processor, err := register.SetProcessor(ctx, ws, "", "demo:"+p.connector, consent.Processor{
-		Name: spec.Processor.Name, Country: spec.Processor.Country, Purposes: p.purposes, Agreement: "https://example.com/agreements/" + p.connector,
-		Categories:        []core.Category{core.Contact, core.IdentifierID, core.Transaction, core.Behaviour, core.Consent},
-		AgreementSignedOn: &signed, TransferMechanism: consent.TransferClauses,
-	}, consent.Edit{})
-	if err != nil {
-		return nil, err
+// Config returns the configuration of a connector for an emulator, nil where the demo has
+// no connection over it.
+func Config(connector string, v Vendor) map[string]any {
+	for _, p := range connectionPlans {
+		if p.connector == connector {
+			return p.configOf(v)
+		}
 	}
+	return nil
+}
+
+func (p plan) configOf(v Vendor) map[string]any {
 	config := maps.Clone(p.config)
 	if config == nil {
 		config = map[string]any{}
@@ -147,6 +149,20 @@ func (p plan) make(ctx context.Context, w Workspace, syncs *sync.Service, regist
 	for _, name := range p.secrets {
 		config[name] = v.Credentials[name]
 	}
+	return config
+}
+
+func (p plan) make(ctx context.Context, w Workspace, syncs *sync.Service, register *consent.Service, v Vendor, segments map[string]string) (*Connected, error) {
+	ws, spec, signed := w.ID, syncs.Connector(p.connector), w.LastDay.AddDate(-1, 0, 0)
+	processor, err := register.SetProcessor(ctx, ws, "", "demo:"+p.connector, consent.Processor{
+		Name: spec.Processor.Name, Country: spec.Processor.Country, Purposes: p.purposes, Agreement: "https://example.com/agreements/" + p.connector,
+		Categories:        []core.Category{core.Contact, core.IdentifierID, core.Transaction, core.Behaviour, core.Consent},
+		AgreementSignedOn: &signed, TransferMechanism: consent.TransferClauses,
+	}, consent.Edit{})
+	if err != nil {
+		return nil, err
+	}
+	config := p.configOf(v)
 	c, err := syncs.CreateConnection(ctx, ws, sync.ConnectionInput{
 		Name: p.name, Connector: p.connector, Config: config, Processor: processor.ProcessorID(),
 	})
