@@ -17,6 +17,7 @@ import (
 	"github.com/headwater-cdp/headwater/connectors/sandbox/klaviyo"
 	"github.com/headwater-cdp/headwater/connectors/sandbox/salesforce"
 	"github.com/headwater-cdp/headwater/connectors/sandbox/twilio"
+	"github.com/headwater-cdp/headwater/connectors/sms/smpp/smpptest"
 )
 
 // sandboxCmd serves the emulators of the vendors, each beneath its name, and prints
@@ -43,10 +44,16 @@ func (c *sandboxCmd) Run(e *env) (err error) {
 	if err != nil {
 		return fmt.Errorf("listen for the sandbox: %w", err)
 	}
+	centre, err := smpptest.Start()
+	if err != nil {
+		return errors.Join(fmt.Errorf("listen for SMPP: %w", err), listener.Close())
+	}
+	defer centre.Close()
+	centre.Delivers()
 	server := &http.Server{Handler: sandbox.Mount(all...), ReadHeaderTimeout: 10 * time.Second}
 	stopped := make(chan error, 1)
 	go func() { stopped <- server.Serve(listener) }()
-	if err := printSandbox(e, all, "http://"+listener.Addr().String()); err != nil {
+	if err := printSandbox(e, all, "http://"+listener.Addr().String(), centre.Address()); err != nil {
 		return errors.Join(err, server.Close())
 	}
 	select {
@@ -64,9 +71,9 @@ func (c *sandboxCmd) Run(e *env) (err error) {
 }
 
 // printSandbox prints the one line that a program reads.
-func printSandbox(e *env, all []sandbox.Emulator, base string) error {
-	credentials := map[string]map[string]string{}
-	line := map[string]any{"credentials": credentials}
+func printSandbox(e *env, all []sandbox.Emulator, base, centre string) error {
+	credentials := map[string]map[string]string{"smpp": {"smppSystemId": smpptest.SystemID, "smppPassword": smpptest.Password}}
+	line := map[string]any{"credentials": credentials, "smpp": centre}
 	for _, v := range all {
 		line[v.Name] = base + "/" + v.Name
 		credentials[v.Name] = v.Credentials

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -27,10 +28,15 @@ func TestSandboxSaysWhereItIsAndBeginsWithTheFaults(t *testing.T) {
 	require.NoError(t, err)
 	var said struct {
 		Salesforce, Hubspot string
+		SMPP                string
 		Credentials         map[string]map[string]string
 	}
 	require.NoError(t, json.Unmarshal(first, &said), string(first))
 	require.NotEmpty(t, said.Credentials["salesforce"]["clientId"])
+	require.NotEmpty(t, said.Credentials["smpp"]["smppSystemId"])
+	centre, err := net.Dial("tcp", said.SMPP)
+	require.NoError(t, err)
+	require.NoError(t, centre.Close())
 
 	get := func(url, token string) *http.Response {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)

@@ -106,7 +106,12 @@ func (s *Service) CheckConnection(ctx context.Context, ws, id string) (*Connecti
 	}
 	call, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	in, _, err := s.dial(call, c)
+	var in Instance
+	newer, err := s.upgraded(call, c)
+	if err == nil {
+		c = newer
+		in, _, err = s.dial(call, c)
+	}
 	if err == nil {
 		err = in.Check(call)
 	}

@@ -76,9 +76,14 @@ func (s *Service) handleRun(ctx context.Context, l *work.Lease) error {
 	return j.end(ctx, ask, err)
 }
 
-// do opens the connection and lets records flow.
+// do opens the connection and lets records flow. What another version of the connector
+// stored is brought into the form of this one before anything of it is read.
 func (j *job) do(ctx context.Context) error {
-	var err error
+	c, err := j.upgraded(ctx, j.conn)
+	if err != nil {
+		return j.unopened(ctx, err)
+	}
+	j.conn = c
 	if j.state, err = States.Get(ctx, j.Store, j.sync.ID); err != nil {
 		return err
 	}
@@ -123,6 +128,21 @@ func (j *job) do(ctx context.Context) error {
 		return j.pushList(ctx)
 	}
 	return j.forward(ctx)
+}
+
+// unopened lets a run whose connection could not be upgraded end as any that fails.
+func (j *job) unopened(ctx context.Context, cause error) error {
+	var err error
+	if j.state, err = States.Get(ctx, j.Store, j.sync.ID); err != nil {
+		return err
+	}
+	if j.state == nil {
+		j.state = &State{Meta: store.Meta{ID: j.sync.ID}}
+	}
+	if err := j.start(ctx); err != nil {
+		return err
+	}
+	return cause
 }
 
 // start takes up the run that was under way when a process died, or a new one. The

@@ -1,6 +1,7 @@
 package sync_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -38,6 +39,8 @@ type vendor struct {
 	norm     func(field string, v any) any // how the vendor writes what it is sent
 	erasing  int                           // answers before it is done
 	pulled   func()
+	version  string // of the connector; "v1.0.0"
+	upgrade  func(sync.Stored) (sync.Stored, error)
 }
 
 type row struct {
@@ -58,8 +61,10 @@ const shopSchema = `{"type":"object","required":["url"],"additionalProperties":f
 
 // Connectors implements sync.Host.
 func (v *vendor) Connectors() []sync.Connector {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	return []sync.Connector{{
-		Name: "shop", Version: "v1.0.0", Title: "Shop", Protocol: 1, Kinds: []string{"source", "destination"}, ConfigSchema: json.RawMessage(shopSchema),
+		Name: "shop", Version: cmp.Or(v.version, "v1.0.0"), Title: "Shop", Protocol: 1, Kinds: []string{"source", "destination"}, ConfigSchema: json.RawMessage(shopSchema),
 		Capabilities: []string{sync.CanPull, sync.CanReceive, sync.CanUpsert, sync.CanDelete, sync.CanLists, sync.CanForward, sync.CanConsents, sync.CanErase, sync.DedupesUpserts},
 		Limits:       sync.Limits{BatchItems: 100}, Hosts: []string{"config:url"}, Categories: []core.Category{core.Contact},
 		Processor: sync.Vendor{Name: "Shop GmbH"}, OAuth: true, Webhooks: true,
@@ -350,6 +355,9 @@ func (s *shop) Exchange(_ context.Context, code, _, verifier string) (map[string
 	return map[string]string{"token": "from-oauth"}, nil
 }
 
-func (s *shop) Upgrade(context.Context, sync.Stored) (sync.Stored, error) {
+func (s *shop) Upgrade(_ context.Context, from sync.Stored) (sync.Stored, error) {
+	if s.upgrade != nil {
+		return s.upgrade(from)
+	}
 	return sync.Stored{}, &sync.Fault{Kind: sync.FaultUnsupported}
 }

@@ -73,5 +73,7 @@ func TestDuration(t *testing.T) {
 		require.Error(t, err, in)
 	}
 	require.Equal(t, `"PT36H1M0.5S"`, written(MarshalDuration(36*time.Hour+time.Minute+500*time.Millisecond)))
+	require.Equal(t, `"PT1.515S"`, written(MarshalDuration(1515*time.Millisecond)))
+	require.Equal(t, `"PT20S"`, written(MarshalDuration(20*time.Second)))
 	require.Equal(t, `"PT0S"`, written(MarshalDuration(0)))
 }

@@ -1,9 +1,11 @@
 package scalar
 
 import (
+	"fmt"
 	"io"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -63,7 +65,8 @@ func formatDuration(d time.Duration) string {
 		s += strconv.FormatInt(int64(m), 10) + "M"
 	}
 	if sec := d % time.Minute; sec > 0 {
-		s += strconv.FormatFloat(sec.Seconds(), 'f', -1, 64) + "S"
+		text := fmt.Sprintf("%d.%09d", sec/time.Second, sec%time.Second) // a float would not hold every one
+		s += strings.TrimSuffix(strings.TrimRight(text, "0"), ".") + "S"
 	}
 	return s
 }

@@ -1,5 +1,5 @@
-// Package smpptest is a small message centre for tests: it keeps what it was told to
-// send, answers as it is told, and sends receipts and texts.
+// Package smpptest is a small message centre for tests and the sandbox: it keeps what it
+// was told to send, answers as it is told, and sends receipts and texts.
 package smpptest
 
 import (
@@ -38,11 +38,22 @@ type Centre struct {
 	sequence  uint32
 	replies   map[uint32]chan uint32
 	hold      chan struct{}
+	delivers  bool
+}
+
+// Delivers makes the centre report each message that asks for it as delivered, at once.
+func (c *Centre) Delivers() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.delivers = true
 }
 
 // Start listens on a free port of the loopback.
-func Start() (*Centre, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func Start() (*Centre, error) { return Listen("127.0.0.1:0") }
+
+// Listen is Start on another address.
+func Listen(address string) (*Centre, error) {
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}
@@ -230,6 +241,7 @@ func (c *Centre) submit(conn net.Conn, writing *sync.Mutex, p, reply smpp.PDU) {
 		c.messages = append(c.messages, m)
 		reply.Body = fmt.Appendf(nil, "m-%d\x00", len(c.messages))
 	}
+	report := c.delivers && m.Receipt&3 == 1 && reply.Status == smpp.StatusOK
 	c.mu.Unlock()
 	switch reply.Status {
 	case Silent:
@@ -237,5 +249,9 @@ func (c *Centre) submit(conn net.Conn, writing *sync.Mutex, p, reply smpp.PDU) {
 		conn.Close()
 	default:
 		send(conn, writing, reply)
+	}
+	if report {
+		id, _, _ := bytes.Cut(reply.Body, []byte{0})
+		_, _ = c.Report(string(id), "DELIVRD", "000") // who hung up meanwhile asks for it
 	}
 }
