@@ -248,6 +248,10 @@ func TestNobodyComesBackWhoIsErasedUnderTheirOwnEvents(t *testing.T) {
 	}
 	require.Eventually(t, some(&merged), 30*time.Second, time.Millisecond)
 	out, err := r.Erase(r.ctx, rigWS, EraseInput{ProfileID: id})
+	for try := 0; reason(err) == "BUSY" && try < 20; try++ { // on a loaded machine; who asks does as they are told
+		time.Sleep(500 * time.Millisecond)
+		out, err = r.Erase(r.ctx, rigWS, EraseInput{ProfileID: id})
+	}
 	require.NoError(t, err)
 	require.Eventually(t, some(&dropped), 30*time.Second, time.Millisecond)
 	q := r.await(out.Request.RequestID(), func(q *Request) bool { return q.Status.Final() })
