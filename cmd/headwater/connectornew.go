@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"errors"
 	"fmt"
@@ -62,8 +63,8 @@ func (c *connectorNewCmd) Run(e *env) error {
 		return fmt.Errorf("look into the folder: %w", err)
 	}
 	values := map[string]string{
-		"Name": c.Name, "Package": strings.ReplaceAll(c.Name, "-", ""), "Title": or(c.Title, c.Name),
-		"Module": or(c.Module, "example.com/"+c.Name), "Plugins": c.Plugins, "Version": releaseVersion(),
+		"Name": c.Name, "Package": strings.ReplaceAll(c.Name, "-", ""), "Title": cmp.Or(c.Title, c.Name),
+		"Module": cmp.Or(c.Module, "example.com/"+c.Name), "Plugins": c.Plugins, "Version": releaseVersion(),
 	}
 	for source, target := range connectorFiles {
 		content, err := fillIn(source, values)
@@ -91,13 +92,6 @@ func (c *connectorNewCmd) Run(e *env) error {
 	}
 	fmt.Fprint(e.out, "    go mod tidy\n    make test\n")
 	return nil
-}
-
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }
 
 // releaseVersion is the version of the plugins module that belongs to this program; ""

@@ -103,7 +103,7 @@ func (c *demoCmd) find(a *app) (*demoKeys, error) {
 func (c *demoCmd) fill(a *app, keys *demoKeys) error {
 	path := filepath.Join(c.Data, "keys.json")
 	ctx := core.WithActor(a.e.ctx, access.Operator("demo"))
-	w := demo.Workspace{ID: keys.Workspace, Objects: a.objects, Segments: a.segments, Events: a.events, People: demo.People, LastDay: keys.LastDay}
+	w := keys.place(a)
 	if keys.Furnished < demo.Furnishing {
 		if err := demo.Define(ctx, w); err != nil {
 			return err
@@ -126,6 +126,11 @@ func (c *demoCmd) fill(a *app, keys *demoKeys) error {
 	}
 	keys.Furnished = demo.Furnishing
 	return writeKeys(path, keys)
+}
+
+// place is the workspace as what fills it sees it.
+func (k *demoKeys) place(a *app) demo.Workspace {
+	return demo.Workspace{ID: k.Workspace, Objects: a.objects, Segments: a.segments, Events: a.events, People: demo.People, LastDay: k.LastDay}
 }
 
 // loadHistory sends the shop's history, with a bar.

@@ -70,6 +70,5 @@ func (d *demoVendors) connect(a *app, keys *demoKeys) ([]demo.Connected, error) 
 		return nil, nil
 	}
 	ctx := core.WithActor(a.e.ctx, access.Operator("demo"))
-	w := demo.Workspace{ID: keys.Workspace, Objects: a.objects, Segments: a.segments, Events: a.events, People: demo.People, LastDay: keys.LastDay}
-	return demo.Connect(ctx, w, a.syncs, a.consent, d.vendors)
+	return demo.Connect(ctx, keys.place(a), a.syncs, a.consent, d.vendors)
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/headwater-cdp/headwater/connectors/internal/batch"
 	"github.com/headwater-cdp/headwater/plugins/sdk"
 )
 
@@ -146,25 +147,17 @@ func (w *writer) chunks(ctx context.Context, r route, items []int) error {
 	if r.way == "delete" {
 		do = w.remove
 	}
-	for len(items) > 0 {
-		seen := map[string]bool{}
-		n := 0
-		for n < len(items) && n < maxBatch {
-			key := w.key(r, items[n])
-			if seen[key] {
-				break
-			}
-			seen[key] = true
-			n++
+	left, err := batch.Distinct(items, maxBatch, func(i int) string { return w.key(r, i) }, func(part []int) error {
+		err := do(ctx, r, part)
+		if err == nil {
+			w.done += len(part)
 		}
-		if err := do(ctx, r, items[:n]); err != nil {
-			w.fail(items, err)
-			return err
-		}
-		w.done += n
-		items = items[n:]
+		return err
+	})
+	if err != nil {
+		w.fail(left, err)
 	}
-	return nil
+	return err
 }
 
 // key is what an item is found by.

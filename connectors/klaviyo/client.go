@@ -1,6 +1,7 @@
 package klaviyo
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -157,7 +158,7 @@ func (p *problem) fault(now time.Time) *sdk.Fault {
 	case http.StatusGone:
 		return sdk.InvalidConfig("revision", "Klaviyo has retired this revision: choose a newer one, or upgrade the connector").Because("REVISION_RETIRED")
 	case http.StatusTooManyRequests:
-		return sdk.RetryAfter(or(vendorhttp.RetryAfter(p.header, now), 10*time.Second), "Klaviyo takes no more for now").Because("RATE_LIMITED")
+		return sdk.RetryAfter(cmp.Or(vendorhttp.RetryAfter(p.header, now), 10*time.Second), "Klaviyo takes no more for now").Because("RATE_LIMITED")
 	case http.StatusNotFound:
 		return sdk.RecordGone("Klaviyo does not have it any more").Because("NOT_FOUND")
 	case http.StatusConflict:
@@ -166,17 +167,9 @@ func (p *problem) fault(now time.Time) *sdk.Fault {
 		return sdk.InvalidRecord("", "it is larger than Klaviyo takes: map fewer or shorter fields").Because("TOO_LARGE")
 	}
 	if p.status >= 500 {
-		return sdk.RetryAfter(or(vendorhttp.RetryAfter(p.header, now), 5*time.Second), "Klaviyo has trouble of its own").Because("VENDOR_ERROR")
+		return sdk.RetryAfter(cmp.Or(vendorhttp.RetryAfter(p.header, now), 5*time.Second), "Klaviyo has trouble of its own").Because("VENDOR_ERROR")
 	}
 	return rejected(first)
-}
-
-// or is what the vendor asks for, or what is usual when it does not say.
-func or(asked, usual time.Duration) time.Duration {
-	if asked > 0 {
-		return asked
-	}
-	return usual
 }
 
 // field is the field of ours that an error points at.

@@ -2,6 +2,7 @@ package klaviyo
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -175,7 +176,7 @@ func (c *connection) states(ctx context.Context, changes []sdk.ConsentChange) (m
 	}
 	out := map[string]profile{}
 	for name, values := range wanted {
-		found, err := c.lookup(ctx, name, slices.Sorted(mapKeys(values)), true)
+		found, err := c.lookup(ctx, name, slices.Sorted(maps.Keys(values)), true)
 		if err != nil {
 			return nil, err
 		}

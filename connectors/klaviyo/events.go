@@ -3,7 +3,6 @@ package klaviyo
 import (
 	"context"
 	"encoding/json"
-	"iter"
 	"maps"
 	"net/http"
 	"regexp"
@@ -16,8 +15,6 @@ import (
 
 // bulkEvents is from how many events on a job is used.
 const bulkEvents = 5
-
-func mapKeys[V any](m map[string]V) iter.Seq[string] { return maps.Keys(m) }
 
 // identifiers turns the host's namespaces into the vendor's names.
 func identifiers(from map[string]string) object {

@@ -3,6 +3,7 @@ package klaviyo
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -137,7 +138,7 @@ func (c *connection) leave(ctx context.Context, list string, items []sdk.Item, r
 		results[i].Outcome = sdk.Unchanged // unless it is found
 	}
 	for name, values := range wanted {
-		found, err := c.lookup(ctx, name, slices.Sorted(mapKeys(values)), false)
+		found, err := c.lookup(ctx, name, slices.Sorted(maps.Keys(values)), false)
 		if err != nil {
 			return err
 		}

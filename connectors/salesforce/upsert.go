@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/headwater-cdp/headwater/connectors/internal/batch"
 	"github.com/headwater-cdp/headwater/plugins/sdk"
 )
 
@@ -140,25 +141,17 @@ func (w *writer) known(item *sdk.Item) *sdk.Fault {
 // chunks cuts items into requests. One key comes once in a request, as the vendor
 // wants it; its second comes in the next, so that the last one wins.
 func (w *writer) chunks(ctx context.Context, r route, items []int, do func(context.Context, route, []int) error) error {
-	for len(items) > 0 {
-		seen := map[string]bool{}
-		n := 0
-		for n < len(items) && n < maxCollection {
-			key := w.key(r, items[n])
-			if seen[key] {
-				break
-			}
-			seen[key] = true
-			n++
+	left, err := batch.Distinct(items, maxCollection, func(i int) string { return w.key(r, i) }, func(part []int) error {
+		err := do(ctx, r, part)
+		if err == nil {
+			w.done += len(part)
 		}
-		if err := do(ctx, r, items[:n]); err != nil {
-			w.fail(items, err)
-			return err
-		}
-		w.done += n
-		items = items[n:]
+		return err
+	})
+	if err != nil {
+		w.fail(left, err)
 	}
-	return nil
+	return err
 }
 
 // key is what an item is found by.

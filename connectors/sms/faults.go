@@ -1,6 +1,7 @@
 package sms
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -51,14 +52,14 @@ func refusal(a *vendorhttp.Answer, once bool, now time.Time) error {
 		return sdk.QuotaUntil(tomorrow, "the account has sent all that it may today").Because("DAILY_LIMIT")
 	}
 	if a.Status == http.StatusTooManyRequests {
-		return sdk.RetryAfter(or(vendorhttp.RetryAfter(a.Header, now), 2*time.Second), "Twilio takes no more for now").Because("RATE_LIMITED")
+		return sdk.RetryAfter(cmp.Or(vendorhttp.RetryAfter(a.Header, now), 2*time.Second), "Twilio takes no more for now").Because("RATE_LIMITED")
 	}
 	if fault, known := refusals[said.Code]; known {
 		return fault
 	}
 	switch {
 	case a.Status == http.StatusServiceUnavailable:
-		return sdk.RetryAfter(or(vendorhttp.RetryAfter(a.Header, now), 5*time.Second), "Twilio is out of service").Because("VENDOR_ERROR")
+		return sdk.RetryAfter(cmp.Or(vendorhttp.RetryAfter(a.Header, now), 5*time.Second), "Twilio is out of service").Because("VENDOR_ERROR")
 	case a.Status >= 500 && once:
 		return sdk.UnknownOutcome("Twilio failed while it was sending: it may have taken the message").Because("VENDOR_ERROR")
 	case a.Status >= 500:
@@ -69,14 +70,6 @@ func refusal(a *vendorhttp.Answer, once bool, now time.Time) error {
 		return refusals[20404]
 	}
 	return sdk.InvalidRecord("", "Twilio does not take the message; its error "+strconv.Itoa(said.Code)+" says why").Because("REJECTED")
-}
-
-// or is what the vendor asks for, or what is usual when it does not say.
-func or(asked, usual time.Duration) time.Duration {
-	if asked > 0 {
-		return asked
-	}
-	return usual
 }
 
 // reasons say what an error of a delivery means, and what it makes of the number.

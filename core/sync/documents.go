@@ -162,10 +162,7 @@ type State struct {
 	Token      string           `bson:"token,omitempty"`  // of the store's changes up to which it was pushed
 	Scan       string           `bson:"scan,omitempty"`   // the first push walks everything: the last key
 	Scanning   bool             `bson:"scanning,omitempty"`
-	Began      bool             `bson:"began,omitempty"`
-	Marks      int64            `bson:"marks,omitempty"` // makes a change of its own, by which a watch knows that it has caught up
-	Run        string           `bson:"run,omitempty"`   // srn_… that is under way
-	Asked      bool             `bson:"asked,omitempty"` // somebody asked for a run
+	Run        string           `bson:"run,omitempty"` // srn_… that is under way
 	Failures   int64            `bson:"failures,omitempty"`
 	SyncedAt   time.Time        `bson:"syncedAt,omitempty"` // everything of before is on both sides
 	List       string           `bson:"list,omitempty"`     // the id of the list there

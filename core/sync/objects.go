@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -296,7 +297,7 @@ func (j *job) pushRecords(ctx context.Context, h *handoff, keys []string) error 
 		}
 		j.run.Read++
 		key := []string{j.sync.place(), l.local}
-		for _, f := range slices.Sorted(mapKeys(l.sent)) {
+		for _, f := range slices.Sorted(maps.Keys(l.sent)) {
 			key = append(key, f, l.sent[f])
 		}
 		l.item.Key = j.hash.all(key...)

@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -283,7 +284,7 @@ func (j *job) prepare(ctx context.Context, h *handoff, p *profile.Profile, link 
 		return nil, j.clean(ctx, l.link)
 	}
 	key := []string{j.sync.place(), l.local}
-	for _, f := range slices.Sorted(mapKeys(l.sent)) {
+	for _, f := range slices.Sorted(maps.Keys(l.sent)) {
 		key = append(key, f, l.sent[f])
 	}
 	l.item.Key = j.hash.all(key...)

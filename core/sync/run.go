@@ -76,22 +76,20 @@ func (s *Service) handleRun(ctx context.Context, l *work.Lease) error {
 	return j.end(ctx, ask, err)
 }
 
-// do opens the connection and lets records flow. What another version of the connector
-// stored is brought into the form of this one before anything of it is read.
+// do opens the connection and lets records flow.
 func (j *job) do(ctx context.Context) error {
+	if err := j.resume(ctx); err != nil {
+		return err
+	}
 	c, err := j.upgraded(ctx, j.conn)
 	if err != nil {
-		return j.unopened(ctx, err)
-	}
-	j.conn = c
-	if j.state, err = States.Get(ctx, j.Store, j.sync.ID); err != nil {
 		return err
 	}
-	if j.state == nil {
-		j.state = &State{Meta: store.Meta{ID: j.sync.ID}}
-	}
-	if err := j.start(ctx); err != nil {
-		return err
+	if c != j.conn { // the cursors are others now
+		j.conn = c
+		if err := j.resume(ctx); err != nil {
+			return err
+		}
 	}
 	if j.hash, err = j.hashes(ctx, j.ws); err != nil {
 		return err
@@ -130,19 +128,15 @@ func (j *job) do(ctx context.Context) error {
 	return j.forward(ctx)
 }
 
-// unopened lets a run whose connection could not be upgraded end as any that fails.
-func (j *job) unopened(ctx context.Context, cause error) error {
-	var err error
+// resume reads how far the sync has come.
+func (j *job) resume(ctx context.Context) (err error) {
 	if j.state, err = States.Get(ctx, j.Store, j.sync.ID); err != nil {
 		return err
 	}
 	if j.state == nil {
 		j.state = &State{Meta: store.Meta{ID: j.sync.ID}}
 	}
-	if err := j.start(ctx); err != nil {
-		return err
-	}
-	return cause
+	return j.start(ctx)
 }
 
 // start takes up the run that was under way when a process died, or a new one. The

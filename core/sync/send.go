@@ -3,16 +3,12 @@ package sync
 import (
 	"context"
 	"errors"
-	"iter"
-	"maps"
 	"time"
 
 	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/store"
 )
-
-func mapKeys[V any](m map[string]V) iter.Seq[string] { return maps.Keys(m) }
 
 // callFor is how long one call of a connector may take.
 const callFor = 5 * time.Minute

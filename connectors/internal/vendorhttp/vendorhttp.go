@@ -9,6 +9,7 @@ package vendorhttp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -237,11 +238,11 @@ func (a *Answer) Failed() *sdk.Fault {
 	after := RetryAfter(a.Header, time.Now())
 	switch {
 	case a.Status == http.StatusTooManyRequests || a.Status == http.StatusServiceUnavailable:
-		return sdk.RetryAfter(or(after, 30*time.Second), a.vendor+" is busy and asks to come back later").Because("BUSY")
+		return sdk.RetryAfter(cmp.Or(after, 30*time.Second), a.vendor+" is busy and asks to come back later").Because("BUSY")
 	case a.Status >= 500 && a.writes:
 		return sdk.UnknownOutcome(fmt.Sprintf("%s failed with status %d; the change may have been made", a.vendor, a.Status))
 	case a.Status >= 500:
-		return sdk.RetryAfter(or(after, 10*time.Second), fmt.Sprintf("%s failed with status %d; it is asked again", a.vendor, a.Status)).Because("VENDOR_FAILED")
+		return sdk.RetryAfter(cmp.Or(after, 10*time.Second), fmt.Sprintf("%s failed with status %d; it is asked again", a.vendor, a.Status)).Because("VENDOR_FAILED")
 	case a.Status == http.StatusUnauthorized:
 		return sdk.Unauthorized(a.vendor + " refuses the credential: check it, or authorise the connection again")
 	case a.Status == http.StatusForbidden:
@@ -249,13 +250,6 @@ func (a *Answer) Failed() *sdk.Fault {
 	}
 	return &sdk.Fault{Kind: sdk.FaultInternal, Origin: sdk.FromConnector, Reason: "REFUSED",
 		Message: fmt.Sprintf("%s refused the request with status %d; the connector may be older than the API", a.vendor, a.Status)}
-}
-
-func or(d, other time.Duration) time.Duration {
-	if d > 0 {
-		return d
-	}
-	return other
 }
 
 // RetryAfter is what a Retry-After header says, seconds or a date, from a second to an
