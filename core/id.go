@@ -54,6 +54,13 @@ const (
 	PrefixDeadLetter    = "ddl" // a record that a sync could not carry over
 	PrefixLink          = "lnk"
 	PrefixHook          = "hok" // a webhook that came
+	PrefixTemplate      = "tpl"
+	PrefixBlock         = "blk" // a part that templates share
+	PrefixAsset         = "ast"
+	PrefixMessage       = "msg" // something that we send
+	PrefixCampaign      = "cmp"
+	PrefixJourney       = "jrn"
+	PrefixEnrollment    = "enr" // of one person in a journey
 )
 
 // crockford is the ULID alphabet (https://github.com/ulid/spec): base 32 without
