@@ -80,7 +80,10 @@ const (
 	Profiles Kind = "PROFILES" // a stream of people
 	Objects  Kind = "OBJECTS"  // a stream of records of a custom type
 	List     Kind = "LIST"     // the members of a segment, to a list
-	Events   Kind = "EVENTS"   // what happened, forwarded
+
+	// Events is what happened: here, forwarded; or there, with what a stream tells beside
+	// records (consents, what became of messages, what people wrote).
+	Events Kind = "EVENTS"
 )
 
 // Authority says who is right where both sides changed a field.
@@ -126,7 +129,7 @@ type Sync struct {
 	Connection string           `bson:"connection"`
 	Name       string           `bson:"name"`
 	Kind       Kind             `bson:"kind"`
-	Stream     string           `bson:"stream"`            // of a list: its id there, "" until it is made; of events: ""
+	Stream     string           `bson:"stream"`            // of a list: its id there, "" until it is made; of events that are forwarded: ""
 	Type       string           `bson:"type,omitempty"`    // of objects: the key of the type
 	Segment    string           `bson:"segment,omitempty"` // of a list, and of people: only its members are pushed
 	List       string           `bson:"list,omitempty"`    // the list's name there
@@ -291,8 +294,8 @@ var (
 		Indexes: []store.Index{store.On("-at"), store.On("sync", "-at"), store.On("sync", "replay"), store.On("local")},
 	})
 	Hooks = store.Declare[Hook](store.Spec{
-		Name: "webhooks", Reach: store.ReachNobody, // sealed, and gone within a day
-		Indexes: []store.Index{store.On("at")},
+		Name: "webhooks", Reach: store.ReachNobody, // sealed, and gone when it is carried out
+		Indexes: []store.Index{store.On("done", "at")},
 	})
 	Routes = store.Declare[Route](store.Spec{Name: "webhook_routes", Global: true, Indexes: []store.Index{store.On("ws")}})
 	Grants = store.Declare[Grant](store.Spec{Name: "connection_grants", Reach: store.ReachNobody, Indexes: []store.Index{store.On("expires")}})

@@ -26,21 +26,27 @@ type handoff struct {
 	withheld []string                 // the vendor's names of those that may not
 }
 
+func block(reason, message string) error {
+	return &Fault{Kind: FaultBlocked, Origin: FromConfig, Reason: reason, Message: message}
+}
+
+// agreed refuses what there is no agreement for with who gets it.
+func (s *Service) agreed(ctx context.Context, c *Connection, purpose string) error {
+	if c.Processor == "" {
+		return block("AGREEMENT_MISSING", "nothing is handed over without an agreement: enter the processor with setProcessor and name it in the connection")
+	}
+	err := s.Consent.ProcessorAllowed(ctx, c.Workspace(), c.Processor, purpose)
+	if e := core.AsError(err); e != nil && e.Code == core.Forbidden {
+		return block(e.Reason, e.Message+": nothing is handed over until the register of processors says otherwise (setProcessor)")
+	}
+	return err
+}
+
 // open asks what concerns everybody: the agreement with who gets the data, and which fields
 // may go there. What is missing is a FaultBlocked that says what to do.
 func (j *job) open(ctx context.Context) (*handoff, error) {
-	block := func(reason, message string) error {
-		return &Fault{Kind: FaultBlocked, Origin: FromConfig, Reason: reason, Message: message}
-	}
-	if j.conn.Processor == "" {
-		return nil, block("AGREEMENT_MISSING", "nothing is handed over without an agreement: enter the processor with setProcessor and name it in the connection")
-	}
-	if err := j.Consent.ProcessorAllowed(ctx, j.ws, j.conn.Processor, j.sync.Purpose); err != nil {
-		e := core.AsError(err)
-		if e.Code != core.Forbidden {
-			return nil, err
-		}
-		return nil, block(e.Reason, e.Message+": nothing is handed over until the register of processors says otherwise (setProcessor)")
+	if err := j.agreed(ctx, j.conn, j.sync.Purpose); err != nil {
+		return nil, err
 	}
 	h := &handoff{allowed: map[core.Category]bool{core.None: true}}
 	p, err := j.Consent.Processor(ctx, j.ws, j.conn.Processor)

@@ -206,10 +206,13 @@ type PullRequest struct {
 
 // Page is some records and where to go on after them.
 type Page struct {
-	Records []Record
-	Events  []Event
-	Cursor  []byte
-	Total   int64
+	Records    []Record
+	Events     []Event
+	Cursor     []byte
+	Total      int64
+	Consents   []ConsentChange
+	Deliveries []Delivery
+	Inbound    []Inbound
 }
 
 // Batch is records to write into one stream.
@@ -296,7 +299,17 @@ type ConsentChange struct {
 	At          time.Time
 	Source      string
 	List        string
+	Reason      string // of what a vendor tells that is not granted: see below; "" is ReasonUnsubscribe
 }
+
+// Why nothing is sent to somebody any more, as vendors tell it.
+const (
+	ReasonUnsubscribe = "UNSUBSCRIBE"
+	ReasonStopWord    = "STOP_WORD"
+	ReasonComplaint   = "COMPLAINT"
+	ReasonManual      = "MANUAL"
+	ReasonHardBounce  = "HARD_BOUNCE" // the address does not exist; nobody decided anything
+)
 
 // Message is one message for one person.
 type Message struct {
@@ -321,25 +334,56 @@ type Sent struct {
 	Segments int
 }
 
-// Delivery is a report on a message. State is QUEUED, SENT, DELIVERED, OPENED, CLICKED,
-// SOFT_BOUNCED, HARD_BOUNCED, COMPLAINED, UNSUBSCRIBED, FAILED or UNKNOWN.
+// Delivery is a report on a message.
 type Delivery struct {
-	Event  string
-	ID     string
-	Key    string
-	State  string
-	Reason string
+	Event  string // the same when this report comes again; never "" in Options.Reports
+	ID     string // the vendor's id of the message, as Sent.ID; "" when it told Key alone
+	Key    string // Message.Key, where the vendor carried it; "" else
+	State  string // one of the states below; a later connector may have others
+	Reason string // the vendor's code, and what it means; no personal value
 	At     time.Time
+}
+
+// The states of a message.
+const (
+	DeliveryQueued       = "QUEUED"
+	DeliverySent         = "SENT"
+	DeliveryDelivered    = "DELIVERED"
+	DeliveryOpened       = "OPENED"
+	DeliveryClicked      = "CLICKED"
+	DeliverySoftBounced  = "SOFT_BOUNCED"
+	DeliveryHardBounced  = "HARD_BOUNCED"
+	DeliveryComplained   = "COMPLAINED"
+	DeliveryUnsubscribed = "UNSUBSCRIBED"
+	DeliveryFailed       = "FAILED"
+	DeliveryUnknown      = "UNKNOWN"
+)
+
+// The classes of bounces.
+const (
+	BounceHard = "HARD" // the address does not exist: nothing goes there again
+	BounceSoft = "SOFT" // not now: a full mailbox, a phone that is off
+)
+
+// Bounce returns the class of a bounce; "" of a report that is of none.
+func (d Delivery) Bounce() string {
+	switch d.State {
+	case DeliveryHardBounced:
+		return BounceHard
+	case DeliverySoftBounced:
+		return BounceSoft
+	}
+	return ""
 }
 
 // Inbound is a message from a person.
 type Inbound struct {
-	ID      string
-	Channel string
-	From    string
-	To      string
+	ID      string // the vendor's, the same when it comes again; never "" in Options.Reports
+	Channel string // EMAIL, SMS, …
+	From    string // address or E.164 number of the person
+	To      string // ours
 	Text    string
-	ReplyTo string
+	ReplyTo string // the vendor's id of the message that it answers; "" when it does not say
 	At      time.Time
 }
 

@@ -43,13 +43,32 @@ func (j *job) page(ctx context.Context, p Page) error {
 	if err := j.takeEvents(ctx, p.Events); err != nil {
 		return err
 	}
+	if err := j.takeTold(ctx, p); err != nil {
+		return err
+	}
 	if len(p.Cursor) > 0 {
 		j.state.Cursor = p.Cursor
 	}
-	if len(p.Records)+len(p.Events) == 0 && !j.began {
+	if len(p.Records)+len(p.Events)+len(p.Consents)+len(p.Deliveries)+len(p.Inbound) == 0 && !j.began {
 		return nil // saved with the end of the run
 	}
 	return j.save(ctx)
+}
+
+// takeTold keeps what a page tells beside records: what people decided, after the records
+// that may make those people, and what became of messages.
+func (j *job) takeTold(ctx context.Context, p Page) error {
+	if len(p.Consents) > 0 {
+		list, err := j.syncsOf(ctx, j.ws, j.sync.Connection)
+		if err != nil {
+			return err
+		}
+		if err := j.takeConsents(ctx, j.conn, list, p.Consents); err != nil {
+			return err
+		}
+	}
+	j.run.Read += int64(len(p.Consents) + len(p.Deliveries) + len(p.Inbound))
+	return j.report(ctx, j.conn, p.Deliveries, p.Inbound, j.now())
 }
 
 // take keeps records, tried again when another sync of the same stream came between.
@@ -78,8 +97,13 @@ type coming struct {
 }
 
 func (j *job) takeOnce(ctx context.Context, list []Record) error {
-	if j.sync.Kind == Objects {
+	switch j.sync.Kind {
+	case Objects:
 		return j.takeObjects(ctx, list)
+	case Events: // nothing says what they are here
+		j.run.Read += int64(len(list))
+		j.run.Skipped += int64(len(list))
+		return nil
 	}
 	in, err := j.meet(ctx, list)
 	if err != nil {

@@ -47,6 +47,7 @@ type rig struct {
 	end      func()
 
 	log     *audit.Log
+	reports func(c *sync.Connection, d []sync.Delivery, in []sync.Inbound) error
 	mu      stdsync.Mutex
 	entries []audit.Entry
 }
@@ -134,6 +135,9 @@ func idleRig(t *testing.T, db store.Store, v *vendor) *rig {
 		Store: db, Clock: clock, Host: v, Keys: ring, Runner: r.runner, Events: r.events, Committer: r.pipeline, Profiles: r.people,
 		Objects: r.objects, Segments: r.segments, Consent: r.consent, Audit: r, Logger: logger, Private: true,
 		URL: func() string { return "https://cdp.example" },
+		Reports: func(_ context.Context, c *sync.Connection, d []sync.Delivery, in []sync.Inbound) error {
+			return r.reports(c, d, in)
+		},
 	})
 	r.end = stdsync.OnceFunc(func() {
 		c, stop := context.WithTimeout(context.Background(), 5*time.Second)

@@ -55,7 +55,21 @@ type Options struct {
 	// URL is that of this server as vendors reach it, without a slash at its end.
 	URL    func() string
 	Logger *slog.Logger
-	// Reports takes what vendors tell of messages, once at least; nil: nobody sends any.
+	// Reports takes what vendors tell of messages: what became of those that were handed over
+	// by Send, and what people wrote. Workspace and connection are those of c; each report and
+	// each text has an Event or ID by which it is known when it comes again, and a time.
+	//
+	// It is told once at least, in no order, from several goroutines and processes. nil is a
+	// promise that all of it is on disk: only then a webhook counts as carried out, and a
+	// cursor of a pull moves behind it, upon which a message centre is answered. With an error
+	// all of it comes again later, webhooks with growing pauses for as long as it takes;
+	// so an error is for what may go better then, not for a message that nobody knows. A report
+	// can come before Send has returned the message's id: then Key tells whose it is, where
+	// the vendor carried it, and else an error lets it come again.
+	//
+	// What a text or a report says of consent (STOP, a complaint, an address that does not
+	// exist) is written here already, where the connector says it, before Reports is called.
+	// nil: nobody sends any.
 	Reports func(ctx context.Context, c *Connection, d []Delivery, in []Inbound) error
 	// Lookup finds the addresses of a host; nil asks the machine's resolver.
 	Lookup func(ctx context.Context, host string) ([]net.IP, error)

@@ -121,15 +121,21 @@ func (s *Service) checkSync(ctx context.Context, y *Sync, spec *Connector) error
 			fail("LIST", "segmentId", "name the segment whose members go to the list, and the list or its id (stream)")
 		}
 	case Events:
-		need[CanForward] = true
-		if len(y.Names) == 0 {
+		need[CanPull], need[CanForward] = y.Direction.pulls(), y.Direction.pushes()
+		if y.Direction.pushes() && len(y.Names) == 0 {
 			fail("EVENTS", "events", "name the events that are forwarded")
+		}
+		if y.Direction.pulls() && y.Stream == "" {
+			fail("STREAM", "stream", "name the stream; the connection's streams list them")
 		}
 	default:
 		fail("KIND", "kind", "a sync carries PROFILES, OBJECTS, LIST or EVENTS")
 	}
-	if (y.Kind == List || y.Kind == Events) && y.Direction != Push {
-		fail("DIRECTION", "direction", "lists and events are pushed")
+	if y.Kind == List && y.Direction != Push {
+		fail("DIRECTION", "direction", "lists are pushed")
+	}
+	if y.Kind == Events && y.Direction == Both {
+		fail("DIRECTION", "direction", "events are pushed or pulled; make a sync for each")
 	}
 	for capability, needed := range need {
 		if needed && !spec.Can(capability) {

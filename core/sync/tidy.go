@@ -41,7 +41,8 @@ func (s *Service) handleTidy(ctx context.Context, l *work.Lease) error {
 		return sweep(ctx, s, l, Runs, store.Query{Workspace: ws, Where: []store.Cond{store.Eq("sync", what.Sync)}, Order: []string{"-startedAt"}})
 	}
 	now := s.now()
-	if err := sweep(ctx, s, l, Hooks, store.Query{Workspace: ws, Where: []store.Cond{store.Lt("at", now.Add(-keepHooks))}}); err != nil {
+	// One that could not be carried out yet stays until it is.
+	if err := sweep(ctx, s, l, Hooks, store.Query{Workspace: ws, Where: []store.Cond{store.Eq("done", true), store.Lt("at", now.Add(-keepHooks))}}); err != nil {
 		return err
 	}
 	if err := sweep(ctx, s, l, Grants, store.Query{Workspace: ws, Where: []store.Cond{store.Lt("expires", now)}}); err != nil {

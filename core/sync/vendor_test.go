@@ -35,6 +35,7 @@ type vendor struct {
 	check    error
 	upsert   func(b sync.Batch) ([]sync.Result, error) // before the vendor's own
 	receive  func(h sync.Webhook) (sync.Received, error)
+	told     []sync.Page // without records: what the next pulls tell, from the cursor of each
 	pageSize int
 	norm     func(field string, v any) any // how the vendor writes what it is sent
 	erasing  int                           // answers before it is done
@@ -176,6 +177,17 @@ func (s *shop) Pull(ctx context.Context, from sync.PullRequest, emit func(sync.P
 		s.pulled()
 	}
 	since, _ := strconv.Atoi(string(from.Cursor))
+	s.mu.Lock()
+	told := slices.Clone(s.told)
+	s.mu.Unlock()
+	for _, p := range told {
+		if n, _ := strconv.Atoi(string(p.Cursor)); n > since {
+			since = n
+			if err := emit(p); err != nil {
+				return err
+			}
+		}
+	}
 	for {
 		s.mu.Lock()
 		var rows []*row

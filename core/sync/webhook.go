@@ -8,14 +8,11 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
-	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
-	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
 )
@@ -195,13 +192,11 @@ func (s *Service) handleHook(ctx context.Context, l *work.Lease) error {
 	if err := s.hookEvents(ctx, c, got.Events); err != nil {
 		return err
 	}
-	if err := s.hookConsents(ctx, c, list, got.Consents); err != nil {
+	if err := s.takeConsents(ctx, c, list, got.Consents); err != nil {
 		return err
 	}
-	if s.Reports != nil && len(got.Deliveries)+len(got.Inbound) > 0 {
-		if err := s.Reports(ctx, c, got.Deliveries, got.Inbound); err != nil {
-			return err
-		}
+	if err := s.report(ctx, c, got.Deliveries, got.Inbound, h.At); err != nil {
+		return err
 	}
 	h.Received, h.Done = nil, true
 	ops := []store.Op{Hooks.Replace(h)}
@@ -291,43 +286,4 @@ func (s *Service) hookEvents(ctx context.Context, c *Connection, list []Event) e
 	}
 	_, err = s.Committer.Ingest(ctx, c.Workspace(), c.Source, inputs)
 	return err
-}
-
-// hookConsents records what people said at the vendor: refusals, for the purposes that
-// the connection's syncs hand data over for on that channel. A yes there is none here: nobody
-// has its evidence.
-func (s *Service) hookConsents(ctx context.Context, c *Connection, syncs []*Sync, list []ConsentChange) error {
-	for _, change := range list {
-		if change.Granted {
-			continue
-		}
-		var id *event.Identifier
-		for _, namespace := range []string{profile.Email, profile.Phone, profile.UserID} {
-			if v := strings.TrimSpace(change.Identifiers[namespace]); v != "" {
-				id = &event.Identifier{Namespace: namespace, Value: v}
-				break
-			}
-		}
-		if id == nil {
-			continue
-		}
-		var done []string
-		for _, y := range syncs {
-			if !y.Direction.pushes() || y.Channel != change.Channel || slices.Contains(done, y.Purpose) {
-				continue
-			}
-			done = append(done, y.Purpose)
-			in := consent.RecordInput{
-				Identifier: id, Purpose: y.Purpose, Channel: change.Channel, Status: consent.Denied,
-				IdempotencyKey: "sync:" + c.ConnectionID() + ":" + change.Key + ":" + y.Purpose,
-			}
-			if !change.At.IsZero() && change.At.Before(s.now()) {
-				in.At = &change.At
-			}
-			if _, err := s.Consent.Record(ctx, c.Workspace(), in); err != nil && core.CodeOf(err) != core.Invalid && core.CodeOf(err) != core.NotFound {
-				return err
-			}
-		}
-	}
-	return nil
 }

@@ -44,7 +44,10 @@ func recordOf(r sdk.Record) sync.Record { return sync.Record(r) }
 func eventOf(e sdk.Event) sync.Event { return sync.Event(e) }
 
 func pageOf(p sdk.Page) sync.Page {
-	return sync.Page{Records: list(p.Records, recordOf), Events: list(p.Events, eventOf), Cursor: p.Cursor, Total: p.Total}
+	return sync.Page{
+		Records: list(p.Records, recordOf), Events: list(p.Events, eventOf), Cursor: p.Cursor, Total: p.Total,
+		Consents: list(p.Consents, consentOf), Deliveries: list(p.Deliveries, deliveryOf), Inbound: list(p.Inbound, inboundOf),
+	}
 }
 
 func itemTo(i sync.Item) sdk.Item { return sdk.Item(i) }
@@ -65,6 +68,10 @@ func listResultOf(r sdk.ListResult) sync.ListResult {
 	return sync.ListResult{List: r.List, Results: list(r.Results, resultOf)}
 }
 
+func consentOf(c sdk.ConsentChange) sync.ConsentChange { return sync.ConsentChange(c) }
+
+func inboundOf(i sdk.Inbound) sync.Inbound { return sync.Inbound(i) }
+
 func sentOf(s sdk.Sent) sync.Sent {
 	return sync.Sent{ID: s.ID, State: string(s.State), Segments: s.Segments}
 }
@@ -80,9 +87,7 @@ func receivedOf(r sdk.Received) sync.Received {
 			return sync.StreamRecord{Key: s.Key, Stream: s.Stream, Record: recordOf(s.Record)}
 		}),
 		Events: list(r.Events, eventOf), Deliveries: list(r.Deliveries, deliveryOf),
-		Inbound:  list(r.Inbound, func(i sdk.Inbound) sync.Inbound { return sync.Inbound(i) }),
-		Consents: list(r.Consents, func(c sdk.ConsentChange) sync.ConsentChange { return sync.ConsentChange(c) }),
-		Pull:     r.Pull,
+		Inbound: list(r.Inbound, inboundOf), Consents: list(r.Consents, consentOf), Pull: r.Pull,
 	}
 }
 

@@ -54,12 +54,14 @@ func pullFrom(p *pb.PullRequest) PullRequest {
 func (c *converter) page(p Page) *pb.PullResponse {
 	return &pb.PullResponse{
 		Records: list(p.Records, c.record), Events: list(p.Events, c.event), Cursor: p.Cursor, Total: p.Total,
+		Consents: list(p.Consents, consentTo), Deliveries: list(p.Deliveries, deliveryTo), Inbound: list(p.Inbound, inboundTo),
 	}
 }
 
 func (c *converter) pageFrom(p *pb.PullResponse) Page {
 	return Page{
 		Records: list(p.Records, c.recordFrom), Events: list(p.Events, c.eventFrom), Cursor: p.Cursor, Total: p.Total,
+		Consents: list(p.Consents, consentFrom), Deliveries: list(p.Deliveries, deliveryFrom), Inbound: list(p.Inbound, inboundFrom),
 	}
 }
 

@@ -45,14 +45,14 @@ func membersFrom(l *pb.MembersResponse) ListResult {
 func consentTo(c ConsentChange) *pb.ConsentChange {
 	return &pb.ConsentChange{
 		Key: c.Key, Identifiers: c.Identifiers, Channel: c.Channel, Granted: c.Granted, Fresh: c.Fresh,
-		At: moment(c.At), Source: c.Source, List: c.List,
+		At: moment(c.At), Source: c.Source, List: c.List, Reason: c.Reason,
 	}
 }
 
 func consentFrom(c *pb.ConsentChange) ConsentChange {
 	return ConsentChange{
 		Key: c.Key, Identifiers: c.Identifiers, Channel: c.Channel, Granted: c.Granted, Fresh: c.Fresh,
-		At: instant(c.At), Source: c.Source, List: c.List,
+		At: instant(c.At), Source: c.Source, List: c.List, Reason: c.Reason,
 	}
 }
 

@@ -56,6 +56,11 @@ type Page struct {
 	Cursor  []byte  // opaque, at most 64 KiB
 	// Total is about how many records there will be; 0 when nobody knows.
 	Total int64
+	// Consents, Deliveries and Inbound are what a webhook would have told: withdrawals above
+	// all. Each has a key that is the same when it comes again.
+	Consents   []ConsentChange
+	Deliveries []Delivery
+	Inbound    []Inbound
 }
 
 // Batch is records to write into one stream.
@@ -152,4 +157,16 @@ type ConsentChange struct {
 	At     time.Time
 	Source string // how it was given: "form", "STOP reply"; a word, no personal value
 	List   string // where the vendor keeps consents by list
+	// Reason says why, of what a vendor tells that is not granted: one of the reasons below;
+	// "" is ReasonUnsubscribe.
+	Reason string
 }
+
+// Why nothing is sent to somebody any more.
+const (
+	ReasonUnsubscribe = "UNSUBSCRIBE" // they said so
+	ReasonStopWord    = "STOP_WORD"   // they answered STOP
+	ReasonComplaint   = "COMPLAINT"   // they marked it as spam
+	ReasonManual      = "MANUAL"      // somebody at the vendor's did it
+	ReasonHardBounce  = "HARD_BOUNCE" // the address does not exist; nobody decided anything
+)

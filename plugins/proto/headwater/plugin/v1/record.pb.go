@@ -447,10 +447,13 @@ type ConsentChange struct {
 	Channel     string                 `protobuf:"bytes,3,opt,name=channel,proto3" json:"channel,omitempty"`
 	Granted     bool                   `protobuf:"varint,4,opt,name=granted,proto3" json:"granted,omitempty"`
 	// The person agreed after the last withdrawal that the host knows of.
-	Fresh         bool                   `protobuf:"varint,5,opt,name=fresh,proto3" json:"fresh,omitempty"`
-	At            *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=at,proto3" json:"at,omitempty"`
-	Source        string                 `protobuf:"bytes,7,opt,name=source,proto3" json:"source,omitempty"`
-	List          string                 `protobuf:"bytes,8,opt,name=list,proto3" json:"list,omitempty"`
+	Fresh  bool                   `protobuf:"varint,5,opt,name=fresh,proto3" json:"fresh,omitempty"`
+	At     *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=at,proto3" json:"at,omitempty"`
+	Source string                 `protobuf:"bytes,7,opt,name=source,proto3" json:"source,omitempty"`
+	List   string                 `protobuf:"bytes,8,opt,name=list,proto3" json:"list,omitempty"`
+	// Why, of one that is not granted: UNSUBSCRIBE, STOP_WORD, COMPLAINT, MANUAL or, for an
+	// address that does not exist, HARD_BOUNCE. Empty is UNSUBSCRIBE.
+	Reason        string `protobuf:"bytes,9,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -537,6 +540,13 @@ func (x *ConsentChange) GetSource() string {
 func (x *ConsentChange) GetList() string {
 	if x != nil {
 		return x.List
+	}
+	return ""
+}
+
+func (x *ConsentChange) GetReason() string {
+	if x != nil {
+		return x.Reason
 	}
 	return ""
 }
@@ -771,7 +781,7 @@ const file_headwater_plugin_v1_record_proto_rawDesc = "" +
 	"\aoutcome\x18\x02 \x01(\tR\aoutcome\x129\n" +
 	"\n" +
 	"updated_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x120\n" +
-	"\x05fault\x18\x04 \x01(\v2\x1a.headwater.plugin.v1.FaultR\x05fault\"\xda\x02\n" +
+	"\x05fault\x18\x04 \x01(\v2\x1a.headwater.plugin.v1.FaultR\x05fault\"\xf2\x02\n" +
 	"\rConsentChange\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12U\n" +
 	"\videntifiers\x18\x02 \x03(\v23.headwater.plugin.v1.ConsentChange.IdentifiersEntryR\videntifiers\x12\x18\n" +
@@ -780,7 +790,8 @@ const file_headwater_plugin_v1_record_proto_rawDesc = "" +
 	"\x05fresh\x18\x05 \x01(\bR\x05fresh\x12*\n" +
 	"\x02at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x16\n" +
 	"\x06source\x18\a \x01(\tR\x06source\x12\x12\n" +
-	"\x04list\x18\b \x01(\tR\x04list\x1a>\n" +
+	"\x04list\x18\b \x01(\tR\x04list\x12\x16\n" +
+	"\x06reason\x18\t \x01(\tR\x06reason\x1a>\n" +
 	"\x10IdentifiersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9c\x01\n" +

@@ -189,8 +189,14 @@ type PullResponse struct {
 	// Where to go on after this page; at most 64 KiB.
 	Cursor []byte `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	// About how many records there will be; 0 when nobody knows.
-	Total         int64     `protobuf:"varint,4,opt,name=total,proto3" json:"total,omitempty"`
-	Rate          *RateHint `protobuf:"bytes,5,opt,name=rate,proto3" json:"rate,omitempty"`
+	Total int64     `protobuf:"varint,4,opt,name=total,proto3" json:"total,omitempty"`
+	Rate  *RateHint `protobuf:"bytes,5,opt,name=rate,proto3" json:"rate,omitempty"`
+	// What people decided at the vendor, withdrawals above all.
+	Consents []*ConsentChange `protobuf:"bytes,6,rep,name=consents,proto3" json:"consents,omitempty"`
+	// What became of messages.
+	Deliveries []*Delivery `protobuf:"bytes,7,rep,name=deliveries,proto3" json:"deliveries,omitempty"`
+	// What people wrote.
+	Inbound       []*Inbound `protobuf:"bytes,8,rep,name=inbound,proto3" json:"inbound,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -256,6 +262,27 @@ func (x *PullResponse) GetTotal() int64 {
 func (x *PullResponse) GetRate() *RateHint {
 	if x != nil {
 		return x.Rate
+	}
+	return nil
+}
+
+func (x *PullResponse) GetConsents() []*ConsentChange {
+	if x != nil {
+		return x.Consents
+	}
+	return nil
+}
+
+func (x *PullResponse) GetDeliveries() []*Delivery {
+	if x != nil {
+		return x.Deliveries
+	}
+	return nil
+}
+
+func (x *PullResponse) GetInbound() []*Inbound {
+	if x != nil {
+		return x.Inbound
 	}
 	return nil
 }
@@ -575,13 +602,18 @@ const file_headwater_plugin_v1_source_proto_rawDesc = "" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\fR\x06cursor\x12\x16\n" +
 	"\x06fields\x18\x03 \x03(\tR\x06fields\x120\n" +
-	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xda\x01\n" +
+	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\x91\x03\n" +
 	"\fPullResponse\x125\n" +
 	"\arecords\x18\x01 \x03(\v2\x1b.headwater.plugin.v1.RecordR\arecords\x122\n" +
 	"\x06events\x18\x02 \x03(\v2\x1a.headwater.plugin.v1.EventR\x06events\x12\x16\n" +
 	"\x06cursor\x18\x03 \x01(\fR\x06cursor\x12\x14\n" +
 	"\x05total\x18\x04 \x01(\x03R\x05total\x121\n" +
-	"\x04rate\x18\x05 \x01(\v2\x1d.headwater.plugin.v1.RateHintR\x04rate\" \n" +
+	"\x04rate\x18\x05 \x01(\v2\x1d.headwater.plugin.v1.RateHintR\x04rate\x12>\n" +
+	"\bconsents\x18\x06 \x03(\v2\".headwater.plugin.v1.ConsentChangeR\bconsents\x12=\n" +
+	"\n" +
+	"deliveries\x18\a \x03(\v2\x1d.headwater.plugin.v1.DeliveryR\n" +
+	"deliveries\x126\n" +
+	"\ainbound\x18\b \x03(\v2\x1c.headwater.plugin.v1.InboundR\ainbound\" \n" +
 	"\x06Values\x12\x16\n" +
 	"\x06values\x18\x01 \x03(\tR\x06values\"\x9b\x02\n" +
 	"\x0eReceiveRequest\x12\x16\n" +
@@ -648,9 +680,9 @@ var file_headwater_plugin_v1_source_proto_goTypes = []any{
 	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
 	(*Record)(nil),                // 13: headwater.plugin.v1.Record
 	(*Event)(nil),                 // 14: headwater.plugin.v1.Event
-	(*Delivery)(nil),              // 15: headwater.plugin.v1.Delivery
-	(*Inbound)(nil),               // 16: headwater.plugin.v1.Inbound
-	(*ConsentChange)(nil),         // 17: headwater.plugin.v1.ConsentChange
+	(*ConsentChange)(nil),         // 15: headwater.plugin.v1.ConsentChange
+	(*Delivery)(nil),              // 16: headwater.plugin.v1.Delivery
+	(*Inbound)(nil),               // 17: headwater.plugin.v1.Inbound
 }
 var file_headwater_plugin_v1_source_proto_depIdxs = []int32{
 	10, // 0: headwater.plugin.v1.DiscoverResponse.streams:type_name -> headwater.plugin.v1.Stream
@@ -659,29 +691,32 @@ var file_headwater_plugin_v1_source_proto_depIdxs = []int32{
 	13, // 3: headwater.plugin.v1.PullResponse.records:type_name -> headwater.plugin.v1.Record
 	14, // 4: headwater.plugin.v1.PullResponse.events:type_name -> headwater.plugin.v1.Event
 	11, // 5: headwater.plugin.v1.PullResponse.rate:type_name -> headwater.plugin.v1.RateHint
-	8,  // 6: headwater.plugin.v1.ReceiveRequest.header:type_name -> headwater.plugin.v1.ReceiveRequest.HeaderEntry
-	12, // 7: headwater.plugin.v1.ReceiveRequest.at:type_name -> google.protobuf.Timestamp
-	9,  // 8: headwater.plugin.v1.ReceiveResponse.header:type_name -> headwater.plugin.v1.ReceiveResponse.HeaderEntry
-	7,  // 9: headwater.plugin.v1.ReceiveResponse.records:type_name -> headwater.plugin.v1.StreamRecord
-	14, // 10: headwater.plugin.v1.ReceiveResponse.events:type_name -> headwater.plugin.v1.Event
-	15, // 11: headwater.plugin.v1.ReceiveResponse.deliveries:type_name -> headwater.plugin.v1.Delivery
-	16, // 12: headwater.plugin.v1.ReceiveResponse.inbound:type_name -> headwater.plugin.v1.Inbound
-	17, // 13: headwater.plugin.v1.ReceiveResponse.consents:type_name -> headwater.plugin.v1.ConsentChange
-	11, // 14: headwater.plugin.v1.ReceiveResponse.rate:type_name -> headwater.plugin.v1.RateHint
-	13, // 15: headwater.plugin.v1.StreamRecord.record:type_name -> headwater.plugin.v1.Record
-	4,  // 16: headwater.plugin.v1.ReceiveRequest.HeaderEntry.value:type_name -> headwater.plugin.v1.Values
-	4,  // 17: headwater.plugin.v1.ReceiveResponse.HeaderEntry.value:type_name -> headwater.plugin.v1.Values
-	0,  // 18: headwater.plugin.v1.Source.Discover:input_type -> headwater.plugin.v1.DiscoverRequest
-	2,  // 19: headwater.plugin.v1.Source.Pull:input_type -> headwater.plugin.v1.PullRequest
-	5,  // 20: headwater.plugin.v1.Source.Receive:input_type -> headwater.plugin.v1.ReceiveRequest
-	1,  // 21: headwater.plugin.v1.Source.Discover:output_type -> headwater.plugin.v1.DiscoverResponse
-	3,  // 22: headwater.plugin.v1.Source.Pull:output_type -> headwater.plugin.v1.PullResponse
-	6,  // 23: headwater.plugin.v1.Source.Receive:output_type -> headwater.plugin.v1.ReceiveResponse
-	21, // [21:24] is the sub-list for method output_type
-	18, // [18:21] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	15, // 6: headwater.plugin.v1.PullResponse.consents:type_name -> headwater.plugin.v1.ConsentChange
+	16, // 7: headwater.plugin.v1.PullResponse.deliveries:type_name -> headwater.plugin.v1.Delivery
+	17, // 8: headwater.plugin.v1.PullResponse.inbound:type_name -> headwater.plugin.v1.Inbound
+	8,  // 9: headwater.plugin.v1.ReceiveRequest.header:type_name -> headwater.plugin.v1.ReceiveRequest.HeaderEntry
+	12, // 10: headwater.plugin.v1.ReceiveRequest.at:type_name -> google.protobuf.Timestamp
+	9,  // 11: headwater.plugin.v1.ReceiveResponse.header:type_name -> headwater.plugin.v1.ReceiveResponse.HeaderEntry
+	7,  // 12: headwater.plugin.v1.ReceiveResponse.records:type_name -> headwater.plugin.v1.StreamRecord
+	14, // 13: headwater.plugin.v1.ReceiveResponse.events:type_name -> headwater.plugin.v1.Event
+	16, // 14: headwater.plugin.v1.ReceiveResponse.deliveries:type_name -> headwater.plugin.v1.Delivery
+	17, // 15: headwater.plugin.v1.ReceiveResponse.inbound:type_name -> headwater.plugin.v1.Inbound
+	15, // 16: headwater.plugin.v1.ReceiveResponse.consents:type_name -> headwater.plugin.v1.ConsentChange
+	11, // 17: headwater.plugin.v1.ReceiveResponse.rate:type_name -> headwater.plugin.v1.RateHint
+	13, // 18: headwater.plugin.v1.StreamRecord.record:type_name -> headwater.plugin.v1.Record
+	4,  // 19: headwater.plugin.v1.ReceiveRequest.HeaderEntry.value:type_name -> headwater.plugin.v1.Values
+	4,  // 20: headwater.plugin.v1.ReceiveResponse.HeaderEntry.value:type_name -> headwater.plugin.v1.Values
+	0,  // 21: headwater.plugin.v1.Source.Discover:input_type -> headwater.plugin.v1.DiscoverRequest
+	2,  // 22: headwater.plugin.v1.Source.Pull:input_type -> headwater.plugin.v1.PullRequest
+	5,  // 23: headwater.plugin.v1.Source.Receive:input_type -> headwater.plugin.v1.ReceiveRequest
+	1,  // 24: headwater.plugin.v1.Source.Discover:output_type -> headwater.plugin.v1.DiscoverResponse
+	3,  // 25: headwater.plugin.v1.Source.Pull:output_type -> headwater.plugin.v1.PullResponse
+	6,  // 26: headwater.plugin.v1.Source.Receive:output_type -> headwater.plugin.v1.ReceiveResponse
+	24, // [24:27] is the sub-list for method output_type
+	21, // [21:24] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_headwater_plugin_v1_source_proto_init() }
