@@ -1043,7 +1043,7 @@ enum SyncKind {
   OBJECTS
   """The members of a segment, to a list: who enters and who leaves."""
   LIST
-  """What happened, forwarded."""
+  """What happened: here, forwarded; or there, pulled with what its stream tells of consents and messages."""
   EVENTS
 }
 
