@@ -32,6 +32,7 @@ const (
 	PrefixRecord     = "rec" // see core/object: holds the type and a hash of the external id
 	PrefixSegment    = "seg"
 	PrefixChange     = "chg" // of a membership
+	PrefixKept       = "kpt" // of a condition that is not a segment's
 
 	PrefixMember        = "mem"
 	PrefixInvitation    = "inv"

@@ -32,6 +32,33 @@ type Derived struct {
 	Conflicted func() // it is not, or nobody knows
 }
 
+// Folds are several folds that derive one after another into one batch: each is given
+// what those before it want to commit among pending.
+type Folds []Fold
+
+var _ Fold = Folds(nil)
+
+// Derive implements Fold. When one fails, those before it are told that nothing was
+// committed.
+func (f Folds) Derive(ctx context.Context, u *Unit, pending []store.Op) (Derived, error) {
+	all := make([]Derived, 0, len(f))
+	settle := func(committed bool) {
+		for _, d := range all {
+			d.Settle(committed)
+		}
+	}
+	var ops []store.Op
+	for _, one := range f {
+		d, err := one.Derive(ctx, u, slices.Concat(pending, ops))
+		if err != nil {
+			settle(false)
+			return Derived{}, err
+		}
+		all, ops = append(all, d), append(ops, d.Ops...)
+	}
+	return Derived{Ops: ops, Committed: func() { settle(true) }, Conflicted: func() { settle(false) }}, nil
+}
+
 // SetFold sets what derives from every unit; nil is nothing, as before the first
 // call. It is called once, before the first unit begins.
 func (s *Service) SetFold(f Fold) { s.derives = f }

@@ -15,6 +15,7 @@ const (
 	Dynamic    Kind = "DYNAMIC"    // a condition
 	Static     Kind = "STATIC"     // a list: whoever was added and not removed
 	Predictive Kind = "PREDICTIVE" // a condition over predictions
+	kept       Kind = "KEPT"       // nobody's: see keep.go
 )
 
 // Status is where a segment stands.

@@ -63,6 +63,8 @@ type Service struct {
 	log       *slog.Logger
 	gate      func(ctx context.Context, ws string) (*profile.Gate, error)
 
+	follower Follower // nil: nobody follows
+
 	desk desk // of the half that keeps definitions: see vocabulary.go
 
 	sets sync.Map      // workspace → *setSlot

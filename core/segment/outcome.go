@@ -122,10 +122,14 @@ func (o *outcome) tell(profileID, segmentID string, kind ChangeKind, why Cause) 
 	if c := o.set.byID[segmentID]; c != nil {
 		version = c.def.Version
 	}
-	o.ops = append(o.ops, Changes.Insert(&Change{
+	c := &Change{
 		Meta:    store.Meta{ID: store.Key(o.set.ws, segmentID, core.NewID(core.PrefixChange, o.now))},
 		Segment: segmentID, Profile: profileID, Change: kind, At: o.now, Cause: why, Version: version,
-	}))
+	}
+	o.ops = append(o.ops, Changes.Insert(c))
+	if o.set.follows != nil {
+		o.ops = append(o.ops, o.set.follows.Moved(c)...)
+	}
 }
 
 // all returns the operations, with those that change the sizes and the one that

@@ -34,8 +34,9 @@ type Set struct {
 	creation []int32            // cannot be told of a new profile without asking
 	blanks   []int32            // true of a person of whom nothing is known
 	building []int32
-	clocked  bool // some answers change by themselves
-	defined  int  // how many definitions there are, archived ones among them
+	clocked  bool      // some answers change by themselves
+	follows  Following // nil: nobody is told of who enters and leaves
+	defined  int       // how many definitions there are, archived ones among them
 }
 
 // compiled is a segment as it is evaluated.
@@ -172,6 +173,11 @@ func (s *Service) loadSet(ctx context.Context, ws string, before *Set) (*Set, er
 		if err != nil {
 			return nil, fmt.Errorf("segment: read definitions: %w", err)
 		}
+		if s.follower != nil {
+			if t.follows, err = s.follower.Follow(ctx, ws); err != nil {
+				return nil, fmt.Errorf("segment: read who follows: %w", err)
+			}
+		}
 		again, err := Epochs.Get(ctx, s.db, epochKey(ws, 0))
 		if err != nil {
 			return nil, fmt.Errorf("segment: read epoch: %w", err)
@@ -223,6 +229,9 @@ func compileSegment(d *Segment, before *Set) (*compiled, error) {
 		return nil, err
 	}
 	c.program, c.needs = p, p.Needs()
+	if d.Kind == kept {
+		c.program, c.needs = nobody, condition.Needs{Ledgers: c.needs.Ledgers}
+	}
 	return c, nil
 }
 

@@ -80,7 +80,9 @@ func (s *Service) vocabularyNow(ctx context.Context, ws string) (*vocabulary, er
 		return nil, err
 	}
 	for _, seg := range list {
-		v.segments[seg.SegmentID()] = seg
+		if seg.Kind != kept {
+			v.segments[seg.SegmentID()] = seg
+		}
 	}
 	if s.desk.objectTypes != nil {
 		if v.objects, err = s.desk.objectTypes(ctx, ws); err != nil {
