@@ -15,7 +15,8 @@ const (
 	Dynamic    Kind = "DYNAMIC"    // a condition
 	Static     Kind = "STATIC"     // a list: whoever was added and not removed
 	Predictive Kind = "PREDICTIVE" // a condition over predictions
-	kept       Kind = "KEPT"       // nobody's: see keep.go
+	kept       Kind = "KEPT"       // a condition of others, which has no members: see keep.go
+	watched    Kind = "WATCHED"    // the same, with members
 )
 
 // Status is where a segment stands.
@@ -50,6 +51,10 @@ type Segment struct {
 	Since          int64            `bson:"since"`              // revision at which the present definition was published
 	IdempotencyKey string           `bson:"idempotencyKey,omitempty"`
 }
+
+// others tells whether the definition is not a segment, but a condition of somebody
+// else's: see keep.go.
+func (s *Segment) others() bool { return s.Kind == kept || s.Kind == watched }
 
 // SegmentID returns the segment's id, seg_….
 func (s *Segment) SegmentID() string { return store.Rest(s.ID) }

@@ -27,11 +27,16 @@ type Following interface {
 func (s *Service) SetFollower(f Follower) { s.follower = f }
 
 // Following returns what is followed in a workspace, as the definitions say that
-// membership is derived from now; nil: nothing is.
-func (s *Service) Following(ctx context.Context, ws string) (Following, error) {
+// membership is derived from now, nil for nothing; and what is to be committed with
+// that which rests on it: it fails when there is something newer.
+func (s *Service) Following(ctx context.Context, ws string) (Following, store.Op, error) {
 	t, err := s.set(ctx, ws)
 	if err != nil {
-		return nil, err
+		return nil, store.Op{}, fail(err)
 	}
-	return t.follows, nil
+	return t.follows, s.check(t), nil
 }
+
+// Suspect says that what is followed may have changed: it was found to, when something
+// that rested on it was to be committed.
+func (s *Service) Suspect(ws string) { s.suspect(ws) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/condition"
@@ -15,7 +16,8 @@ import (
 // segments: what they need to know of past events is kept in behaviours. For that each
 // is stored as a definition of the kind KEPT, of which nobody is ever a member. It is
 // filled by a backfill like any other, and until then, as wherever nothing is kept,
-// Panel reads the events themselves.
+// Panel reads the events themselves. One of the kind WATCHED has members, so that who
+// follows hears of it when it comes to hold of somebody and when it ends to.
 
 // nobody is the program of a definition that nobody is a member of.
 var nobody = func() *condition.Program {
@@ -40,6 +42,17 @@ type Checked struct {
 	Node     *condition.Node
 	Program  *condition.Program
 	Warnings []condition.Warning
+	Zone     string // as it was given
+	OfPeople bool   // each person's own time zone goes first
+	// Watch has Publish keep who meets the condition, so that a Follower is told of each
+	// change, with WatchID in the segment's place.
+	Watch bool
+}
+
+// WatchID returns the id by which a Following hears of those who meet a condition of an
+// owner.
+func WatchID(owner string, c *Checked) string {
+	return core.HashID(core.PrefixKept, owner, c.JSON, c.Zone, strconv.FormatBool(c.OfPeople), strconv.FormatBool(c.Watch))
 }
 
 // CheckCondition looks whether the actor of ctx may ask a condition, and returns it as it is to
@@ -64,7 +77,7 @@ func (s *Service) CheckCondition(ctx context.Context, ws string, c Condition) (*
 	if err := faultsAt(faults); err != nil {
 		return nil, err
 	}
-	out := &Checked{Node: n, Words: condition.Words(n, voc.names()), Warnings: warnings}
+	out := &Checked{Zone: c.TimeZone, OfPeople: c.ZoneOfProfile, Node: n, Words: condition.Words(n, voc.names()), Warnings: warnings}
 	draft := &Segment{TimeZone: c.TimeZone, ZoneOfProfile: c.ZoneOfProfile}
 	if faults := define(draft, n); len(faults) > 0 {
 		return nil, faultsAt(faults)
@@ -87,10 +100,10 @@ func (s *Service) Publish(ctx context.Context, ws, owner string, conditions []Ch
 }
 
 func (s *Service) publishKept(ctx context.Context, ws, owner string, conditions []Checked, change func(rev int64) ([]store.Op, error)) (job string, err error) {
-	wanted := map[string]string{} // key → condition
-	for _, c := range conditions {
-		if len(c.Program.Needs().Ledgers) > 0 {
-			wanted[store.Key(ws, core.HashID(core.PrefixKept, owner, c.JSON))] = c.JSON
+	wanted := map[string]*Checked{} // by key
+	for i := range conditions {
+		if c := &conditions[i]; c.Watch || len(c.Program.Needs().Ledgers) > 0 {
+			wanted[store.Key(ws, WatchID(owner, c))] = c
 		}
 	}
 	list, err := Segments.Find(ctx, s.db, store.Query{Workspace: ws}, 0)
@@ -100,8 +113,8 @@ func (s *Service) publishKept(ctx context.Context, ws, owner string, conditions 
 	var gone []*Segment
 	for _, d := range list {
 		switch {
-		case d.Kind != kept || d.Name != owner:
-		case wanted[d.ID] == "":
+		case !d.others() || d.Name != owner:
+		case wanted[d.ID] == nil:
 			gone = append(gone, d)
 		default:
 			delete(wanted, d.ID) // there already
@@ -117,9 +130,14 @@ func (s *Service) publishKept(ctx context.Context, ws, owner string, conditions 
 			ops = append(ops, Segments.Delete(d))
 		}
 		for _, key := range slices.Sorted(maps.Keys(wanted)) {
+			c, kind := wanted[key], kept
+			if c.Watch {
+				kind = watched
+			}
 			ops = append(ops, Segments.Insert(&Segment{
-				Meta: store.Meta{ID: key}, Name: owner, Kind: kept, Status: Building, Version: 1, Where: wanted[key],
-				WhereVersion: condition.Version, CreatedAt: now, UpdatedAt: now, Since: rev,
+				Meta: store.Meta{ID: key}, Name: owner, Kind: kind, Status: Building, Version: 1, Where: c.JSON,
+				WhereVersion: condition.Version, TimeZone: c.Zone, ZoneOfProfile: c.OfPeople,
+				CreatedAt: now, UpdatedAt: now, Since: rev,
 			}))
 		}
 		return ops, nil

@@ -134,3 +134,25 @@ func TestAFollowerIsToldInTheCommitOfTheMove(t *testing.T) {
 	}
 	require.LessOrEqual(t, f.reads, 3, "only with the definitions")
 }
+
+func TestWhoMeetsAConditionIsWatched(t *testing.T) {
+	r := newRig(t)
+	r.SetFollower(&follower{})
+	ana, ben := r.identify("ana", `{"renewal":"2026-03-20T00:00:00Z"}`), r.identify("ben", `{}`)
+	due := r.checked(`{"trait":{"path":"renewal","within":{"next":"P7D"}}}`)
+	due.Watch = true
+	r.keep(due)
+	r.clock.Advance(4 * 24 * time.Hour)
+	r.sweepAll()
+	id := WatchID(keeper, &due)
+	c, err := store.Claims.Get(t.Context(), r.store, store.Claim(rigWS, "moved", id+"."+ana+".ENTERED.TIME", "").ID)
+	require.NoError(t, err)
+	require.NotNil(t, c)
+	require.False(t, r.in(id, ben))
+	stays, err := r.MembershipsOf(r.ctx(), rigWS, ana, true)
+	require.NoError(t, err)
+	require.Empty(t, stays, "it is nobody's segment")
+	r.keep()
+	r.identify("ana", `{"renewal":"2027-03-20T00:00:00Z"}`)
+	r.consistent()
+}

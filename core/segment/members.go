@@ -122,7 +122,8 @@ func (s *Service) MembershipsOf(ctx context.Context, ws, profileID string, histo
 	if err != nil {
 		return nil, fail(err)
 	}
-	tells := by.teller(voc)
+	teller := by.teller(voc)
+	tells := func(id string) bool { return isSegment(id) && teller(id) }
 	var out []Stay
 	b, err := Behaviours.Get(ctx, s.db, p.ID)
 	if err != nil {

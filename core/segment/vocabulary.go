@@ -80,7 +80,7 @@ func (s *Service) vocabularyNow(ctx context.Context, ws string) (*vocabulary, er
 		return nil, err
 	}
 	for _, seg := range list {
-		if seg.Kind != kept {
+		if !seg.others() {
 			v.segments[seg.SegmentID()] = seg
 		}
 	}
