@@ -1,6 +1,7 @@
 package klaviyo_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -112,6 +113,16 @@ func emulated(t testing.TB) sdktest.Vendor {
 				out[p["id"].(string)] = fields
 			}
 			return out
+		},
+		Withdraw: func() string {
+			const who = "person7@example.com"
+			body := []byte(`{"email":"` + who + `","does":"unsubscribe"}`)
+			res, err := http.Post(server.URL+"/_sandbox/person", "application/json", bytes.NewReader(body))
+			if err != nil || res.StatusCode >= 300 {
+				t.Fatal(err, res)
+			}
+			res.Body.Close()
+			return who
 		},
 		Item: func(i int) sdk.Item {
 			return person(fmt.Sprintf("item%d@example.com", i), "first_name", fmt.Sprint("Name ", i))

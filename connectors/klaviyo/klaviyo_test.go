@@ -343,6 +343,7 @@ func (r *rig) pull(stream string, cursor []byte) (page sdk.Page) {
 	page.Cursor = cursor
 	err := r.Connection.(sdk.Puller).Pull(r.t.Context(), sdk.PullRequest{Stream: stream, Cursor: cursor}, func(p sdk.Page) error {
 		page.Records, page.Events, page.Cursor = append(page.Records, p.Records...), append(page.Events, p.Events...), p.Cursor
+		page.Consents = append(page.Consents, p.Consents...)
 		return nil
 	})
 	require.NoError(r.t, err)
@@ -367,6 +368,12 @@ func TestPullGoesOnFromItsCursor(t *testing.T) {
 	require.Len(t, held.Records, 1)
 	assert.Equal(t, []any{"UNSUBSCRIBE"}, held.Records[0].Fields["email_suppressions"])
 	assert.Equal(t, "UNSUBSCRIBED", held.Records[0].Fields["email_consent"])
+	for _, consents := range [][]sdk.ConsentChange{held.Consents, r.pull("profiles", next.Cursor).Consents} {
+		require.Len(t, consents, 1, "whichever stream is pulled, the withdrawal is told")
+		assert.Equal(t, []any{"EMAIL", false, sdk.ReasonUnsubscribe, "person4@example.com"},
+			[]any{consents[0].Channel, consents[0].Granted, consents[0].Reason, consents[0].Identifiers["email"]})
+		assert.False(t, consents[0].At.IsZero())
+	}
 	told := r.pull("events", nil)
 	require.Len(t, told.Events, 1)
 	assert.Equal(t, "Unsubscribed from Email Marketing", told.Events[0].Name)

@@ -179,7 +179,9 @@ func readProfiles(when func(profile) time.Time) func(data, _ []json.RawMessage) 
 			if err := decode(raw, &p); err != nil || p.ID == "" {
 				return nil, sdk.Broken("Klaviyo's profile does not have the form that its revision promises")
 			}
-			rows = append(rows, row{p.ID, when(p), func(page *sdk.Page) { page.Records = append(page.Records, p.record()) }})
+			rows = append(rows, row{p.ID, when(p), func(page *sdk.Page) {
+				page.Records, page.Consents = append(page.Records, p.record()), append(page.Consents, p.withdrawals()...)
+			}})
 		}
 		return rows, nil
 	}

@@ -22,15 +22,16 @@ type decision struct {
 	channel string
 	granted bool
 	source  string
+	reason  string // of a no
 }
 
 var decisions = map[string]decision{
-	"event:klaviyo.unsubscribed_from_email_marketing":        {"EMAIL", false, "unsubscribe"},
-	"event:klaviyo.manually_suppressed_from_email_marketing": {"EMAIL", false, "suppression"},
-	"event:klaviyo.marked_email_as_spam":                     {"EMAIL", false, "complaint"},
-	"event:klaviyo.unsubscribed_from_sms_marketing":          {"SMS", false, "unsubscribe"},
-	"event:klaviyo.subscribed_to_email_marketing":            {"EMAIL", true, "subscription"},
-	"event:klaviyo.subscribed_to_sms_marketing":              {"SMS", true, "subscription"},
+	"event:klaviyo.unsubscribed_from_email_marketing":        {"EMAIL", false, "unsubscribe", sdk.ReasonUnsubscribe},
+	"event:klaviyo.manually_suppressed_from_email_marketing": {"EMAIL", false, "suppression", sdk.ReasonManual},
+	"event:klaviyo.marked_email_as_spam":                     {"EMAIL", false, "complaint", sdk.ReasonComplaint},
+	"event:klaviyo.unsubscribed_from_sms_marketing":          {"SMS", false, "unsubscribe", sdk.ReasonUnsubscribe},
+	"event:klaviyo.subscribed_to_email_marketing":            {"EMAIL", true, "subscription", ""},
+	"event:klaviyo.subscribed_to_sms_marketing":              {"SMS", true, "subscription", ""},
 }
 
 // delivery is the body of a webhook.
@@ -101,7 +102,7 @@ func (c *connection) Receive(_ context.Context, hook sdk.Webhook) (sdk.Received,
 			continue
 		}
 		out.Consents = append(out.Consents, sdk.ConsentChange{
-			Key: h.ID, Identifiers: e.Identifiers, Channel: what.channel, Granted: what.granted, At: h.Attributes.At, Source: what.source,
+			Key: h.ID, Identifiers: e.Identifiers, Channel: what.channel, Granted: what.granted, At: h.Attributes.At, Source: what.source, Reason: what.reason,
 		})
 	}
 	return out, nil

@@ -2,13 +2,10 @@ package sms
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -28,6 +25,8 @@ const (
 	maxPage = 100
 	// maxReports is how many receipts are kept; an older one is asked for anew.
 	maxReports = 50_000
+	// listening is how long after a pull the next one is waited for with a receipt.
+	listening = time.Minute
 )
 
 // centre is a connection to a message centre.
@@ -39,12 +38,22 @@ type centre struct {
 	mu      sync.Mutex
 	reports map[string]sdk.Delivery // by the centre's id
 	order   []string
+	pulled  time.Time // when the last pull was there
+	pages   int       // that were given so far
+	given   []given   // and are not known to be kept
 }
 
-// pending is a text that the centre is to keep until the host has it.
+// pending is a text, or a receipt, that the centre is to keep until the host has it.
 type pending struct {
 	message smpp.Message
+	receipt *sdk.Delivery
 	done    chan error
+}
+
+// given is a page on its way to the host's disk.
+type given struct {
+	cursor string
+	taken  []pending
 }
 
 func openSMPP(c config) (*centre, error) {
@@ -170,13 +179,17 @@ func deliveryState(state smpp.State) sdk.DeliveryState {
 	return sdk.DeliveryUnknown
 }
 
-// deliver takes what the centre sends: receipts at once, texts when the host has them.
+// deliver takes what the centre sends, and answers when the host has it. While nobody pulls,
+// receipts are taken all the same: Status tells of them.
 func (s *centre) deliver(ctx context.Context, m smpp.Message) error {
+	p := pending{message: m, done: make(chan error, 1)}
 	if r, is := m.AsReceipt(); is {
-		s.keep(r)
-		return nil
+		d := s.keep(r)
+		if !s.listened() {
+			return nil
+		}
+		p.receipt = &d
 	}
-	p := pending{m, make(chan error, 1)}
 	wait := time.NewTimer(takeWait)
 	defer wait.Stop()
 	select {
@@ -196,8 +209,14 @@ func (s *centre) deliver(ctx context.Context, m smpp.Message) error {
 	}
 }
 
+func (s *centre) listened() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Since(s.pulled) < listening
+}
+
 // keep remembers a receipt.
-func (s *centre) keep(r smpp.Receipt) {
+func (s *centre) keep(r smpp.Receipt) sdk.Delivery {
 	d := sdk.Delivery{Event: r.ID + " " + string(r.State), ID: r.ID, State: deliveryState(r.State), At: r.At}
 	if r.Code != "" && strings.Trim(r.Code, "0") != "" {
 		d.Reason = "network error " + r.Code
@@ -212,6 +231,7 @@ func (s *centre) keep(r smpp.Receipt) {
 		delete(s.reports, s.order[0])
 		s.order = s.order[1:]
 	}
+	return d
 }
 
 // Receive implements sdk.Receiver: what a centre has to say comes by the session.
@@ -230,65 +250,6 @@ func (s *centre) Erase(context.Context, sdk.Subject) (sdk.EraseReceipt, error) {
 
 // Discover implements sdk.Discoverer.
 func (s *centre) Discover(context.Context) ([]sdk.Stream, error) { return streams(), nil }
-
-// Pull implements sdk.Puller: texts become events. The centre is answered after the
-// page was kept.
-func (s *centre) Pull(ctx context.Context, from sdk.PullRequest, emit func(sdk.Page) error) error {
-	if from.Stream != inboundStream {
-		return sdk.SchemaChanged("", "there is no such stream: discover again")
-	}
-	for {
-		var page sdk.Page
-		var taken []pending
-		wait := pullWait
-		for len(taken) < maxPage && wait > 0 {
-			select {
-			case p := <-s.inbox:
-				taken = append(taken, p)
-				page.Events = append(page.Events, happened(p.message, time.Now()))
-				wait = moreWait
-			case <-time.After(wait):
-				wait = 0
-			case <-ctx.Done():
-				settle(taken, ctx.Err())
-				return ctx.Err()
-			}
-		}
-		if len(taken) == 0 {
-			return nil
-		}
-		page.Cursor = []byte(strconv.FormatInt(time.Now().UnixMilli(), 10)) // the centre keeps the place
-		err := emit(page)
-		settle(taken, err)
-		if err != nil {
-			return err
-		}
-	}
-}
-
-func settle(taken []pending, err error) {
-	for _, p := range taken {
-		p.done <- err
-	}
-}
-
-// happened is the event of a text. The centre gives it no id: one that comes again
-// within minutes has the same key.
-func happened(m smpp.Message, now time.Time) sdk.Event {
-	text, part := m.Text()
-	from := m.Source
-	if number("+" + from) {
-		from = "+" + from
-	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %d %x", m.Source, m.Dest, now.Unix()/600, m.Short))
-	properties := map[string]any{"text": text, "to": m.Dest, "keyword": keyword(text)}
-	if part.Of > 1 {
-		properties["part"], properties["parts"], properties["reference"] = part.Number, part.Of, part.Reference
-	}
-	return sdk.Event{
-		Key: hex.EncodeToString(sum[:16]), Name: "SMS Received", At: now.UTC(), Identifiers: map[string]string{"phone": from}, Properties: properties,
-	}
-}
 
 // fault is what an error of the client means to the host.
 func (s *centre) fault(err error) error {

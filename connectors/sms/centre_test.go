@@ -97,6 +97,13 @@ func TestTextsAreAnsweredWhenTheHostHasThem(t *testing.T) {
 	pull := func(keep error) (events []sdk.Event, err error) {
 		err = conn.(sdk.Puller).Pull(t.Context(), sdk.PullRequest{Stream: "inbound"}, func(p sdk.Page) error {
 			events = append(events, p.Events...)
+			if keep == nil {
+				require.Equal(t, "STOP reply", p.Consents[0].Source)
+				require.Equal(t, sdk.ReasonStopWord, p.Consents[0].Reason)
+				require.Equal(t, []string{"SMS", phone, "12345", "Stop"}, []string{p.Inbound[0].Channel, p.Inbound[0].From, p.Inbound[0].To, p.Inbound[0].Text})
+				require.Empty(t, statuses, "it is not on the host's disk yet")
+				require.NoError(t, conn.(sdk.Keeper).Kept(t.Context(), "inbound", p.Cursor))
+			}
 			return keep
 		})
 		return events, err
@@ -114,6 +121,29 @@ func TestTextsAreAnsweredWhenTheHostHasThem(t *testing.T) {
 	assert.Equal(t, phone, events[0].Identifiers["phone"])
 	assert.Equal(t, []any{"Stop", "STOP"}, []any{events[0].Properties["text"], events[0].Properties["keyword"]})
 	require.Len(t, lost, 1)
+
+	// Of a page that the host does not keep it hears no more: the next pull begins with that.
+	go deliver()
+	err = conn.(sdk.Puller).Pull(t.Context(), sdk.PullRequest{Stream: "inbound"}, func(sdk.Page) error { return nil })
+	require.NoError(t, err)
+	_, err = pull(nil)
+	require.NoError(t, err)
+	assert.Equal(t, smpp.TemporaryError, <-statuses)
+
+	// While somebody pulls, receipts wait for the host too.
+	go func() {
+		status, _ := centre.Report("m-7", smpp.Undeliverable, "011")
+		statuses <- status
+	}()
+	var told []sdk.Delivery
+	err = conn.(sdk.Puller).Pull(t.Context(), sdk.PullRequest{Stream: "inbound"}, func(p sdk.Page) error {
+		told = append(told, p.Deliveries...)
+		return conn.(sdk.Keeper).Kept(t.Context(), "inbound", p.Cursor)
+	})
+	require.NoError(t, err)
+	assert.Equal(t, smpp.StatusOK, <-statuses)
+	require.Len(t, told, 1)
+	assert.Equal(t, []any{"m-7", sdk.DeliveryFailed, "network error 011"}, []any{told[0].ID, told[0].State, told[0].Reason})
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

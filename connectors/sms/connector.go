@@ -27,15 +27,17 @@ type way interface {
 var (
 	_ way = (*rest)(nil)
 	_ way = (*centre)(nil)
+
+	_ sdk.Keeper = (*centre)(nil)
 )
 
-// inboundStream is the texts from people, as events.
+// inboundStream is the texts from people, and receipts where they come by a session.
 const inboundStream = "inbound"
 
 // streams is what both ways discover.
 func streams() []sdk.Stream {
 	return []sdk.Stream{{
-		Name: inboundStream, Title: "Texts from people", Modes: []sdk.Mode{sdk.PullChanges}, Person: true,
+		Name: inboundStream, Title: "Texts from people, and receipts", Modes: []sdk.Mode{sdk.PullChanges}, Person: true,
 		Schema: []byte(`{"type":"object","properties":{"text":{"type":"string"},"to":{"type":"string"},"keyword":{"enum":["STOP","START","HELP",""]}}}`),
 	}}
 }

@@ -70,6 +70,10 @@ func (c *rest) Pull(ctx context.Context, from sdk.PullRequest, emit func(sdk.Pag
 				Key: t.SID, Name: "SMS Received", At: t.at, Identifiers: map[string]string{"phone": t.From},
 				Properties: map[string]any{"text": t.Body, "to": t.To, "keyword": keyword(t.Body)},
 			})
+			out.Inbound = append(out.Inbound, sdk.Inbound{ID: t.SID, Channel: "SMS", From: t.From, To: t.To, Text: t.Body, At: t.at})
+			if word := keyword(t.Body); word == "STOP" || word == "START" {
+				out.Consents = append(out.Consents, consent(t.SID, t.From, word, t.at))
+			}
 		}
 		if err := emit(out); err != nil {
 			return err

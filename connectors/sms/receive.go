@@ -69,10 +69,14 @@ func inbound(form url.Values, at time.Time) sdk.Received {
 
 // consent is what STOP and START say. The person says it now: it is fresh.
 func consent(key, phone, kind string, at time.Time) sdk.ConsentChange {
-	return sdk.ConsentChange{
+	out := sdk.ConsentChange{
 		Key: key, Identifiers: map[string]string{"phone": phone}, Channel: "SMS", Granted: kind == "START", Fresh: kind == "START",
 		At: at, Source: kind + " reply",
 	}
+	if kind == "STOP" {
+		out.Reason = sdk.ReasonStopWord
+	}
+	return out
 }
 
 // believed checks the signature and reads the parameters of a webhook.

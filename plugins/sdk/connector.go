@@ -61,6 +61,16 @@ type Puller interface {
 	Pull(ctx context.Context, from PullRequest, emit func(Page) error) error
 }
 
+// Keeper is a Puller that must not answer its vendor before the host has kept what was
+// pulled: a message centre, a queue.
+type Keeper interface {
+	// Kept tells that the pages of a pull up to the one with this cursor are on the host's
+	// disk. It is called while Pull goes on, or just after it; emit returns before, when the
+	// page is on its way. A page of which it does not come was not kept: the vendor must give
+	// it again. It does no long work, for the pull waits.
+	Kept(ctx context.Context, stream string, cursor []byte) error
+}
+
 // Receiver takes what the vendor sends by itself.
 type Receiver interface {
 	// Receive checks a webhook's signature over the bytes as they came, and tells what is

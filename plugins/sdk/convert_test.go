@@ -60,7 +60,7 @@ func converted(c *converter) map[string]func(proto.Message) proto.Message {
 var envelopes = strings.Fields(`SpecRequest SpecResponse OpenRequest OpenResponse CheckRequest CheckResponse
 	CloseRequest CloseResponse UpgradeRequest UpgradeResponse AuthorizeURLResponse ExchangeResponse
 	AttendMessage SaveSecret AttendAnswer DiscoverRequest DiscoverResponse UpsertResponse ForwardRequest
-	ForwardResponse SetConsentsRequest SetConsentsResponse StatusResponse Limits Processor Values`)
+	ForwardResponse SetConsentsRequest SetConsentsResponse KeptRequest KeptResponse StatusResponse Limits Processor Values`)
 
 func TestNoFieldIsLostInConversion(t *testing.T) {
 	known := map[string]bool{}

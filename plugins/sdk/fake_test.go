@@ -16,8 +16,9 @@ type full struct {
 	opened Config
 	closed int
 
-	mu  sync.Mutex
-	got []any
+	mu   sync.Mutex
+	got  []any
+	kept []string
 
 	rate       RateHint
 	check      func(ctx context.Context) error
@@ -87,6 +88,13 @@ func (f *full) Pull(ctx context.Context, from PullRequest, emit func(Page) error
 		}
 	}
 	return nil
+}
+
+func (f *full) Kept(ctx context.Context, stream string, cursor []byte) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.kept = append(f.kept, stream+" "+string(cursor))
+	return ctx.Err()
 }
 
 func (f *full) Receive(ctx context.Context, hook Webhook) (Received, error) {

@@ -24,6 +24,7 @@ var _ interface {
 	Connection
 	Discoverer
 	Puller
+	Keeper
 	Receiver
 	Upserter
 	Lister
@@ -79,10 +80,12 @@ func (c *RemoteConnection) Discover(ctx context.Context) ([]Stream, error) {
 }
 
 // Pull implements Puller. When emit fails the connector's pull is cancelled, and that
-// error is returned as it is.
+// error is returned as it is; when it returns nil the page counts as kept, and a connector
+// that waits for it is told.
 func (c *RemoteConnection) Pull(ctx context.Context, from PullRequest, emit func(Page) error) error {
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
+	kept := slices.Contains(c.offers, OffersKept)
 	stream, err := c.r.source.Pull(inner, pullTo(from))
 	if err != nil {
 		return fromStatus(ctx, err, false)
@@ -104,7 +107,17 @@ func (c *RemoteConnection) Pull(ctx context.Context, from PullRequest, emit func
 		if err := emit(page); err != nil {
 			return err
 		}
+		if kept && len(page.Cursor) > 0 {
+			// Who does not hear it gives the page again.
+			_ = c.Kept(ctx, from.Stream, page.Cursor)
+		}
 	}
+}
+
+// Kept implements Keeper. Pull calls it by itself.
+func (c *RemoteConnection) Kept(ctx context.Context, stream string, cursor []byte) error {
+	_, err := c.r.source.Kept(ctx, &pb.KeptRequest{Stream: stream, Cursor: cursor})
+	return fromStatus(ctx, err, false)
 }
 
 // Receive implements Receiver.

@@ -121,7 +121,7 @@ func TestEveryFieldTravels(t *testing.T) {
 	}
 	same(t, "Open", f.last(), config)
 	same(t, "hint of Open", *rates.Last(), f.rate)
-	same(t, "offers", c.Offers(), []Offer{OffersDiscover, OffersPull, OffersReceive, OffersUpsert, OffersLists, OffersForward,
+	same(t, "offers", c.Offers(), []Offer{OffersDiscover, OffersPull, OffersKept, OffersReceive, OffersUpsert, OffersLists, OffersForward,
 		OffersConsents, OffersErase, OffersSend, OffersStatus, OffersAuthorize, OffersUpgrade})
 
 	try := func(name string, in any, want any, call func(ctx context.Context) (any, error)) {
@@ -146,6 +146,11 @@ func TestEveryFieldTravels(t *testing.T) {
 		err := c.Pull(ctx, from, func(p Page) error { pages = append(pages, p); return nil })
 		return pages, err
 	})
+	var kept []string
+	for _, p := range f.pages {
+		kept = append(kept, from.Stream+" "+string(p.Cursor))
+	}
+	same(t, "Kept", f.kept, kept)
 	hook := grown[Webhook]()
 	hook.Header = http.Header{"X-Sign": {"a", "b"}}
 	try("Receive", hook, f.received, func(ctx context.Context) (any, error) { return c.Receive(ctx, hook) })

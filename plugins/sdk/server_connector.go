@@ -96,6 +96,7 @@ type Offer string
 const (
 	OffersDiscover  Offer = "discover"
 	OffersPull      Offer = "pull"
+	OffersKept      Offer = "kept"
 	OffersReceive   Offer = "receive"
 	OffersUpsert    Offer = "upsert"
 	OffersLists     Offer = "lists"
@@ -117,6 +118,7 @@ func (s *server) offers(c Connection) []Offer {
 	}
 	add(does[Discoverer](c), OffersDiscover)
 	add(does[Puller](c), OffersPull)
+	add(does[Keeper](c), OffersKept)
 	add(does[Receiver](c), OffersReceive)
 	add(does[Upserter](c), OffersUpsert)
 	add(does[Lister](c), OffersLists)

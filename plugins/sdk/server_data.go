@@ -63,6 +63,13 @@ func emitFault(ctx context.Context, err error) error {
 	return fromStatus(ctx, err, false)
 }
 
+// Kept implements the service.
+func (s *server) Kept(ctx context.Context, q *pb.KeptRequest) (*pb.KeptResponse, error) {
+	return answer(ctx, s, "Kept", func(ctx context.Context, c Keeper, _ *converter) (*pb.KeptResponse, error) {
+		return &pb.KeptResponse{}, c.Kept(ctx, q.Stream, q.Cursor)
+	})
+}
+
 // Receive implements the service.
 func (s *server) Receive(ctx context.Context, q *pb.ReceiveRequest) (*pb.ReceiveResponse, error) {
 	return answer(ctx, s, "Receive", func(ctx context.Context, c Receiver, w *converter) (*pb.ReceiveResponse, error) {

@@ -140,6 +140,20 @@ func broken() map[string]mistake {
 			time.Sleep(1100 * time.Millisecond)
 			return next()
 		}})},
+		"silent about withdrawals": {[]string{"pull/consents"}, over(loopback.Over{Pull: func(ctx context.Context, q sdk.PullRequest, emit func(sdk.Page) error, next pull) error {
+			return next(ctx, q, func(p sdk.Page) error {
+				p.Consents = nil
+				return emit(p)
+			})
+		}})},
+		"withdrawals without a key": {[]string{"pull/consents"}, over(loopback.Over{Pull: func(ctx context.Context, q sdk.PullRequest, emit func(sdk.Page) error, next pull) error {
+			return next(ctx, q, func(p sdk.Page) error {
+				for i := range p.Consents {
+					p.Consents[i].Key = fmt.Sprint(time.Now().UnixNano())
+				}
+				return emit(p)
+			})
+		}})},
 		"first page only": {[]string{"pull/whole"}, over(loopback.Over{Pull: func(ctx context.Context, q sdk.PullRequest, emit func(sdk.Page) error, next pull) error {
 			pages := 0
 			return next(ctx, q, func(p sdk.Page) error {

@@ -80,6 +80,37 @@ var pullRules = []Rule{
 		},
 	},
 	{
+		Name:   "pull/consents",
+		Must:   "who withdraws at the vendor is told of by the next pull, with a key that stays the same",
+		Remedy: "fill Page.Consents with Granted false, the identifier, the channel and a key of the vendor's own",
+		Run: func(x *Exam) {
+			_, c := x.seededPull()
+			v := x.vendor
+			x.needs("Withdraw", v.Withdraw != nil)
+			if v.Told != "" {
+				v.Stream = v.Told
+			}
+			x.mode(c, sdk.PullChanges)
+			_, pages := x.pull(c, nil)
+			who := v.Withdraw()
+			var keys []string
+			for range 2 {
+				_, more := x.pull(c, last(pages))
+				change := withdrawal(more, who)
+				if change == nil {
+					x.Failf("after a withdrawal the pull tells of none")
+				}
+				if change.Key == "" || change.Channel == "" {
+					x.Errorf("the withdrawal has the key %q and the channel %q", change.Key, change.Channel)
+				}
+				keys = append(keys, change.Key)
+			}
+			if keys[0] != keys[1] {
+				x.Errorf("the same withdrawal has another key the second time: the host cannot know that it came before")
+			}
+		},
+	},
+	{
 		Name:   "pull/unicode",
 		Must:   "text of every kind comes as it is",
 		Remedy: "decode as UTF-8; do not cut texts by bytes",
@@ -224,6 +255,20 @@ func (x *Exam) pull(c *sdk.RemoteConnection, cursor []byte) (map[string]sdk.Reco
 		x.Failf("Pull: %v", err)
 	}
 	return got, pages
+}
+
+// withdrawal finds what pages tell of somebody.
+func withdrawal(pages []sdk.Page, who string) *sdk.ConsentChange {
+	for _, p := range pages {
+		for _, change := range p.Consents {
+			for _, v := range change.Identifiers {
+				if v == who && !change.Granted {
+					return &change
+				}
+			}
+		}
+	}
+	return nil
 }
 
 func keep(got map[string]sdk.Record, p sdk.Page) {

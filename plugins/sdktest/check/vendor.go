@@ -38,6 +38,10 @@ type Vendor struct {
 	Seed func(n int) []string
 	// Records are all there are: fields by id. Deleted ones are left out.
 	Records func() map[string]map[string]any
+	// Withdraw is somebody of the Seed who says at the vendor that they want no more, and
+	// returns their identifier. Told is the stream that tells of it; "" for Stream.
+	Withdraw func() string
+	Told     string
 	// Remove deletes a record at the vendor.
 	Remove func(id string)
 	// Item is the i-th record to write, the same for the same i. The kit sets Key where it

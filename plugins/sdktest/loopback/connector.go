@@ -205,6 +205,11 @@ func (c *vendorClient) Pull(ctx context.Context, from sdk.PullRequest, emit func
 		page := sdk.Page{}
 		for _, p := range out.People {
 			page.Records = append(page.Records, sdk.Record{ID: p.ID, Fields: p.Fields, Deleted: p.Deleted})
+			if p.Left > 0 {
+				page.Consents = append(page.Consents, sdk.ConsentChange{
+					Key: fmt.Sprint("left-", p.ID, "-", p.Left), Channel: "EMAIL", Identifiers: map[string]string{"email": fmt.Sprint(p.Fields["email"])},
+				})
+			}
 			at.After = p.Seq
 		}
 		var err error

@@ -45,6 +45,7 @@ type person struct {
 	Seq     int            `json:"seq"`
 	Fields  map[string]any `json:"fields"`
 	Deleted bool           `json:"deleted,omitempty"`
+	Left    int            `json:"left,omitempty"` // when they withdrew
 }
 
 // NewVendor serves an empty vendor until Close.
@@ -78,7 +79,7 @@ func (v *Vendor) Close() {
 func (v *Vendor) Kit() check.Vendor {
 	return check.Vendor{
 		Config:  map[string]any{"url": v.Server.URL, "token": v.Token, "webhookSecret": v.Secret},
-		Trouble: v.Begin, Stream: "people", Text: "name", Seed: v.Seed, Records: v.Records, Remove: v.Remove,
+		Trouble: v.Begin, Stream: "people", Text: "name", Seed: v.Seed, Records: v.Records, Remove: v.Remove, Withdraw: v.Withdraw,
 		Item: func(i int) sdk.Item {
 			return sdk.Item{Match: "email", Fields: map[string]any{
 				"email": fmt.Sprintf("person-%d@example.org", i), "name": fmt.Sprint("Person ", i),
@@ -239,6 +240,20 @@ func (v *Vendor) Remove(id string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.remove(id)
+}
+
+// Withdraw is one of the people who want no more; their address is returned.
+func (v *Vendor) Withdraw() string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, id := range slices.Sorted(maps.Keys(v.people)) {
+		if p := v.people[id]; !p.Deleted {
+			v.seq++
+			p.Seq, p.Left = v.seq, v.seq
+			return fmt.Sprint(p.Fields["email"])
+		}
+	}
+	return ""
 }
 
 func (v *Vendor) remove(id string) bool {

@@ -433,7 +433,7 @@ func (x *OpenRequest) GetConfigJson() []byte {
 
 type OpenResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the connection really answers: discover, pull, receive, upsert, lists, events,
+	// What the connection really answers: discover, pull, kept, receive, upsert, lists, events,
 	// consents, erase, send, status, authorize, upgrade.
 	Offers        []string  `protobuf:"bytes,1,rep,name=offers,proto3" json:"offers,omitempty"`
 	Rate          *RateHint `protobuf:"bytes,2,opt,name=rate,proto3" json:"rate,omitempty"`

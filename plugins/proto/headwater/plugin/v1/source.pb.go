@@ -287,6 +287,95 @@ func (x *PullResponse) GetInbound() []*Inbound {
 	return nil
 }
 
+type KeptRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Stream string                 `protobuf:"bytes,1,opt,name=stream,proto3" json:"stream,omitempty"`
+	// Of the last page that was kept.
+	Cursor        []byte `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeptRequest) Reset() {
+	*x = KeptRequest{}
+	mi := &file_headwater_plugin_v1_source_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeptRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeptRequest) ProtoMessage() {}
+
+func (x *KeptRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_plugin_v1_source_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeptRequest.ProtoReflect.Descriptor instead.
+func (*KeptRequest) Descriptor() ([]byte, []int) {
+	return file_headwater_plugin_v1_source_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *KeptRequest) GetStream() string {
+	if x != nil {
+		return x.Stream
+	}
+	return ""
+}
+
+func (x *KeptRequest) GetCursor() []byte {
+	if x != nil {
+		return x.Cursor
+	}
+	return nil
+}
+
+type KeptResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeptResponse) Reset() {
+	*x = KeptResponse{}
+	mi := &file_headwater_plugin_v1_source_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeptResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeptResponse) ProtoMessage() {}
+
+func (x *KeptResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_headwater_plugin_v1_source_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeptResponse.ProtoReflect.Descriptor instead.
+func (*KeptResponse) Descriptor() ([]byte, []int) {
+	return file_headwater_plugin_v1_source_proto_rawDescGZIP(), []int{5}
+}
+
 // Values are those of one header.
 type Values struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -297,7 +386,7 @@ type Values struct {
 
 func (x *Values) Reset() {
 	*x = Values{}
-	mi := &file_headwater_plugin_v1_source_proto_msgTypes[4]
+	mi := &file_headwater_plugin_v1_source_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -309,7 +398,7 @@ func (x *Values) String() string {
 func (*Values) ProtoMessage() {}
 
 func (x *Values) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_plugin_v1_source_proto_msgTypes[4]
+	mi := &file_headwater_plugin_v1_source_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -322,7 +411,7 @@ func (x *Values) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Values.ProtoReflect.Descriptor instead.
 func (*Values) Descriptor() ([]byte, []int) {
-	return file_headwater_plugin_v1_source_proto_rawDescGZIP(), []int{4}
+	return file_headwater_plugin_v1_source_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Values) GetValues() []string {
@@ -347,7 +436,7 @@ type ReceiveRequest struct {
 
 func (x *ReceiveRequest) Reset() {
 	*x = ReceiveRequest{}
-	mi := &file_headwater_plugin_v1_source_proto_msgTypes[5]
+	mi := &file_headwater_plugin_v1_source_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -359,7 +448,7 @@ func (x *ReceiveRequest) String() string {
 func (*ReceiveRequest) ProtoMessage() {}
 
 func (x *ReceiveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_plugin_v1_source_proto_msgTypes[5]
+	mi := &file_headwater_plugin_v1_source_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -372,7 +461,7 @@ func (x *ReceiveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReceiveRequest.ProtoReflect.Descriptor instead.
 func (*ReceiveRequest) Descriptor() ([]byte, []int) {
-	return file_headwater_plugin_v1_source_proto_rawDescGZIP(), []int{5}
+	return file_headwater_plugin_v1_source_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ReceiveRequest) GetMethod() string {
@@ -430,7 +519,7 @@ type ReceiveResponse struct {
 
 func (x *ReceiveResponse) Reset() {
 	*x = ReceiveResponse{}
-	mi := &file_headwater_plugin_v1_source_proto_msgTypes[6]
+	mi := &file_headwater_plugin_v1_source_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -442,7 +531,7 @@ func (x *ReceiveResponse) String() string {
 func (*ReceiveResponse) ProtoMessage() {}
 
 func (x *ReceiveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_plugin_v1_source_proto_msgTypes[6]
+	mi := &file_headwater_plugin_v1_source_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -455,7 +544,7 @@ func (x *ReceiveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReceiveResponse.ProtoReflect.Descriptor instead.
 func (*ReceiveResponse) Descriptor() ([]byte, []int) {
-	return file_headwater_plugin_v1_source_proto_rawDescGZIP(), []int{6}
+	return file_headwater_plugin_v1_source_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ReceiveResponse) GetStatus() int64 {
@@ -540,7 +629,7 @@ type StreamRecord struct {
 
 func (x *StreamRecord) Reset() {
 	*x = StreamRecord{}
-	mi := &file_headwater_plugin_v1_source_proto_msgTypes[7]
+	mi := &file_headwater_plugin_v1_source_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -552,7 +641,7 @@ func (x *StreamRecord) String() string {
 func (*StreamRecord) ProtoMessage() {}
 
 func (x *StreamRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_headwater_plugin_v1_source_proto_msgTypes[7]
+	mi := &file_headwater_plugin_v1_source_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -565,7 +654,7 @@ func (x *StreamRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamRecord.ProtoReflect.Descriptor instead.
 func (*StreamRecord) Descriptor() ([]byte, []int) {
-	return file_headwater_plugin_v1_source_proto_rawDescGZIP(), []int{7}
+	return file_headwater_plugin_v1_source_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *StreamRecord) GetKey() string {
@@ -613,7 +702,11 @@ const file_headwater_plugin_v1_source_proto_rawDesc = "" +
 	"\n" +
 	"deliveries\x18\a \x03(\v2\x1d.headwater.plugin.v1.DeliveryR\n" +
 	"deliveries\x126\n" +
-	"\ainbound\x18\b \x03(\v2\x1c.headwater.plugin.v1.InboundR\ainbound\" \n" +
+	"\ainbound\x18\b \x03(\v2\x1c.headwater.plugin.v1.InboundR\ainbound\"=\n" +
+	"\vKeptRequest\x12\x16\n" +
+	"\x06stream\x18\x01 \x01(\tR\x06stream\x12\x16\n" +
+	"\x06cursor\x18\x02 \x01(\fR\x06cursor\"\x0e\n" +
+	"\fKeptResponse\" \n" +
 	"\x06Values\x12\x16\n" +
 	"\x06values\x18\x01 \x03(\tR\x06values\"\x9b\x02\n" +
 	"\x0eReceiveRequest\x12\x16\n" +
@@ -645,10 +738,11 @@ const file_headwater_plugin_v1_source_proto_rawDesc = "" +
 	"\fStreamRecord\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x16\n" +
 	"\x06stream\x18\x02 \x01(\tR\x06stream\x123\n" +
-	"\x06record\x18\x03 \x01(\v2\x1b.headwater.plugin.v1.RecordR\x06record2\x86\x02\n" +
+	"\x06record\x18\x03 \x01(\v2\x1b.headwater.plugin.v1.RecordR\x06record2\xd3\x02\n" +
 	"\x06Source\x12W\n" +
 	"\bDiscover\x12$.headwater.plugin.v1.DiscoverRequest\x1a%.headwater.plugin.v1.DiscoverResponse\x12M\n" +
-	"\x04Pull\x12 .headwater.plugin.v1.PullRequest\x1a!.headwater.plugin.v1.PullResponse0\x01\x12T\n" +
+	"\x04Pull\x12 .headwater.plugin.v1.PullRequest\x1a!.headwater.plugin.v1.PullResponse0\x01\x12K\n" +
+	"\x04Kept\x12 .headwater.plugin.v1.KeptRequest\x1a!.headwater.plugin.v1.KeptResponse\x12T\n" +
 	"\aReceive\x12#.headwater.plugin.v1.ReceiveRequest\x1a$.headwater.plugin.v1.ReceiveResponseBOZMgithub.com/headwater-cdp/headwater/plugins/proto/headwater/plugin/v1;pluginv1b\x06proto3"
 
 var (
@@ -663,57 +757,61 @@ func file_headwater_plugin_v1_source_proto_rawDescGZIP() []byte {
 	return file_headwater_plugin_v1_source_proto_rawDescData
 }
 
-var file_headwater_plugin_v1_source_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_headwater_plugin_v1_source_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_headwater_plugin_v1_source_proto_goTypes = []any{
 	(*DiscoverRequest)(nil),       // 0: headwater.plugin.v1.DiscoverRequest
 	(*DiscoverResponse)(nil),      // 1: headwater.plugin.v1.DiscoverResponse
 	(*PullRequest)(nil),           // 2: headwater.plugin.v1.PullRequest
 	(*PullResponse)(nil),          // 3: headwater.plugin.v1.PullResponse
-	(*Values)(nil),                // 4: headwater.plugin.v1.Values
-	(*ReceiveRequest)(nil),        // 5: headwater.plugin.v1.ReceiveRequest
-	(*ReceiveResponse)(nil),       // 6: headwater.plugin.v1.ReceiveResponse
-	(*StreamRecord)(nil),          // 7: headwater.plugin.v1.StreamRecord
-	nil,                           // 8: headwater.plugin.v1.ReceiveRequest.HeaderEntry
-	nil,                           // 9: headwater.plugin.v1.ReceiveResponse.HeaderEntry
-	(*Stream)(nil),                // 10: headwater.plugin.v1.Stream
-	(*RateHint)(nil),              // 11: headwater.plugin.v1.RateHint
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
-	(*Record)(nil),                // 13: headwater.plugin.v1.Record
-	(*Event)(nil),                 // 14: headwater.plugin.v1.Event
-	(*ConsentChange)(nil),         // 15: headwater.plugin.v1.ConsentChange
-	(*Delivery)(nil),              // 16: headwater.plugin.v1.Delivery
-	(*Inbound)(nil),               // 17: headwater.plugin.v1.Inbound
+	(*KeptRequest)(nil),           // 4: headwater.plugin.v1.KeptRequest
+	(*KeptResponse)(nil),          // 5: headwater.plugin.v1.KeptResponse
+	(*Values)(nil),                // 6: headwater.plugin.v1.Values
+	(*ReceiveRequest)(nil),        // 7: headwater.plugin.v1.ReceiveRequest
+	(*ReceiveResponse)(nil),       // 8: headwater.plugin.v1.ReceiveResponse
+	(*StreamRecord)(nil),          // 9: headwater.plugin.v1.StreamRecord
+	nil,                           // 10: headwater.plugin.v1.ReceiveRequest.HeaderEntry
+	nil,                           // 11: headwater.plugin.v1.ReceiveResponse.HeaderEntry
+	(*Stream)(nil),                // 12: headwater.plugin.v1.Stream
+	(*RateHint)(nil),              // 13: headwater.plugin.v1.RateHint
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*Record)(nil),                // 15: headwater.plugin.v1.Record
+	(*Event)(nil),                 // 16: headwater.plugin.v1.Event
+	(*ConsentChange)(nil),         // 17: headwater.plugin.v1.ConsentChange
+	(*Delivery)(nil),              // 18: headwater.plugin.v1.Delivery
+	(*Inbound)(nil),               // 19: headwater.plugin.v1.Inbound
 }
 var file_headwater_plugin_v1_source_proto_depIdxs = []int32{
-	10, // 0: headwater.plugin.v1.DiscoverResponse.streams:type_name -> headwater.plugin.v1.Stream
-	11, // 1: headwater.plugin.v1.DiscoverResponse.rate:type_name -> headwater.plugin.v1.RateHint
-	12, // 2: headwater.plugin.v1.PullRequest.since:type_name -> google.protobuf.Timestamp
-	13, // 3: headwater.plugin.v1.PullResponse.records:type_name -> headwater.plugin.v1.Record
-	14, // 4: headwater.plugin.v1.PullResponse.events:type_name -> headwater.plugin.v1.Event
-	11, // 5: headwater.plugin.v1.PullResponse.rate:type_name -> headwater.plugin.v1.RateHint
-	15, // 6: headwater.plugin.v1.PullResponse.consents:type_name -> headwater.plugin.v1.ConsentChange
-	16, // 7: headwater.plugin.v1.PullResponse.deliveries:type_name -> headwater.plugin.v1.Delivery
-	17, // 8: headwater.plugin.v1.PullResponse.inbound:type_name -> headwater.plugin.v1.Inbound
-	8,  // 9: headwater.plugin.v1.ReceiveRequest.header:type_name -> headwater.plugin.v1.ReceiveRequest.HeaderEntry
-	12, // 10: headwater.plugin.v1.ReceiveRequest.at:type_name -> google.protobuf.Timestamp
-	9,  // 11: headwater.plugin.v1.ReceiveResponse.header:type_name -> headwater.plugin.v1.ReceiveResponse.HeaderEntry
-	7,  // 12: headwater.plugin.v1.ReceiveResponse.records:type_name -> headwater.plugin.v1.StreamRecord
-	14, // 13: headwater.plugin.v1.ReceiveResponse.events:type_name -> headwater.plugin.v1.Event
-	16, // 14: headwater.plugin.v1.ReceiveResponse.deliveries:type_name -> headwater.plugin.v1.Delivery
-	17, // 15: headwater.plugin.v1.ReceiveResponse.inbound:type_name -> headwater.plugin.v1.Inbound
-	15, // 16: headwater.plugin.v1.ReceiveResponse.consents:type_name -> headwater.plugin.v1.ConsentChange
-	11, // 17: headwater.plugin.v1.ReceiveResponse.rate:type_name -> headwater.plugin.v1.RateHint
-	13, // 18: headwater.plugin.v1.StreamRecord.record:type_name -> headwater.plugin.v1.Record
-	4,  // 19: headwater.plugin.v1.ReceiveRequest.HeaderEntry.value:type_name -> headwater.plugin.v1.Values
-	4,  // 20: headwater.plugin.v1.ReceiveResponse.HeaderEntry.value:type_name -> headwater.plugin.v1.Values
+	12, // 0: headwater.plugin.v1.DiscoverResponse.streams:type_name -> headwater.plugin.v1.Stream
+	13, // 1: headwater.plugin.v1.DiscoverResponse.rate:type_name -> headwater.plugin.v1.RateHint
+	14, // 2: headwater.plugin.v1.PullRequest.since:type_name -> google.protobuf.Timestamp
+	15, // 3: headwater.plugin.v1.PullResponse.records:type_name -> headwater.plugin.v1.Record
+	16, // 4: headwater.plugin.v1.PullResponse.events:type_name -> headwater.plugin.v1.Event
+	13, // 5: headwater.plugin.v1.PullResponse.rate:type_name -> headwater.plugin.v1.RateHint
+	17, // 6: headwater.plugin.v1.PullResponse.consents:type_name -> headwater.plugin.v1.ConsentChange
+	18, // 7: headwater.plugin.v1.PullResponse.deliveries:type_name -> headwater.plugin.v1.Delivery
+	19, // 8: headwater.plugin.v1.PullResponse.inbound:type_name -> headwater.plugin.v1.Inbound
+	10, // 9: headwater.plugin.v1.ReceiveRequest.header:type_name -> headwater.plugin.v1.ReceiveRequest.HeaderEntry
+	14, // 10: headwater.plugin.v1.ReceiveRequest.at:type_name -> google.protobuf.Timestamp
+	11, // 11: headwater.plugin.v1.ReceiveResponse.header:type_name -> headwater.plugin.v1.ReceiveResponse.HeaderEntry
+	9,  // 12: headwater.plugin.v1.ReceiveResponse.records:type_name -> headwater.plugin.v1.StreamRecord
+	16, // 13: headwater.plugin.v1.ReceiveResponse.events:type_name -> headwater.plugin.v1.Event
+	18, // 14: headwater.plugin.v1.ReceiveResponse.deliveries:type_name -> headwater.plugin.v1.Delivery
+	19, // 15: headwater.plugin.v1.ReceiveResponse.inbound:type_name -> headwater.plugin.v1.Inbound
+	17, // 16: headwater.plugin.v1.ReceiveResponse.consents:type_name -> headwater.plugin.v1.ConsentChange
+	13, // 17: headwater.plugin.v1.ReceiveResponse.rate:type_name -> headwater.plugin.v1.RateHint
+	15, // 18: headwater.plugin.v1.StreamRecord.record:type_name -> headwater.plugin.v1.Record
+	6,  // 19: headwater.plugin.v1.ReceiveRequest.HeaderEntry.value:type_name -> headwater.plugin.v1.Values
+	6,  // 20: headwater.plugin.v1.ReceiveResponse.HeaderEntry.value:type_name -> headwater.plugin.v1.Values
 	0,  // 21: headwater.plugin.v1.Source.Discover:input_type -> headwater.plugin.v1.DiscoverRequest
 	2,  // 22: headwater.plugin.v1.Source.Pull:input_type -> headwater.plugin.v1.PullRequest
-	5,  // 23: headwater.plugin.v1.Source.Receive:input_type -> headwater.plugin.v1.ReceiveRequest
-	1,  // 24: headwater.plugin.v1.Source.Discover:output_type -> headwater.plugin.v1.DiscoverResponse
-	3,  // 25: headwater.plugin.v1.Source.Pull:output_type -> headwater.plugin.v1.PullResponse
-	6,  // 26: headwater.plugin.v1.Source.Receive:output_type -> headwater.plugin.v1.ReceiveResponse
-	24, // [24:27] is the sub-list for method output_type
-	21, // [21:24] is the sub-list for method input_type
+	4,  // 23: headwater.plugin.v1.Source.Kept:input_type -> headwater.plugin.v1.KeptRequest
+	7,  // 24: headwater.plugin.v1.Source.Receive:input_type -> headwater.plugin.v1.ReceiveRequest
+	1,  // 25: headwater.plugin.v1.Source.Discover:output_type -> headwater.plugin.v1.DiscoverResponse
+	3,  // 26: headwater.plugin.v1.Source.Pull:output_type -> headwater.plugin.v1.PullResponse
+	5,  // 27: headwater.plugin.v1.Source.Kept:output_type -> headwater.plugin.v1.KeptResponse
+	8,  // 28: headwater.plugin.v1.Source.Receive:output_type -> headwater.plugin.v1.ReceiveResponse
+	25, // [25:29] is the sub-list for method output_type
+	21, // [21:25] is the sub-list for method input_type
 	21, // [21:21] is the sub-list for extension type_name
 	21, // [21:21] is the sub-list for extension extendee
 	0,  // [0:21] is the sub-list for field type_name
@@ -732,7 +830,7 @@ func file_headwater_plugin_v1_source_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headwater_plugin_v1_source_proto_rawDesc), len(file_headwater_plugin_v1_source_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,6 +21,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	Source_Discover_FullMethodName = "/headwater.plugin.v1.Source/Discover"
 	Source_Pull_FullMethodName     = "/headwater.plugin.v1.Source/Pull"
+	Source_Kept_FullMethodName     = "/headwater.plugin.v1.Source/Kept"
 	Source_Receive_FullMethodName  = "/headwater.plugin.v1.Source/Receive"
 )
 
@@ -34,6 +35,9 @@ type SourceClient interface {
 	Discover(ctx context.Context, in *DiscoverRequest, opts ...grpc.CallOption) (*DiscoverResponse, error)
 	// Pull sends page after page; the stream ends when there is no more for now.
 	Pull(ctx context.Context, in *PullRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[PullResponse], error)
+	// Kept tells that the pages of a pull up to a cursor are on the host's disk. It is called
+	// while the pull goes on, or just after it, of a connection that offers it.
+	Kept(ctx context.Context, in *KeptRequest, opts ...grpc.CallOption) (*KeptResponse, error)
 	// Receive checks and reads a webhook.
 	Receive(ctx context.Context, in *ReceiveRequest, opts ...grpc.CallOption) (*ReceiveResponse, error)
 }
@@ -75,6 +79,16 @@ func (c *sourceClient) Pull(ctx context.Context, in *PullRequest, opts ...grpc.C
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Source_PullClient = grpc.ServerStreamingClient[PullResponse]
 
+func (c *sourceClient) Kept(ctx context.Context, in *KeptRequest, opts ...grpc.CallOption) (*KeptResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(KeptResponse)
+	err := c.cc.Invoke(ctx, Source_Kept_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *sourceClient) Receive(ctx context.Context, in *ReceiveRequest, opts ...grpc.CallOption) (*ReceiveResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ReceiveResponse)
@@ -95,6 +109,9 @@ type SourceServer interface {
 	Discover(context.Context, *DiscoverRequest) (*DiscoverResponse, error)
 	// Pull sends page after page; the stream ends when there is no more for now.
 	Pull(*PullRequest, grpc.ServerStreamingServer[PullResponse]) error
+	// Kept tells that the pages of a pull up to a cursor are on the host's disk. It is called
+	// while the pull goes on, or just after it, of a connection that offers it.
+	Kept(context.Context, *KeptRequest) (*KeptResponse, error)
 	// Receive checks and reads a webhook.
 	Receive(context.Context, *ReceiveRequest) (*ReceiveResponse, error)
 	mustEmbedUnimplementedSourceServer()
@@ -112,6 +129,9 @@ func (UnimplementedSourceServer) Discover(context.Context, *DiscoverRequest) (*D
 }
 func (UnimplementedSourceServer) Pull(*PullRequest, grpc.ServerStreamingServer[PullResponse]) error {
 	return status.Error(codes.Unimplemented, "method Pull not implemented")
+}
+func (UnimplementedSourceServer) Kept(context.Context, *KeptRequest) (*KeptResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Kept not implemented")
 }
 func (UnimplementedSourceServer) Receive(context.Context, *ReceiveRequest) (*ReceiveResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Receive not implemented")
@@ -166,6 +186,24 @@ func _Source_Pull_Handler(srv interface{}, stream grpc.ServerStream) error {
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Source_PullServer = grpc.ServerStreamingServer[PullResponse]
 
+func _Source_Kept_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(KeptRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SourceServer).Kept(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Source_Kept_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SourceServer).Kept(ctx, req.(*KeptRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Source_Receive_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ReceiveRequest)
 	if err := dec(in); err != nil {
@@ -194,6 +232,10 @@ var Source_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Discover",
 			Handler:    _Source_Discover_Handler,
+		},
+		{
+			MethodName: "Kept",
+			Handler:    _Source_Kept_Handler,
 		},
 		{
 			MethodName: "Receive",
