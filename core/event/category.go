@@ -86,6 +86,10 @@ func sampled(c core.Category) bool {
 	return c == core.None || c == core.Behaviour || c == core.Transaction
 }
 
+// Personal reports whether text may hold something of a person although its field's
+// category does not: an address in a URL, a query string, a long number.
+func Personal(text string) bool { return personal([]byte(text)) }
+
 // personal reports whether text may hold something of a person although its
 // field's category does not: an address in a URL, a query string, a long number.
 func personal(text []byte) bool {

@@ -15,6 +15,8 @@ type Subject struct {
 	Request     string   // dsr_…: also the idempotency key
 	Parts       []string // every profile id that the person had
 	Identifiers []event.Identifier
+
+	anonymise bool // what is nobody's is kept here
 }
 
 // Answer is what a destination says of an erasure.

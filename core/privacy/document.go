@@ -63,6 +63,7 @@ type Request struct {
 	Receipt        *ErasureReceipt  `bson:"receipt,omitempty"`
 	Handling       *Handling        `bson:"handling,omitempty"` // of requests that a Desk handles
 	IdempotencyKey string           `bson:"idempotencyKey,omitempty"`
+	Anonymise      bool             `bson:"anonymise,omitempty"` // of an erasure: what is nobody's is kept
 }
 
 // RequestID returns the request's id, dsr_….

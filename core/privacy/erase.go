@@ -22,6 +22,7 @@ type EraseInput struct {
 	VerifiedHow    string    // how, in words; never the values of what was shown. "": Desk.Verify notes it later
 	RequestID      string    // dsr_… of an erasure that was entered before; "" makes one
 	IdempotencyKey string    // the same key again returns the same request
+	Anonymise      bool      // keep what is nobody's of events and records: see Anonymous
 	DryRun         bool
 }
 
@@ -113,7 +114,7 @@ func (s *Service) target(ctx context.Context, ws, id string, identifier *event.I
 // kept out from now on, and looked for where data of nobody known lies.
 //
 // Errors: FORBIDDEN; INVALID (SUBJECT, IDENTIFIER, REASON, VERIFIED_BY); NOT_FOUND
-// (PROFILE, ERASED, REQUEST); CONFLICT (REQUEST_BEGUN, IDEMPOTENCY_KEY_REUSED).
+// (PROFILE, ERASED, ANONYMISED, REQUEST); CONFLICT (REQUEST_BEGUN, IDEMPOTENCY_KEY_REUSED).
 func (s *Service) Erase(ctx context.Context, ws string, in EraseInput) (*Erased, error) {
 	if err := s.allow(ctx); err != nil {
 		return nil, err
@@ -204,7 +205,7 @@ func (s *Service) entered(ctx context.Context, ws string, in EraseInput) (*Reque
 	return &Request{
 		Meta: store.Meta{ID: store.Key(ws, id)}, Type: Erasure, Status: Received, ReceivedAt: millis(in.ReceivedAt),
 		DueAt: DueAt(in.ReceivedAt), Reason: in.Reason, RequestedBy: actorID(ctx), IdempotencyKey: in.IdempotencyKey,
-		VerifiedBy: in.verifiedBy(actorID(ctx)), Handling: handling,
+		VerifiedBy: in.verifiedBy(actorID(ctx)), Handling: handling, Anonymise: in.Anonymise,
 	}, nil
 }
 

@@ -13,10 +13,14 @@ import (
 // erasureSum returns a keyed hash of what an erasure was asked for: it tells a
 // repetition from another request under the same idempotency key.
 func (s *Service) erasureSum(ctx context.Context, ws string, in EraseInput) ([]byte, error) {
-	said, err := bson.Marshal(bson.D{
+	asked := bson.D{
 		{Key: "type", Value: string(Erasure)}, {Key: "profile", Value: in.ProfileID}, {Key: "identifier", Value: in.Identifier},
 		{Key: "received", Value: in.ReceivedAt}, {Key: "reason", Value: in.Reason},
-	})
+	}
+	if in.Anonymise {
+		asked = append(asked, bson.E{Key: "anonymise", Value: true})
+	}
+	said, err := bson.Marshal(asked)
 	if err != nil {
 		return nil, err
 	}

@@ -145,6 +145,13 @@ func (s *Service) records(ctx context.Context, sub *Subject, limit int, take fun
 			if err != nil {
 				return err
 			}
+			if sub.anonymise && len(ops) > 0 && ops[0].Kind == store.OpDelete {
+				row, err := s.anonymousRecord(ctx, sub.Workspace, r)
+				if err != nil {
+					return err
+				}
+				ops = append(ops, row...)
+			}
 			take(ops)
 		}
 		if limit > 0 && len(seen) >= limit/3 {

@@ -10,7 +10,8 @@ import (
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
-// eventBytes bounds the descriptions of fields that a slice writes.
+// eventBytes bounds the descriptions of fields that a slice writes, and what is kept of
+// anonymous events.
 const eventBytes = 2 << 20
 
 // events deletes events of the person from the log. The same batch adds what they
@@ -43,6 +44,13 @@ func (s *Service) events(ctx context.Context, sub *Subject) (finding, error) {
 			left, err := s.residualOps(ctx, sub.Workspace, e)
 			if err != nil {
 				return out, err
+			}
+			if sub.anonymise {
+				row, n, err := s.anonymousEvent(ctx, sub.Workspace, e)
+				if err != nil {
+					return out, err
+				}
+				left, size = append(left, row...), size+n
 			}
 			out.ops = append(append(out.ops, left...), event.Events.Delete(e))
 			if out.count++; size > eventBytes {

@@ -36,7 +36,7 @@ func (s *Service) mark(ctx context.Context, r *Request, t *target) (*Erased, err
 		return out, err
 	}
 	var err error
-	if m.e, err = s.o.Profiles.BeginErasure(ctx, ws, t.profile.ProfileID(), r.RequestID(), m.at); err != nil {
+	if m.e, err = s.o.Profiles.BeginErasure(ctx, ws, t.profile.ProfileID(), r.marked(m.at)); err != nil {
 		return nil, err
 	}
 	t = &target{profile: m.e.Profile, named: t.named}
@@ -102,6 +102,11 @@ func (s *Service) commitMark(ctx context.Context, m *marking, t *target) (out *E
 	return &Erased{Request: r, Job: job}, true, nil
 }
 
+// marked returns what the marks of a request say.
+func (r *Request) marked(at time.Time) profile.Erased {
+	return profile.Erased{At: at, Request: r.RequestID(), Anonymised: r.Anonymise}
+}
+
 // before writes what is too much for one commit: more of it may stand than is needed,
 // when the mark loses a race after it.
 func (s *Service) before(ctx context.Context, m *marking) error {
@@ -123,14 +128,14 @@ func (s *Service) before(ctx context.Context, m *marking) error {
 		return nil
 	}
 	for some := range slices.Chunk(m.e.Beyond(), perMark) {
-		if err := s.markBefore(ctx, ws, request, some, m.at); err != nil {
+		if err := s.markBefore(ctx, ws, some, m.r.marked(m.at)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Service) markBefore(ctx context.Context, ws, request string, parts []string, at time.Time) error {
+func (s *Service) markBefore(ctx context.Context, ws string, parts []string, as profile.Erased) error {
 	var ops []store.Op
 	for _, part := range parts {
 		m, err := s.o.Profiles.ErasureOf(ctx, ws, part)
@@ -138,7 +143,7 @@ func (s *Service) markBefore(ctx context.Context, ws, request string, parts []st
 			return err
 		}
 		if m == nil {
-			ops = append(ops, profile.Erasures.Insert(profile.NewErased(ws, part, request, at)))
+			ops = append(ops, profile.Erasures.Insert(as.Of(ws, part)))
 		}
 	}
 	return work.Commit(ctx, s.o.Store, ops...)

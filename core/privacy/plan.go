@@ -4,7 +4,7 @@ import "context"
 
 // plan says what an erasure would do.
 func (s *Service) plan(ctx context.Context, ws string, t *target) (*Plan, error) {
-	p := &Plan{Parts: t.parts(), Retained: s.retained(s.o.Clock.Now())}
+	p := &Plan{Parts: t.parts(), Retained: s.retained(s.o.Clock.Now(), false)}
 	if t.profile != nil {
 		p.ProfileID = t.profile.ProfileID()
 	}

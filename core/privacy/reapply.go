@@ -21,6 +21,8 @@ type listed struct {
 	Hash     string    `json:"hash,omitempty"`
 	ErasedAt time.Time `json:"erasedAt"`
 	Request  string    `json:"request,omitempty"`
+
+	Anonymised bool `json:"anonymised,omitempty"` // of a profile: what is nobody's is kept again
 }
 
 // ExportErasures writes who was erased in a workspace, a line of JSON each: ids that
@@ -36,7 +38,7 @@ func (s *Service) ExportErasures(ctx context.Context, ws string, w io.Writer) (i
 		return enc.Encode(l)
 	}
 	err := profile.Erasures.Each(ctx, s.o.Store, store.Query{Workspace: ws}, func(e *profile.Erased) error {
-		return write(listed{Profile: store.Rest(e.ID), ErasedAt: e.At, Request: e.Request})
+		return write(listed{Profile: store.Rest(e.ID), ErasedAt: e.At, Request: e.Request, Anonymised: e.Anonymised})
 	})
 	if err == nil {
 		err = Tombstones.Each(ctx, s.o.Store, store.Query{Workspace: ws}, func(t *Tombstone) error {
@@ -62,7 +64,7 @@ func (s *Service) Reapply(ctx context.Context, ws string, r io.Reader) (*Reappli
 		return nil, err
 	}
 	out := &Reapplied{}
-	hashes := map[string]time.Time{}
+	hashes, anonymous := map[string]time.Time{}, map[string]bool{}
 	var parts []string
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 1<<20)
@@ -74,6 +76,7 @@ func (s *Service) Reapply(ctx context.Context, ws string, r io.Reader) (*Reappli
 		out.Lines++
 		if l.Profile != "" {
 			parts = append(parts, l.Profile)
+			anonymous[l.Profile] = l.Anonymised
 		}
 		if l.Hash != "" {
 			hashes[l.Hash] = l.ErasedAt
@@ -108,7 +111,7 @@ func (s *Service) Reapply(ctx context.Context, ws string, r io.Reader) (*Reappli
 		return out, outward(err)
 	}
 	for _, part := range parts {
-		done, err := s.Erase(ctx, ws, EraseInput{ProfileID: part, Reason: "erased before the backup was restored"})
+		done, err := s.Erase(ctx, ws, EraseInput{ProfileID: part, Reason: "erased before the backup was restored", Anonymise: anonymous[part]})
 		if core.CodeOf(err) == core.NotFound {
 			continue // it is not there, or went with another of its ids
 		}

@@ -30,6 +30,7 @@ type Statement struct {
 	ErasedAt     time.Time     `json:"erasedAt"`
 	CompletedAt  time.Time     `json:"completedAt"`
 	Deleted      []stated      `json:"deleted"`
+	Anonymised   bool          `json:"anonymised,omitempty"` // what was nobody's of it was kept
 	Destinations []statedTask  `json:"destinations"`
 	Retained     []Retained    `json:"retained"`
 }
@@ -57,7 +58,7 @@ func (s *Service) sign(ctx context.Context, r *Request) (*ErasureReceipt, error)
 	st := Statement{
 		Workspace: r.Workspace(), Request: r.RequestID(), Status: r.Status, Subject: r.Subject, RequestedBy: by,
 		ReceivedAt: r.ReceivedAt, ErasedAt: *r.ErasedAt, CompletedAt: *r.CompletedAt,
-		Deleted: []stated{}, Destinations: []statedTask{}, Retained: s.retained(*r.CompletedAt),
+		Deleted: []stated{}, Destinations: []statedTask{}, Retained: s.retained(*r.CompletedAt, r.Anonymise), Anonymised: r.Anonymise,
 	}
 	for _, c := range r.Counts {
 		st.Deleted = append(st.Deleted, stated(c))
@@ -87,7 +88,7 @@ func (s *Service) sign(ctx context.Context, r *Request) (*ErasureReceipt, error)
 }
 
 // retained lists what an erasure does not reach.
-func (s *Service) retained(at time.Time) []Retained {
+func (s *Service) retained(at time.Time, anonymise bool) []Retained {
 	out := []Retained{{
 		Where: "backups", What: "what backups that were made before the erasure hold, until they are deleted; `headwater privacy reapply` erases again after one is restored",
 	}, {
@@ -95,6 +96,11 @@ func (s *Service) retained(at time.Time) []Retained {
 	}, {
 		Where: "audit log", What: "pseudonyms, for as long as the log is kept",
 	}}
+	if anonymise {
+		out = append(out, Retained{
+			Where: "anonymous rows", What: "for each event and record its day, its name and what it said that is nobody's, under keys of chance",
+		})
+	}
 	if engine, ok := s.o.Store.(store.Remainer); ok {
 		for _, r := range engine.Remains() {
 			e := Retained{Where: r.Where, What: r.What}

@@ -65,6 +65,7 @@ type bureau struct {
 	people   *profile.Service
 	pipe     *ingest.Pipeline
 	segments *segment.Service
+	objects  *object.Service
 	eraser   *Service
 	said     []ObjectionWord
 	dests    []Destination
@@ -99,6 +100,7 @@ func newBureau(t *testing.T, start time.Time) *bureau {
 	b.people = profile.NewService(db, clock)
 	b.pipe = ingest.New(ingest.Options{Store: db, Clock: clock, Events: events, Profiles: b.people})
 	objects := object.NewService(object.Options{Store: db, Clock: clock, Committer: b.pipe, People: b.people, Events: events, Jobs: jobs})
+	b.objects = objects
 	b.segments = segment.New(segment.Options{
 		Store: db, Clock: clock, Profiles: b.people, Objects: objects, ObjectTypes: objects.Vocabulary, Events: events, Committer: b.pipe, Jobs: jobs, Runner: runner,
 	})

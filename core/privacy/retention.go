@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -25,7 +26,7 @@ const (
 	retentionDay  = 24 * time.Hour
 
 	retentionPage = 50  // people between two notes of where the job stands
-	foldSlice     = 200 // events that one batch deletes
+	foldSlice     = 200 // events that one batch deletes; of those that leave rows, a quarter
 )
 
 type retentionInput struct {
@@ -246,8 +247,12 @@ func (d *Desk) retainPerson(ctx context.Context, p *profile.Profile, r *Retentio
 	if dryRun || d.o.Erasure == nil {
 		return 1, nil
 	}
+	key := []string{r.RuleID(), p.ProfileID()}
+	if r.Action == RetainAnonymise {
+		key = append(key, string(r.Action))
+	}
 	_, err := d.o.Erasure.Erase(ctx, p.Workspace(), EraseInput{
-		ProfileID: p.ProfileID(), Reason: "retention rule " + r.RuleID(), IdempotencyKey: r.RuleID() + " " + p.ProfileID(),
+		ProfileID: p.ProfileID(), Reason: "retention rule " + r.RuleID(), IdempotencyKey: strings.Join(key, " "), Anonymise: r.Action == RetainAnonymise,
 	})
 	if core.CodeOf(err) == core.NotFound { // erased, or merged away, meanwhile
 		return 0, nil
@@ -326,13 +331,11 @@ func (d *Desk) retainEvents(ctx context.Context, ws, id string, r *RetentionRule
 			return n, err
 		}
 		if d.o.Erasure != nil {
-			for _, e := range some {
-				left, err := d.o.Erasure.residualOps(ctx, ws, e)
-				if err != nil {
-					return n, err
-				}
-				ops = append(ops, left...)
+			left, err := d.o.Erasure.leave(ctx, ws, some, r.Action)
+			if err != nil {
+				return n, err
 			}
+			ops = append(ops, left...)
 		}
 		switch err := work.Commit(ctx, d.o.Store, ops...); {
 		case err == nil:
@@ -349,6 +352,26 @@ func (d *Desk) retainEvents(ctx context.Context, ws, id string, r *RetentionRule
 	}
 }
 
+// leave returns the operations that keep what deleted events leave.
+func (s *Service) leave(ctx context.Context, ws string, events []*event.Event, action RetentionAction) ([]store.Op, error) {
+	var out []store.Op
+	for _, e := range events {
+		ops, err := s.residualOps(ctx, ws, e)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, ops...)
+		if action == RetainAnonymise {
+			row, _, err := s.anonymousEvent(ctx, ws, e)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, row...)
+		}
+	}
+	return out, nil
+}
+
 // errEnough ends a walk.
 var errEnough = errors.New("enough")
 
@@ -363,7 +386,7 @@ func (d *Desk) oldEvents(ctx context.Context, p *profile.Profile, r *RetentionRu
 			}
 			n++
 			if !all {
-				if some = append(some, e); len(some) == foldSlice {
+				if some = append(some, e); len(some) == foldSlice || r.Action == RetainAnonymise && len(some) == foldSlice/4 {
 					return errEnough
 				}
 			}

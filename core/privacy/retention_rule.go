@@ -30,7 +30,8 @@ type RetentionAction string
 
 // The actions.
 const (
-	RetainDelete RetentionAction = "DELETE"
+	RetainDelete    RetentionAction = "DELETE"
+	RetainAnonymise RetentionAction = "ANONYMISE" // keep what is nobody's: see Anonymous
 )
 
 // RetentionRule says what is not kept longer than it is needed.
@@ -62,6 +63,9 @@ func (r *RetentionRule) Words() string {
 		if len(r.Names) > 0 {
 			what = "events named " + strings.Join(r.Names, ", ")
 		}
+		if r.Action == RetainAnonymise {
+			return fmt.Sprintf("%s are made anonymous %s after they happened", what, days)
+		}
 		return fmt.Sprintf("%s are deleted %s after they happened", what, days)
 	case RetainTraits:
 		what := "traits"
@@ -69,6 +73,9 @@ func (r *RetentionRule) Words() string {
 			what = "traits of category " + string(r.Category)
 		}
 		return fmt.Sprintf("%s are cleared %s after they were last said", what, days)
+	}
+	if r.Action == RetainAnonymise {
+		return fmt.Sprintf("people are made anonymous %s after they were last seen", days)
 	}
 	return fmt.Sprintf("people are erased %s after they were last seen", days)
 }
@@ -110,7 +117,7 @@ func (d *Desk) SetRule(ctx context.Context, ws, id string, in RetentionRule, exp
 		}
 		in.Meta = old.Meta
 	}
-	op, err := d.o.Audit.Op(ctx, audit.Entry{Workspace: ws, Action: "privacy.setRetentionRule", Resource: in.RuleID(), Details: map[string]string{"kind": string(in.Kind), "after": in.After.String()}})
+	op, err := d.o.Audit.Op(ctx, audit.Entry{Workspace: ws, Action: "privacy.setRetentionRule", Resource: in.RuleID(), Details: map[string]string{"kind": string(in.Kind), "action": string(in.Action), "after": in.After.String()}})
 	if err != nil {
 		return nil, err
 	}
@@ -137,8 +144,10 @@ func (d *Desk) checkRule(ctx context.Context, ws string, in *RetentionRule) erro
 	switch {
 	case !slices.Contains([]RetentionKind{RetainEvents, RetainTraits, RetainPeople}, in.Kind):
 		return fault("KIND", "kind", "a rule is about EVENTS, TRAITS or PEOPLE")
-	case in.Action != RetainDelete:
-		return fault("ACTION", "action", "what is over is deleted: DELETE; what was counted of it stays counted")
+	case in.Action != RetainDelete && in.Action != RetainAnonymise:
+		return fault("ACTION", "action", "what is over is deleted, DELETE, or made anonymous, ANONYMISE; what was counted of it stays counted")
+	case in.Action == RetainAnonymise && in.Kind == RetainTraits:
+		return fault("ACTION", "action", "a trait is somebody's: it is cleared, DELETE; events and people can be made anonymous")
 	case in.After < minRetention:
 		return fault("AFTER", "after", "a rule waits for a day at least")
 	case len(in.Names) > 0 && in.Kind != RetainEvents, len(in.Names) > 100:

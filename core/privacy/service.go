@@ -74,7 +74,7 @@ func New(o Options) *Service {
 
 // Specs lists the package's collections.
 func Specs() []*store.Spec {
-	return []*store.Spec{Requests.Spec, Tombstones.Spec, subjects.Spec, residuals.Spec, Holds.Spec}
+	return []*store.Spec{Requests.Spec, Tombstones.Spec, subjects.Spec, residuals.Spec, AnonymousRows.Spec, Holds.Spec}
 }
 
 // govern is the permission to answer requests.

@@ -71,6 +71,11 @@ func (s *Service) runErase(ctx context.Context, run *work.JobRun) error {
 		return err
 	}
 	if subject != nil {
+		r, err := Requests.Get(ctx, s.o.Store, store.Key(ws, in.Request))
+		if err != nil {
+			return err
+		}
+		subject.anonymise = r != nil && r.Anonymise
 		if err := s.sweep(ctx, run, subject, &pos); err != nil {
 			return err
 		}

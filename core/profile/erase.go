@@ -16,6 +16,8 @@ type Erased struct {
 	store.Meta `bson:",inline"` // key: workspace/prof_…
 	At         time.Time        `bson:"at"`
 	Request    string           `bson:"request,omitempty"` // dsr_…
+	// Anonymised tells that what was nobody's of the person was kept.
+	Anonymised bool `bson:"anonymised,omitempty"`
 }
 
 // Erasures holds the marks, one for each part that an erased person had.
@@ -24,8 +26,11 @@ var Erasures = store.Declare[Erased](store.Spec{
 	Data: map[string]core.Category{"_id": core.None},
 })
 
-// errErased is the answer to whoever asks for an erased person.
-var errErased = core.Errorf(core.NotFound, "ERASED", "this person was erased")
+// errErased and errAnonymised are the answers to whoever asks for an erased person.
+var (
+	errErased     = core.Errorf(core.NotFound, "ERASED", "this person was erased")
+	errAnonymised = core.Errorf(core.NotFound, "ANONYMISED", "this person was made anonymous: what is kept is nobody's any more")
+)
 
 // ErasureOf returns the mark of an id, or nil.
 func (s *Service) ErasureOf(ctx context.Context, ws, id string) (*Erased, error) {
@@ -36,11 +41,14 @@ func (s *Service) ErasureOf(ctx context.Context, ws, id string) (*Erased, error)
 	return m, storeError("read erasures", err)
 }
 
-// gone returns errErased when the id is of an erased person. Whoever calls it has
+// gone returns errErased or errAnonymised when the id is of an erased person. Whoever calls it has
 // found no profile under the id.
 func (s *Service) gone(ctx context.Context, ws, id string) error {
 	m, err := s.ErasureOf(ctx, ws, id)
 	if err == nil && m != nil {
+		if m.Anonymised {
+			return errAnonymised.At("id")
+		}
 		return errErased.At("id")
 	}
 	return err
@@ -86,8 +94,8 @@ const (
 )
 
 // BeginErasure reads the person with an id, and works out the mark. It is NOT_FOUND
-// (PROFILE, or ERASED) when there is none. Call Settle with what became of Ops.
-func (s *Service) BeginErasure(ctx context.Context, ws, id, request string, at time.Time) (*Erasing, error) {
+// (PROFILE, ERASED or ANONYMISED) when there is none. Call Settle with what became of Ops.
+func (s *Service) BeginErasure(ctx context.Context, ws, id string, as Erased) (*Erasing, error) {
 	if !isPart(id) {
 		return nil, core.Errorf(core.NotFound, "PROFILE", "there is no profile with this id").At("profileId")
 	}
@@ -110,7 +118,7 @@ func (s *Service) BeginErasure(ctx context.Context, ws, id, request string, at t
 	for _, h := range p.Identifiers {
 		e.Identifiers = append(e.Identifiers, event.Identifier{Namespace: h.Namespace, Value: h.Value})
 	}
-	if err := e.mark(ctx, ws, request, at); err != nil {
+	if err := e.mark(ctx, ws, as); err != nil {
 		return nil, storeError("erase", err)
 	}
 	u.erases = true
@@ -124,7 +132,7 @@ func (s *Service) BeginErasure(ctx context.Context, ws, id, request string, at t
 	return e, nil
 }
 
-func (e *Erasing) mark(ctx context.Context, ws, request string, at time.Time) error {
+func (e *Erasing) mark(ctx context.Context, ws string, as Erased) error {
 	p := e.Profile
 	e.Ops = append(e.Ops, Profiles.Delete(p))
 	marks, err := Erasures.GetMany(ctx, e.s.db, keysOf(ws, e.Parts))
@@ -133,7 +141,7 @@ func (e *Erasing) mark(ctx context.Context, ws, request string, at time.Time) er
 	}
 	for i, part := range e.Parts[:min(len(e.Parts), eraseParts)] {
 		if marks[i] == nil {
-			e.Ops = append(e.Ops, Erasures.Insert(NewErased(ws, part, request, at)))
+			e.Ops = append(e.Ops, Erasures.Insert(as.Of(ws, part)))
 		}
 	}
 	some := e.Parts[:min(len(e.Parts), eraseParts)]
@@ -161,9 +169,10 @@ func (e *Erasing) mark(ctx context.Context, ws, request string, at time.Time) er
 	return nil
 }
 
-// NewErased returns the mark of a part, to be inserted.
-func NewErased(ws, part, request string, at time.Time) *Erased {
-	return &Erased{Meta: store.Meta{ID: store.Key(ws, part)}, At: millis(at), Request: request}
+// Of returns the same mark of a part, to be inserted.
+func (m Erased) Of(ws, part string) *Erased {
+	m.Meta, m.At = store.Meta{ID: store.Key(ws, part)}, millis(m.At)
+	return &m
 }
 
 // Beyond returns the parts that the mark itself leaves out: whoever commits Ops marks

@@ -2252,6 +2252,8 @@ type SetRetentionRuleInput struct {
 	ExpectedVersion *int `json:"expectedVersion,omitempty"`
 	// What it is about.
 	Kind privacy.RetentionKind `json:"kind"`
+	// What becomes of what is over; DELETE when not given.
+	Action *privacy.RetentionAction `json:"action,omitempty"`
 	// Of EVENTS: their names; none are all.
 	Names []string `json:"names,omitempty"`
 	// Of TRAITS: those of this category.

@@ -6,15 +6,50 @@ import (
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/privacy"
 	"github.com/headwater-cdp/headwater/graph/gen"
 	"github.com/headwater-cdp/headwater/graph/scalar"
+	"github.com/headwater-cdp/headwater/graph/view"
 )
 
 type (
 	retentionFields struct{ *Resolver }
 	recordFileField struct{ *Resolver }
+	anonymousField  struct{ *Resolver }
 )
+
+// AnonymousRow implements gen.ResolverRoot.
+func (r *Resolver) AnonymousRow() gen.AnonymousRowResolver { return anonymousField{r} }
+
+// Source answers AnonymousRow.source.
+func (r anonymousField) Source(_ context.Context, a *privacy.Anonymous) (*string, error) {
+	return text(a.Source), nil
+}
+
+// Values answers AnonymousRow.values.
+func (r anonymousField) Values(_ context.Context, a *privacy.Anonymous) (scalar.JSON, error) {
+	if len(a.Values) == 0 {
+		return nil, nil
+	}
+	return event.ToJSON(a.Values)
+}
+
+// AnonymousRows answers Query.anonymousRows.
+func (r query) AnonymousRows(ctx context.Context, from, to *time.Time, first *int, after *string, last *int, before *string) (*view.AnonymousRowConnection, error) {
+	w, err := window(first, after, last, before)
+	if err != nil {
+		return nil, err
+	}
+	ws := workspace(ctx)
+	page, err := r.Privacy.Anonymous(ctx, ws, value(from), value(to), w)
+	if err != nil {
+		return nil, err
+	}
+	return view.NewConnection(page, func(ctx context.Context) (int64, error) {
+		return r.Privacy.CountAnonymous(ctx, ws, value(from), value(to))
+	}), nil
+}
 
 // RetentionRule implements gen.ResolverRoot.
 func (r *Resolver) RetentionRule() gen.RetentionRuleResolver { return retentionFields{r} }
@@ -42,8 +77,12 @@ func (r retentionFields) Purpose(_ context.Context, rule *privacy.RetentionRule)
 
 // SetRetentionRule answers Mutation.setRetentionRule.
 func (r mutation) SetRetentionRule(ctx context.Context, in gen.SetRetentionRuleInput) (*gen.SetRetentionRulePayload, error) {
+	action := privacy.RetainDelete
+	if in.Action != nil {
+		action = *in.Action
+	}
 	rule, err := r.Desk.SetRule(ctx, workspace(ctx), value(in.ID), privacy.RetentionRule{
-		Kind: in.Kind, Action: privacy.RetainDelete, Names: in.Names, Category: value(in.Category), Purpose: value(in.Purpose),
+		Kind: in.Kind, Action: action, Names: in.Names, Category: value(in.Category), Purpose: value(in.Purpose),
 		After: in.After, Enabled: in.Enabled == nil || *in.Enabled,
 	}, long(in.ExpectedVersion))
 	errs, err := problems(err)

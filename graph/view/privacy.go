@@ -13,3 +13,9 @@ type LegalHoldEdge = Edge[privacy.Hold]
 
 // LegalHoldConnection is a page of legal holds.
 type LegalHoldConnection = Connection[privacy.Hold]
+
+// AnonymousRowEdge is what is left of an event or a record, in a list.
+type AnonymousRowEdge = Edge[privacy.Anonymous]
+
+// AnonymousRowConnection is a page of what is left of events and records.
+type AnonymousRowConnection = Connection[privacy.Anonymous]
