@@ -166,6 +166,7 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	s.Privacy = privacy.New(privacy.Options{
 		Store: w.db, Clock: clock, Keys: keyring.New(w.db, clock, master), Audit: s.Audit, Events: s.Events, Profiles: s.Profiles, Objects: s.Objects,
 		Segments: s.Segments, Jobs: jobs, Runner: runner, Specs: specs, Logger: logger,
+		Suppress: s.Consent.SuppressErased, Suppressed: s.Consent.Guarded,
 	})
 	s.Desk = privacy.NewDesk(privacy.DeskOptions{
 		Store: w.db, Clock: clock, Keys: keyring.New(w.db, clock, master), Committer: s.Ingest, Events: s.Events, Profiles: s.Profiles, Consent: s.Consent,

@@ -118,6 +118,7 @@ func newApp(e *env, s, journal store.Store, ring *keyring.Ring) *app {
 	a.privacy = privacy.New(privacy.Options{
 		Store: s, Clock: e.clock, Keys: ring, Audit: a.audit, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
 		Jobs: a.jobs, Runner: a.runner, Specs: specs(), Logger: e.log, Destinations: a.destinations,
+		Suppress: a.consent.SuppressErased, Suppressed: a.consent.Guarded,
 	})
 	a.desk = privacy.NewDesk(privacy.DeskOptions{
 		Store: s, Clock: e.clock, Keys: ring, Committer: a.pipeline, Events: a.events, Profiles: a.profiles, Consent: a.consent, Segments: a.segments,

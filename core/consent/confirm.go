@@ -66,7 +66,11 @@ func (s *Service) Confirm(ctx context.Context, ws, token string) (*Record, error
 	}
 	who.Part = c.Part
 	id := EntryID(store.Rest(event.SystemKey(ws, e.MessageID)))
-	err = s.write(ctx, ws, e, who, Trace{Action: "consent.confirm", Resource: id, Purpose: say.Purpose}, store.Claim(ws, tokenUse, c.Entry, id))
+	lifted, err := s.anew(ctx, ws, who, say, true, id, e.Timestamp)
+	if err != nil {
+		return nil, err
+	}
+	err = s.write(ctx, ws, e, who, Trace{Action: "consent.confirm", Resource: id, Purpose: say.Purpose}, append(lifted, store.Claim(ws, tokenUse, c.Entry, id))...)
 	if errors.Is(err, store.ErrConflict) {
 		return nil, errUsed
 	}

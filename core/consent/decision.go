@@ -90,7 +90,10 @@ func (s *Service) answer(ctx context.Context, ws string, q Question) (*Decision,
 		}
 	}
 	d.ProfileID, d.Jurisdiction, d.Revision = who.ID, who.Country(r), r.Revision
-	v := r.Decide(who.Words(d.AsOf), d.Jurisdiction, q.Purpose, q.Channel, d.AsOf)
+	v, err := s.judge(ctx, ws, r, who, q.Purpose, q.Channel, d.AsOf)
+	if err != nil {
+		return nil, nil, err
+	}
 	d.Allowed, d.Reason = v.Allowed, v.Reason
 	return d, v.Words, nil
 }
@@ -189,7 +192,10 @@ func (s *Service) Check(ctx context.Context, ws, profileID, purpose, channel str
 		return Verdict{}, Basis{}, err
 	}
 	now := s.now()
-	v := r.Decide(who.Words(now), who.Country(r), purpose, channel, now)
+	v, err := s.judge(ctx, ws, r, who, purpose, channel, now)
+	if err != nil {
+		return Verdict{}, Basis{}, err
+	}
 	b := Basis{ProfileID: who.ID, ProfileVersion: who.Version, Revision: r.Revision, Op: who.Check}
 	for _, w := range v.Words {
 		if !w.ExpiresAt.IsZero() && (b.Until.IsZero() || w.ExpiresAt.Before(b.Until)) {

@@ -37,7 +37,12 @@ type Subject struct {
 	Country   func(*Register) string             // as Profile.Jurisdiction
 	Latest    func(purpose string) time.Time     // when the latest recorded word about a purpose was said; zero: none
 	Holds     func(entry string) (status string) // the status of a recorded entry that is in force for any part; "": none is
-	Check     store.Op                           // demands that nothing was committed about the person since
+	// Identifiers are what the person is known by, in their normal form.
+	Identifiers []event.Identifier
+	// Restricted reports whether processing is restricted for a purpose, given with its
+	// ancestors; nil: it never is.
+	Restricted func(chain []string) bool
+	Check      store.Op // demands that nothing was committed about the person since
 }
 
 // Tokens signs what a person confirms with, and makes of an identifier what tells

@@ -80,7 +80,11 @@ func (s *Service) Record(ctx context.Context, ws string, in RecordInput) (*Recor
 	if in.DryRun {
 		return &Record{Entry: entry, ProfileID: who.ID}, nil
 	}
-	if err := s.write(ctx, ws, e, who, Trace{Action: "consent.record", Resource: entry.ID, Identifier: in.Identifier, Purpose: in.Purpose}); err != nil {
+	lifted, err := s.anew(ctx, ws, who, say, in.Evidence != nil, entry.ID, at)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.write(ctx, ws, e, who, Trace{Action: "consent.record", Resource: entry.ID, Identifier: in.Identifier, Purpose: in.Purpose}, lifted...); err != nil {
 		return nil, err
 	}
 	return s.recorded(ctx, ws, who, entry.ID, lasts)

@@ -88,6 +88,8 @@ const (
 	ReasonPending         = "CONSENT_PENDING"
 	ReasonNoEvidence      = "CONSENT_WITHOUT_EVIDENCE" // the purpose needs evidence, and the yes has none
 	ReasonUnconfirmed     = "CONSENT_UNCONFIRMED"      // the purpose needs double opt-in, and the yes was not confirmed
+	ReasonSuppressed      = "SUPPRESSED_ERASURE"       // the person was erased, and has not agreed anew
+	ReasonRestricted      = "RESTRICTED"               // processing is restricted
 	ReasonUnknownPurpose  = "UNKNOWN_PURPOSE"
 	ReasonArchivedPurpose = "PURPOSE_ARCHIVED"
 )

@@ -94,16 +94,16 @@ func rigAt(t testing.TB, path string) *rig {
 	r.objects.SetGate(func(ctx context.Context, ws string) (object.Gate, error) { return r.people.Gate(ctx, ws) })
 	r.jobs.Handle(ingest.ImportKind, r.pipeline.ImportHandler(), 2)
 	r.jobs.Handle(profile.JobRebuild, profile.RebuildHandler(r.people), 1)
+	r.consents = consent.NewService(consent.Options{Store: db, Clock: clock, People: r.people.ConsentPeople(), Committer: r.pipeline, Tokens: r.ring})
 	r.Service = New(Options{
 		Store: db, Clock: clock, Keys: r.ring, Events: r.events, Profiles: r.people, Objects: r.objects, Segments: r.segments,
-		Jobs: r.jobs, Runner: runner, Specs: allSpecs(),
+		Jobs: r.jobs, Runner: runner, Specs: allSpecs(), Suppress: r.consents.SuppressErased, Suppressed: r.consents.Guarded,
 		Destinations: func(context.Context, string) ([]Destination, error) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			return r.dests, nil
 		},
 	})
-	r.consents = consent.NewService(consent.Options{Store: db, Clock: clock, People: r.people.ConsentPeople(), Committer: r.pipeline, Tokens: r.ring})
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = runner.Run(ctx) })

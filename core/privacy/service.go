@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -43,6 +44,9 @@ type Options struct {
 	Audit    *audit.Log    // nil: nobody is told, in tests
 	// Destinations returns where data of a workspace's people was handed to; nil: nowhere.
 	Destinations func(ctx context.Context, workspace string) ([]Destination, error)
+	// Suppress returns the operations that suppress the identifiers of somebody who is
+	// erased by a request at an instant, until they agree anew; nil: nobody is.
+	Suppress func(ctx context.Context, workspace string, ids []event.Identifier, request string, at time.Time) ([]store.Op, error)
 	// Suppressed returns the purposes that a new profile of an erased person is out of;
 	// nil: marketing and personalisation.
 	Suppressed func(ctx context.Context, workspace string) ([]string, error)

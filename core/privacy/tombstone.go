@@ -90,7 +90,8 @@ func (s *Service) Suppressed(ctx context.Context, ws string) ([]string, error) {
 	return s.o.Suppressed(ctx, ws)
 }
 
-// tombstoneOps returns the operations that keep identifiers out from at on.
+// tombstoneOps returns the operations that keep identifiers out from at on, and suppress
+// whoever comes back with one.
 func (s *Service) tombstoneOps(ctx context.Context, ws, request string, ids []event.Identifier, at time.Time) ([]store.Op, error) {
 	keys, err := s.tombstoneKeys(ctx, ws, ids)
 	if err != nil {
@@ -98,6 +99,11 @@ func (s *Service) tombstoneOps(ctx context.Context, ws, request string, ids []ev
 	}
 	newest := store.Key(ws, latest)
 	ops, err := s.raise(ctx, append(keys, newest), request, at)
+	if err == nil && s.o.Suppress != nil {
+		var more []store.Op
+		more, err = s.o.Suppress(ctx, ws, ids, request, at)
+		ops = append(ops, more...)
+	}
 	if err != nil || slices.ContainsFunc(ops, func(op store.Op) bool { return op.ID == newest }) {
 		return ops, err
 	}

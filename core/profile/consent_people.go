@@ -64,7 +64,15 @@ func (p people) Normal(ctx context.Context, ws string, id event.Identifier) (eve
 }
 
 func (p *Profile) subject(part string) *consent.Subject {
+	ids := make([]event.Identifier, len(p.Identifiers))
+	for i, h := range p.Identifiers {
+		ids[i] = event.Identifier{Namespace: h.Namespace, Value: h.Value}
+	}
 	return &consent.Subject{
+		Identifiers: ids,
+		Restricted: func(chain []string) bool {
+			return p.Restricted != 0 && !slices.Contains(chain, consent.Compliance) && p.RestrictedFor(chain)
+		},
 		ID: p.ProfileID(), Part: part, Parts: p.Parts, Version: p.V, UpdatedAt: p.UpdatedAt,
 		Words: p.Words, Country: p.Jurisdiction, Check: Profiles.Check(p),
 		Said: func(part string) (out []consent.Word) {
