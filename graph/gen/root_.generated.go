@@ -21,6 +21,7 @@ func NewExecutableSchema(cfg Config) graphql.ExecutableSchema {
 type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 
 type ResolverRoot interface {
+	AnonymousRow() AnonymousRowResolver
 	Approval() ApprovalResolver
 	AuditCheckpoint() AuditCheckpointResolver
 	AuditEntry() AuditEntryResolver
@@ -5589,6 +5590,8 @@ type RetentionRule {
   id: ID! @data(category: NONE)
   """What it is about."""
   kind: RetentionKind! @data(category: NONE)
+  """What becomes of what is over."""
+  action: RetentionAction! @data(category: NONE)
   """Of EVENTS: their names; none are all."""
   names: [String!]! @data(category: NONE)
   """Of TRAITS: those of this category; null is all."""
@@ -5615,6 +5618,54 @@ enum RetentionKind {
   PEOPLE
 }
 
+"""What a rule does. Either way what was counted stays counted."""
+enum RetentionAction {
+  """It is deleted; traits are cleared, people erased."""
+  DELETE
+  """The person is gone, NOT_FOUND with the reason ANONYMISED, as after an erasure; of each event and record a row is kept that nothing ties to the person (anonymousRows). Not for TRAITS."""
+  ANONYMISE
+}
+
+"""What is left of an event or a record of somebody who was made anonymous."""
+type AnonymousRow {
+  """What it was."""
+  kind: AnonymousKind! @data(category: NONE)
+  """The event's name, or the key of the record's type."""
+  name: String! @data(category: NONE)
+  """The day on which it happened or was made, in UTC."""
+  day: DateTime! @data(category: NONE)
+  """src_…, of an event."""
+  source: String @data(category: NONE)
+  """What it said that is nobody's: numbers of the categories NONE, BEHAVIOUR and TRANSACTION, words of goods and those whose category is NONE."""
+  values: JSON @data(category: TRANSACTION)
+}
+
+"""What something anonymous was."""
+enum AnonymousKind {
+  """An event."""
+  EVENT
+  """A record of a custom type."""
+  RECORD
+}
+
+"""A page of what is left."""
+type AnonymousRowConnection {
+  """The rows with their cursors."""
+  edges: [AnonymousRowEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are in all; counted when asked for."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""A row in a list."""
+type AnonymousRowEdge {
+  """Its place."""
+  cursor: Cursor! @data(category: NONE)
+  """The row."""
+  node: AnonymousRow! @data(category: NONE)
+}
+
 """Makes a rule, or changes one."""
 input SetRetentionRuleInput {
   """The rule to change; a new one when not given."""
@@ -5623,6 +5674,8 @@ input SetRetentionRuleInput {
   expectedVersion: Int
   """What it is about."""
   kind: RetentionKind!
+  """What becomes of what is over; DELETE when not given."""
+  action: RetentionAction
   """Of EVENTS: their names; none are all."""
   names: [String!]
   """Of TRAITS: those of this category."""
@@ -5736,6 +5789,8 @@ type ConsentRate {
 extend type Query {
   """The retention rules, in the order in which they were made."""
   retentionRules: [RetentionRule!]! @can(action: GOVERN) @data(category: NONE)
+  """What is left of people who were made anonymous, by day, from a day to another, both included."""
+  anonymousRows(from: DateTime, to: DateTime, first: Int, after: Cursor, last: Int, before: Cursor): AnonymousRowConnection! @can(action: GOVERN) @data(category: TRANSACTION)
   """The record of processing, now or as it was."""
   processingRecord(asOf: DateTime): ProcessingRecord! @can(action: GOVERN) @data(category: NONE)
   """Figures of the requests received from an instant to another, and of consents now."""
@@ -6912,6 +6967,44 @@ func (ec *executionContext) childFields_AddToListPayload(ctx context.Context, fi
 		return ec.fieldContext_AddToListPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type AddToListPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_AnonymousRow(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "kind":
+		return ec.fieldContext_AnonymousRow_kind(ctx, field)
+	case "name":
+		return ec.fieldContext_AnonymousRow_name(ctx, field)
+	case "day":
+		return ec.fieldContext_AnonymousRow_day(ctx, field)
+	case "source":
+		return ec.fieldContext_AnonymousRow_source(ctx, field)
+	case "values":
+		return ec.fieldContext_AnonymousRow_values(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AnonymousRow", field.Name)
+}
+
+func (ec *executionContext) childFields_AnonymousRowConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_AnonymousRowConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_AnonymousRowConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_AnonymousRowConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AnonymousRowConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_AnonymousRowEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_AnonymousRowEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_AnonymousRowEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AnonymousRowEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_Approval(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -9422,6 +9515,8 @@ func (ec *executionContext) childFields_RetentionRule(ctx context.Context, field
 		return ec.fieldContext_RetentionRule_id(ctx, field)
 	case "kind":
 		return ec.fieldContext_RetentionRule_kind(ctx, field)
+	case "action":
+		return ec.fieldContext_RetentionRule_action(ctx, field)
 	case "names":
 		return ec.fieldContext_RetentionRule_names(ctx, field)
 	case "category":
