@@ -277,9 +277,10 @@ func (s *Service) UpdateConnection(ctx context.Context, ws string, u ConnectionU
 			return err
 		}
 		next := maps.Clone(u.Config)
+		stay := false
 		for _, name := range c.Secrets {
 			if v, given := next[name]; !given || v == Masked {
-				next[name] = old[name]
+				next[name], stay = old[name], true
 			}
 		}
 		for name, v := range next {
@@ -290,8 +291,29 @@ func (s *Service) UpdateConnection(ctx context.Context, ws string, u ConnectionU
 		if err := s.fits(ctx, spec, next); err != nil {
 			return err
 		}
+		if stay {
+			if err := s.elsewhere(ctx, spec, old, next); err != nil {
+				return err
+			}
+		}
 		return s.put(ctx, c, spec, next)
 	})
+}
+
+// elsewhere refuses that secrets that were given for one address go to another, unseen by
+// whoever gave them.
+func (s *Service) elsewhere(ctx context.Context, spec *Connector, old, next map[string]any) error {
+	was, _ := s.hosts(ctx, spec, old) // none when it leads nowhere any more
+	is, err := s.hosts(ctx, spec, next)
+	if err != nil {
+		return err
+	}
+	for _, host := range is {
+		if !slices.Contains(was, host) {
+			return core.Errorf(core.Invalid, "SECRETS_NEEDED", "the connection leads to %s now: give its secrets again, which were given for another address", host).At("config")
+		}
+	}
+	return nil
 }
 
 // change runs f on a connection and commits what it made of it.

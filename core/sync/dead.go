@@ -2,8 +2,8 @@ package sync
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
@@ -18,14 +18,14 @@ import (
 // record, of a push who or what it was, since what is pushed then is what is here then.
 func (j *job) dead(ctx context.Context, d Direction, local string, r *Record, f *Fault) (store.Op, error) {
 	what := local
-	var payload, remote string
+	var kept, remote string
 	if r != nil {
 		what, remote = r.ID, r.ID
-		text, err := json.Marshal(kept{Fields: r.Fields, Deleted: r.Deleted, Merged: r.Merged, UpdatedAt: r.UpdatedAt})
-		if err != nil {
+		var err error
+		if kept, err = payload(r); err != nil {
 			return store.Op{}, err
 		}
-		payload = string(text)
+		remote = cut(remote, maxRemote)
 	}
 	key := store.Key(j.ws, core.HashID(core.PrefixDeadLetter, j.sync.SyncID(), string(d), what))
 	dead, err := DeadLetters.Get(ctx, j.Store, key)
@@ -35,7 +35,7 @@ func (j *job) dead(ctx context.Context, d Direction, local string, r *Record, f 
 	if dead == nil {
 		dead = &Dead{Meta: store.Meta{ID: key}, Sync: j.sync.SyncID(), Direction: d}
 	}
-	dead.Local, dead.Remote, dead.Payload, dead.Fault, dead.At = local, remote, payload, *f, j.now()
+	dead.Local, dead.Remote, dead.Payload, dead.Fault, dead.At = local, remote, kept, *f, j.now()
 	dead.Attempts++
 	return DeadLetters.Put(dead), nil
 }
@@ -195,9 +195,14 @@ func (j *job) replay(ctx context.Context) error {
 		}
 		var records []Record
 		var locals []string
+		var again []*Dead
 		for _, d := range list {
 			if d.Direction == Push {
 				locals = append(locals, d.Local)
+				continue
+			}
+			if d.Payload == "" { // it was too large to be kept: the vendor has to give it again
+				again = append(again, d)
 				continue
 			}
 			var k kept
@@ -225,6 +230,10 @@ func (j *job) replay(ctx context.Context) error {
 			case err != nil:
 				return err
 			case now == nil:
+			case slices.Contains(again, d):
+				now.Replay = 0
+				now.Attempts++
+				ops = append(ops, DeadLetters.Replace(now))
 			case now.Attempts == d.Attempts: // it went through
 				ops = append(ops, DeadLetters.Delete(now))
 			default:

@@ -105,11 +105,11 @@ func (s *Service) Erase(ctx context.Context, ws, connection, key string, parts [
 		}
 		if !r.Done {
 			out.Done = false
-			out.After = max(out.After, r.Retry)
+			out.After = max(out.After, min(r.Retry, maxErasing))
 		}
 		if r.Ref != "" {
-			out.Ref = r.Ref
-			said = append(said, r.Ref)
+			out.Ref = cut(r.Ref, 200)
+			said = append(said, out.Ref)
 		}
 		switch {
 		case !r.Known:

@@ -70,15 +70,23 @@ func (f *Fault) Word() string {
 	return string(f.Kind)
 }
 
-// RetryAt says when to come back, reckoned from now; zero when coming back changes nothing.
+// RetryAt says when to come back, reckoned from now, within a month whatever a connector says;
+// zero when coming back changes nothing.
 func (f *Fault) RetryAt(now time.Time) time.Time {
 	switch {
 	case f.Kind == FaultQuota && !f.Until.IsZero():
-		return f.Until
+		return earlier(f.Until, now.Add(maxWait))
 	case f.After > 0:
-		return now.Add(f.After)
+		return now.Add(min(f.After, maxWait))
 	}
 	return time.Time{}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // dated returns the fault with the time to come back in Until.

@@ -70,6 +70,9 @@ func (s *Service) Authorize(ctx context.Context, ws, id, returnURL string) (stri
 	if err != nil {
 		return "", outside(err)
 	}
+	if err := s.web(address); err != nil {
+		return "", err
+	}
 	err = s.commit(ctx, &audit.Entry{Workspace: ws, Action: "connection.authorize", Resource: id}, Grants.Insert(g))
 	return address, storeError("begin the authorization", err)
 }

@@ -130,8 +130,7 @@ func (j *job) meetObjects(ctx context.Context, t *object.Type, list []Record) ([
 			out[at].skip, out[at].link = true, nil
 		}
 		last[keys[i]] = i
-		if c.r.ID == "" {
-			c.fault = &Fault{Kind: FaultInvalidRecord, Origin: FromConnector, Reason: "NO_ID", Message: "the connector gave a record without an id"}
+		if c.fault = c.r.wrong(); c.fault != nil {
 			continue
 		}
 		if c.link == nil && !c.r.Deleted {

@@ -20,8 +20,13 @@ func (j *job) pull(ctx context.Context) error {
 	}
 	defer done()
 	var kept error
+	var still still
 	err = j.in.Pull(ctx, PullRequest{Stream: j.sync.Stream, Cursor: j.state.Cursor, Fields: j.m.remoteNames()}, func(p Page) error {
-		kept = j.page(ctx, p)
+		if f := still.look(&p); f != nil {
+			kept = f
+		} else {
+			kept = j.page(ctx, p)
+		}
 		return kept
 	})
 	if kept != nil { // the connector may have wrapped it
@@ -35,6 +40,13 @@ const slice = 200
 
 // page keeps the records of a page, then the cursor behind them.
 func (j *job) page(ctx context.Context, p Page) error {
+	if f := cursorFault(p.Cursor); f != nil {
+		return f
+	}
+	if err := j.same(ctx); err != nil {
+		return err
+	}
+	j.believed(&p)
 	for from := 0; from < len(p.Records); from += slice {
 		if err := j.take(ctx, p.Records[from:min(from+slice, len(p.Records))]); err != nil {
 			return err
@@ -71,11 +83,19 @@ func (j *job) takeTold(ctx context.Context, p Page) error {
 	return j.report(ctx, j.conn, p.Deliveries, p.Inbound, j.now())
 }
 
-// take keeps records, tried again when another sync of the same stream came between.
+// take keeps records, tried again when another sync of the same stream came between, and in
+// parts when they are too much for one commit.
 func (j *job) take(ctx context.Context, list []Record) error {
 	for try := 0; ; try++ {
 		run := *j.run
 		err := j.takeOnce(ctx, list)
+		if halved(err, len(list)) {
+			*j.run = run
+			if err := j.take(ctx, list[:len(list)/2]); err != nil {
+				return err
+			}
+			return j.take(ctx, list[len(list)/2:])
+		}
 		if err == nil || !errors.Is(err, store.ErrConflict) || try == 5 {
 			return err
 		}
@@ -260,8 +280,7 @@ func (j *job) decide(c *coming) {
 		return
 	}
 	r := c.r
-	if r.ID == "" {
-		c.fault = &Fault{Kind: FaultInvalidRecord, Origin: FromConnector, Reason: "NO_ID", Message: "the connector gave a record without an id"}
+	if c.fault = r.wrong(); c.fault != nil {
 		return
 	}
 	if r.Deleted {
@@ -412,6 +431,10 @@ func (j *job) identify(c *coming, traits map[string]any, at time.Time) {
 	if len(traits) > 0 {
 		if in.Traits, err = event.FromJSON(traits); err != nil {
 			c.fault = &Fault{Kind: FaultInvalidRecord, Origin: FromVendor, Reason: err.Reason, Message: err.Message, Path: strings.Join(err.Path, ".")}
+			return
+		}
+		if len(in.Traits) > maxTraits {
+			c.fault = tooLarge()
 			return
 		}
 	}

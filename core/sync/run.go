@@ -67,6 +67,9 @@ func (s *Service) handleRun(ctx context.Context, l *work.Lease) error {
 	}
 	j := &job{Service: s, ws: ws, lease: l, conn: c, sync: y, lim: s.limiter(c.ID)}
 	err = j.do(ctx)
+	if errors.Is(err, errChanged) { // the run goes on under the new words, or when it may again
+		return s.next(ctx, l, y, ask, s.now(), true)
+	}
 	if errors.Is(err, work.ErrLost) || errors.Is(err, work.ErrStopping) || ctx.Err() != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			return cause
@@ -126,6 +129,26 @@ func (j *job) do(ctx context.Context) error {
 		return j.pushList(ctx)
 	}
 	return j.forward(ctx)
+}
+
+// errChanged ends what a run does when somebody changed or paused the sync or its connection.
+var errChanged = &Fault{Kind: FaultRetry, Origin: FromHost, Reason: "CHANGED", Message: "the sync was changed or paused; the run goes on with what it is now"}
+
+// same reports, before each page and each call, whether the sync and its connection are still
+// what the run began with.
+func (j *job) same(ctx context.Context) error {
+	y, err := Syncs.Get(ctx, j.Store, j.sync.ID)
+	if err != nil {
+		return err
+	}
+	c, err := Connections.Get(ctx, j.Store, j.conn.ID)
+	if err != nil {
+		return err
+	}
+	if y == nil || c == nil || y.Number != j.sync.Number || c.Number != j.conn.Number {
+		return errChanged
+	}
+	return nil
 }
 
 // resume reads how far the sync has come.

@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/headwater-cdp/headwater/core/consent"
@@ -15,6 +16,9 @@ const callFor = 5 * time.Minute
 
 // call calls the connector in the connection's queue.
 func (j *job) call(ctx context.Context, f func(ctx context.Context) error) error {
+	if err := j.same(ctx); err != nil {
+		return err
+	}
 	done, err := j.lim.wait(ctx)
 	if err != nil {
 		return err
@@ -75,46 +79,24 @@ func (j *job) deliver(ctx context.Context, list []*leaving) error {
 	return j.settle(ctx, list, batch, results)
 }
 
-// settle keeps what became of a batch. A passing fault of every item ends the run, which
-// leaves the place in the log where it was; one of a few makes dead letters of them.
+// settled is how many items' links are committed at once: a map may have many fields.
+const settled = 50
+
+// settle keeps what became of a batch. A fault of every item that is the connection's ends the
+// run, which leaves the place in the log where it was; one of a few makes dead letters of
+// them.
 func (j *job) settle(ctx context.Context, list, batch []*leaving, results []Result) error {
-	var ops []store.Op
-	var put []*Link
-	keep := func(k *Link) { ops, put = append(ops, Links.Put(k)), append(put, k) }
-	var fault *Fault
+	all := everybody(results)
 	failed := map[*leaving]bool{}
-	for i, l := range batch {
-		r := results[i]
-		if r.Fault != nil {
-			failed[l] = true
-			switch {
-			case r.Fault.Kind == FaultRecordGone && l.link != nil:
-				l.link.Gone, l.link.Dirty = true, 0
-				keep(l.link)
-				j.run.Skipped++
-			case r.Fault.passing() && busy(results):
-				fault = r.Fault
-			default:
-				op, err := j.dead(ctx, Push, l.local, nil, r.Fault)
-				if err != nil {
-					return err
-				}
-				ops = append(ops, op)
-				j.run.Failed++
-				if l.link != nil && l.link.Dirty != 0 {
-					l.link.Dirty = 0
-					keep(l.link)
-				}
-			}
-			continue
+	var fault *Fault
+	for from := 0; from < len(batch) || from == 0; from += settled {
+		to := min(from+settled, len(batch))
+		f, err := j.settlePart(ctx, batch[from:to], results[from:to], all, failed)
+		if err != nil {
+			return err
 		}
-		if r.Outcome == Unchanged {
-			j.run.Skipped++
-		} else {
-			j.run.Written++
-		}
-		if j.written(l, r) {
-			keep(l.link)
+		if f != nil {
+			fault = f
 		}
 	}
 	var tell []*leaving
@@ -122,20 +104,6 @@ func (j *job) settle(ctx context.Context, list, batch []*leaving, results []Resu
 		if l.tell != nil && !failed[l] && l.link != nil {
 			tell = append(tell, l)
 		}
-	}
-	more, err := j.paired(ctx, j.ws, put)
-	if err != nil {
-		return err
-	}
-	err = j.save(ctx, append(ops, more...)...)
-	if errors.Is(err, store.ErrConflict) { // a pull of the same stream came between: it is compared again
-		return &Fault{Kind: FaultRetry, Origin: FromHost, Reason: "RACE", Message: "another sync of the stream came between; this one goes on at once", After: 100 * time.Millisecond}
-	}
-	if err != nil {
-		return err
-	}
-	for _, k := range put {
-		k.V++
 	}
 	if err := j.tellConsents(ctx, tell); err != nil {
 		return err
@@ -146,26 +114,158 @@ func (j *job) settle(ctx context.Context, list, batch []*leaving, results []Resu
 	return nil
 }
 
-// busy reports whether the vendor took nothing, for now.
-func busy(results []Result) bool {
-	for _, r := range results {
-		if r.Fault == nil || !r.Fault.passing() {
-			return false
+func (j *job) settlePart(ctx context.Context, batch []*leaving, results []Result, all bool, failed map[*leaving]bool) (fault *Fault, err error) {
+	owners, err := j.owners(ctx, batch, results)
+	if err != nil {
+		return nil, err
+	}
+	var ops []store.Op
+	var put []*Link
+	keep := func(k *Link) {
+		if !slices.Contains(put, k) {
+			put = append(put, k)
 		}
 	}
-	return true
+	bury := func(l *leaving, f *Fault) error {
+		op, err := j.dead(ctx, Push, l.local, nil, f)
+		ops = append(ops, op)
+		failed[l] = true
+		j.run.Failed++
+		return err
+	}
+	for i, l := range batch {
+		r := results[i]
+		if r.Fault != nil {
+			failed[l] = true
+			switch {
+			case r.Fault.Kind == FaultRecordGone && l.link != nil:
+				l.link.Gone, l.link.Dirty = true, 0
+				keep(l.link)
+				j.run.Skipped++
+			case all:
+				fault = r.Fault
+			default:
+				if err := bury(l, r.Fault); err != nil {
+					return nil, err
+				}
+				if l.link != nil && l.link.Dirty != 0 {
+					l.link.Dirty = 0
+					keep(l.link)
+				}
+			}
+			continue
+		}
+		if l.link == nil && r.ID != "" {
+			key := linkKey(j.ws, j.sync.place(), r.ID)
+			if other := owners[key]; other != nil && other.Local != l.local {
+				if err := bury(l, sameRecord(j.sync.Match)); err != nil {
+					return nil, err
+				}
+				// What the owner has goes there again: the vendor's record is theirs.
+				for f, is := range l.sent {
+					if other.Ours[f] != is {
+						other.Theirs[f], other.Ours[f], other.Dirty = is, overwritten, 1
+					}
+				}
+				keep(other)
+				continue
+			}
+			if l.link = owners[key]; l.link == nil {
+				l.link = newLink(j.ws, j.sync.place(), r.ID)
+				owners[key] = l.link
+			}
+		}
+		if r.Outcome == Unchanged {
+			j.run.Skipped++
+		} else {
+			j.run.Written++
+		}
+		if j.written(l, r) {
+			keep(l.link)
+		}
+	}
+	for _, k := range put {
+		ops = append(ops, Links.Put(k))
+	}
+	more, err := j.paired(ctx, j.ws, put)
+	if err != nil {
+		return nil, err
+	}
+	err = j.save(ctx, append(ops, more...)...)
+	if errors.Is(err, store.ErrConflict) { // a pull of the same stream came between: it is compared again
+		return nil, &Fault{Kind: FaultRetry, Origin: FromHost, Reason: "RACE", Message: "another sync of the stream came between; this one goes on at once", After: 100 * time.Millisecond}
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range put {
+		k.V++
+	}
+	return fault, nil
+}
+
+// owners returns the links there are already of the records that items without one were
+// written to, by key. One whose person is gone belongs to nobody.
+func (j *job) owners(ctx context.Context, batch []*leaving, results []Result) (map[string]*Link, error) {
+	var keys []string
+	for i, l := range batch {
+		if r := results[i]; l.link == nil && r.Fault == nil && r.ID != "" {
+			if key := linkKey(j.ws, j.sync.place(), r.ID); !slices.Contains(keys, key) {
+				keys = append(keys, key)
+			}
+		}
+	}
+	out := map[string]*Link{}
+	if len(keys) == 0 {
+		return out, nil
+	}
+	found, err := Links.GetMany(ctx, j.Store, keys)
+	if err != nil {
+		return nil, err
+	}
+	for i, key := range keys {
+		if found[i] == nil {
+			continue
+		}
+		k := copyLink(found[i])
+		gone := k.Gone || k.Local == ""
+		if !gone && j.sync.Kind == Profiles {
+			p, err := j.Profiles.GetMany(ctx, j.ws, []string{k.Local})
+			if err != nil {
+				return nil, err
+			}
+			gone = p[0] == nil
+			if !gone {
+				k.Local = p[0].ProfileID()
+			}
+		}
+		if gone {
+			k.Local = ""
+		}
+		out[key] = k
+	}
+	for i, l := range batch { // what belongs to nobody is the first one's
+		if r := results[i]; l.link == nil && r.Fault == nil && r.ID != "" {
+			if k := out[linkKey(j.ws, j.sync.place(), r.ID)]; k != nil && k.Local == "" {
+				k.Local = l.local
+			}
+		}
+	}
+	return out, nil
+}
+
+func sameRecord(match string) *Fault {
+	return &Fault{Kind: FaultInvalidRecord, Origin: FromConfig, Reason: "SAME_RECORD", Path: match,
+		Message: "the vendor has one record for this and another one here, because both have the same value in the field by which records are found; make the values differ, merge the two here, or find records by another field"}
 }
 
 // written notes in the link what is there now.
 func (j *job) written(l *leaving, r Result) bool {
-	made := l.link == nil
-	if made {
-		if r.ID == "" {
-			return false // the vendor works on it; a pull will tell its id
-		}
-		l.link = newLink(j.ws, j.sync.place(), r.ID)
+	if l.link == nil {
+		return false // the vendor works on it; a pull will tell its id
 	}
 	k := l.link
+	made := k.V == 0
 	k.Local, k.Dirty, k.Stopped, k.Gone = l.local, 0, false, l.item.Delete
 	if made && j.consents() {
 		k.Dirty = 1 // now that it is known there, its consent can be told
@@ -173,8 +273,8 @@ func (j *job) written(l *leaving, r Result) bool {
 	for f, is := range l.sent {
 		k.Theirs[f], k.Ours[f] = is, is
 	}
-	if r.UpdatedAt.After(k.PushedAt) {
-		k.PushedAt = r.UpdatedAt
+	if at := j.instant(r.UpdatedAt); at.After(k.PushedAt) {
+		k.PushedAt = at
 	}
 	return true
 }

@@ -40,7 +40,10 @@ type vendor struct {
 	norm     func(field string, v any) any // how the vendor writes what it is sent
 	erasing  int                           // answers before it is done
 	pulled   func()
-	version  string // of the connector; "v1.0.0"
+	pull     func(ctx context.Context, from sync.PullRequest, emit func(sync.Page) error) error // instead of the vendor's own
+	address  string                                                                             // where people are sent to agree, before the parameters
+	retry    time.Duration                                                                      // of an erasure under way
+	version  string                                                                             // of the connector; "v1.0.0"
 	upgrade  func(sync.Stored) (sync.Stored, error)
 }
 
@@ -175,6 +178,9 @@ func (s *shop) Discover(context.Context) ([]sync.Stream, error) {
 func (s *shop) Pull(ctx context.Context, from sync.PullRequest, emit func(sync.Page) error) error {
 	if s.pulled != nil {
 		s.pulled()
+	}
+	if s.pull != nil {
+		return s.pull(ctx, from, emit)
 	}
 	since, _ := strconv.Atoi(string(from.Cursor))
 	s.mu.Lock()
@@ -335,7 +341,7 @@ func (s *shop) Erase(_ context.Context, sub sync.Subject) (sync.EraseReceipt, er
 	defer s.mu.Unlock()
 	if s.erasing > 0 {
 		s.erasing--
-		return sync.EraseReceipt{Known: true, Ref: "job-1", Retry: time.Second}, nil
+		return sync.EraseReceipt{Known: true, Ref: "job-1", Retry: cmp.Or(s.retry, time.Second)}, nil
 	}
 	known := false
 	for stream, id := range sub.IDs {
@@ -357,7 +363,7 @@ func (s *shop) Status(context.Context, string, string) (sync.Delivery, error) {
 }
 
 func (s *shop) AuthorizeURL(_ context.Context, redirect, state, challenge string) (string, error) {
-	return "https://login.shop.example/authorize?redirect_uri=" + redirect + "&state=" + state + "&code_challenge=" + challenge, nil
+	return cmp.Or(s.address, "https://login.shop.example/authorize?redirect_uri=") + redirect + "&state=" + state + "&code_challenge=" + challenge, nil
 }
 
 func (s *shop) Exchange(_ context.Context, code, _, verifier string) (map[string]string, error) {

@@ -108,8 +108,9 @@ func (s *Service) Receive(ctx context.Context, token string, hook Webhook) (*Rep
 	if have, err := Hooks.Get(ctx, s.Store, key); err != nil || have != nil {
 		return reply, storeError("read the webhook", err)
 	}
+	s.believedHook(&got)
 	plain, err := json.Marshal(got)
-	if err != nil {
+	if err != nil || len(plain) > maxReceived {
 		return nil, core.Errorf(core.Invalid, "WEBHOOK", "the connector read something that cannot be kept").Wrap(err)
 	}
 	h := &Hook{Meta: store.Meta{ID: key}, Connection: c.ConnectionID(), At: s.now()}
@@ -172,7 +173,7 @@ func (s *Service) handleHook(ctx context.Context, l *work.Lease) error {
 		return err
 	}
 	if c == nil {
-		return l.Complete(ctx)
+		return l.Complete(ctx, Hooks.Delete(h))
 	}
 	if c.Paused {
 		return l.Reschedule(ctx, s.now().Add(time.Minute), nil)
