@@ -26,12 +26,12 @@ func (s Status) Live() bool { return s == Active || s == Waiting }
 // Await says what an enrollment with status Waiting waits for.
 type Await string
 
-// What is waited for. Only ForTime, ForEvent and ForApproval have a Due, and
-// ForApproval need not have one; the others wait for Input.Answer.
+// What is waited for. ForTime, ForEvent and ForCoupon have a Due, and ForApproval can
+// have one; ForSubJourney and ForOverdue wait for Input.Answer only.
 const (
 	ForTime       Await = "TIME"
 	ForEvent      Await = "EVENT"    // one that Program.Listens names; Due is the timeout
-	ForCoupon     Await = "COUPON"   // the service takes it at once and steps again
+	ForCoupon     Await = "COUPON"   // the service takes it at once and steps again; a step without an answer asks again
 	ForApproval   Await = "APPROVAL" // of a person; Due is the timeout, zero for none
 	ForSubJourney Await = "SUB_JOURNEY"
 	ForOverdue    Await = "OVERDUE" // somebody says whether what is overdue is still sent
@@ -48,9 +48,9 @@ type State struct {
 	Came    time.Time         `bson:"c"`             // to the node
 	Due     time.Time         `bson:"due,omitempty"` // when it steps by itself; zero: never
 	Arms    map[string]string `bson:"a,omitempty"`   // of splits and holdouts that were passed, by node
+	Arm     string            `bson:"r,omitempty"`   // of the last split that was passed
 	Coupons []Held            `bson:"p,omitempty"`   // in the order in which they came
-	Late    bool              `bson:"l,omitempty"`   // the present run is overdue, and that was answered or not asked yet
-	Send    bool              `bson:"s,omitempty"`   // overdue, and somebody said to send
+	Late    Overdue           `bson:"l,omitempty"`   // the present run is overdue, and this becomes of its messages
 }
 
 // Held is a coupon that the person has from this enrollment.
@@ -162,8 +162,9 @@ type AskApproval struct {
 // StartJourney enrolls the person in another journey.
 type StartJourney struct{ Journey string }
 
-// OverdueAsking asks whether a message that was due long ago is still sent.
-type OverdueAsking struct{ Due time.Time }
+// OverdueAsking asks whether a message that was due long ago is still sent. Since is
+// when that was noticed.
+type OverdueAsking struct{ Since time.Time }
 
 // Passage is a line of an enrollment's history.
 type Passage struct {
