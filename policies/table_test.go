@@ -28,8 +28,8 @@ write                                                                           
 `
 
 var permissions = map[string]string{
-	"owner": "read ingest design change manage govern audit consent connect", "admin": "read ingest design change manage govern audit consent connect",
-	"compliance": "read audit govern consent", "marketer": "read design", "analyst": "read", "support": "read consent",
+	"owner": "read ingest design change manage govern audit consent connect review", "admin": "read ingest design change manage govern audit consent connect review",
+	"compliance": "read audit govern consent review", "marketer": "read design review", "analyst": "read", "support": "read consent",
 	"developer": "read ingest design connect", "connector": "read ingest", "write": "ingest",
 }
 
@@ -80,7 +80,7 @@ func TestDefaultTable(t *testing.T) {
 		}
 	}
 	require.Equal(t, len(access.Roles), seen)
-	require.Equal(t, 9*len(h.purposes.reg.Keys())*21, asked)
+	require.Equal(t, 9*len(h.purposes.reg.Keys())*22, asked)
 	require.GreaterOrEqual(t, asked, 9*7*20)
 }
 

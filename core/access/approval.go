@@ -67,6 +67,18 @@ type DecisionFunc func(ctx context.Context, a *Approval) (ops []store.Op, done f
 // the first request.
 func (s *Service) OnDecision(prefix string, f DecisionFunc) { s.decisions[prefix] = f }
 
+// DecideWith says which permission deciding about subjects with the prefix takes, in
+// place of Govern. Call it before the first request.
+func (s *Service) DecideWith(prefix string, p Permission) { s.deciders[prefix] = p }
+
+// deciding returns the permission that deciding about a subject takes.
+func (s *Service) deciding(subject string) Permission {
+	if p, ok := s.deciders[core.IDPrefix(subject)]; ok {
+		return p
+	}
+	return Govern
+}
+
 // ApprovalOps returns a new request for approval of a subject, with the operations
 // that make it and void the subject's earlier ones, for a batch of the caller's.
 func (s *Service) ApprovalOps(ctx context.Context, subject, hash string) (*Approval, []store.Op, error) {

@@ -9,12 +9,22 @@ import (
 )
 
 // DecideApproval agrees to what was asked for, or refuses it. The actor must be
-// allowed to govern, and be neither who asked nor somebody whom that one made; whoever
+// allowed to do so (to govern, or what DecideWith says of the subject), and be neither who asked nor somebody whom that one made; whoever
 // made the one who asked may agree only where nobody else could: else it is FORBIDDEN
 // (reason OWN_REQUEST). Deciding the same again changes nothing; what is decided
 // otherwise or void already is CONFLICT (reason NOT_PENDING).
 func (s *Service) DecideApproval(ctx context.Context, id string, approve bool, note string) (*Approval, error) {
-	ws, actor, err := in(ctx, "", Govern)
+	permission := Govern
+	if a := core.ActorFrom(ctx); a != nil && a.Workspace != "" {
+		asked, err := Approvals.Get(ctx, s.store, store.Key(a.Workspace, id))
+		if err != nil {
+			return nil, err
+		}
+		if asked != nil {
+			permission = s.deciding(asked.SubjectID)
+		}
+	}
+	ws, actor, err := in(ctx, "", permission)
 	if err != nil {
 		return nil, err
 	}
@@ -90,15 +100,16 @@ func (s *Service) mayDecide(ctx context.Context, ws string, actor *core.Actor, a
 	if err != nil {
 		return err
 	}
+	permission := s.deciding(a.SubjectID)
 	for _, p := range people {
 		if f.Related(p.ID, a.RequestedBy) {
 			continue
 		}
-		switch may, err := s.governs(ctx, ws, p); {
+		switch may, err := s.may(ctx, ws, p, permission); {
 		case err != nil:
 			return err
 		case may:
-			return core.Errorf(core.Forbidden, "OWN_REQUEST", "you and who asked come of the same key or member; %s, who does not, may govern and must decide", p.ID)
+			return core.Errorf(core.Forbidden, "OWN_REQUEST", "you and who asked come of the same key or member; %s, who does not, may %s and must decide", p.ID, permission)
 		}
 	}
 	return nil

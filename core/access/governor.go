@@ -41,10 +41,15 @@ func (s *Service) VacantUntil(ctx context.Context, workspace string) (time.Time,
 
 // governs reports whether a principal may govern, as the rules are now.
 func (s *Service) governs(ctx context.Context, ws string, p Principal) (bool, error) {
+	return s.may(ctx, ws, p, Govern)
+}
+
+// may reports whether a principal may do something, as the rules are now.
+func (s *Service) may(ctx context.Context, ws string, p Principal, permission Permission) (bool, error) {
 	if book := s.book(); book != nil {
-		return book.Permits(ctx, ws, p, Govern)
+		return book.Permits(ctx, ws, p, permission)
 	}
-	return inRole(p.Roles, Govern) && (len(p.Scopes) == 0 || slices.Contains(p.Scopes, string(Govern))), nil
+	return inRole(p.Roles, permission) && (len(p.Scopes) == 0 || slices.Contains(p.Scopes, string(permission))), nil
 }
 
 // departing returns the operation that notes that the actor shuts out somebody who could

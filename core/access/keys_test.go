@@ -133,10 +133,10 @@ func TestNoEscalation(t *testing.T) {
 
 func TestPermissions(t *testing.T) {
 	f := setup(t)
-	all := "read ingest design change manage govern audit consent connect"
+	all := "read ingest design change manage govern audit consent connect review"
 	want := map[string]string{
-		access.Owner: all, access.Admin: all, access.Marketer: "read design", access.Analyst: "read", access.Support: "read consent",
-		access.Compliance: "read audit govern consent", access.Developer: "read ingest design connect", access.Connector: "read ingest",
+		access.Owner: all, access.Admin: all, access.Marketer: "read design review", access.Analyst: "read", access.Support: "read consent",
+		access.Compliance: "read audit govern consent review", access.Developer: "read ingest design connect", access.Connector: "read ingest",
 		access.Write: "ingest", "unheard-of": "",
 	}
 	for role, may := range want {

@@ -43,10 +43,11 @@ const (
 	Audit   Permission = "audit"   // read the audit log
 	Consent Permission = "consent" // record consents and suppressions for people
 	Connect Permission = "connect" // make and change connections to vendors and what flows over them
+	Review  Permission = "review"  // agree to what somebody else made: templates
 )
 
 // Permissions lists them all; a key's scopes are some of them.
-var Permissions = []Permission{Read, Ingest, Design, Change, Manage, Govern, Audit, Consent, Connect}
+var Permissions = []Permission{Read, Ingest, Design, Change, Manage, Govern, Audit, Consent, Connect, Review}
 
 func permissionList() string {
 	names := make([]string, len(Permissions))
@@ -59,10 +60,10 @@ func permissionList() string {
 // builtIn is what the roles may do where no policy says otherwise; owner and admin
 // may do everything.
 var builtIn = map[string][]Permission{
-	Marketer:   {Read, Design},
+	Marketer:   {Read, Design, Review},
 	Analyst:    {Read},
 	Support:    {Read, Consent},
-	Compliance: {Read, Audit, Govern, Consent},
+	Compliance: {Read, Audit, Govern, Consent, Review},
 	Developer:  {Read, Ingest, Design, Connect},
 	Connector:  {Read, Ingest},
 	Write:      {Ingest},

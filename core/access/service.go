@@ -59,6 +59,7 @@ type Service struct {
 	purposes atomic.Pointer[func(ctx context.Context, workspace, purpose string) (bool, error)]
 
 	decisions map[string]DecisionFunc // by prefix of the subject's id
+	deciders  map[string]Permission   // likewise; Govern where there is none
 }
 
 // New returns the service and registers the deletion of workspaces with
@@ -80,7 +81,7 @@ func New(opt Options) *Service {
 		store: opt.Store, clock: opt.Clock, log: opt.Logger, jobs: opt.Jobs, specs: opt.Specs, settle: opt.Settle,
 		ring: opt.Ring, audit: opt.Audit, alert: opt.Alert,
 		cache: newCache[entry](opt.CacheSize), people: newCache[[]seat](opt.CacheSize), live: newLive(), usage: newUsage(), quotas: newQuotas(opt.CacheSize),
-		decisions: map[string]DecisionFunc{},
+		decisions: map[string]DecisionFunc{}, deciders: map[string]Permission{},
 	}
 	if s.jobs != nil {
 		s.jobs.Handle(DeleteKind, work.JobHandlerFunc(s.runDeletion), 1)

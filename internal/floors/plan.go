@@ -67,6 +67,9 @@ var Plan = []Floor{
 	{Path: "core/loyalty", Level: 90},
 	{Path: "core/predict", Level: 90},
 	{Path: "core/sync", Level: 90, InTests: []string{"core/ingest"}},
+	// What messages say, apart from their sending: journeys, campaigns and messages use it
+	// and register what they use; it knows none of them.
+	{Path: "core/library", Level: 95},
 	{Path: "core/message", Level: 100},
 	{Path: "core/form", Level: 110},
 	{Path: "core/journey", Level: 110},
@@ -112,6 +115,7 @@ var Fences = []Foreign{
 	{"github.com/99designs/gqlgen", []string{"graph/..."}, "GraphQL stays at the edge"},
 	{"github.com/vektah/gqlparser/v2", []string{"graph/..."}, "GraphQL stays at the edge"},
 	{"github.com/gorilla/websocket", []string{"graph/...", "internal/benchmark"}, "transports stay at the edge"},
+	{"github.com/osteele/liquid", []string{"core/template"}, "templates are rendered in one place, with its guards"},
 	{"github.com/alecthomas/kong", []string{"cmd/..."}, "the command line is the command's"},
 	{"github.com/stretchr/testify", []string{"core/store/storetest", "plugins/sdktest/..."}, "it is for tests"},
 	{"pgregory.net/rapid", []string{"core/object/objecttest", "core/store/storetest"}, "it is for tests"},
