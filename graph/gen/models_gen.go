@@ -2872,6 +2872,8 @@ const (
 	ActionConsent Action = "CONSENT"
 	// Make and change connections to vendors, and what flows over them.
 	ActionConnect Action = "CONNECT"
+	// Agree to what somebody else made: templates.
+	ActionReview Action = "REVIEW"
 )
 
 var AllAction = []Action{
@@ -2885,11 +2887,12 @@ var AllAction = []Action{
 	ActionAudit,
 	ActionConsent,
 	ActionConnect,
+	ActionReview,
 }
 
 func (e Action) IsValid() bool {
 	switch e {
-	case ActionSignIn, ActionRead, ActionIngest, ActionDesign, ActionChange, ActionManage, ActionGovern, ActionAudit, ActionConsent, ActionConnect:
+	case ActionSignIn, ActionRead, ActionIngest, ActionDesign, ActionChange, ActionManage, ActionGovern, ActionAudit, ActionConsent, ActionConnect, ActionReview:
 		return true
 	}
 	return false

@@ -567,6 +567,8 @@ enum Action {
   CONSENT
   """Make and change connections to vendors, and what flows over them."""
   CONNECT
+  """Agree to what somebody else made: templates."""
+  REVIEW
 }
 
 """What becomes of something that is asked for."""
@@ -4188,7 +4190,7 @@ extend type Mutation {
   """Makes an old version of the rules the newest, under the conditions of setPolicy."""
   rollbackPolicy(input: RollbackPolicyInput!): RollbackPolicyPayload! @can(action: GOVERN) @data(category: NONE)
   """Agrees to what somebody else asked for, or refuses it."""
-  decideApproval(input: DecideApprovalInput!): DecideApprovalPayload! @can(action: GOVERN) @data(category: NONE)
+  decideApproval(input: DecideApprovalInput!): DecideApprovalPayload! @can(action: READ) @data(category: NONE)
 }
 `, BuiltIn: false},
 	{Name: "../schema/preferences.graphqls", Input: `"""Why nothing is sent to somebody."""
