@@ -62,6 +62,10 @@ const (
 	PrefixCampaign      = "cmp"
 	PrefixJourney       = "jrn"
 	PrefixEnrollment    = "enr" // of one person in a journey
+
+	PrefixCouponPool = "cpl"
+	PrefixForm       = "frm"
+	PrefixSubmission = "sbm" // of a form
 )
 
 // crockford is the ULID alphabet (https://github.com/ulid/spec): base 32 without

@@ -15,6 +15,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/keyring"
+	"github.com/headwater-cdp/headwater/core/loyalty"
 	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/privacy"
 	"github.com/headwater-cdp/headwater/core/profile"
@@ -45,6 +46,7 @@ type app struct {
 	profiles *profile.Service
 	objects  *object.Service
 	segments *segment.Service
+	loyalty  *loyalty.Service
 	pipeline *ingest.Pipeline
 	privacy  *privacy.Service
 	desk     *privacy.Desk
@@ -109,7 +111,10 @@ func newApp(e *env, s, journal store.Store, ring *keyring.Ring) *app {
 		Committer: a.pipeline, Jobs: a.jobs, Runner: a.runner, Logger: e.log,
 	})
 	a.objects.SetUses(a.segments.ObjectUses)
-	a.profiles.SetFold(a.segments)
+	a.loyalty = loyalty.NewService(loyalty.Options{
+		Store: s, Clock: e.clock, Profiles: a.profiles, Committer: a.pipeline, Runner: a.runner, Jobs: a.jobs, Logger: e.log,
+	})
+	a.profiles.SetFold(profile.Folds{a.segments, a.loyalty})
 	a.gates()
 	a.syncs = vendor.New(vendor.Options{
 		Store: s, Clock: e.clock, Host: a.connectors, Keys: ring, Runner: a.runner, Events: a.events, Committer: a.pipeline, Profiles: a.profiles,

@@ -134,6 +134,32 @@ func (u *Unit) Workspace() string { return u.ws }
 // are committed, but for those of a profile that is ahead of it.
 func (u *Unit) Now() time.Time { return u.now }
 
+// Moved reports whether a change of the unit brings parts that were somebody's to the
+// profile, or takes some from it.
+func (u *Unit) Moved(c *Change) bool {
+	if c.After == nil {
+		return true
+	}
+	var before []string
+	if c.Before != nil {
+		if slices.Equal(c.Before.Parts, c.After.Parts) {
+			return false
+		}
+		before = c.Before.Parts
+	}
+	for _, part := range c.After.Parts {
+		if !slices.Contains(before, part) && u.OwnerBefore(part) != "" {
+			return true
+		}
+	}
+	for _, part := range before {
+		if !slices.Contains(c.After.Parts, part) {
+			return true
+		}
+	}
+	return false
+}
+
 // Merged reports whether the unit merges or unmerges profiles.
 func (u *Unit) Merged() bool { return len(u.merges) > 0 }
 

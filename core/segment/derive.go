@@ -100,7 +100,7 @@ func (d *derivation) run(ctx context.Context) error {
 
 // look finds out what a change touches; nil: nothing.
 func (d *derivation) look(c *profile.Change) *look {
-	l := &look{Change: c, touched: touched{}, moved: d.hasMoved(c)}
+	l := &look{Change: c, touched: touched{}, moved: d.u.Moved(c)}
 	if c.After == nil {
 		return l
 	}
@@ -122,32 +122,6 @@ func (d *derivation) look(c *profile.Change) *look {
 }
 
 func nameOf(e *event.Event) eventName { return eventName{e.Name, e.Type == event.System} }
-
-// hasMoved reports whether parts that were somebody's came to the profile or left
-// it.
-func (d *derivation) hasMoved(c *profile.Change) bool {
-	if c.After == nil {
-		return true
-	}
-	var before []string
-	if c.Before != nil {
-		if len(c.Before.Parts) == len(c.After.Parts) && slices.Equal(c.Before.Parts, c.After.Parts) {
-			return false
-		}
-		before = c.Before.Parts
-	}
-	for _, part := range c.After.Parts {
-		if !slices.Contains(before, part) && d.u.OwnerBefore(part) != "" {
-			return true
-		}
-	}
-	for _, part := range before {
-		if !slices.Contains(c.After.Parts, part) {
-			return true
-		}
-	}
-	return false
-}
 
 // collect takes the parts of a profile that merges or parts, and ends what was
 // merged away.

@@ -63,15 +63,15 @@ var Plan = []Floor{
 	{Path: "core/profile", Level: 70},
 	{Path: "core/segment", Level: 80, InTests: []string{"core/ingest"}},
 	{Path: "core/insight", Level: 90},
-	{Path: "core/lead", Level: 90},
-	{Path: "core/loyalty", Level: 90},
+	{Path: "core/lead", Level: 90, InTests: []string{"core/ingest"}},
+	{Path: "core/loyalty", Level: 90, InTests: []string{"core/ingest"}},
 	{Path: "core/predict", Level: 90},
 	{Path: "core/sync", Level: 90, InTests: []string{"core/ingest"}},
 	// What messages say, apart from their sending: journeys, campaigns and messages use it
 	// and register what they use; it knows none of them.
 	{Path: "core/library", Level: 95},
 	{Path: "core/message", Level: 100},
-	{Path: "core/form", Level: 110},
+	{Path: "core/form", Level: 110, InTests: []string{"core/ingest"}},
 	{Path: "core/journey", Level: 110},
 	{Path: "core/ingest", Level: 120},
 	{Path: "core/privacy", Level: 130},
