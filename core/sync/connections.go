@@ -321,43 +321,43 @@ func (s *Service) change(ctx context.Context, ws, id, action string, e Edit, f f
 	if err := connect(ctx); err != nil {
 		return nil, err
 	}
-	for try := 0; ; try++ {
-		c, err := s.mustConnection(ctx, ws, id)
-		if err != nil {
-			return nil, err
+	var c *Connection
+	err := s.insist(ctx, func() (err error) {
+		if c, err = s.mustConnection(ctx, ws, id); err != nil {
+			return err
 		}
 		if err := expected(c.Number, e); err != nil {
-			return nil, err
+			return err
 		}
 		rev := c.Revision
 		if err := f(c); err != nil {
-			return nil, err
+			return err
 		}
 		c.Number++
 		c.UpdatedAt, c.UpdatedBy = s.now(), actor(ctx)
 		if e.DryRun {
-			return c, nil
+			return nil
 		}
 		ops := []store.Op{Connections.Replace(c)}
 		if c.Revision != rev { // what was wrong may be right now
 			h, err := Healths.Get(ctx, s.Store, c.ID)
 			if err != nil {
-				return nil, storeError("read the connection", err)
+				return err
 			}
 			if h != nil {
 				ops = append(ops, Healths.Delete(h))
 			}
 		}
-		err = s.commit(ctx, &audit.Entry{Workspace: ws, Action: action, Resource: c.ConnectionID()}, ops...)
-		if errors.Is(err, store.ErrConflict) && try < 20 {
-			continue
-		}
-		if err != nil {
-			return nil, storeError("change the connection", err)
-		}
-		c.V++
-		return c, s.wake(ctx, ws, c.ConnectionID())
+		return s.commit(ctx, &audit.Entry{Workspace: ws, Action: action, Resource: c.ConnectionID()}, ops...)
+	})
+	if err != nil {
+		return nil, storeError("change the connection", err)
 	}
+	if e.DryRun {
+		return c, nil
+	}
+	c.V++
+	return c, s.wake(ctx, ws, c.ConnectionID())
 }
 
 // PauseConnection stops all syncs of a connection, or lets them go on.
@@ -430,10 +430,10 @@ func (s *Service) deleteConnectionOnce(ctx context.Context, c *Connection) error
 
 // saveSecret replaces a secret of a configuration; it returns when that is on disk.
 func (s *Service) saveSecret(ctx context.Context, key, property, value string) error {
-	for try := 0; ; try++ {
+	err := s.insist(ctx, func() error {
 		c, err := Connections.Get(ctx, s.Store, key)
 		if err != nil {
-			return storeError("read the connection", err)
+			return err
 		}
 		if c == nil {
 			return errConnection()
@@ -455,12 +455,9 @@ func (s *Service) saveSecret(ctx context.Context, key, property, value string) e
 			return err
 		}
 		c.Revision = rev // the process that says so has it already: it goes on
-		err = work.Commit(ctx, s.Store, Connections.Replace(c))
-		if errors.Is(err, store.ErrConflict) && try < 20 {
-			continue
-		}
-		return storeError("save the secret", err)
-	}
+		return work.Commit(ctx, s.Store, Connections.Replace(c))
+	})
+	return storeError("save the secret", err)
 }
 
 // dial returns the running instance of a connection.
@@ -483,7 +480,7 @@ func (s *Service) dial(ctx context.Context, c *Connection) (Instance, *Connector
 		return nil, nil, err
 	}
 	key := c.ID
-	lim := s.limiter(key)
+	lim := s.limiter(c)
 	in, err := s.Host.Dial(ctx, Dial{
 		Key: key, Connector: c.Connector, Version: c.Revision, Config: text, Hosts: hosts, Private: s.Private, Rate: lim.hint,
 		SaveSecret: func(ctx context.Context, property, value string) error {

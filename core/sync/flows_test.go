@@ -226,6 +226,8 @@ func TestList(t *testing.T) {
 	r.say("b@shop.example", consent.Denied)
 	r.run(y)
 	members("c")
+	require.NotEmpty(t, r.audited("sync.list.remove"), "who leaves a list is written down too")
+	require.Len(t, r.audited("sync.list.remove")[0].Subjects, 1)
 	run = r.run(y)
 	require.EqualValues(t, 0, run.Written)
 }

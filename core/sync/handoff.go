@@ -165,7 +165,8 @@ func (j *job) may(ctx context.Context, h *handoff, p *profile.Profile, now time.
 
 // leaving is one thing on its way out.
 type leaving struct {
-	p     *profile.Profile // nil of a record
+	p     *profile.Profile   // nil of a record
+	about []*profile.Profile // of a record: the people whom it points at
 	local string
 	link  *Link
 	item  Item
@@ -176,34 +177,23 @@ type leaving struct {
 
 // commitHandoff writes down that a batch leaves, on the condition that nothing was
 // committed about any of its people since they were asked about. It returns those that may
-// leave now; the others changed, and come again.
+// leave now; the others (people, or records by their locals) changed, and come again.
 func (j *job) commitHandoff(ctx context.Context, h *handoff, action string, list []*leaving) (out []*leaving, again []string, err error) {
 	for len(list) > 0 {
-		e := audit.Entry{
-			Workspace: j.ws, Action: action, Resource: j.sync.SyncID(), Purpose: j.sync.Purpose, Fields: fieldsOf(list),
-			Details: map[string]string{"connection": j.sync.Connection, "processor": j.conn.Processor, "stream": j.sync.Stream},
+		ops, err := j.audited(ctx, j.entry(action, list))
+		if err != nil {
+			return nil, nil, err
 		}
-		var ops []store.Op
 		seen := map[string]bool{}
 		for _, l := range list {
-			if l.p == nil || seen[l.p.ID] {
-				continue
+			for _, p := range l.people() {
+				if !seen[p.ID] {
+					seen[p.ID] = true
+					ops = append(ops, profile.Profiles.Check(p))
+				}
 			}
-			seen[l.p.ID] = true
-			e.Subjects = append(e.Subjects, l.p.ProfileID())
-			ops = append(ops, profile.Profiles.Check(l.p))
 		}
-		if e.SubjectCount = len(e.Subjects); e.SubjectCount == 0 {
-			e.Details["records"] = strconv.Itoa(len(list))
-		}
-		if j.Audit != nil {
-			op, err := j.Audit.Op(ctx, e)
-			if err != nil {
-				return nil, nil, err
-			}
-			ops = append(ops, op)
-		}
-		err := j.lease.Commit(ctx, ops...)
+		err = j.lease.Commit(ctx, ops...)
 		var c *store.ConflictError
 		if err == nil {
 			return list, again, nil
@@ -213,8 +203,12 @@ func (j *job) commitHandoff(ctx context.Context, h *handoff, action string, list
 		}
 		left := list[:0:0]
 		for _, l := range list {
-			if l.p != nil && l.p.ID == c.ID {
-				again = append(again, l.p.ProfileID())
+			if slices.ContainsFunc(l.people(), func(p *profile.Profile) bool { return p.ID == c.ID }) {
+				id := l.local
+				if l.p != nil {
+					id = l.p.ProfileID()
+				}
+				again = append(again, id)
 				continue
 			}
 			left = append(left, l)
@@ -225,6 +219,56 @@ func (j *job) commitHandoff(ctx context.Context, h *handoff, action string, list
 		list = left
 	}
 	return nil, again, nil
+}
+
+// people lists whom something on its way out is about.
+func (l *leaving) people() []*profile.Profile {
+	if l.p != nil {
+		return []*profile.Profile{l.p}
+	}
+	return l.about
+}
+
+// entry is the entry in the audit log of things that leave.
+func (j *job) entry(action string, list []*leaving) audit.Entry {
+	e := audit.Entry{
+		Workspace: j.ws, Action: action, Resource: j.sync.SyncID(), Purpose: j.sync.Purpose, Fields: fieldsOf(list),
+		Details: map[string]string{"connection": j.sync.Connection, "processor": j.conn.Processor, "stream": j.sync.Stream},
+	}
+	records := 0
+	for _, l := range list {
+		if l.p == nil {
+			records++
+		}
+		for _, p := range l.people() {
+			if id := p.ProfileID(); !slices.Contains(e.Subjects, id) {
+				e.Subjects = append(e.Subjects, id)
+			}
+		}
+	}
+	if e.SubjectCount = len(e.Subjects); records > 0 {
+		e.Details["records"] = strconv.Itoa(records)
+	}
+	return e
+}
+
+// audited returns the operation that writes an entry; none where nobody audits.
+func (j *job) audited(ctx context.Context, e audit.Entry) ([]store.Op, error) {
+	if j.Audit == nil {
+		return nil, nil
+	}
+	op, err := j.Audit.Op(ctx, e)
+	return []store.Op{op}, err
+}
+
+// tells writes down that something is told of people, whatever was committed about them
+// since: a withdrawal, or that they leave a list, goes in any case.
+func (j *job) tells(ctx context.Context, e audit.Entry) error {
+	ops, err := j.audited(ctx, e)
+	if err != nil || len(ops) == 0 {
+		return err
+	}
+	return j.lease.Commit(ctx, ops...)
 }
 
 func fieldsOf(list []*leaving) []string {

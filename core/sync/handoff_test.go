@@ -46,6 +46,8 @@ func TestConsentAtTheHandOff(t *testing.T) {
 	r.run(y)
 	require.Len(t, r.vendor.consents, 1)
 	require.True(t, r.vendor.consents[0].Granted && r.vendor.consents[0].Fresh)
+	require.Equal(t, "1", r.audited("sync.consent")[0].Details["granted"])
+	require.Len(t, r.audited("sync.consent")[0].Subjects, 1)
 
 	r.say("yes@shop.example", consent.Denied)
 	r.identify("yes", map[string]any{"name": "changed"})

@@ -30,20 +30,31 @@ func (s *Service) Status(ctx context.Context, c *Connection) (ConnectionState, *
 	if c.Paused {
 		return PausedState, nil, nil
 	}
-	h, err := Healths.Get(ctx, s.Store, c.ID)
-	if err != nil {
-		return "", nil, storeError("read the connection", err)
-	}
-	if h == nil || h.State == Ready {
-		if p := s.Host.Process(c.ID); p.State == ProcessCrashLoop {
-			return CrashLoop, &Health{State: CrashLoop, Fault: p.Fault, Until: p.Next}, nil
-		}
+	h, err := s.health(ctx, c)
+	switch {
+	case err != nil:
+		return "", nil, err
+	case h == nil:
 		return s.blocked(ctx, c)
-	}
-	if h.State == QuotaParked && !s.now().Before(h.Until) {
+	case h.State == QuotaParked && !s.now().Before(h.Until):
 		return Ready, nil, nil
 	}
 	return h.State, h, nil
+}
+
+// health returns what is wrong with a connection's calls; nil when nothing is.
+func (s *Service) health(ctx context.Context, c *Connection) (*Health, error) {
+	h, err := Healths.Get(ctx, s.Store, c.ID)
+	if err != nil {
+		return nil, storeError("read the connection", err)
+	}
+	if h != nil && h.State != Ready {
+		return h, nil
+	}
+	if p := s.Host.Process(c.ID); p.State == ProcessCrashLoop {
+		return &Health{State: CrashLoop, Fault: p.Fault, Until: p.Next}, nil
+	}
+	return nil, nil
 }
 
 // blocked tells of a sync that may hand nothing over.
@@ -66,10 +77,10 @@ func (s *Service) blocked(ctx context.Context, c *Connection) (ConnectionState, 
 
 // note stores what the last call of a connection came to; nil is success.
 func (s *Service) note(ctx context.Context, c *Connection, f *Fault) error {
-	for try := 0; ; try++ {
+	err := s.insist(ctx, func() error {
 		h, err := Healths.Get(ctx, s.Store, c.ID)
 		if err != nil {
-			return storeError("read the connection", err)
+			return err
 		}
 		if f == nil && (h == nil || h.State == Ready) {
 			return nil
@@ -86,12 +97,9 @@ func (s *Service) note(ctx context.Context, c *Connection, f *Fault) error {
 			h.State, h.Fault, h.Until = stateOf(f), f, f.Until
 			h.Failures++
 		}
-		err = work.Commit(ctx, s.Store, Healths.Put(h))
-		if errors.Is(err, store.ErrConflict) && try < 10 {
-			continue
-		}
-		return storeError("write the connection's state", err)
-	}
+		return work.Commit(ctx, s.Store, Healths.Put(h))
+	})
+	return storeError("write the connection's state", err)
 }
 
 // CheckConnection calls the vendor to prove that the configuration works, and returns what

@@ -14,24 +14,37 @@ import (
 // what remains counts their calls too.
 type limiter struct {
 	clock core.Clock
-	slots chan struct{} // calls at the same time: the connection's queue
 
-	mu   stdsync.Mutex
-	free time.Time // no call before
+	mu    stdsync.Mutex
+	free  time.Time     // no call before
+	slots int           // calls at the same time: the connection's queue
+	held  int           // of them
+	freed chan struct{} // closed when one is given back
 }
 
 // callsAtOnce is how many calls of one connection run at the same time, where the connector
-// says nothing.
-const callsAtOnce = 4
+// says nothing, and maxCalls how many whatever it says.
+const (
+	callsAtOnce = 4
+	maxCalls    = 64
+)
 
-func (s *Service) limiter(key string) *limiter {
+// limiter returns that of a connection, with as many places as its connector has now.
+func (s *Service) limiter(c *Connection) *limiter {
+	slots := callsAtOnce
+	if spec := s.Connector(c.Connector); spec != nil && spec.Limits.Concurrency > 0 {
+		slots = min(spec.Limits.Concurrency, maxCalls)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := s.limiters[key]
+	l := s.limiters[c.ID]
 	if l == nil {
-		l = &limiter{clock: s.Clock, slots: make(chan struct{}, callsAtOnce)}
-		s.limiters[key] = l
+		l = &limiter{clock: s.Clock, freed: make(chan struct{})}
+		s.limiters[c.ID] = l
 	}
+	l.mu.Lock()
+	l.slots = slots
+	l.mu.Unlock()
 	return l
 }
 
@@ -60,15 +73,27 @@ func (l *limiter) hint(h RateHint) {
 
 // wait takes a place in the connection's queue; done gives it back.
 func (l *limiter) wait(ctx context.Context) (done func(), err error) {
-	select {
-	case l.slots <- struct{}{}:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	done = func() { <-l.slots }
 	l.mu.Lock()
+	for l.held >= l.slots {
+		freed := l.freed
+		l.mu.Unlock()
+		select {
+		case <-freed:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		l.mu.Lock()
+	}
+	l.held++
 	d := l.free.Sub(l.clock.Now())
 	l.mu.Unlock()
+	done = func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.held--
+		close(l.freed)
+		l.freed = make(chan struct{})
+	}
 	if d > 0 {
 		if err := l.clock.Sleep(ctx, d); err != nil {
 			done()

@@ -106,6 +106,9 @@ func (j *job) pushMembers(ctx context.Context, h *handoff, ids []string) error {
 			}
 		}
 		for part := range slices.Chunk(remove, j.limit) {
+			if err := j.tells(ctx, j.entry("sync.list.remove", part)); err != nil {
+				return err
+			}
 			if err := j.members(ctx, nil, part); err != nil {
 				return err
 			}

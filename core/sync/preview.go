@@ -39,7 +39,7 @@ func (s *Service) Preview(ctx context.Context, ws string, y *Sync, n int) ([]Pre
 	if err != nil {
 		return nil, core.AsError(err).At("connectionId")
 	}
-	j := &job{Service: s, ws: ws, conn: c, lim: s.limiter(c.ID), state: &State{}, run: &Run{}}
+	j := &job{Service: s, ws: ws, conn: c, lim: s.limiter(c), state: &State{}, run: &Run{}}
 	own := *y
 	if own.ID == "" {
 		own.ID = store.Key(ws, core.PrefixSync+"_preview")

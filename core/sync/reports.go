@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/work"
 )
 
 // report hands over what a vendor told of messages, each with a key and a time. It
@@ -59,6 +60,9 @@ func (s *Service) Send(ctx context.Context, ws, connection, purpose string, m Me
 	if err := s.agreed(ctx, c, purpose); err != nil {
 		return Sent{}, err
 	}
+	if err := s.handed(ctx, c); err != nil {
+		return Sent{}, err
+	}
 	if m.CallbackURL == "" {
 		m.CallbackURL = s.WebhookURL(c)
 	}
@@ -85,6 +89,21 @@ func (s *Service) MessageStatus(ctx context.Context, ws, connection, id, key str
 	return d, err
 }
 
+// handed notes that data of people may have gone to a connection: erasures ask it then.
+func (s *Service) handed(ctx context.Context, c *Connection) error {
+	if c.Handed {
+		return nil
+	}
+	return storeError("note the hand-off", s.insist(ctx, func() error {
+		now, err := Connections.Get(ctx, s.Store, c.ID)
+		if err != nil || now == nil || now.Handed {
+			return err
+		}
+		now.Handed = true
+		return work.Commit(ctx, s.Store, Connections.Replace(now))
+	}))
+}
+
 // channel returns a connection that is not paused, and its instance.
 func (s *Service) channel(ctx context.Context, ws, connection string) (*Connection, Instance, error) {
 	c, err := s.mustConnection(ctx, ws, connection)
@@ -103,7 +122,7 @@ func (s *Service) channel(ctx context.Context, ws, connection string) (*Connecti
 
 // called calls a connector in the connection's queue, and notes how the connection is.
 func (s *Service) called(ctx context.Context, c *Connection, f func(ctx context.Context) error) error {
-	done, err := s.limiter(c.ID).wait(ctx)
+	done, err := s.limiter(c).wait(ctx)
 	if err != nil {
 		return err
 	}

@@ -60,12 +60,12 @@ func (s *Service) handleRun(ctx context.Context, l *work.Lease) error {
 	case y.Paused || c.Paused:
 		return s.next(ctx, l, y, ask, s.now().Add(pausedFor), true)
 	}
-	if _, h, err := s.Status(ctx, c); err != nil {
+	if h, err := s.health(ctx, c); err != nil {
 		return err
-	} else if h != nil && h.State != Ready && s.now().Before(h.Until) {
+	} else if h != nil && s.now().Before(h.Until) {
 		return s.next(ctx, l, y, ask, h.Until, true)
 	}
-	j := &job{Service: s, ws: ws, lease: l, conn: c, sync: y, lim: s.limiter(c.ID)}
+	j := &job{Service: s, ws: ws, lease: l, conn: c, sync: y, lim: s.limiter(c)}
 	err = j.do(ctx)
 	if errors.Is(err, errChanged) { // the run goes on under the new words, or when it may again
 		return s.next(ctx, l, y, ask, s.now(), true)
@@ -289,11 +289,11 @@ func (s *Service) next(ctx context.Context, l *work.Lease, y *Sync, ask *Ask, at
 
 // soon makes a sync run as soon as may be: at once, or again when a run is under way.
 func (s *Service) soon(ctx context.Context, ws, id string) error {
-	for try := 0; ; try++ {
+	err := s.insist(ctx, func() error {
 		key := store.Key(ws, id)
 		a, err := asks.Get(ctx, s.Store, key)
 		if err != nil {
-			return storeError("ask for a run", err)
+			return err
 		}
 		if a == nil {
 			a = &Ask{Meta: store.Meta{ID: key}}
@@ -302,7 +302,7 @@ func (s *Service) soon(ctx context.Context, ws, id string) error {
 		ops := []store.Op{asks.Put(a)}
 		t, err := work.Find(ctx, s.Store, ws, runKind, id)
 		if err != nil {
-			return storeError("ask for a run", err)
+			return err
 		}
 		switch {
 		case t == nil:
@@ -310,13 +310,10 @@ func (s *Service) soon(ctx context.Context, ws, id string) error {
 		case t.LeaseUntil.IsZero() && t.DueAt.After(s.now()):
 			ops = append(ops, work.Move(t, s.now()))
 		}
-		err = work.Commit(ctx, s.Store, ops...)
-		if errors.Is(err, store.ErrConflict) && try < 50 {
-			continue
-		}
-		s.Runner.Wake()
-		return storeError("ask for a run", err)
-	}
+		return work.Commit(ctx, s.Store, ops...)
+	})
+	s.Runner.Wake()
+	return storeError("ask for a run", err)
 }
 
 // wake makes every sync of a connection run soon.

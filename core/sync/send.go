@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/headwater-cdp/headwater/core/consent"
@@ -356,6 +357,18 @@ func (j *job) tellConsents(ctx context.Context, list []*leaving) error {
 			}
 		}
 		changes[i] = c
+	}
+	e := j.entry("sync.consent", list)
+	granted := 0
+	for _, c := range changes {
+		if c.Granted {
+			granted++
+		}
+	}
+	e.Fields, e.Details["channel"] = nil, j.sync.Channel
+	e.Details["granted"], e.Details["withdrawn"] = strconv.Itoa(granted), strconv.Itoa(len(changes)-granted)
+	if err := j.tells(ctx, e); err != nil {
+		return err
 	}
 	var results []Result
 	err := j.call(ctx, func(ctx context.Context) (err error) {

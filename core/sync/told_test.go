@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	stdsync "sync"
 	"testing"
 	"time"
 
@@ -49,7 +50,7 @@ func (r *rig) suppressed(channel, namespace, value string) string {
 func TestReports(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	fails := 2
+	fails := 1
 	var got []sync.Delivery
 	var wrote []sync.Inbound
 	r.reports = func(c *sync.Connection, d []sync.Delivery, in []sync.Inbound) error {
@@ -89,7 +90,7 @@ func TestReports(t *testing.T) {
 	require.NotEmpty(t, wrote[0].ID)
 
 	r.mu.Lock()
-	fails = 2
+	fails = 1
 	r.mu.Unlock()
 	r.vendor.receive = func(sync.Webhook) (sync.Received, error) {
 		return sync.Received{Deliveries: []sync.Delivery{{Event: "e2", ID: "m2", State: sync.DeliveryDelivered}}}, nil
@@ -185,4 +186,72 @@ func (r *rig) hook(c *sync.Connection, body string) {
 		}
 		return true
 	}, 10*time.Second, 10*time.Millisecond)
+}
+
+// As many calls of a connection run at once as its connector says.
+func TestConcurrency(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ says, most int }{{1, 1}, {3, 3}} {
+		r := newRig(t)
+		r.vendor.atOnce = c.says
+		var mu stdsync.Mutex
+		running, most := 0, 0
+		r.vendor.pulled = func() {
+			mu.Lock()
+			running++
+			most = max(most, running)
+			mu.Unlock()
+			time.Sleep(100 * time.Millisecond)
+			mu.Lock()
+			running--
+			mu.Unlock()
+		}
+		conn := r.connection()
+		var list []*sync.Sync
+		for _, name := range []string{"a", "b", "c"} {
+			list = append(list, r.twoWay(conn, func(y *sync.Sync) { y.Stream, y.Direction, y.Purpose = name, sync.Pull, "" }))
+		}
+		for _, y := range list {
+			_, err := r.RunSync(r.ctx, ws, y.SyncID())
+			require.NoError(t, err)
+		}
+		for _, y := range list {
+			r.settled(y)
+		}
+		mu.Lock()
+		require.Equal(t, c.most, most)
+		mu.Unlock()
+		r.end()
+	}
+}
+
+// A message goes through the connection's queue, under an agreement, and is remembered for
+// erasures.
+func TestSend(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	c := r.connection()
+	m := sync.Message{Key: "out_1", Channel: "SMS", To: "+491701234567", Text: "hello"}
+	_, err := r.Send(r.ctx, ws, c.ConnectionID(), consent.Analytics, m)
+	require.Equal(t, sync.FaultBlocked, sync.AsFault(err).Kind, "no agreement for that")
+	sent, err := r.Send(r.ctx, ws, c.ConnectionID(), consent.Operations, m)
+	require.NoError(t, err)
+	require.Equal(t, "m1", sent.ID)
+	require.Equal(t, r.WebhookURL(c), r.vendor.sent[0].CallbackURL)
+	d, err := r.MessageStatus(r.ctx, ws, c.ConnectionID(), sent.ID, m.Key)
+	require.NoError(t, err)
+	require.Equal(t, sync.DeliveryDelivered, d.State)
+	m.To = ""
+	_, err = r.Send(r.ctx, ws, c.ConnectionID(), consent.Operations, m)
+	require.Equal(t, sync.FaultInvalidRecord, sync.AsFault(err).Kind)
+	state, _, err := r.Status(r.ctx, c)
+	require.NoError(t, err)
+	require.Equal(t, sync.Ready, state, "one bad number is not the connection's fault")
+	list, err := r.Destinations(r.ctx, ws)
+	require.NoError(t, err)
+	require.Len(t, list, 1)
+	_, err = r.PauseConnection(r.ctx, ws, c.ConnectionID(), true, sync.Edit{})
+	require.NoError(t, err)
+	_, err = r.Send(r.ctx, ws, c.ConnectionID(), consent.Operations, m)
+	require.Equal(t, "PAUSED", sync.AsFault(err).Reason)
 }

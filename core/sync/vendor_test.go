@@ -36,6 +36,8 @@ type vendor struct {
 	upsert   func(b sync.Batch) ([]sync.Result, error) // before the vendor's own
 	receive  func(h sync.Webhook) (sync.Received, error)
 	told     []sync.Page // without records: what the next pulls tell, from the cursor of each
+	atOnce   int         // calls that the connector takes
+	sent     []sync.Message
 	pageSize int
 	norm     func(field string, v any) any // how the vendor writes what it is sent
 	erasing  int                           // answers before it is done
@@ -70,7 +72,7 @@ func (v *vendor) Connectors() []sync.Connector {
 	return []sync.Connector{{
 		Name: "shop", Version: cmp.Or(v.version, "v1.0.0"), Title: "Shop", Protocol: 1, Kinds: []string{"source", "destination"}, ConfigSchema: json.RawMessage(shopSchema),
 		Capabilities: []string{sync.CanPull, sync.CanReceive, sync.CanUpsert, sync.CanDelete, sync.CanLists, sync.CanForward, sync.CanConsents, sync.CanErase, sync.DedupesUpserts},
-		Limits:       sync.Limits{BatchItems: 100}, Hosts: []string{"config:url"}, Categories: []core.Category{core.Contact},
+		Limits:       sync.Limits{BatchItems: 100, Concurrency: v.atOnce}, Hosts: []string{"config:url"}, Categories: []core.Category{core.Contact},
 		Processor: sync.Vendor{Name: "Shop GmbH"}, OAuth: true, Webhooks: true,
 	}}
 }
@@ -354,12 +356,18 @@ func (s *shop) Erase(_ context.Context, sub sync.Subject) (sync.EraseReceipt, er
 	return sync.EraseReceipt{Done: true, Known: known, Ref: "job-1", Erased: time.Now()}, nil
 }
 
-func (s *shop) Send(context.Context, sync.Message) (sync.Sent, error) {
-	return sync.Sent{}, &sync.Fault{Kind: sync.FaultUnsupported}
+func (s *shop) Send(_ context.Context, m sync.Message) (sync.Sent, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m.To == "" {
+		return sync.Sent{}, &sync.Fault{Kind: sync.FaultInvalidRecord, Origin: sync.FromVendor, Path: "to"}
+	}
+	s.sent = append(s.sent, m)
+	return sync.Sent{ID: fmt.Sprint("m", len(s.sent)), State: sync.DeliveryQueued, Segments: 1}, nil
 }
 
-func (s *shop) Status(context.Context, string, string) (sync.Delivery, error) {
-	return sync.Delivery{}, &sync.Fault{Kind: sync.FaultUnsupported}
+func (s *shop) Status(_ context.Context, id, key string) (sync.Delivery, error) {
+	return sync.Delivery{ID: id, Key: key, State: sync.DeliveryDelivered}, nil
 }
 
 func (s *shop) AuthorizeURL(_ context.Context, redirect, state, challenge string) (string, error) {
