@@ -53,6 +53,9 @@ func (s *Service) Preview(ctx context.Context, ws string, y *Sync, n int) ([]Pre
 	} else if err := s.checkSync(ctx, j.sync, spec); err != nil {
 		return nil, err
 	}
+	if err := s.checkFields(ctx, c, j.sync); err != nil {
+		return nil, err
+	}
 	if n <= 0 || n > MaxPreview {
 		n = 10
 	}
@@ -63,6 +66,9 @@ func (s *Service) Preview(ctx context.Context, ws string, y *Sync, n int) ([]Pre
 		return nil, err
 	}
 	if j.in, j.spec, err = s.dial(ctx, c); err != nil {
+		return nil, outside(err)
+	}
+	if err := j.discover(ctx); err != nil {
 		return nil, outside(err)
 	}
 	var out []PreviewRow

@@ -312,6 +312,9 @@ func (j *job) render(h *handoff, link *Link, sent map[string]string, get func(st
 			}
 		}
 		if is != was {
+			if err := j.checkResult(f, canonical(v)); err != nil {
+				return nil, nil, err
+			}
 			fields[f.Remote], sent[f.Remote] = canonical(v), is
 		}
 	}

@@ -23,6 +23,7 @@ type job struct {
 	in    Instance
 	m     *mapping
 	hash  hasher
+	shape *shape // of the stream; nil when no expression asks for it
 	lim   *limiter
 	state *State
 	run   *Run
@@ -105,6 +106,9 @@ func (j *job) do(ctx context.Context) error {
 	}
 	if j.limit = j.spec.Limits.BatchItems; j.limit <= 0 || j.limit > 1000 {
 		j.limit = 100
+	}
+	if err := j.discover(ctx); err != nil {
+		return err
 	}
 	if err := j.replay(ctx); err != nil {
 		return err
@@ -227,6 +231,9 @@ func (j *job) end(ctx context.Context, ask *Ask, err error) error {
 		first = j.state.SyncedAt.IsZero()
 		j.state.Failures, j.state.SyncedAt = 0, j.run.StartedAt
 		j.run.Status = RunSucceeded
+	}
+	if f != nil && f.Kind == FaultSchemaChanged {
+		j.forgetShapes(j.conn)
 	}
 	j.state.Blocked = nil
 	if blocking(f) {

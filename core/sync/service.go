@@ -80,7 +80,8 @@ type Service struct {
 	Options
 	mu       stdsync.Mutex
 	limiters map[string]*limiter
-	secrets  map[string][]byte // by workspace: the key of the hashes in links
+	secrets  map[string][]byte     // by workspace: the key of the hashes in links
+	shapes   map[string]discovered // by connection
 }
 
 // New returns a service over a store whose collections (Specs) are declared. Its tasks are
@@ -97,7 +98,7 @@ func New(o Options) *Service {
 			return net.DefaultResolver.LookupIP(ctx, "ip", host)
 		}
 	}
-	s := &Service{Options: o, limiters: map[string]*limiter{}, secrets: map[string][]byte{}}
+	s := &Service{Options: o, limiters: map[string]*limiter{}, secrets: map[string][]byte{}, shapes: map[string]discovered{}}
 	s.Runner.Handle(runKind, work.Kind{Handler: work.HandlerFunc(s.handleRun), Concurrency: 8, Lease: leaseOf, Attempts: -1})
 	s.Runner.Handle(hookKind, work.Kind{Handler: work.HandlerFunc(s.handleHook), Concurrency: 4, Attempts: -1})
 	s.Runner.Handle(tidyKind, work.Kind{Handler: work.HandlerFunc(s.handleTidy), Concurrency: 1})

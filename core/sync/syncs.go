@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -225,6 +226,9 @@ func (s *Service) CreateSync(ctx context.Context, ws string, in SyncInput) (*Syn
 	if err := s.checkSync(ctx, &y, spec); err != nil {
 		return nil, err
 	}
+	if err := s.checkFields(ctx, c, &y); err != nil {
+		return nil, err
+	}
 	now := s.now()
 	y.Number, y.CreatedAt, y.UpdatedAt, y.UpdatedBy = 1, now, now, actor(ctx)
 	if in.DryRun {
@@ -272,9 +276,15 @@ func (s *Service) UpdateSync(ctx context.Context, ws, id string, e Edit, f func(
 		if spec == nil {
 			return nil, core.Errorf(core.Conflict, "CONNECTOR", "the connector %s is not installed any more", c.Connector)
 		}
+		was := *y
 		f(y)
 		if err := s.checkSync(ctx, y, spec); err != nil {
 			return nil, err
+		}
+		if was.Stream != y.Stream || was.Kind != y.Kind || was.Direction != y.Direction || was.Match != y.Match || was.Type != y.Type || !reflect.DeepEqual(was.Fields, y.Fields) {
+			if err := s.checkFields(ctx, c, y); err != nil {
+				return nil, err
+			}
 		}
 		y.Number++
 		y.UpdatedAt, y.UpdatedBy = s.now(), actor(ctx)

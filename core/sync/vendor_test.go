@@ -37,6 +37,7 @@ type vendor struct {
 	receive  func(h sync.Webhook) (sync.Received, error)
 	told     []sync.Page // without records: what the next pulls tell, from the cursor of each
 	atOnce   int         // calls that the connector takes
+	streams  []sync.Stream
 	sent     []sync.Message
 	pageSize int
 	norm     func(field string, v any) any // how the vendor writes what it is sent
@@ -174,7 +175,12 @@ type shop struct {
 func (s *shop) Check(context.Context) error { return s.check }
 
 func (s *shop) Discover(context.Context) ([]sync.Stream, error) {
-	return []sync.Stream{{Name: "contacts", Title: "Contacts", Schema: json.RawMessage(`{"type":"object"}`), Modes: []string{sync.PullChanges, sync.PushUpsert}, Keys: []string{"email"}, Person: true}}, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.streams == nil { // it does not tell
+		return nil, &sync.Fault{Kind: sync.FaultUnsupported}
+	}
+	return s.streams, nil
 }
 
 func (s *shop) Pull(ctx context.Context, from sync.PullRequest, emit func(sync.Page) error) error {
