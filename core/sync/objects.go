@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/headwater-cdp/headwater/core/object"
+	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
@@ -209,6 +210,14 @@ func (j *job) pushObjects(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	t, err := j.Objects.Type(ctx, j.ws, j.sync.Type)
+	if err != nil || t == nil {
+		return err
+	}
+	specs := []*store.Spec{object.Records.Spec}
+	if aboutPeople(t) {
+		specs = append(specs, profile.Profiles.Spec)
+	}
 	prefix := j.sync.Type + "/"
 	do := func(ids []string) error {
 		keys := make([]string, 0, len(ids))
@@ -217,7 +226,19 @@ func (j *job) pushObjects(ctx context.Context) error {
 				keys = append(keys, store.Key(j.ws, id))
 			}
 		}
-		return j.pushRecords(ctx, h, keys)
+		if len(specs) > 1 {
+			more, err := j.ofPeople(ctx, ids)
+			if err != nil {
+				return err
+			}
+			keys = append(keys, more...)
+		}
+		for part := range slices.Chunk(keys, slice) {
+			if err := j.pushRecords(ctx, h, part); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	if err := j.eachDirty(ctx, func(locals []string) error {
 		keys := make([]string, len(locals))
@@ -228,7 +249,7 @@ func (j *job) pushObjects(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	return j.eachChanged(ctx, []*store.Spec{object.Records.Spec}, func(from string) ([]string, error) {
+	return j.eachChanged(ctx, specs, func(from string) ([]string, error) {
 		where := []store.Cond{store.Prefix("_id", prefix)}
 		if from != "" {
 			where = []store.Cond{store.Gt("_id", store.Key(j.ws, from)), store.Lt("_id", store.Key(j.ws, j.sync.Type+"0"))} // '0' follows '/'
@@ -242,35 +263,52 @@ func (j *job) pushObjects(ctx context.Context) error {
 	}, do)
 }
 
+// pushRecords hands over what changed of records, again where somebody whom they are about
+// changed meanwhile.
 func (j *job) pushRecords(ctx context.Context, h *handoff, keys []string) error {
-	if len(keys) == 0 {
-		return nil
+	for round := 0; len(keys) > 0 && round <= 20; round++ {
+		again, err := j.pushOnce(ctx, h, keys)
+		if err != nil {
+			return err
+		}
+		keys = nil
+		for _, local := range again {
+			keys = append(keys, object.RecordKey(j.ws, j.sync.Type, externalOf(local)))
+		}
 	}
+	return nil
+}
+
+func (j *job) pushOnce(ctx context.Context, h *handoff, keys []string) (again []string, err error) {
 	t, err := j.Objects.Type(ctx, j.ws, j.sync.Type)
 	if err != nil || t == nil {
-		return err
+		return nil, err
 	}
 	slices.Sort(keys)
 	records, err := object.Records.GetMany(ctx, j.Store, slices.Compact(keys))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	records = slices.DeleteFunc(records, func(r *object.Record) bool { return r == nil })
 	if err := j.Objects.Present(ctx, j.ws, records...); err != nil {
-		return err
+		return nil, err
+	}
+	whose, err := j.aboutOf(ctx, t, records)
+	if err != nil {
+		return nil, err
 	}
 	var list []*leaving
-	for _, r := range records {
-		l := &leaving{local: j.sync.Type + "/" + r.ExternalID, sent: map[string]string{}}
+	for i, r := range records {
+		l := &leaving{local: j.sync.Type + "/" + r.ExternalID, about: whose[i].people, sent: map[string]string{}}
 		if l.link, err = j.linkFor(ctx, j.ws, j.sync.place(), []string{l.local}); err != nil {
-			return err
+			return nil, err
 		}
 		doc := t.Document(r)
 		fields, match, err := j.render(h, l.link, l.sent, func(place string) any { return recordOf(t, r, doc, place) })
 		switch {
 		case err != nil:
 			if err := j.bury(ctx, l, AsFault(err)); err != nil {
-				return err
+				return nil, err
 			}
 			continue
 		case r.Deleted():
@@ -282,11 +320,25 @@ func (j *job) pushRecords(ctx context.Context, h *handoff, keys []string) error 
 		case l.link != nil && l.link.Gone || len(fields) == 0:
 			if l.link != nil {
 				if err := j.clean(ctx, l.link); err != nil {
-					return err
+					return nil, err
 				}
 			}
 			continue
 		default:
+			why, err := j.mayRecord(ctx, h, whose[i])
+			if err != nil {
+				return nil, err
+			}
+			if why != "" { // asked again when one of them changes
+				j.run.Read++
+				j.run.Skipped++
+				if l.link != nil {
+					if err := j.clean(ctx, l.link); err != nil {
+						return nil, err
+					}
+				}
+				continue
+			}
 			l.item = Item{Match: j.sync.Match, Fields: fields}
 			if l.link != nil {
 				l.item.ID = l.link.Remote
@@ -303,9 +355,11 @@ func (j *job) pushRecords(ctx context.Context, h *handoff, keys []string) error 
 		list = append(list, l)
 	}
 	for part := range slices.Chunk(list, j.limit) {
-		if _, err := j.send(ctx, h, part); err != nil {
-			return err
+		more, err := j.send(ctx, h, part)
+		if err != nil {
+			return nil, err
 		}
+		again = append(again, more...)
 	}
-	return nil
+	return again, nil
 }
