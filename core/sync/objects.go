@@ -233,7 +233,7 @@ func (j *job) pushObjects(ctx context.Context) error {
 			}
 			keys = append(keys, more...)
 		}
-		for part := range slices.Chunk(keys, slice) {
+		for part := range slices.Chunk(keys, min(j.limit, slice)) {
 			if err := j.pushRecords(ctx, h, part); err != nil {
 				return err
 			}
@@ -267,6 +267,9 @@ func (j *job) pushObjects(ctx context.Context) error {
 // changed meanwhile.
 func (j *job) pushRecords(ctx context.Context, h *handoff, keys []string) error {
 	for round := 0; len(keys) > 0 && round <= 20; round++ {
+		if err := j.freshRecords(ctx, keys); err != nil {
+			return err
+		}
 		again, err := j.pushOnce(ctx, h, keys)
 		if err != nil {
 			return err
@@ -277,6 +280,24 @@ func (j *job) pushRecords(ctx context.Context, h *handoff, keys []string) error 
 		}
 	}
 	return nil
+}
+
+// freshRecords is fresh for the keys of records.
+func (j *job) freshRecords(ctx context.Context, keys []string) error {
+	if !j.sync.Direction.pulls() || j.now().Sub(j.asOf) < freshFor {
+		return nil
+	}
+	records, err := object.Records.GetMany(ctx, j.Store, keys)
+	if err != nil {
+		return err
+	}
+	var locals [][]string
+	for _, r := range records {
+		if r != nil {
+			locals = append(locals, []string{j.sync.Type + "/" + r.ExternalID})
+		}
+	}
+	return j.fresh(ctx, locals)
 }
 
 func (j *job) pushOnce(ctx context.Context, h *handoff, keys []string) (again []string, err error) {

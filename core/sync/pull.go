@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +20,7 @@ func (j *job) pull(ctx context.Context) error {
 		return err
 	}
 	defer done()
+	j.asOf = j.now()
 	var kept error
 	var still still
 	err = j.in.Pull(ctx, PullRequest{Stream: j.sync.Stream, Cursor: j.state.Cursor, Fields: j.m.remoteNames()}, func(p Page) error {
@@ -33,6 +35,27 @@ func (j *job) pull(ctx context.Context) error {
 		return kept
 	}
 	return err
+}
+
+// freshFor is how long after a pull began nothing is written over what it may have missed.
+const freshFor = 200 * time.Millisecond
+
+// fresh pulls once more, right before what is here of some people, or records, goes where it
+// has been: what somebody wrote there since is compared first, so that the conflict policy
+// decides, and not who writes last. What comes between this and the write is lost: the
+// vendors have no condition on a write.
+func (j *job) fresh(ctx context.Context, locals [][]string) error {
+	if !j.sync.Direction.pulls() || j.now().Sub(j.asOf) < freshFor {
+		return nil
+	}
+	links, err := j.linksFor(ctx, j.ws, j.sync.place(), locals)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(links, func(l *Link) bool { return l != nil && !l.Gone }) {
+		return nil
+	}
+	return j.pull(ctx)
 }
 
 // slice is how many records are taken in one commit.

@@ -187,8 +187,24 @@ type Mark struct {
 
 var marks = store.Declare[Mark](store.Spec{Name: "sync_marks", Reach: store.ReachNobody})
 
-// pushPeople hands over what changed of some people.
+// pushPeople hands over what changed of some people, a call's worth at a time.
 func (j *job) pushPeople(ctx context.Context, h *handoff, ids []string) error {
+	for part := range slices.Chunk(ids, min(j.limit, slice)) {
+		locals := make([][]string, len(part))
+		for i, id := range part {
+			locals[i] = []string{id}
+		}
+		if err := j.fresh(ctx, locals); err != nil {
+			return err
+		}
+		if err := j.pushSome(ctx, h, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (j *job) pushSome(ctx context.Context, h *handoff, ids []string) error {
 	for round := 0; len(ids) > 0; round++ {
 		people, err := j.Profiles.GetMany(ctx, j.ws, ids)
 		if err != nil {

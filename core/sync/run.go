@@ -27,8 +27,9 @@ type job struct {
 	lim   *limiter
 	state *State
 	run   *Run
-	began bool // the run's document is stored
-	limit int  // records in one call
+	began bool      // the run's document is stored
+	asOf  time.Time // when the last pull began
+	limit int       // records in one call
 }
 
 // pausedFor is how long a paused sync waits before it looks whether it still is; resuming

@@ -199,13 +199,21 @@ func (j *job) discover(ctx context.Context) error {
 	if !slices.ContainsFunc(j.m.fields, func(f mapped) bool { return f.pushes && f.toRemote != nil }) {
 		return nil
 	}
-	return j.call(ctx, func(ctx context.Context) (err error) {
-		j.shape, err = j.Service.shape(ctx, j.conn, j.sync.Stream, true)
-		if f := AsFault(err); f != nil && f.Kind == FaultUnsupported { // a connector that does not tell
-			return nil
-		}
+	done, err := j.lim.wait(ctx)
+	if err != nil {
 		return err
-	})
+	}
+	defer done()
+	call, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	j.shape, err = j.Service.shape(call, j.conn, j.sync.Stream, true)
+	switch f := AsFault(err); {
+	case f == nil || f.Kind == FaultUnsupported: // a connector that does not tell
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // checkResult refuses what an expression made and the vendor's field does not take.

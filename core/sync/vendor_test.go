@@ -47,6 +47,7 @@ type vendor struct {
 	address  string                                                                             // where people are sent to agree, before the parameters
 	retry    time.Duration                                                                      // of an erasure under way
 	version  string                                                                             // of the connector; "v1.0.0"
+	after    func()                                                                             // a pull, before anybody hears that it is over
 	upgrade  func(sync.Stored) (sync.Stored, error)
 }
 
@@ -226,6 +227,12 @@ func (s *shop) Pull(ctx context.Context, from sync.PullRequest, emit func(sync.P
 		}
 		s.mu.Unlock()
 		if len(p.Records) == 0 {
+			s.mu.Lock()
+			after := s.after
+			s.mu.Unlock()
+			if after != nil {
+				after()
+			}
 			return nil
 		}
 		p.Cursor = []byte(strconv.Itoa(since))
