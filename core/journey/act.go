@@ -63,13 +63,13 @@ func (r *run) act(n *place) bool {
 		task.Title, _ = f.text(s.Task.Title)
 		task.Note, _ = f.text(s.Task.Note)
 		if s.Task.DueAfter != nil {
-			task.Due = s.Task.DueAfter.After(r.in.Now, r.location())
+			task.Due = s.Task.DueAfter.After(r.base, r.location())
 		}
 		return done(Effect{Task: task})
 	case s.Approval != nil:
 		var until time.Time
 		if s.Approval.Timeout != nil {
-			until = s.Approval.Timeout.After(r.in.Now, r.location())
+			until = s.Approval.Timeout.After(r.base, r.location())
 		}
 		r.effect(Effect{Approve: &AskApproval{Role: s.Approval.Role, Note: s.Approval.Note, Until: until}})
 		return r.await(ForApproval, until, DidAsk, s.Approval.Role)
@@ -124,11 +124,11 @@ func (r *run) wait(n *place, w *Wait) bool {
 	what, on := ForTime, OnNext
 	switch {
 	case w.Duration != nil:
-		due = w.Duration.After(r.in.Now, r.location())
+		due = w.Duration.After(r.base, r.location())
 	case w.Event != nil:
-		what, due = ForEvent, w.Timeout.After(r.in.Now, r.location())
+		what, due = ForEvent, w.Timeout.After(r.base, r.location())
 	case w.LocalTime != "":
-		due = nextLocal(r.in.Now, w.LocalTime, r.location(), r.served[n.ID])
+		due = nextLocal(r.base, w.LocalTime, r.location(), r.served[n.ID] || r.sent)
 	case w.Trait != "":
 		on, due = OnElse, r.traitTime(w.Trait)
 	default:

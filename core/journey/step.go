@@ -14,6 +14,8 @@ type run struct {
 	p      *Program
 	in     Input
 	now    time.Time // whole milliseconds
+	base   time.Time // from which waits count: when the run was due, or now when it is late
+	sent   bool      // a message, in this run
 	st     State
 	out    Outcome
 	fresh  bool            // that it came to the node was not told yet
@@ -27,6 +29,7 @@ type run struct {
 // as it was, without effects.
 func (p *Program) Step(st State, in Input) Outcome {
 	r := &run{p: p, in: in, now: in.Now.UTC().Truncate(time.Millisecond), st: st}
+	r.base = in.Now
 	r.st.Arms, r.st.Coupons = maps.Clone(st.Arms), slices.Clone(st.Coupons)
 	switch {
 	case !st.Status.Live():
@@ -136,8 +139,15 @@ func (r *run) wake(n *place) {
 	}
 }
 
-// late notes that the run comes much later than it should have.
+// punctual is how late a step may come and still count as on time: the waits after
+// it count from when it was due, so that what a busy hour costs does not add up.
+const punctual = time.Minute
+
+// late notes that the run comes later than it should have, or much later.
 func (r *run) late(due time.Time) {
+	if r.in.Woke == nil && r.in.Now.Sub(due) <= punctual && due.Before(r.in.Now) {
+		r.base = due
+	}
 	if r.st.Late == "" && r.now.Sub(due) > r.p.def.OverdueAfter.Elapsed {
 		r.st.Late = r.p.def.OnOverdue
 	}
@@ -168,7 +178,7 @@ func (r *run) leave(n *place, on, did, detail string) bool {
 		return false
 	}
 	r.tell(did, on, detail, true)
-	r.st.Node, r.st.Came = to, r.now
+	r.st.Node, r.st.Came = to, r.base.UTC().Truncate(time.Millisecond)
 	r.st.Visit++
 	r.fresh = true
 	return true
@@ -263,6 +273,7 @@ func (r *run) message(n *place, m *Message) bool {
 		return r.await(ForOverdue, time.Time{}, DidAsk, "OVERDUE")
 	}
 	send := &SendMessage{Template: m.Template, Channel: m.Channel, Purpose: m.Purpose, Quiet: m.Quiet, Priority: m.Priority, Arm: r.st.Arm, Coupon: r.held()}
+	r.sent = true
 	r.effect(Effect{Message: send})
 	return r.leave(n, OnNext, DidSend, "")
 }
