@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/headwater-cdp/headwater/core"
 )
@@ -12,6 +13,7 @@ import (
 type column struct {
 	skip     bool
 	external bool
+	at       bool // when the line held
 	field    *Field
 	member   string // amount, currency, lat or lon, of a field whose members have columns of their own
 	relation string
@@ -20,7 +22,8 @@ type column struct {
 
 // mapColumns checks a mapping against a header: header → "externalId", a field's
 // key, "price.amount" for a member of MONEY or GEO, or "link.relation" with the
-// namespace after another dot for people ("link.buyer.email"). Columns that are not
+// namespace after another dot for people ("link.buyer.email"), or "$at", when the line
+// held, which is "at" too where no field has that key. Columns that are not
 // named are left out; without a mapping the headers are targets themselves.
 func (t *Type) mapColumns(header []string, mapping map[string]string) ([]column, *core.Error) {
 	out := make([]column, len(header))
@@ -58,6 +61,9 @@ func (t *Type) column(target string) (column, *core.Error) {
 	if target == "externalId" {
 		return column{external: true}, nil
 	}
+	if target == "$at" || target == "at" && t.Field("at") == nil {
+		return column{at: true}, nil
+	}
 	if rest, ok := strings.CutPrefix(target, "link."); ok {
 		key, space, _ := strings.Cut(rest, ".")
 		r := t.Relation(key)
@@ -91,6 +97,12 @@ func itemOf(columns []column, cells []string) (Item, *core.Error) {
 		case c.skip || cell == "":
 		case c.external:
 			it.ExternalID = cell
+		case c.at:
+			at, err := time.Parse(time.RFC3339, cell)
+			if err != nil {
+				return it, invalid("TIMESTAMP_INVALID", "the time is written as 2026-11-21T10:00:00Z").At("at")
+			}
+			it.At = at.UTC()
 		case c.relation != "":
 			if it.Links == nil {
 				it.Links = map[string][]Link{}

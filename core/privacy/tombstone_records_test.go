@@ -53,3 +53,32 @@ func TestAFileBringsNoErasedPersonBack(t *testing.T) {
 	r.identify("ana", `{"email":"ana@example.com"}`)
 	require.EqualValues(t, 1, pull().Created)
 }
+
+// A line of a CSV file says when it held, as a line of JSON does: what is newer than the
+// erasure is taken.
+func TestALineOfCSVSaysWhenItHeld(t *testing.T) {
+	r := newRig(t)
+	_, err := r.objects.CreateType(r.ctx, rigWS, object.TypeInput{
+		Key: "contact", Name: "Contact", Fields: []object.FieldInput{{Key: "note", Type: object.String}}, Relations: []object.RelationInput{{Key: "is"}},
+	})
+	require.NoError(t, err)
+	req := r.erase(EraseInput{ProfileID: r.identify("ana", `{"email":"ana@example.com"}`)})
+	at := func(d time.Duration) string { return req.ErasedAt.Add(d).Format(time.RFC3339Nano) }
+	file := "id,mail,when\nold,ana@example.com," + at(-time.Hour) + "\nnew,ana@example.com," + at(time.Millisecond) + "\nnone,ana@example.com,\nbad,ana@example.com,yesterday\n"
+	for target, reasons := range map[string][]string{"at": {"ERASED", "", "ERASED", "TIMESTAMP_INVALID"}, "$at": {"ERASED", "", "ERASED", "TIMESTAMP_INVALID"}} {
+		o := object.ImportOptions{Type: "contact", Format: object.CSV, Mapping: map[string]string{"id": "externalId", "mail": "link.is.email", "when": target}}
+		job, err := r.objects.StageImport(r.ctx, rigWS, o, strings.NewReader(file))
+		require.NoError(t, err)
+		require.Eventually(t, func() bool {
+			job, err = r.jobs.Get(r.ctx, rigWS, job.JobID())
+			return err == nil && job.Status.Final()
+		}, 60*time.Second, 20*time.Millisecond)
+		var n object.ImportCounts
+		require.NoError(t, job.DecodeResult(&n))
+		got := make([]string, 4)
+		for _, e := range n.Errors {
+			got[e.Line-2] = e.Reason
+		}
+		require.Equal(t, reasons, got, target)
+	}
+}
