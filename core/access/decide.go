@@ -9,7 +9,8 @@ import (
 )
 
 // DecideApproval agrees to what was asked for, or refuses it. The actor must be
-// allowed to do so (to govern, or what DecideWith says of the subject), and be neither who asked nor somebody whom that one made; whoever
+// allowed to do so (to govern, or what DecideWith says of the subject), and be neither who
+// asked nor somebody whom that one made, or let in within Vacancy; whoever
 // made the one who asked may agree only where nobody else could: else it is FORBIDDEN
 // (reason OWN_REQUEST). Deciding the same again changes nothing; what is decided
 // otherwise or void already is CONFLICT (reason NOT_PENDING).
@@ -92,7 +93,7 @@ func (s *Service) mayDecide(ctx context.Context, ws string, actor *core.Actor, a
 	case err != nil:
 		return err
 	case f.Same(actor.ID, a.RequestedBy):
-		return core.Errorf(core.Forbidden, "OWN_REQUEST", "nobody approves their own request, nor does a key that they made or rotated; ask somebody else who may govern")
+		return core.Errorf(core.Forbidden, "OWN_REQUEST", "nobody approves their own request, nor does a key that they made or rotated, nor a member whom they invited or let govern in the last 72 hours; ask somebody else who may govern")
 	case !approve || !f.Related(actor.ID, a.RequestedBy):
 		return nil
 	}
@@ -109,7 +110,7 @@ func (s *Service) mayDecide(ctx context.Context, ws string, actor *core.Actor, a
 		case err != nil:
 			return err
 		case may:
-			return core.Errorf(core.Forbidden, "OWN_REQUEST", "you and who asked come of the same key or member; %s, who does not, may %s and must decide", p.ID, permission)
+			return core.Errorf(core.Forbidden, "OWN_REQUEST", "you and who asked come of the same key or member, or one let the other in lately; %s, who does not, may %s and must decide", p.ID, permission)
 		}
 	}
 	return nil

@@ -38,7 +38,11 @@ type Member struct {
 	InvitedBy  string       `bson:"invitedBy"`
 	InvitedAt  time.Time    `bson:"invitedAt"`
 	JoinedAt   time.Time    `bson:"joinedAt,omitempty"`
-	Invitation *Invitation  `bson:"invitation,omitempty"` // the one that is open
+	// RaisedBy is who gave them roles by which they could govern, which they could not
+	// before, and RaisedAt when; empty: they came with such, or have none.
+	RaisedBy   string      `bson:"raisedBy,omitempty"`
+	RaisedAt   time.Time   `bson:"raisedAt,omitempty"`
+	Invitation *Invitation `bson:"invitation,omitempty"` // the one that is open
 
 	Email      string    `bson:"-"` // opened by the service
 	Name       string    `bson:"-"` // opened by the service; "" when nobody gave one

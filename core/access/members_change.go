@@ -158,6 +158,9 @@ func (s *Service) changeMember(ctx context.Context, workspace, id string, expect
 			if fields, err = f(m, a); err != nil {
 				return err
 			}
+			if err := s.raise(ctx, ws, a, m, was); err != nil {
+				return err
+			}
 			ops = append(ops, Members.Replace(m))
 		}
 		if owned && (f == nil || !m.owns()) {
@@ -194,6 +197,18 @@ func (s *Service) changeMember(ctx context.Context, workspace, id string, expect
 	}
 	s.changed(ctx)
 	return m, nil
+}
+
+// raise notes that the actor made somebody one who may govern.
+func (s *Service) raise(ctx context.Context, ws string, a *core.Actor, m *Member, was Principal) error {
+	if could, err := s.governs(ctx, ws, was); err != nil || could {
+		return err
+	}
+	if may, err := s.governs(ctx, ws, m.principal()); err != nil || !may {
+		return err
+	}
+	m.RaisedBy, m.RaisedAt = a.ID, s.stamp()
+	return nil
 }
 
 // owns reports whether the member is an owner who can come in.

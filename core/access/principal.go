@@ -16,7 +16,7 @@ type Principal struct {
 	// Purposes are those that its data may be used for; empty means all.
 	Purposes []string
 	// Made lists who made it or what it replaces: key_…, mem_…, "system:…". Nobody made
-	// a member: who was invited is a person of their own.
+	// a member for good: see Family.
 	Made []string
 }
 
@@ -90,7 +90,9 @@ func (s *Service) Holders(ctx context.Context, workspace, role string) ([]string
 }
 
 // Family says which keys and members come of each other: of who made whom, and which
-// key took whose place.
+// key took whose place. A member is of whoever invited them, or made them one who may
+// govern, for Vacancy: a person of their own by then, and until then perhaps a second
+// address of the one who did.
 type Family struct {
 	keys []*Key
 	made map[string][]string // by id: who made it or what it replaces
@@ -106,6 +108,19 @@ func (s *Service) Family(ctx context.Context, workspace string) (*Family, error)
 	f := &Family{keys: keys, made: map[string][]string{}}
 	for _, k := range keys {
 		f.made[k.KeyID] = k.principal().Made
+	}
+	members, err := Members.Find(ctx, s.store, store.Query{Workspace: workspace, Order: []string{"invitedAt"}}, 0)
+	if err != nil {
+		return nil, err
+	}
+	since := s.clock.Now().Add(-Vacancy)
+	for _, m := range members {
+		if m.JoinedAt.After(since) {
+			f.made[m.MemberID] = append(f.made[m.MemberID], m.InvitedBy)
+		}
+		if m.RaisedBy != "" && m.RaisedAt.After(since) {
+			f.made[m.MemberID] = append(f.made[m.MemberID], m.RaisedBy)
+		}
 	}
 	return f, nil
 }
