@@ -1198,7 +1198,8 @@ type ObjectImportContent struct {
 	// a time, it says when it held: a record that links to somebody who was erased, and who is nobody
 	// here now, is taken only when that was after the erasure (else ERASED).
 	Ndjson *string `json:"ndjson,omitempty"`
-	// A table.
+	// A table. A column is externalId, a field's key, a member as price.amount, a link as link.buyer.email, or at: when the
+	// line held, RFC 3339 ($at where a field has the key at).
 	CSV *CSVInput `json:"csv,omitempty"`
 }
 

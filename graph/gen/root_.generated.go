@@ -3645,7 +3645,10 @@ input ObjectImportContent @oneOf {
   here now, is taken only when that was after the erasure (else ERASED).
   """
   ndjson: String
-  """A table."""
+  """
+  A table. A column is externalId, a field's key, a member as price.amount, a link as link.buyer.email, or at: when the
+  line held, RFC 3339 ($at where a field has the key at).
+  """
   csv: CsvInput
 }
 
