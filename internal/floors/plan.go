@@ -72,7 +72,7 @@ var Plan = []Floor{
 	{Path: "core/library", Level: 95},
 	{Path: "core/message", Level: 100},
 	{Path: "core/form", Level: 110, InTests: []string{"core/ingest"}},
-	{Path: "core/journey", Level: 110},
+	{Path: "core/journey", Level: 110, InTests: []string{"core/ingest"}},
 	{Path: "core/ingest", Level: 120},
 	{Path: "core/privacy", Level: 130},
 	{Path: "core/quality", Level: 130},

@@ -1,0 +1,16 @@
+package journey
+
+import (
+	"context"
+	"fmt"
+)
+
+// Turn does what is due in all lanes of a workspace.
+func (s *Service) Turn(ctx context.Context, ws string) error {
+	for lane := range lanes {
+		if _, err := s.turn(ctx, ws, fmt.Sprintf("%02d", lane)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

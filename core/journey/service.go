@@ -1,0 +1,184 @@
+package journey
+
+import (
+	"context"
+	"errors"
+	"hash/fnv"
+	"log/slog"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/message"
+	"github.com/headwater-cdp/headwater/core/object"
+	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/segment"
+	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/work"
+)
+
+// Outbox takes the messages that steps decide. *message.Service is one.
+type Outbox interface {
+	Queue(ctx context.Context, ws string, in message.Intent) ([]store.Op, error)
+}
+
+// Coupons gives codes out. An empty pool is no error: ok is false.
+type Coupons interface {
+	// Take gives a person a code of a pool: for the same key always the same one.
+	Take(ctx context.Context, ws, pool, profileID, key string, expires time.Time) (h Held, ok bool, err error)
+}
+
+// Ledger writes events about a person that other packages fold: points and scores.
+type Ledger interface {
+	// PointsEvent and ScoreEvent return the event that makes the change, once for a key.
+	PointsEvent(key string, p Points, at time.Time) (event.Input, error)
+	ScoreEvent(key string, s Score, at time.Time) (event.Input, error)
+}
+
+// Caller carries out the calls of webhook nodes. The same key may be called again.
+type Caller interface {
+	Call(ctx context.Context, ws, key string, c CallWebhook, body any) error
+}
+
+// Keys makes of a value what tells nothing of it. keyring.Ring implements it.
+type Keys interface {
+	MAC(ctx context.Context, ws, name string, data []byte) ([]byte, error)
+}
+
+// ServiceOptions are what a Service works with. Coupons, Ledger, Caller, Objects and Audit may be
+// nil: journeys with such nodes are refused then.
+type ServiceOptions struct {
+	Store     store.Store
+	Clock     core.Clock
+	Keys      Keys
+	Profiles  *profile.Service
+	Segments  *segment.Service
+	Objects   *object.Service
+	Committer event.Committer
+	Outbox    Outbox
+	Coupons   Coupons
+	Ledger    Ledger
+	Caller    Caller
+	Access    *access.Service
+	Audit     access.Record
+	Runner    *work.Runner
+	Jobs      *work.Jobs
+	// Words knows the names that definitions may use.
+	Words  func(ctx context.Context, ws string) (Vocabulary, error)
+	Logger *slog.Logger
+}
+
+// Service keeps journeys and leads people through them. It is safe for concurrent use.
+type Service struct {
+	ServiceOptions
+	programs sync.Map // key of a version → *Program
+	pokes    sync.Map // workspace/lane → chan struct{}
+	asked    sync.Map // workspace → time.Time: when a guard last asked the store
+	turns    atomic.Int64
+}
+
+// New returns a service over a store whose collections (Specs) are declared. It follows
+// segments and registers its work; whoever wires it chains it behind segments among the
+// folds of profiles.
+func New(o ServiceOptions) *Service {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	s := &Service{ServiceOptions: o}
+	s.Segments.SetFollower(s)
+	s.Runner.Handle(laneKind, work.Kind{
+		Handler: work.HandlerFunc(s.lane), Concurrency: 512, Lease: 30 * time.Second, Attempts: -1,
+		Backoff: work.Backoff{Base: 200 * time.Millisecond, Max: 10 * time.Second},
+	})
+	s.Runner.Handle(callKind, work.Kind{Handler: work.HandlerFunc(s.handleCall), Concurrency: 8, Attempts: 12, Backoff: work.Backoff{Base: time.Second, Max: time.Hour}})
+	s.handleJobs()
+	s.Access.OnDecision(core.PrefixJourney, s.decided)
+	s.Access.DecideWith(core.PrefixJourney, access.Design)
+	s.Segments.OnUses(s.uses)
+	return s
+}
+
+func (s *Service) now() time.Time { return s.Clock.Now().UTC().Truncate(time.Millisecond) }
+
+// lanes is over how many workers the people of a workspace are spread.
+const lanes = 16
+
+// laneOf returns the lane of a part: all that concerns one is done by one worker.
+func laneOf(part string) string {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(part))
+	n := strconv.Itoa(int(h.Sum32() % lanes))
+	if len(n) == 1 {
+		return "0" + n
+	}
+	return n
+}
+
+// versionKey is the key of a version of a journey.
+func versionKey(ws, journey string, number int64) string {
+	n := strconv.FormatInt(number, 10)
+	return store.Key(ws, journey, "000000"[:max(0, 6-len(n))]+n)
+}
+
+// program returns a version, compiled.
+func (s *Service) program(ctx context.Context, ws, journey string, number int64) (*Program, error) {
+	key := versionKey(ws, journey, number)
+	if p, ok := s.programs.Load(key); ok {
+		return p.(*Program), nil
+	}
+	v, err := Versions.Get(ctx, s.Store, key)
+	if err != nil {
+		return nil, err
+	}
+	if v == nil {
+		return nil, core.Errorf(core.NotFound, "JOURNEY_VERSION", "the journey has no version %d", number)
+	}
+	return s.compiled(v)
+}
+
+// compiled compiles a version, which never changes, once.
+func (s *Service) compiled(v *Version) (*Program, error) {
+	if p, ok := s.programs.Load(v.ID); ok {
+		return p.(*Program), nil
+	}
+	d, err := ParseJSON([]byte(v.Definition))
+	if err != nil {
+		return nil, err
+	}
+	p, err := Compile(d, v.Journey)
+	if err != nil {
+		return nil, err
+	}
+	s.programs.Store(v.ID, p)
+	return p, nil
+}
+
+// storeError makes an error of the store the one that leaves the domain.
+func storeError(op string, err error) error {
+	var e *core.Error
+	switch {
+	case err == nil || errors.As(err, &e):
+		return err
+	case errors.Is(err, store.ErrConflict):
+		return core.Errorf(core.Conflict, "VERSION", "somebody else changed this meanwhile; read it again")
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return core.AsError(err)
+	}
+	return core.Errorf(core.Unavailable, "STORE_UNAVAILABLE", "the store cannot answer now; try again").After(time.Second).Wrap(err)
+}
+
+func actor(ctx context.Context) string {
+	if a := core.ActorFrom(ctx); a != nil {
+		return a.ID
+	}
+	return "system"
+}
+
+// commit writes operations as one batch.
+func (s *Service) commit(ctx context.Context, ops []store.Op) error {
+	return work.Commit(ctx, s.Store, ops...)
+}
