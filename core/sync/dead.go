@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
@@ -37,6 +38,12 @@ func (j *job) dead(ctx context.Context, d Direction, local string, r *Record, f 
 	}
 	dead.Local, dead.Remote, dead.Payload, dead.Fault, dead.At = local, remote, kept, *f, j.now()
 	dead.Attempts++
+	switch {
+	case f.Reason == relationUnknown && dead.Attempts < triesOfRelation:
+		dead.Replay = replayLater
+	case dead.Replay == replayLater:
+		dead.Replay = 0
+	}
 	return DeadLetters.Put(dead), nil
 }
 
@@ -184,67 +191,118 @@ func (s *Service) ReplayDeadLetters(ctx context.Context, ws, sync string, ids []
 	return len(list), nil
 }
 
-// replay carries over what somebody asked to replay.
+// What stands in Dead.Replay.
+const (
+	replayNow   = 1 // somebody asked for it
+	replayLater = 2 // each run tries it again by itself
+)
+
+// replay carries over what somebody asked to replay, and once what each run tries again.
 func (j *job) replay(ctx context.Context) error {
+	find := func(mark int64, n int) ([]*Dead, error) {
+		return DeadLetters.Find(ctx, j.Store, store.Query{
+			Workspace: j.ws, Where: []store.Cond{store.Eq("sync", j.sync.SyncID()), store.Eq("replay", mark)},
+		}, n)
+	}
 	for {
-		list, err := DeadLetters.Find(ctx, j.Store, store.Query{
-			Workspace: j.ws, Where: []store.Cond{store.Eq("sync", j.sync.SyncID()), store.Eq("replay", int64(1))},
-		}, slice)
-		if err != nil || len(list) == 0 {
+		list, err := find(replayNow, slice)
+		if err != nil {
 			return err
 		}
-		var records []Record
-		var locals []string
-		var again []*Dead
-		for _, d := range list {
-			if d.Direction == Push {
-				locals = append(locals, d.Local)
-				continue
-			}
-			if d.Payload == "" { // it was too large to be kept: the vendor has to give it again
-				again = append(again, d)
-				continue
-			}
-			var k kept
-			if err := decodeJSON([]byte(d.Payload), &k); err != nil {
-				return err
-			}
-			records = append(records, Record{ID: d.Remote, Fields: k.Fields, Deleted: k.Deleted, Merged: k.Merged, UpdatedAt: k.UpdatedAt})
+		if len(list) == 0 {
+			break
 		}
-		// What fails again counts one attempt more; the letters of what does not go last, so
-		// that a crash between carries them over once more and loses none.
-		if len(records) > 0 {
-			if err := j.take(ctx, records); err != nil {
-				return err
-			}
-		}
-		if len(locals) > 0 {
-			if err := j.pushAgain(ctx, locals); err != nil {
-				return err
-			}
-		}
-		var ops []store.Op
-		for _, d := range list {
-			now, err := DeadLetters.Get(ctx, j.Store, d.ID)
-			switch {
-			case err != nil:
-				return err
-			case now == nil:
-			case slices.Contains(again, d):
-				now.Replay = 0
-				now.Attempts++
-				ops = append(ops, DeadLetters.Replace(now))
-			case now.Attempts == d.Attempts: // it went through
-				ops = append(ops, DeadLetters.Delete(now))
-			default:
-				now.Replay = 0
-				ops = append(ops, DeadLetters.Replace(now))
-			}
-		}
-		if err := j.save(ctx, ops...); err != nil {
+		if err := j.replaySome(ctx, list); err != nil {
 			return err
 		}
 	}
+	list, err := find(replayLater, 5*slice)
+	if err != nil {
+		return err
+	}
+	for part := range slices.Chunk(list, slice) {
+		if err := j.replaySome(ctx, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// overtaken returns the operations that forget letters which runs try again, about records
+// of which something newer was taken.
+func (j *job) overtaken(ctx context.Context, taken []string) ([]store.Op, error) {
+	if len(taken) == 0 || !slices.ContainsFunc(j.m.fields, func(f mapped) bool { return f.rel != nil }) {
+		return nil, nil
+	}
+	keys := make([]string, len(taken))
+	for i, id := range taken {
+		keys[i] = store.Key(j.ws, core.HashID(core.PrefixDeadLetter, j.sync.SyncID(), string(Pull), id))
+	}
+	found, err := DeadLetters.GetMany(ctx, j.Store, keys)
+	if err != nil {
+		return nil, err
+	}
+	var ops []store.Op
+	for _, d := range found {
+		if d != nil && d.Replay == replayLater {
+			ops = append(ops, DeadLetters.Delete(d))
+		}
+	}
+	return ops, nil
+}
+
+// replaySome carries over what some dead letters are about, and forgets those that went
+// through.
+func (j *job) replaySome(ctx context.Context, list []*Dead) error {
+	var records []Record
+	var locals []string
+	var again []*Dead
+	for _, d := range list {
+		if d.Direction == Push {
+			locals = append(locals, d.Local)
+			continue
+		}
+		if d.Payload == "" { // it was too large to be kept: the vendor has to give it again
+			again = append(again, d)
+			continue
+		}
+		var k kept
+		if err := decodeJSON([]byte(d.Payload), &k); err != nil {
+			return err
+		}
+		records = append(records, Record{ID: d.Remote, Fields: k.Fields, Deleted: k.Deleted, Merged: k.Merged, UpdatedAt: k.UpdatedAt})
+	}
+	// What fails again counts one attempt more; the letters of what does not go last, so
+	// that a crash between carries them over once more and loses none.
+	if len(records) > 0 {
+		if err := j.take(ctx, records); err != nil {
+			return err
+		}
+	}
+	if len(locals) > 0 {
+		if err := j.pushAgain(ctx, locals); err != nil {
+			return err
+		}
+	}
+	var ops []store.Op
+	for _, d := range list {
+		now, err := DeadLetters.Get(ctx, j.Store, d.ID)
+		switch {
+		case err != nil:
+			return err
+		case now == nil:
+		case slices.Contains(again, d):
+			now.Replay = 0
+			now.Attempts++
+			ops = append(ops, DeadLetters.Replace(now))
+		case now.Attempts == d.Attempts: // it went through
+			ops = append(ops, DeadLetters.Delete(now))
+		case now.Replay == replayNow:
+			now.Replay = 0
+			ops = append(ops, DeadLetters.Replace(now))
+		}
+	}
+	return j.save(ctx, ops...)
 }
 
 // pushAgain hands over what is here of some dead letters of a push.
@@ -297,7 +355,7 @@ func (s *Service) DeadCategories(ctx context.Context, y *Sync) (map[string]core.
 
 func categoryOf(place string, sorts map[string]core.Category) core.Category {
 	switch {
-	case place == localID, place == localExternal:
+	case place == localID, place == localExternal, strings.HasPrefix(place, inRelations):
 		return core.IdentifierID
 	case len(place) > len(inIdentifiers) && place[:len(inIdentifiers)] == inIdentifiers:
 		return profile.IdentifierCategory(place[len(inIdentifiers):])

@@ -110,7 +110,7 @@ const (
 type Field struct {
 	Remote string `bson:"remote" json:"remote"` // of the stream's schema
 	// Local is "traits.PATH", "identifiers.NAMESPACE" or, to the vendor only, "id" of a
-	// person; "fields.KEY" or "externalId" of a record.
+	// person; "fields.KEY", "relations.KEY" or "externalId" of a record.
 	Local     string    `bson:"local" json:"local"`
 	Direction Direction `bson:"direction,omitempty" json:"direction,omitempty"` // "": the sync's own
 	Authority Authority `bson:"authority,omitempty" json:"authority,omitempty"` // "": the sync's own
@@ -228,7 +228,7 @@ type Dead struct {
 	Payload    string           `bson:"payload,omitempty"` // of a pull: the record, JSON
 	Fault      Fault            `bson:"fault"`
 	Attempts   int64            `bson:"attempts"`
-	Replay     int64            `bson:"replay,omitempty"` // 1: the next run carries it over again
+	Replay     int64            `bson:"replay,omitempty"` // 1: the next run carries it over again; 2: so do the next runs, by themselves
 	At         time.Time        `bson:"at"`
 }
 

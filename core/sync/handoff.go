@@ -100,7 +100,7 @@ func (j *job) open(ctx context.Context) (*handoff, error) {
 // may reports whether data of a place may leave. What nobody classified stays.
 func (h *handoff) may(place string) bool {
 	switch {
-	case place == localID, place == localExternal:
+	case place == localID, place == localExternal, strings.HasPrefix(place, inRelations):
 		return h.allowed[core.IdentifierID]
 	case strings.HasPrefix(place, inIdentifiers):
 		return h.allowed[profile.IdentifierCategory(strings.TrimPrefix(place, inIdentifiers))]

@@ -22,6 +22,7 @@ type mapped struct {
 	pulls, pushes     bool
 	authority         Authority
 	toLocal, toRemote *vm.Program
+	rel               *lookup // of a relation
 }
 
 // mapping is a field map, ready to be used.
@@ -77,9 +78,12 @@ func compileMap(y *Sync) (*mapping, error) {
 			at(err, "local")
 		}
 		for _, u := range f.Uses {
-			if err := checkLocal(y.Kind, u, false); err != nil {
-				at(err, "uses")
+			if err := checkLocal(y.Kind, u, false); err != nil || strings.HasPrefix(u, inRelations) {
+				at(core.Errorf(core.Invalid, "LOCAL", "an expression uses fields of what is carried over, and no relations"), "uses")
 			}
+		}
+		if strings.HasPrefix(f.Local, inRelations) && f.ToLocal+f.ToRemote != "" {
+			at(core.Errorf(core.Invalid, "EXPRESSION", "a relation is translated by itself, and takes no expression"), "local")
 		}
 		var err error
 		if f.ToLocal != "" {
@@ -105,7 +109,10 @@ func checkLocal(k Kind, local string, pulled bool) error {
 		if rest, ok := strings.CutPrefix(local, inFields); local == localExternal || ok && rest != "" {
 			return nil
 		}
-		return core.Errorf(core.Invalid, "LOCAL", `a field of a record is "fields.KEY" or "externalId"`)
+		if rest, ok := strings.CutPrefix(local, inRelations); ok && rest != "" {
+			return nil
+		}
+		return core.Errorf(core.Invalid, "LOCAL", `a field of a record is "fields.KEY", "relations.KEY" or "externalId"`)
 	}
 	if rest, ok := strings.CutPrefix(local, inTraits); ok && rest != "" {
 		return nil
@@ -154,6 +161,9 @@ func recordOf(t *object.Type, r *object.Record, doc bson.Raw, place string) any 
 	if place == localExternal {
 		return r.ExternalID
 	}
+	if key, ok := strings.CutPrefix(place, inRelations); ok {
+		return tokensOf(r, key)
+	}
 	v, err := doc.LookupErr(strings.TrimPrefix(place, inFields))
 	if err != nil {
 		return nil
@@ -165,6 +175,9 @@ func recordOf(t *object.Type, r *object.Record, doc bson.Raw, place string) any 
 // remote returns the vendor's form of a field; get reads a place here.
 func (f *mapped) remote(get func(place string) any) (any, error) {
 	v := get(f.Local)
+	if f.rel != nil {
+		return f.rel.remote(v), nil
+	}
 	if f.toRemote == nil {
 		return v, nil
 	}
@@ -182,6 +195,9 @@ func (f *mapped) remote(get func(place string) any) (any, error) {
 // local returns what a field of a record is here.
 func (f *mapped) local(r *Record, all map[string]any) (any, error) {
 	v := r.Fields[f.Remote]
+	if f.rel != nil {
+		return f.linked(v)
+	}
 	if f.toLocal == nil {
 		return v, nil
 	}

@@ -81,6 +81,7 @@ func (j *job) takeObjects(ctx context.Context, list []Record) error {
 	}
 	var ops []store.Op
 	var put []*Link
+	var taken []string
 	for _, c := range in {
 		j.run.Read++
 		switch {
@@ -99,8 +100,14 @@ func (j *job) takeObjects(ctx context.Context, list []Record) error {
 		}
 		if c.link != nil && c.link.Local != "" {
 			ops, put = append(ops, Links.Put(c.link)), append(put, c.link)
+			taken = append(taken, c.r.ID)
 		}
 	}
+	over, err := j.overtaken(ctx, taken)
+	if err != nil {
+		return err
+	}
+	ops = append(ops, over...)
 	more, err := j.paired(ctx, j.ws, put)
 	if err != nil {
 		return err
@@ -155,8 +162,16 @@ func (j *job) meetObjects(ctx context.Context, t *object.Type, list []Record) ([
 			return nil, err
 		}
 		for i, r := range have {
-			found[ask[i]] = r
+			if r != nil {
+				found[ask[i]] = r
+			}
 		}
+	}
+	if err := j.learnThere(ctx, slices.Collect(maps.Values(found))); err != nil {
+		return nil, err
+	}
+	if err := j.learnHere(ctx, list); err != nil {
+		return nil, err
 	}
 	for i, c := range out {
 		if r := found[externals[i]]; r != nil && !r.Deleted() {
@@ -189,9 +204,16 @@ func (j *job) objectItem(c *coming, external string) (object.Item, bool) {
 	}
 	l.Gone = false
 	fields := map[string]any{}
+	var related map[string][]object.Link
 	_, changed, fault := j.winners(c, func(f *mapped, v any) {
 		if key, ok := strings.CutPrefix(f.Local, inFields); ok {
 			fields[key] = v
+		}
+		if key, ok := strings.CutPrefix(f.Local, inRelations); ok {
+			if related == nil {
+				related = map[string][]object.Link{}
+			}
+			related[key] = links(v)
 		}
 	})
 	if fault != nil {
@@ -201,7 +223,7 @@ func (j *job) objectItem(c *coming, external string) (object.Item, bool) {
 	if !changed && c.get != nil {
 		return object.Item{}, false
 	}
-	return object.Item{ExternalID: external, Fields: fields, At: c.r.UpdatedAt}, true
+	return object.Item{ExternalID: external, Fields: fields, Links: related, At: c.r.UpdatedAt}, true
 }
 
 // pushObjects hands over the records of a type that changed.
@@ -312,6 +334,9 @@ func (j *job) pushOnce(ctx context.Context, h *handoff, keys []string) (again []
 	}
 	records = slices.DeleteFunc(records, func(r *object.Record) bool { return r == nil })
 	if err := j.Objects.Present(ctx, j.ws, records...); err != nil {
+		return nil, err
+	}
+	if err := j.learnThere(ctx, records); err != nil {
 		return nil, err
 	}
 	whose, err := j.aboutOf(ctx, t, records)

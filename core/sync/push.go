@@ -331,6 +331,9 @@ func (j *job) render(h *handoff, link *Link, sent map[string]string, get func(st
 			if err := j.checkResult(f, canonical(v)); err != nil {
 				return nil, nil, err
 			}
+			if f.rel != nil && f.rel.strange(v) {
+				return nil, nil, errRelation(f.Remote, streamOf(f.rel.place))
+			}
 			fields[f.Remote], sent[f.Remote] = canonical(v), is
 		}
 	}

@@ -191,12 +191,14 @@ func (s *Service) forgetShapes(c *Connection) {
 	delete(s.shapes, c.ID)
 }
 
-// discover reads the stream's schema when an expression makes what goes there.
+// discover reads the stream's schema when an expression makes what goes there, and where
+// relations are carried over.
 func (j *job) discover(ctx context.Context) error {
 	if j.sync.Kind != Profiles && j.sync.Kind != Objects {
 		return nil
 	}
-	if !slices.ContainsFunc(j.m.fields, func(f mapped) bool { return f.pushes && f.toRemote != nil }) {
+	related := slices.ContainsFunc(j.m.fields, func(f mapped) bool { return strings.HasPrefix(f.Local, inRelations) })
+	if !related && !slices.ContainsFunc(j.m.fields, func(f mapped) bool { return f.pushes && f.toRemote != nil }) {
 		return nil
 	}
 	done, err := j.lim.wait(ctx)
@@ -209,11 +211,19 @@ func (j *job) discover(ctx context.Context) error {
 	j.shape, err = j.Service.shape(call, j.conn, j.sync.Stream, true)
 	switch f := AsFault(err); {
 	case f == nil || f.Kind == FaultUnsupported: // a connector that does not tell
-		return nil
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	default:
+		return f
 	}
-	return err
+	if !related {
+		return nil
+	}
+	t, err := j.Objects.Type(ctx, j.ws, j.sync.Type)
+	if err != nil || t == nil {
+		return err
+	}
+	return j.relate(t)
 }
 
 // checkResult refuses what an expression made and the vendor's field does not take.
@@ -284,6 +294,10 @@ func (s *Service) checkFields(ctx context.Context, c *Connection, y *Sync) error
 			fail("REMOTE_UNKNOWN", "the stream has no field of this name; the connection's streams list them", at...)
 		case one.pushes && p.ReadOnly:
 			fail("REMOTE_READ_ONLY", "the vendor does not let anybody write this field: give it the direction PULL", at...)
+		case strings.HasPrefix(one.Local, inRelations):
+			if f.Relations[one.Remote] == "" {
+				fail("REMOTE_RELATION", "this field of the vendor's does not point at records of a stream; the connection's streams say which do", at...)
+			}
 		case is == "" || len(want) == 0:
 		case one.pushes && one.toRemote == nil && !fits(is, want):
 			fail("REMOTE_TYPE", "the field takes a "+strings.Join(want, " or ")+", and what is here is a "+is+": make one of the other with toRemote", at...)

@@ -180,6 +180,9 @@ func (s *Service) checkType(ctx context.Context, y *Sync, fail func(reason, memb
 		if key, ok := strings.CutPrefix(f.Local, inFields); ok && t.Field(key) == nil {
 			fail("LOCAL", "fieldMap", "the type %s has no field %s", y.Type, key)
 		}
+		if key, ok := strings.CutPrefix(f.Local, inRelations); ok && t.Relation(key) == nil {
+			fail("LOCAL", "fieldMap", "the type %s has no relation %s", y.Type, key)
+		}
 	}
 }
 
