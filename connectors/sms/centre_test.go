@@ -2,7 +2,9 @@ package sms_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/headwater-cdp/headwater/connectors/sms"
 	"github.com/headwater-cdp/headwater/connectors/sms/smpp"
 	"github.com/headwater-cdp/headwater/connectors/sms/smpp/smpptest"
 	"github.com/headwater-cdp/headwater/plugins/sdk"
@@ -82,6 +85,50 @@ func TestFaultsOfACentreAreTyped(t *testing.T) {
 	gone, centre := connectCentre(t)
 	centre.Close()
 	require.Eventually(t, func() bool { return sdk.AsFault(gone.Check(t.Context())) != nil }, 5*time.Second, time.Millisecond)
+}
+
+// Over the wire, where a page that was sent is not a page that was kept: the centre hears when
+// the host is done with it.
+func TestTheCentreWaitsForTheHost(t *testing.T) {
+	centre, err := smpptest.Start()
+	require.NoError(t, err)
+	t.Cleanup(centre.Close)
+	remote, stop, err := sdk.InProcess(sms.Connector{}, slog.DiscardHandler)
+	require.NoError(t, err)
+	t.Cleanup(stop)
+	raw, err := json.Marshal(object{
+		"provider": "smpp", "from": "Shop", "smppAddress": centre.Address(), "smppTls": false, "smppSystemId": smpptest.SystemID, "smppPassword": smpptest.Password,
+	})
+	require.NoError(t, err)
+	c, err := remote.Open(t.Context(), raw, nil)
+	require.NoError(t, err)
+	require.NoError(t, c.Check(t.Context()))
+	for _, kept := range []bool{false, true} {
+		status := make(chan uint32, 1)
+		go func() {
+			got, _ := centre.Deliver(smpp.Message{Source: phone[1:], Dest: "12345", Short: []byte("hello")})
+			status <- got
+		}()
+		full, saw := errors.New("disk full"), 0
+		err := c.Pull(t.Context(), sdk.PullRequest{Stream: "inbound"}, func(p sdk.Page) error {
+			saw += len(p.Inbound)
+			time.Sleep(100 * time.Millisecond)
+			require.Empty(t, status, "not before the host has it")
+			if !kept {
+				return full
+			}
+			return nil
+		})
+		require.Equal(t, 1, saw)
+		if kept {
+			require.NoError(t, err)
+			require.Equal(t, smpp.StatusOK, <-status)
+		} else {
+			require.ErrorIs(t, err, full)
+			require.Equal(t, smpp.TemporaryError, <-status)
+		}
+	}
+	require.NoError(t, c.Close())
 }
 
 func TestTextsAreAnsweredWhenTheHostHasThem(t *testing.T) {
