@@ -2411,7 +2411,7 @@ type SuspendMemberPayload struct {
 type SyncFieldInput struct {
 	// The vendor's.
 	Remote string `json:"remote"`
-	// "traits.PATH", "identifiers.NAMESPACE" or, to the vendor only, "id" of a person; "fields.KEY" or "externalId" of a record.
+	// "traits.PATH", "identifiers.NAMESPACE" or, to the vendor only, "id" of a person; "fields.KEY", "relations.KEY" or "externalId" of a record.
 	Local string `json:"local"`
 	// Which way; null for the sync's own.
 	Direction *sync1.Direction `json:"direction,omitempty"`

@@ -1516,7 +1516,7 @@ type DeleteConnectionPayload {
 input SyncFieldInput {
   """The vendor's."""
   remote: String!
-  """"traits.PATH", "identifiers.NAMESPACE" or, to the vendor only, "id" of a person; "fields.KEY" or "externalId" of a record."""
+  """"traits.PATH", "identifiers.NAMESPACE" or, to the vendor only, "id" of a person; "fields.KEY", "relations.KEY" or "externalId" of a record."""
   local: String!
   """Which way; null for the sync's own."""
   direction: SyncDirection
