@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/headwater-cdp/headwater/core"
@@ -34,11 +36,28 @@ func (c *connectorTestCmd) Run(e *env) error {
 		vendor = func() check.Vendor { return check.Vendor{Config: config} }
 	}
 	report := connectorReport{Program: c.Program, Findings: []check.Finding{}}
+	why := "" // the rest would only say the same again
 	for _, rule := range check.Rules() {
 		if e.ctx.Err() != nil {
 			return e.ctx.Err()
 		}
-		report.add(check.Examine(e.ctx, rule, check.Program(program), vendor))
+		if why != "" && !independent(rule.Name) {
+			report.add(check.Finding{Rule: rule.Name, Status: check.Skip, Must: rule.Must, Detail: []string{why}})
+			continue
+		}
+		f := check.Examine(e.ctx, rule, check.Program(program), vendor)
+		report.add(f)
+		switch {
+		case f.Status != check.Fail:
+		case f.Rule == "spec/words" && slices.ContainsFunc(f.Detail, func(d string) bool { return strings.HasPrefix(d, "the connector does not start") }):
+			report.Why = "the program does not start as a connector: nothing else can be said of it"
+		case f.Rule == "config/fits" || f.Rule == "config/check":
+			why = "the connector does not work with these settings (" + f.Rule + " says why): what needs them was not examined"
+			report.Why = why
+		}
+		if report.Why != "" && why == "" {
+			break
+		}
 	}
 	if c.JSON {
 		err = e.printJSON(report)
@@ -54,6 +73,11 @@ func (c *connectorTestCmd) Run(e *env) error {
 	return nil
 }
 
+// independent reports whether a rule is about the program, whatever its settings are.
+func independent(rule string) bool {
+	return strings.HasPrefix(rule, "spec/") || strings.HasPrefix(rule, "process/") || rule == "config/unopened" || rule == "config/refused"
+}
+
 func readSettings(path string) (map[string]any, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -61,7 +85,7 @@ func readSettings(path string) (map[string]any, error) {
 	}
 	var config map[string]any
 	if err := json.Unmarshal(b, &config); err != nil || config == nil {
-		return nil, core.Errorf(core.Invalid, "SETTINGS", "the settings in %s is not a JSON object", path)
+		return nil, core.Errorf(core.Invalid, "SETTINGS", "%s must hold a JSON object, the settings of a connection by property, such as {\"url\": \"https://api.example.com\"}", path)
 	}
 	return config, nil
 }
@@ -72,6 +96,7 @@ type connectorReport struct {
 	Passed   int             `json:"passed"`
 	Failed   int             `json:"failed"`
 	Skipped  int             `json:"skipped"`
+	Why      string          `json:"why,omitempty"` // most was skipped
 	Findings []check.Finding `json:"findings"`
 }
 
@@ -94,15 +119,20 @@ func (r *connectorReport) print(out io.Writer, all bool) error {
 			continue
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\n", f.Status, f.Rule, f.Must)
-		for _, d := range f.Detail {
-			fmt.Fprintf(w, "\t\t%s\n", d)
+		for _, d := range slices.Compact(slices.Clone(f.Detail)) {
+			for line := range strings.Lines(d) {
+				fmt.Fprintf(w, "\t\t%s\n", strings.TrimRight(line, "\n"))
+			}
 		}
 		if f.Remedy != "" {
 			fmt.Fprintf(w, "\t\ttry: %s\n", f.Remedy)
 		}
 	}
 	fmt.Fprintf(w, "\n%d passed, %d failed, %d skipped", r.Passed, r.Failed, r.Skipped)
-	if r.Skipped > 0 {
+	switch {
+	case r.Why != "":
+		fmt.Fprintf(w, ": %s", r.Why)
+	case r.Skipped > 0:
 		fmt.Fprint(w, ": those need an emulator of the vendor, and run in the connector's own tests (sdktest.Run)")
 	}
 	fmt.Fprintln(w)

@@ -39,8 +39,10 @@ type child struct {
 	code   string // how it ended, after exited
 
 	mu     sync.Mutex
-	number int  // of the process; 0 before it runs
-	killed bool // it is not to run
+	number int            // of the process; 0 before it runs
+	killed bool           // it is not to run
+	family map[int]string // what came of it, by number: when it started
+	marks  map[int]string // of others, that are not of it
 }
 
 var _ runner.Runner = (*child)(nil)
@@ -115,6 +117,7 @@ func (c *child) live(started chan<- error, theirs []*os.File, pipes ...*os.File)
 	started <- nil
 	awaitExit(pid)
 	_ = syscall.Kill(-pid, syscall.SIGKILL) // what it started
+	c.endFamily()                           // and what left its group
 	err = c.cmd.Wait()
 	c.code = exitWords(c.cmd.ProcessState, err)
 	close(c.exited)
@@ -162,6 +165,7 @@ func (c *child) Kill(context.Context) error {
 	if c.number == 0 {
 		return nil
 	}
+	c.seeFamily() // while it can be seen who descends from whom
 	return syscall.Kill(-c.number, syscall.SIGKILL)
 }
 

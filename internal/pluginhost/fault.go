@@ -2,6 +2,8 @@ package pluginhost
 
 import (
 	"errors"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
@@ -18,6 +20,7 @@ const (
 	reasonHung        = "HUNG"          // a call went on long after its deadline
 	reasonTooLarge    = "ANSWER_TOO_LARGE"
 	reasonFlood       = "LOG_FLOOD"
+	reasonProcesses   = "TOO_MANY_PROCESSES"
 	reasonFailing     = "FAILING"  // fault after fault of its own
 	reasonNoStart     = "NO_START" // it did not answer in time after its start
 	reasonDifferent   = "MANIFEST_DIFFERS"
@@ -32,7 +35,7 @@ func crashed(reason, message string) *sync.Fault {
 // says, whose reasons may be anything.
 func label(f *sync.Fault) string {
 	switch f.Reason {
-	case reasonExited, reasonPanic, reasonMemory, reasonSilent, reasonHung, reasonTooLarge, reasonFlood, reasonFailing, reasonNoStart, reasonDifferent,
+	case reasonExited, reasonPanic, reasonMemory, reasonSilent, reasonHung, reasonTooLarge, reasonFlood, reasonProcesses, reasonFailing, reasonNoStart, reasonDifferent,
 		reasonDevelopment, "TAMPERED", "LOCK_CHANGED", "UNTRUSTED", "UNSIGNED", "SIGNATURE", "NOT_INSTALLED", "FILE_MISSING":
 		return f.Reason
 	}
@@ -64,6 +67,40 @@ func fromSDK(f *sdk.Fault) *sync.Fault {
 	return out
 }
 
+// purged takes out of a fault what a connector should not have put there: it ends in answers, in
+// the store and in logs.
+func (p *process) purged(f *sync.Fault) *sync.Fault {
+	if f == nil {
+		return nil
+	}
+	if !word.MatchString(f.Reason) {
+		f.Reason = ""
+	}
+	f.Message, f.Path = p.sink.clip(f.Message), clip(p.redact.text(f.Path), 200)
+	if f.Until.Year() < 1 || f.Until.Year() > 9999 {
+		f.Until = time.Time{}
+	}
+	return f
+}
+
+// word is what a reason is.
+var word = regexp.MustCompile(`^[A-Z0-9_]{0,64}$`)
+
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return strings.ToValidUTF8(s, "")
+	}
+	return strings.ToValidUTF8(s[:n], "")
+}
+
+// cleaned does the same for what became of items.
+func (p *process) cleaned(list []sync.Result) []sync.Result {
+	for i := range list {
+		list[i].Fault = p.purged(list[i].Fault)
+	}
+	return list
+}
+
 // toSDK is for what the host itself answers to a connector.
 func toSDK(err error) error {
 	if err == nil {
@@ -83,7 +120,7 @@ func callFault(err error, m method, p *process) *sync.Fault {
 	if !errors.As(err, &f) {
 		return sync.AsFault(err)
 	}
-	out := fromSDK(f)
+	out := p.purged(fromSDK(f))
 	ended := p.fault() // why the process ended, when it did not have to
 	lost := f.Reason == "PROCESS_GONE" || ended != nil && (f.Reason == "DEADLINE" || f.Reason == "CANCELLED" || f.Reason == "MESSAGE_TOO_LARGE" || f.Reason == "NO_FAULT")
 	if !lost {

@@ -50,6 +50,7 @@ func New(o Options) *Host {
 		connections: map[string]*connection{}, processes: map[*process]bool{},
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
+	endOrphans()
 	h.refresh()
 	h.work.Go(func() { h.watchMemory(h.ctx) })
 	h.work.Go(h.follow)

@@ -63,7 +63,7 @@ func (i *instance) Receive(ctx context.Context, hook sync.Webhook) (sync.Receive
 func (i *instance) Upsert(ctx context.Context, b sync.Batch) ([]sync.Result, error) {
 	return answered(ctx, i.c, method{name: "upsert", writes: true}, func(ctx context.Context, p *process) ([]sync.Result, error) {
 		got, err := p.conn.Upsert(ctx, batchTo(b))
-		return list(got, resultOf), err
+		return p.cleaned(list(got, resultOf)), err
 	})
 }
 
@@ -71,7 +71,9 @@ func (i *instance) Upsert(ctx context.Context, b sync.Batch) ([]sync.Result, err
 func (i *instance) Members(ctx context.Context, change sync.ListChange) (sync.ListResult, error) {
 	return answered(ctx, i.c, method{name: "members", writes: true}, func(ctx context.Context, p *process) (sync.ListResult, error) {
 		got, err := p.conn.Members(ctx, changeTo(change))
-		return listResultOf(got), err
+		out := listResultOf(got)
+		out.List, out.Results = clip(out.List, 1000), p.cleaned(out.Results)
+		return out, err
 	})
 }
 
@@ -79,7 +81,7 @@ func (i *instance) Members(ctx context.Context, change sync.ListChange) (sync.Li
 func (i *instance) Forward(ctx context.Context, events []sync.Event) ([]sync.Result, error) {
 	return answered(ctx, i.c, method{name: "forward", writes: true}, func(ctx context.Context, p *process) ([]sync.Result, error) {
 		got, err := p.conn.Forward(ctx, list(events, func(e sync.Event) sdk.Event { return sdk.Event(e) }))
-		return list(got, resultOf), err
+		return p.cleaned(list(got, resultOf)), err
 	})
 }
 
@@ -87,7 +89,7 @@ func (i *instance) Forward(ctx context.Context, events []sync.Event) ([]sync.Res
 func (i *instance) SetConsents(ctx context.Context, changes []sync.ConsentChange) ([]sync.Result, error) {
 	return answered(ctx, i.c, method{name: "consents", writes: true}, func(ctx context.Context, p *process) ([]sync.Result, error) {
 		got, err := p.conn.SetConsents(ctx, list(changes, func(c sync.ConsentChange) sdk.ConsentChange { return sdk.ConsentChange(c) }))
-		return list(got, resultOf), err
+		return p.cleaned(list(got, resultOf)), err
 	})
 }
 
@@ -95,6 +97,7 @@ func (i *instance) SetConsents(ctx context.Context, changes []sync.ConsentChange
 func (i *instance) Erase(ctx context.Context, s sync.Subject) (sync.EraseReceipt, error) {
 	return answered(ctx, i.c, method{name: "erase", writes: true}, func(ctx context.Context, p *process) (sync.EraseReceipt, error) {
 		got, err := p.conn.Erase(ctx, sdk.Subject(s))
+		got.Ref, got.Detail = clip(p.redact.text(got.Ref), 200), p.sink.clip(got.Detail)
 		return sync.EraseReceipt(got), err
 	})
 }

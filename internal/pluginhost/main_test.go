@@ -117,6 +117,7 @@ type bench struct {
 	store *install.Store
 	log   *buffer
 	saved map[string]string
+	saves int
 	ended map[string]int
 	mu    stdsync.Mutex
 	n     int64
@@ -169,6 +170,7 @@ func (b *bench) dial(key string, config map[string]string) (sync.Instance, error
 				return core.Errorf(core.Unavailable, "STORE", "no room")
 			}
 			b.saved[property] = value
+			b.saves++
 			return nil
 		},
 	})

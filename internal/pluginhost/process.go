@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/go-plugin"
 	"github.com/hashicorp/go-plugin/runner"
+	"golang.org/x/time/rate"
 	"google.golang.org/grpc"
 
 	"github.com/headwater-cdp/headwater/core/sync"
@@ -43,6 +44,7 @@ type process struct {
 	dir    string
 
 	slots   chan struct{}
+	saves   *rate.Limiter               // of secrets
 	backoff func() time.Duration        // how long a start must wait now
 	told    func(*process, *sync.Fault) // hears of the end before anybody else
 	dead    chan struct{}               // closed when it is to end
@@ -63,7 +65,8 @@ type process struct {
 func (h *Host) startProcess(d sync.Dial, backoff func() time.Duration, ended func(*process, *sync.Fault)) (_ *process, f *sync.Fault) {
 	p := &process{
 		h: h, dial: d, redact: &redactor{}, backoff: backoff, told: ended, dead: make(chan struct{}), gone: make(chan struct{}), began: time.Now(),
-		log: h.log.With("connector", d.Connector, "connection", d.Key),
+		saves: rate.NewLimiter(1, savesBurst),
+		log:   h.log.With("connector", d.Connector, "connection", d.Key),
 	}
 	p.sink = newLogSink(p.log, p.redact, h.limits.Flood, p.dead, func() {
 		p.end(crashed(reasonFlood, "the connector wrote more log than anybody could read; its author must make it quieter"))

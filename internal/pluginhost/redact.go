@@ -19,20 +19,29 @@ import (
 // number of a person. A connector does the same for its own log, and is not believed.
 type redactor struct {
 	mu       sync.Mutex
-	secrets  []string
+	values   []string // as they were learnt
+	secrets  []string // in all their forms
 	replacer atomic.Pointer[strings.Replacer]
 }
 
-// Shorter values would garble everything else.
-const shortestSecret = 4
+const (
+	shortestSecret = 4   // a shorter value would garble everything else
+	mostSecrets    = 200 // a connector that rotates its own without end must not fill our memory
+)
 
 func (r *redactor) learn(secrets ...string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, s := range secrets {
-		if len(s) < shortestSecret {
-			continue
+		if len(s) >= shortestSecret && !slices.Contains(r.values, s) {
+			r.values = append(r.values, s)
 		}
+	}
+	if n := len(r.values); n > mostSecrets { // the configuration's came first, the ones in use last
+		r.values = slices.Delete(r.values, mostSecrets/2, mostSecrets/2+n-mostSecrets)
+	}
+	r.secrets = r.secrets[:0]
+	for _, s := range r.values {
 		quoted := strconv.Quote(s)
 		asJSON, _ := json.Marshal(s) // a string always can be
 		for _, form := range []string{

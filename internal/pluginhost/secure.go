@@ -42,6 +42,13 @@ var _ sdk.Host = secretKeeper{}
 
 // SaveSecret implements sdk.Host: it is acknowledged when it is stored.
 func (k secretKeeper) SaveSecret(ctx context.Context, property, value string) error {
+	if len(value) > longestSecret || len(property) > 200 {
+		return sdk.Unsupported("a secret has at most 64 KiB")
+	}
+	// Each is written to the store: who saves without end must not keep it busy.
+	if !k.p.saves.Allow() {
+		return &sdk.Fault{Kind: sdk.FaultRetry, Origin: sdk.FromHost, Reason: "TOO_MANY_SECRETS", After: time.Second, Message: "secrets are saved too often; the last one that was acknowledged is the stored one"}
+	}
 	k.p.redact.learn(value)
 	if k.p.dial.SaveSecret == nil {
 		return sdk.Unsupported("no secret can be stored here")
@@ -50,6 +57,11 @@ func (k secretKeeper) SaveSecret(ctx context.Context, property, value string) er
 	defer cancel()
 	return toSDK(k.p.dial.SaveSecret(ctx, property, value))
 }
+
+const (
+	longestSecret = 64 << 10
+	savesBurst    = 20 // of secrets at once; then one a second
+)
 
 // rate passes on what the vendor said of its limits.
 func (p *process) rate(r *sdk.Rates) {

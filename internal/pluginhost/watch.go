@@ -9,6 +9,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
+
+	"github.com/headwater-cdp/headwater/core/sync"
 )
 
 // watch ends the process when it is not there any more, though it may not have ended: a
@@ -57,11 +59,14 @@ func (p *process) ping(health grpc_health_v1.HealthClient) bool {
 func (h *Host) watchMemory(ctx context.Context) {
 	tick := time.NewTicker(memoryInterval)
 	defer tick.Stop()
-	for {
+	for n := 1; ; n++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		}
+		if n%familyEvery == 0 {
+			h.watchFamilies()
 		}
 		for _, p := range h.running() {
 			p.mu.Lock()
@@ -71,11 +76,19 @@ func (h *Host) watchMemory(ctx context.Context) {
 				continue
 			}
 			if pid := c.pid(); pid > 0 && resident(pid) > p.memory {
-				p.end(crashed(reasonMemory, fmt.Sprintf("the connector took more memory than the %d MiB that it may have; limits.memoryMiB of its manifest can ask for more", p.memory>>20)))
+				p.end(tooMuchMemory(p.memory))
 			}
 		}
 	}
 }
 
-// memoryInterval is how often memory is looked at.
-const memoryInterval = 50 * time.Millisecond
+func tooMuchMemory(bytes int64) *sync.Fault {
+	return crashed(reasonMemory, fmt.Sprintf("the connector took more memory than the %d MiB that it may have; limits.memoryMiB of its manifest can ask for more", bytes>>20))
+}
+
+// memoryInterval is how often memory is looked at, and familyEvery how many times of that go by
+// until what a connector started is looked at too.
+const (
+	memoryInterval = 50 * time.Millisecond
+	familyEvery    = 20
+)

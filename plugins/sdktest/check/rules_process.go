@@ -105,6 +105,9 @@ func (x *Exam) secretsIn(i *Instance, said string) {
 		}
 		name := strings.Join(path, ".")
 		if len(secret) < 12 {
+			if x.vendor.Seed == nil && x.vendor.Item == nil { // a real one, which is as long as it is
+				continue
+			}
 			x.Errorf("the kit cannot look for %s: it has less than 12 characters", name)
 			continue
 		}

@@ -111,6 +111,41 @@ func (c *connection) Check(ctx context.Context) error {
 			return err
 		}
 		return sdk.RetryAfter(time.Duration(cmd.Process.Pid), "the pid")
+	case "escape", "bare": // into a session of its own, with and without what it would be known by
+		cmd := exec.Command("sleep", "600")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		if c.Mode == "bare" {
+			cmd.Env = []string{"NOTHING=1"}
+		}
+		if err := cmd.Start(); err != nil {
+			return err
+		}
+		return sdk.RetryAfter(time.Duration(cmd.Process.Pid), "the pid")
+	case "fork":
+		for range 100 {
+			if err := exec.Command("sleep", "600").Start(); err != nil {
+				return err
+			}
+		}
+		<-ctx.Done()
+	case "eatbelow": // each has less than it may, all together have more
+		for range 4 {
+			cmd := exec.Command("sh", "-c", "x=$(head -c 60000000 /dev/zero | tr '\\0' a); sleep 600")
+			if err := cmd.Start(); err != nil {
+				return err
+			}
+		}
+		<-ctx.Done()
+	case "saves":
+		var last error
+		for i := range 200 {
+			if err := c.host.SaveSecret(ctx, "token", fmt.Sprint(c.Token, "-", i)); err != nil {
+				last = err
+			}
+		}
+		return last
+	case "savelarge":
+		return c.host.SaveSecret(ctx, "token", string(fill(1<<20)))
 	case "save":
 		return c.host.SaveSecret(ctx, "token", c.Token+"-rotated")
 	case "vendor":
