@@ -15,6 +15,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/work"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -32,7 +35,13 @@ func TestGolden(t *testing.T) {
 	vars["two"] = map[string]any{"and": []any{map[string]any{"trait": map[string]any{"path": "plan", "eq": "pro"}, "bucket": map[string]any{"salt": "a", "from": 0, "to": 1}}}}
 	vars["none"] = map[string]any{"or": []any{map[string]any{"not": map[string]any{}}}}
 	vars["pro"] = map[string]any{"trait": map[string]any{"path": "plan", "eq": "pro"}}
-	files, err := filepath.Glob("testdata/golden/*.graphql")
+	golden(t, w, "testdata/golden", vars)
+}
+
+// golden runs the queries of a folder: see TestGolden.
+func golden(t *testing.T, w *world, dir string, vars map[string]any) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.graphql"))
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	keys := map[string]string{"admin": w.admin, "analyst": w.analyst, "write": w.write, "marketer": w.marketer}
@@ -76,6 +85,13 @@ func (w *world) idle() {
 	w.t.Helper()
 	require.Eventually(w.t, func() bool {
 		d := w.ask(`{ queued: jobs(status: QUEUED) { totalCount } running: jobs(status: RUNNING) { totalCount } }`, nil)
+		tasks, err := work.Tasks.Find(w.t.Context(), w.db, store.Query{Where: []store.Cond{store.Eq("kind", "sync.run")}, Order: []string{"dueAt"}}, 0)
+		require.NoError(w.t, err)
+		for _, t := range tasks { // a sync that is under way, or about to be
+			if !t.LeaseUntil.IsZero() || !t.DueAt.After(time.Now()) {
+				return false
+			}
+		}
 		return dig(d, "queued", "totalCount") == json.Number("0") && dig(d, "running", "totalCount") == json.Number("0")
 	}, 30*time.Second, 5*time.Millisecond)
 }
@@ -119,7 +135,7 @@ var changing = []struct {
 	form *regexp.Regexp
 	name string
 }{
-	{regexp.MustCompile(`\b(prof|evt|mrg|prop|job|key|src|qua|req|ws|msg|imp|mem|seg|con|rcp|sup|pol|prc)_[0-9A-Z]{10,26}\b`), "$1"},
+	{regexp.MustCompile(`\b(prof|evt|mrg|prop|job|key|src|qua|req|ws|msg|imp|mem|seg|con|rcp|sup|pol|prc|cnn|syn|srn|ddl)_[0-9A-Z]{10,26}\b`), "$1"},
 	{regexp.MustCompile(`"(20[2-9][0-9]-[01][0-9]-[0-3][0-9]T[0-9:.]+Z)"`), "TIME"},
 	{regexp.MustCompile(`(Cursor|cursor)": "([A-Za-z0-9_.-]{8,})"`), "CURSOR"},
 	{regexp.MustCompile(`"hw_[A-Za-z0-9_]+"`), "SECRET"},

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	gosync "sync"
+	"time"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/sync"
@@ -27,6 +29,37 @@ func hookToken(path string) (token string, ok bool) {
 // callback reports whether a path is that of OAuth's way back.
 func callback(path string) bool { return "/"+strings.Trim(path, "/") == sync.CallbackPath }
 
+// hooksAtOnce is how many webhooks of one connection are taken at the same time: what waits for
+// a slow connector takes memory.
+const hooksAtOnce = 32
+
+// hooksNow counts the webhooks that are being taken, by token.
+type hooksNow struct {
+	mu gosync.Mutex
+	of map[string]int
+}
+
+func (h *hooksNow) enter(token string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.of[token] >= hooksAtOnce {
+		return false
+	}
+	if h.of == nil {
+		h.of = map[string]int{}
+	}
+	h.of[token]++
+	return true
+}
+
+func (h *hooksNow) leave(token string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.of[token]--; h.of[token] == 0 {
+		delete(h.of, token)
+	}
+}
+
 // hook answers a vendor: 200 when what came is on disk.
 func (s *Server) hook(w http.ResponseWriter, r *http.Request, token string) {
 	switch r.Method {
@@ -36,6 +69,11 @@ func (s *Server) hook(w http.ResponseWriter, r *http.Request, token string) {
 		writeError(w, core.Errorf(core.Invalid, "METHOD_NOT_ALLOWED", "use POST"))
 		return
 	}
+	if !s.hooks.enter(token) {
+		writeError(w, core.Errorf(core.Unavailable, "BUSY", "as many webhooks of this connection as may be are being taken; send it again").After(time.Second))
+		return
+	}
+	defer s.hooks.leave(token)
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, sync.MaxWebhook))
 	if err != nil {
 		writeError(w, core.Errorf(core.Invalid, "BODY", "a webhook has at most %d bytes", sync.MaxWebhook))

@@ -54,6 +54,7 @@ type Server struct {
 	http    *http.Server
 	tracker *tracker
 	clicks  *clicks
+	hooks   hooksNow
 }
 
 // New makes a server.

@@ -3,6 +3,7 @@ package resolver
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
@@ -33,7 +34,14 @@ func (r syncFields) Schedule(_ context.Context, y *sync.Sync) (*string, error) {
 	if y.Paused {
 		return nil, nil
 	}
-	return text("every " + y.Every.String()), nil
+	words := y.Every.String() // "1h0m0s"
+	if y.Every%time.Minute == 0 {
+		words = strings.TrimSuffix(words, "0s")
+	}
+	if y.Every%time.Hour == 0 {
+		words = strings.TrimSuffix(words, "0m")
+	}
+	return text("every " + words), nil
 }
 
 // ObjectType answers Sync.objectType.
