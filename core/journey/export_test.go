@@ -14,3 +14,9 @@ func (s *Service) Turn(ctx context.Context, ws string) error {
 	}
 	return nil
 }
+
+// TurnLane does what is due in one lane.
+func (s *Service) TurnLane(ctx context.Context, ws string, lane int) error {
+	_, err := s.turn(ctx, ws, fmt.Sprintf("%02d", lane))
+	return err
+}
