@@ -205,10 +205,12 @@ func (b *batch) decide(ctx context.Context) error {
 	var asking []*item
 	for _, it := range b.items {
 		ready, err := b.prepare(ctx, it)
-		if err != nil {
+		switch {
+		case err != nil && transient(ctx, err):
 			return err
-		}
-		if ready {
+		case err != nil:
+			b.fail(it, err)
+		case ready:
 			asking = append(asking, it)
 		}
 	}
@@ -218,15 +220,20 @@ func (b *batch) decide(ctx context.Context) error {
 	}
 	for i, it := range asking {
 		err := b.advance(ctx, it, facts[i])
-		if err == nil {
-			continue
-		}
-		if ctx.Err() != nil || errors.Is(err, store.ErrUnavailable) || core.CodeOf(err) == core.Unavailable {
+		switch {
+		case err == nil:
+		case transient(ctx, err):
 			return err
+		default:
+			b.fail(it, err) // one that cannot go on holds nobody else up
 		}
-		b.fail(it, err) // one that cannot go on holds nobody else up
 	}
 	return nil
+}
+
+// transient tells of an error that is nobody's fault: all of it is done again.
+func transient(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrConflict)
 }
 
 // facts gathers what the conditions of items look at. Those whose conditions mention the

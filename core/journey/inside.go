@@ -111,6 +111,24 @@ func (s *Service) clear(ctx context.Context, run *work.JobRun) error {
 	}
 	ws := run.Workspace()
 	done := run.Job().Done
+	for { // who was to be let in when it is resumed
+		list, err := Triggers.Find(ctx, s.Store, store.Query{
+			Workspace: ws, Where: []store.Cond{store.Eq("lane", parkedLane(in.Journey))}, Order: []string{"due"},
+		}, 500)
+		if err != nil {
+			return err
+		}
+		if len(list) == 0 {
+			break
+		}
+		ops := make([]store.Op, len(list))
+		for i, t := range list {
+			ops[i] = Triggers.Delete(t)
+		}
+		if err := run.Step(ctx, done, done, nil, ops...); err != nil {
+			return err
+		}
+	}
 	for again := true; again; {
 		again = false
 		err := s.eachInside(ctx, ws, in.Journey, func(list []*Enrollment) (int, error) {

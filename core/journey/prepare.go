@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/store"
 )
@@ -65,6 +66,9 @@ func (b *batch) prepare(ctx context.Context, it *item) (ready bool, err error) {
 	it.entered = b.enteredBy(e.Event, e.Data, e.EnteredAt)
 	if it.trigger != nil {
 		it.woke, it.answer = b.events[it.trigger.Event], it.trigger.Answer
+		if it.woke == nil && it.answer == nil { // something changed that was no event: the conditions are asked
+			it.woke = &event.Event{Timestamp: b.now, CommittedAt: b.now}
+		}
 	}
 	return true, nil
 }
