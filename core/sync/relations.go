@@ -128,7 +128,7 @@ func (r *lookup) remote(tokens any) any {
 	return r.form(ids)
 }
 
-// local translates ids.
+// linked translates ids.
 func (f *mapped) linked(v any) (any, error) {
 	var out []any
 	for _, id := range idsOf(v) {

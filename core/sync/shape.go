@@ -231,10 +231,11 @@ func (j *job) checkResult(f *mapped, v any) error {
 	if f.toRemote == nil || j.shape == nil {
 		return nil
 	}
-	why := ""
-	if !j.shape.has(f.Remote) {
+	why := j.shape.wrong(f.Remote, v)
+	switch {
+	case !j.shape.has(f.Remote):
 		why = "the stream has no such field any more"
-	} else if why = j.shape.wrong(f.Remote, v); why == "" {
+	case why == "":
 		return nil
 	}
 	return &Fault{
