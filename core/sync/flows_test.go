@@ -343,6 +343,7 @@ func TestConnections(t *testing.T) {
 	for _, u := range []string{
 		"https://127.0.0.1", "https://10.1.2.3", "https://169.254.169.254/latest", "https://[::1]", "https://localhost:8080", "https://2130706433", "https://[::ffff:10.0.0.1]",
 		"https://metadata.google.internal", "http://shop.example", "https://user:pw@shop.example", "https://192.168.0.1.", "https://[fd00::1]", "https://0x7f.1",
+		"https://168.63.129.16", "https://192.0.0.192", "https://[::127.0.0.1]", "https://[64:ff9b:1::7f00:1]", "https://[2001:0:7f00:1::]",
 	} {
 		bad(map[string]any{"url": u}, "config", "url")
 	}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -41,7 +42,7 @@ func public(address string, but map[netip.AddrPort]bool) error {
 	if but[netip.AddrPortFrom(ip, a.Port())] {
 		return nil
 	}
-	if !ip.IsGlobalUnicast() || ip.IsPrivate() || ip.IsLoopback() || shared.Contains(ip) || translated.Contains(ip) {
+	if !ip.IsGlobalUnicast() || ip.IsPrivate() || ip.IsLoopback() || slices.ContainsFunc(inner, func(p netip.Prefix) bool { return p.Contains(ip) }) {
 		return InvalidConfig("", "the vendor's name leads to this machine or a private network").Because("PRIVATE_ADDRESS")
 	}
 	return nil
@@ -72,7 +73,13 @@ func proxies() map[netip.AddrPort]bool {
 	return out
 }
 
-var (
-	shared     = netip.MustParsePrefix("100.64.0.0/10") // RFC 6598
-	translated = netip.MustParsePrefix("64:ff9b::/96")  // RFC 6052: a way around
-)
+// inner is what belongs to nobody's vendor, beside what package netip knows: shared address
+// space, benchmarks, documentation, reserved ranges, where clouds answer about a machine, and
+// the forms in which an IPv4 address hides in an IPv6 one.
+var inner = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
+	netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"),
+	netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("168.63.129.16/32"),
+	netip.MustParsePrefix("::/96"), netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"),
+	netip.MustParsePrefix("2001::/32"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("fec0::/10"),
+}

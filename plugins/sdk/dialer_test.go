@@ -38,6 +38,8 @@ func TestDialerKeepsToPublicAddresses(t *testing.T) {
 	for address, ok := range map[string]bool{
 		"93.184.216.34:443": true, "[2606:2800:220:1::1]:443": true, "10.1.2.3:443": false, "169.254.169.254:80": false, "[::1]:80": false,
 		"[::ffff:127.0.0.1]:80": false, "0.0.0.0:80": false, "100.100.1.1:80": false, "[fd00::1]:80": false, "[64:ff9b::7f00:1]:80": false,
+		"0.1.2.3:80": false, "192.0.0.192:80": false, "168.63.129.16:80": false, "198.18.0.1:80": false, "240.0.0.1:80": false, "[::7f00:1]:80": false,
+		"[64:ff9b:1::7f00:1]:80": false, "[2002:7f00:1::]:80": false, "[2001:0:7f00:1::]:80": false, "[fec0::1]:80": false, "[fe80::1%25eth0]:80": false,
 	} {
 		if err := public(address, nil); (err == nil) != ok {
 			t.Errorf("%s: %v", address, err)

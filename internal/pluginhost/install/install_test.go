@@ -282,6 +282,7 @@ func TestHostileArchives(t *testing.T) {
 func TestManifest(t *testing.T) {
 	for name, raw := range map[string]string{
 		"not JSON": `x`, "two": `{}{}`, "no name": `{"version":"v1.0.0"}`, "a path": `{"name":"../x","version":"v1.0.0"}`, "no version": `{"name":"x","version":"1"}`,
+		"a file of the package":   strings.Replace(string(manifest(t, "v1.0.0")), `"name":"shop"`, `"name":"signature"`, 1),
 		"a schema from elsewhere": strings.Replace(string(manifest(t, "v1.0.0")), `{"type":"object"}`, `{"$ref":"https://evil.example/s"}`, 1),
 		"a false schema":          strings.Replace(string(manifest(t, "v1.0.0")), `{"type":"object"}`, `{"type":"objekt"}`, 1),
 		"a host":                  strings.Replace(string(manifest(t, "v1.0.0")), `api.shop.example`, `http://x/`, 1),

@@ -39,6 +39,8 @@ func CheckManifest(s *sdk.Spec) error {
 	switch {
 	case !nameForm.MatchString(s.Name):
 		return bad("has a name that is not lower case letters, digits and \"-\", at most 40")
+	case s.Name == checksumsFile || s.Name == signatureFile:
+		return bad("has the name of a file of the package, %q", s.Name)
 	case !semver.IsValid(s.Version) || semver.Canonical(s.Version)+semver.Build(s.Version) != s.Version:
 		return bad("of %s has a version that is not semantic, such as v1.4.0", s.Name)
 	case s.Title == "" || len(s.Title) > 100:
