@@ -11,6 +11,7 @@ import (
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/audit"
+	"github.com/headwater-cdp/headwater/core/audit/journal"
 	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
@@ -33,7 +34,7 @@ import (
 type app struct {
 	e        *env
 	store    store.Store
-	journal  store.Store // of the audit log; the store itself where that is as good
+	journal  *journal.Journal // of the audit log; nil where the store itself is as good
 	ring     *keyring.Ring
 	metrics  *telemetry.Metrics
 	runner   *work.Runner
@@ -65,24 +66,28 @@ func (f storeFlags) start(e *env) (*app, error) {
 		return nil, err
 	}
 	ring, err := f.ring(e, s)
-	var journal store.Store
+	var j *journal.Journal
 	if err == nil {
-		journal, err = f.journal(e, s)
+		j, err = f.journal(e)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close(context.WithoutCancel(e.ctx)))
 	}
-	return newApp(e, s, journal, ring), nil
+	a := newApp(e, s, j, ring)
+	if err := f.takeOver(e, a.audit); err != nil {
+		return nil, errors.Join(err, a.close())
+	}
+	return a, nil
 }
 
 // newApp wires the services. Nothing runs in the background but the pipeline's
 // lanes until work is called.
-func newApp(e *env, s, journal store.Store, ring *keyring.Ring) *app {
-	a := &app{e: e, store: s, journal: journal, ring: ring, metrics: telemetry.NewMetrics(buildVersion()), connectors: &lateHost{}}
+func newApp(e *env, s store.Store, j *journal.Journal, ring *keyring.Ring) *app {
+	a := &app{e: e, store: s, journal: j, ring: ring, metrics: telemetry.NewMetrics(buildVersion()), connectors: &lateHost{}}
 	a.runner = work.New(work.Options{Store: s, Clock: e.clock, Logger: e.log})
 	a.jobs = work.NewJobs(a.runner)
 	a.audit = audit.New(audit.Options{
-		Store: s, Journal: journal, Keys: ring, Clock: e.clock, Logger: e.log, Runner: a.runner, Workspaces: a.workspaceIDs, Resolve: a.profilesOf, Normal: a.normalOf,
+		Store: s, Journal: j, Keys: ring, Clock: e.clock, Logger: e.log, Runner: a.runner, Workspaces: a.workspaceIDs, Resolve: a.profilesOf, Normal: a.normalOf,
 	})
 	a.access = access.New(access.Options{
 		Store: s, Clock: e.clock, Logger: e.log, Jobs: a.jobs, Specs: specs(), Ring: ring, Audit: a.audit, Alert: a.alert,
@@ -230,8 +235,8 @@ func (a *app) close() error {
 	}
 	a.connectors.close()
 	err := a.pipeline.Close(ctx)
-	if a.journal != a.store {
-		err = errors.Join(err, a.journal.Close(ctx))
+	if a.journal != nil {
+		err = errors.Join(err, a.journal.Close())
 	}
 	return errors.Join(err, a.store.Close(ctx))
 }

@@ -12,11 +12,14 @@ import (
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
-// workspaceIDs lists the workspaces whose audit logs this store keeps.
+// workspaceIDs lists the workspaces whose audit logs this store keeps. One that is being
+// deleted is none of them.
 func (a *app) workspaceIDs(ctx context.Context) ([]string, error) {
 	var out []string
 	err := eachWorkspace(core.WithActor(ctx, access.Operator("audit")), a, func(w *access.Workspace) error {
-		out = append(out, w.ID)
+		if w.Status != access.Deleting {
+			out = append(out, w.ID)
+		}
 		return nil
 	})
 	return out, err

@@ -10,6 +10,7 @@ import (
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/audit"
+	"github.com/headwater-cdp/headwater/core/audit/journal"
 	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
@@ -31,9 +32,12 @@ import (
 // databaseFile is the embedded store within --data.
 const databaseFile = "headwater.db"
 
-// journalFile is, within --data, where entries of the audit log wait until they are in
+// journalFolder is, within --data, where entries of the audit log wait until they are in
 // it: whoever reads waits for its fsync and not for those of events.
-const journalFile = "audit-journal.db"
+const journalFolder = "audit-journal"
+
+// earlierJournal is the file that it was in earlier versions.
+const earlierJournal = "audit-journal.db"
 
 // storeFlags say where the data is.
 type storeFlags struct {
@@ -102,19 +106,37 @@ func prepare(ctx context.Context, s store.Store, e *env) error {
 }
 
 // journal opens where entries of the audit log wait; on MongoDB that is the store itself,
-// which has no single writer.
-func (f storeFlags) journal(e *env, s store.Store) (store.Store, error) {
+// which has no single writer, and there is none.
+func (f storeFlags) journal(e *env) (*journal.Journal, error) {
 	if f.Data == "" {
-		return s, nil
+		return nil, nil
 	}
-	j, err := sqlite.Open(e.ctx, sqlite.Options{Path: filepath.Join(f.Data, journalFile), Clock: e.clock})
+	return journal.Open(journal.Options{Dir: filepath.Join(f.Data, journalFolder), Logger: e.log})
+}
+
+// takeOver empties the journal that an earlier version left, and removes it.
+func (f storeFlags) takeOver(e *env, log *audit.Log) error {
+	path := filepath.Join(f.Data, earlierJournal)
+	if _, err := os.Stat(path); f.Data == "" || errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	old, err := sqlite.Open(e.ctx, sqlite.Options{Path: path, Clock: e.clock})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := j.Declare(e.ctx, audit.JournalSpecs()...); err != nil {
-		return nil, errors.Join(err, j.Close(context.WithoutCancel(e.ctx)))
+	err = old.Declare(e.ctx, audit.EarlierSpecs()...)
+	if err == nil {
+		err = log.TakeOver(e.ctx, old)
 	}
-	return j, nil
+	if err = errors.Join(err, old.Close(context.WithoutCancel(e.ctx))); err != nil {
+		return fmt.Errorf("take over %s: %w", earlierJournal, err)
+	}
+	for _, name := range []string{"", "-wal", "-shm"} {
+		if err := os.Remove(path + name); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("remove %s: %w", earlierJournal, err)
+		}
+	}
+	return nil
 }
 
 func (f storeFlags) engine(e *env) (store.Store, error) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/audit"
+	"github.com/headwater-cdp/headwater/core/audit/journal"
 	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/store/sqlite"
@@ -36,15 +37,14 @@ func openStore(t testing.TB, path string) store.Store {
 	require.NoError(t, err)
 	require.NoError(t, db.Declare(t.Context(), append(append(append(store.Specs(), work.Specs()...), keyring.Specs()...), audit.Specs()...)...))
 	t.Cleanup(func() { _ = db.Close(context.Background()) })
-	j, err := sqlite.Open(t.Context(), sqlite.Options{Path: path + ".journal"})
+	j, err := journal.Open(journal.Options{Dir: path + ".journal", Segment: 16 << 10, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
-	require.NoError(t, j.Declare(t.Context(), audit.JournalSpecs()...))
-	t.Cleanup(func() { journals.Delete(db); _ = j.Close(context.Background()) })
+	t.Cleanup(func() { journals.Delete(db); _ = j.Close() })
 	journals.Store(db, j)
 	return db
 }
 
-// journals holds the journal beside each store: a server with a file of its own has one.
+// journals holds the journal beside each store: a server with files of its own has one.
 var journals sync.Map
 
 func newLog(t testing.TB, db store.Store, change ...func(*audit.Options)) *process {
@@ -58,7 +58,7 @@ func newLog(t testing.TB, db store.Store, change ...func(*audit.Options)) *proce
 		Workspaces: func(context.Context) ([]string, error) { return []string{ws}, nil },
 	}
 	if j, ok := journals.Load(db); ok {
-		o.Journal = j.(store.Store)
+		o.Journal = j.(*journal.Journal)
 	}
 	for _, f := range change {
 		f(&o)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/headwater-cdp/headwater/core/audit/journal"
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
@@ -137,7 +138,8 @@ type headDoc struct {
 	Lag        time.Duration `bson:"lag"`              // the longest that an entry waited to be put in
 	Dropped    int64         `bson:"dropped"`          // how many of the first entries have no body any more
 	Jumped     time.Time     `bson:"jumped,omitempty"` // when time last went on by more than clockJump at once
-	Taken      []string      `bson:"taken,omitempty"`  // what the last batch took out of the journal
+	Marks      journal.Marks `bson:"marks,omitempty"`  // how far the journal's files are in the log
+	Taken      []string      `bson:"taken,omitempty"`  // what the last batch took of an earlier version's journal
 }
 
 // linkDoc connects the pseudonym of an identifier with those of the profiles that had
@@ -173,8 +175,8 @@ var (
 	settings = store.Declare[settingsDoc](store.Spec{Name: "audit_settings"})
 )
 
-// JournalSpecs lists the collections of Options.Journal, where it is another store.
-func JournalSpecs() []*store.Spec { return []*store.Spec{pendings.Spec} }
+// EarlierSpecs lists the collections of what was a journal before: see TakeOver.
+func EarlierSpecs() []*store.Spec { return []*store.Spec{pendings.Spec} }
 
 // Specs lists the collections of this package.
 func Specs() []*store.Spec {

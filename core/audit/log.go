@@ -9,6 +9,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/audit/journal"
 	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
@@ -31,16 +32,17 @@ const keyName = "audit"
 type Options struct {
 	Store store.Store
 	// Journal is where the entries of those who read wait until they are put into the
-	// log; Store when it is nil. In a file of its own they wait for no writer but
+	// log; Store when it is nil. In files of its own they wait for no writer but
 	// themselves. Entries that go with a change are in the batch of that change, in Store.
-	Journal store.Store
+	Journal *journal.Journal
 	Keys    Keys
 	Clock   core.Clock // core.SystemClock
 	Logger  *slog.Logger
 	// Runner runs the sequencers. Nil where entries are only written: another process
 	// puts them in order.
 	Runner *work.Runner
-	// Workspaces lists all workspaces, for what waits there since a process died.
+	// Workspaces lists all workspaces, for what waits there since a process died. What
+	// waits of others is dropped. Nil: nobody looks, and nothing is dropped.
 	Workspaces func(ctx context.Context) ([]string, error)
 	// Resolve returns the profile ids that an identifier has or had, so that entries of
 	// the person are found by it. Nil: only what was asked for by the identifier itself.
@@ -69,9 +71,6 @@ type Log struct {
 
 // New makes a log, and registers its sequencer with the runner.
 func New(o Options) *Log {
-	if o.Journal == nil {
-		o.Journal = o.Store
-	}
 	if o.Clock == nil {
 		o.Clock = core.SystemClock{}
 	}

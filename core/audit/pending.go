@@ -2,10 +2,12 @@ package audit
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/audit/journal"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
 )
@@ -76,6 +78,7 @@ const (
 func (g *group) run() {
 	var all []owned
 	for {
+		g.gather()
 		g.mu.Lock()
 		n, entries, bytes := 0, 0, 0
 		for n < len(g.waiting) && entries < groupEntries && bytes < groupBytes {
@@ -104,14 +107,57 @@ func (g *group) run() {
 	}
 }
 
+// gather lets those run who can: on a busy processor some of them are about to come, and
+// a batch costs the more the fewer share it. On an idle one it costs nothing.
+func (g *group) gather() {
+	for came := -1; ; {
+		g.mu.Lock()
+		n := len(g.waiting)
+		g.mu.Unlock()
+		if n <= came || n >= groupEntries {
+			return
+		}
+		came = n
+		runtime.Gosched()
+	}
+}
+
 // A pending document holds at most so much.
 const (
 	pendingEntries = blockEntries
 	pendingBytes   = 1 << 20
 )
 
-// commitGroup writes the items as few documents, all or none of them.
+// commitGroup makes the items durable: in the journal, or as documents of the store.
 func (l *Log) commitGroup(all []owned) error {
+	var err error
+	if l.o.Journal != nil {
+		err = l.appendGroup(all)
+	} else {
+		err = l.storeGroup(all)
+	}
+	if err != nil {
+		return err
+	}
+	for i, o := range all {
+		if i == 0 || o.ws != all[i-1].ws {
+			l.kick(o.ws)
+		}
+	}
+	return nil
+}
+
+// appendGroup writes the items into the journal.
+func (l *Log) appendGroup(all []owned) error {
+	records := make([]journal.Record, len(all))
+	for i, o := range all {
+		records[i] = journal.Record{Workspace: o.ws, Data: o.item.Body, More: o.item.Sets}
+	}
+	return l.o.Journal.Append(records)
+}
+
+// storeGroup writes the items as few documents, all or none of them.
+func (l *Log) storeGroup(all []owned) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*store.MaxTime)
 	defer cancel()
 	byWorkspace := map[string][]item{}
@@ -135,13 +181,7 @@ func (l *Log) commitGroup(all []owned) error {
 			from = to
 		}
 	}
-	if err := work.Commit(ctx, l.o.Journal, ops...); err != nil {
-		return err
-	}
-	for _, ws := range order {
-		l.kick(ws)
-	}
-	return nil
+	return work.Commit(ctx, l.o.Store, ops...)
 }
 
 func (l *Log) pendingOp(ws string, items []item) store.Op {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/audit/journal"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
 )
@@ -105,7 +106,7 @@ func (l *Log) sweep(ctx context.Context) {
 			break
 		}
 		var waiting, due bool
-		if waiting, err = l.waiting(ctx, ws, ""); err != nil {
+		if waiting, err = l.waiting(ctx, ws); err != nil {
 			break
 		}
 		if !waiting {
@@ -114,6 +115,9 @@ func (l *Log) sweep(ctx context.Context) {
 		if waiting || due {
 			l.kick(ws)
 		}
+	}
+	if err == nil {
+		err = l.Prune(ctx)
 	}
 	if err != nil && ctx.Err() == nil {
 		l.o.Logger.Warn("audit: sweep", "error", err.Error())
@@ -131,7 +135,7 @@ func (l *Log) handle(ctx context.Context, lease *work.Lease) error {
 		delete(l.seq.running, ws)
 		l.seq.mu.Unlock()
 		// What was written while the lease was still held is nobody's yet.
-		if left, err := l.waiting(context.WithoutCancel(ctx), ws, ""); left || err != nil {
+		if left, err := l.waiting(context.WithoutCancel(ctx), ws); left || err != nil {
 			l.kick(ws)
 		}
 	}()
@@ -178,29 +182,22 @@ func (l *Log) handle(ctx context.Context, lease *work.Lease) error {
 	return lease.Complete(ctx)
 }
 
-// waiting reports whether a workspace has pending entries with keys up to last, of all
-// without one.
-func (l *Log) waiting(ctx context.Context, ws, last string) (bool, error) {
-	q := store.Query{Workspace: ws}
-	if last != "" {
-		q.Where = []store.Cond{store.Lte("_id", last)}
-	}
-	for _, s := range []store.Store{l.o.Store, l.o.Journal} {
-		if found, err := pendings.Find(ctx, s, q, 1); err != nil || len(found) > 0 {
-			return len(found) > 0, err
-		}
-	}
-	return false, nil
-}
-
 // Settle puts everything that is pending in a workspace into its log, and returns when
 // it is there: for a command that runs alone. Beside a sequencer that has the lease it
 // waits for that one, and not for what is written meanwhile.
 func (l *Log) Settle(ctx context.Context, ws string) error {
 	// Clocks of processes differ by less than a second, or their order means little.
 	last := store.Key(ws, pendingID(time.Now().Add(time.Second)))
+	q := store.Query{Workspace: ws, Where: []store.Cond{store.Lte("_id", last)}}
+	var ends journal.Marks
+	if l.o.Journal != nil {
+		var err error
+		if ends, err = l.o.Journal.Ends(ws); err != nil {
+			return storeFault(err)
+		}
+	}
 	for {
-		waiting, err := l.waiting(ctx, ws, last)
+		waiting, err := l.waitingOf(ctx, ws, q, ends)
 		if err != nil || !waiting {
 			return storeFault(err)
 		}

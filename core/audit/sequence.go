@@ -11,6 +11,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/audit/journal"
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
@@ -52,29 +53,17 @@ func (s *sequencer) load(ctx context.Context) error {
 	if head.Size > 0 && string(head.Root) != string(rootBytes(t)) {
 		return fmt.Errorf("audit: the tiles of the log do not have the root of its head: the store was changed")
 	}
-	if s.log.apart() && len(head.Taken) > 0 {
-		left, err := pendings.GetMany(ctx, s.log.o.Journal, head.Taken)
-		if err != nil {
-			return err
-		}
-		if err := s.clear(ctx, slices.DeleteFunc(left, func(d *pendingDoc) bool { return d == nil })); err != nil && !conflict(err) {
-			return err
-		}
-	}
 	s.head, s.tree = head, t
 	return nil
 }
-
-// apart reports whether entries of those who read wait in a store of their own.
-func (l *Log) apart() bool { return l.o.Journal != l.o.Store }
 
 func rootBytes(t *tree) []byte { h := t.root(); return h[:] }
 
 func headKey(ws string) string { return store.Key(ws, "head") }
 
-// append commits entries to the log, and whatever else is to be written. Then it takes
-// away the documents of the journal that the entries come from.
-func (s *sequencer) append(ctx context.Context, entries []item, ops []store.Op, journal []*pendingDoc) error {
+// append commits entries to the log, how far the journal was read for them, nil when it
+// was not, and whatever else is to be written.
+func (s *sequencer) append(ctx context.Context, entries []item, ops []store.Op, marks journal.Marks) error {
 	if err := s.load(ctx); err != nil {
 		return err
 	}
@@ -88,8 +77,8 @@ func (s *sequencer) append(ctx context.Context, entries []item, ops []store.Op, 
 	}
 	next := *s.head
 	next.Taken = nil
-	for _, d := range journal {
-		next.Taken = append(next.Taken, d.ID)
+	if marks != nil {
+		next.Marks = marks
 	}
 	built, stored, err := s.build(append(own, entries...), now, &next)
 	if err != nil {
@@ -115,7 +104,7 @@ func (s *sequencer) append(ctx context.Context, entries []item, ops []store.Op, 
 	next.V++
 	s.head = &next
 	s.tree.stored()
-	return s.clear(ctx, journal)
+	return nil
 }
 
 // build adds the items to the tree and gathers them in blocks, and returns these and

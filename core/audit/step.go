@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/headwater-cdp/headwater/core/audit/journal"
 	"github.com/headwater-cdp/headwater/core/store"
-	"github.com/headwater-cdp/headwater/core/work"
 )
 
 // The bounds of what goes into the log in one batch: few enough entries that it does not
@@ -60,26 +60,35 @@ func (s *sequencer) step(ctx context.Context) (n int, more bool, err error) {
 // take is step with a bound on the bytes. One document it takes in any case.
 func (s *sequencer) take(ctx context.Context, bytes int) (n int, more bool, err error) {
 	h := harvest{bytes: bytes}
-	if err := h.gather(ctx, s.log.o.Store, s.ws, func(d *pendingDoc) { h.ops = append(h.ops, pendings.Delete(d)) }); err != nil {
+	if err := h.gather(ctx, s.log.o.Store, s.ws); err != nil {
 		return 0, false, err
 	}
-	var journal []*pendingDoc
-	if s.log.apart() && !h.full {
-		// What the last batch took may still be there: load takes it away.
-		if err := s.load(ctx); err != nil {
-			return 0, false, err
-		}
-		if err := h.gather(ctx, s.log.o.Journal, s.ws, func(d *pendingDoc) { journal = append(journal, d) }); err != nil {
-			return 0, false, err
-		}
+	marks, err := s.read(ctx, &h)
+	if err != nil || len(h.items) == 0 {
+		return 0, false, err
 	}
-	if len(h.items) == 0 {
-		return 0, false, nil
-	}
-	if err := s.append(ctx, h.items, h.ops, journal); err != nil {
+	if err := s.append(ctx, h.items, h.ops, marks); err != nil {
 		return 0, false, err
 	}
 	return len(h.items), h.full, nil
+}
+
+// read takes entries out of the journal while the batch is not full, and returns how far
+// it was read then; nil when there is nothing to read.
+func (s *sequencer) read(ctx context.Context, h *harvest) (journal.Marks, error) {
+	if s.log.o.Journal == nil || h.full {
+		return nil, nil
+	}
+	if err := s.load(ctx); err != nil {
+		return nil, err
+	}
+	if ok, err := s.log.stands(ctx, s.ws, s.head); err != nil || !ok {
+		return nil, err
+	}
+	return s.log.o.Journal.Read(s.ws, s.head.Marks, func(body []byte, sets [][]byte) (bool, error) {
+		h.full = !h.take([]item{{Body: body, Sets: sets}})
+		return !h.full, nil
+	})
 }
 
 // harvest is what goes into the log in one batch.
@@ -91,8 +100,18 @@ type harvest struct {
 	full  bool // others wait
 }
 
+// take takes entries that belong together, unless they are too much.
+func (h *harvest) take(items []item) bool {
+	next := h.sum.plus(loadOf(items))
+	if len(h.items) > 0 && (h.sum.entries >= stepEntries || next.bytes > h.bytes || next.ops > stepOps) {
+		return false
+	}
+	h.items, h.sum = append(h.items, items...), next
+	return true
+}
+
 // gather takes pending documents by their age until the batch is full.
-func (h *harvest) gather(ctx context.Context, db store.Reader, ws string, taken func(*pendingDoc)) error {
+func (h *harvest) gather(ctx context.Context, db store.Reader, ws string) error {
 	for after := ""; ; {
 		q := store.Query{Workspace: ws}
 		if after != "" {
@@ -107,29 +126,14 @@ func (h *harvest) gather(ctx context.Context, db store.Reader, ws string, taken 
 			if err != nil {
 				return fmt.Errorf("audit: a pending document is damaged: %w", err)
 			}
-			next := h.sum.plus(loadOf(list))
-			if len(h.items) > 0 && (h.sum.entries >= stepEntries || next.bytes > h.bytes || next.ops > stepOps) {
+			if !h.take(list) {
 				h.full = true
 				return nil
 			}
-			h.items, h.sum, after = append(h.items, list...), next, d.ID
-			taken(d)
+			h.ops, after = append(h.ops, pendings.Delete(d)), d.ID
 		}
 		if len(docs) < stepRead {
 			return nil
 		}
 	}
-}
-
-// clear takes what is in the log out of the journal. Until it has, the head says which
-// documents those are: a sequencer that comes after a crash does not take them again.
-func (s *sequencer) clear(ctx context.Context, docs []*pendingDoc) error {
-	if len(docs) == 0 {
-		return nil
-	}
-	ops := make([]store.Op, len(docs))
-	for i, d := range docs {
-		ops[i] = pendings.Delete(d)
-	}
-	return work.Commit(ctx, s.log.o.Journal, ops...)
 }

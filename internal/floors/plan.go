@@ -53,6 +53,7 @@ var Plan = []Floor{
 	{Path: "core/keyring", Level: 18},
 	// It signs with the keyring and is put in order by leased work.
 	{Path: "core/audit", Level: 22},
+	{Path: "core/audit/journal", Level: 21, Only: []string{"core"}, For: []string{"core/audit", "cmd/..."}},
 	{Path: "core/work", Level: 20},
 	{Path: "core/staging", Level: 25},
 	{Path: "core/access", Level: 30},
