@@ -11,21 +11,22 @@
 // # Durable first
 //
 // Write returns when the entry is on disk, as a pending one: concurrent callers share
-// one batch. Whoever shows data writes before it answers, and answers nothing when
-// writing fails. An entry about a change belongs into the batch of the change: Op.
-// For reads there is a Trail, which services deep down tell what they showed (Note),
-// and which the edge closes before its answer goes out. What is not audited is not
-// shown: Note without a trail is an error.
+// one batch. With the embedded store they wait in files, of which package journal tells;
+// else they are documents of the store. Whoever shows data writes before it answers, and
+// answers nothing when writing fails. An entry about a change belongs into the batch of
+// the change: Op. For reads there is a Trail, which services deep down tell what they
+// showed (Note), and which the edge closes before its answer goes out. What is not
+// audited is not shown: Note without a trail is an error.
 //
 // # The log
 //
 // One sequencer in each workspace, whoever holds its lease, takes what is pending, and
-// in one batch removes it there and appends it to a Merkle tree (RFC 6962, as in
-// golang.org/x/mod/sumdb/tlog): blocks of entries, tiles of 256 hashes, and a head with
-// a signed checkpoint. So an entry is in the log once, whatever died when, and within a
-// second where all is well. With a checkpoint kept elsewhere anybody can prove that a
-// log was not rewritten; docs/audit-format.md says how, and internal/auditverify does,
-// without sharing code with this package.
+// in one batch removes it there, or says how far it has read the files, and appends it to
+// a Merkle tree (RFC 6962, as in golang.org/x/mod/sumdb/tlog): blocks of entries, tiles of
+// 256 hashes, and a head with a signed checkpoint. So an entry is in the log once,
+// whatever died when, and within a second where all is well. With a checkpoint kept
+// elsewhere anybody can prove that a log was not rewritten; docs/audit-format.md says how,
+// and internal/auditverify does, without sharing code with this package.
 //
 // # How long
 //

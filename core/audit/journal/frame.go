@@ -105,11 +105,12 @@ func eachFrame(f io.ReaderAt, from, to int64, buf []byte, visit func(frame []byt
 			b = make([]byte, min(int64(size), to-from))
 		}
 		n, err := f.ReadAt(b, from)
-		if err != nil && !errors.Is(err, io.EOF) {
+		ended := errors.Is(err, io.EOF)
+		if err != nil && !ended {
 			return err
 		}
 		began := from
-		need := 0
+		var need int
 		for b = b[:n]; ; {
 			var frame, rest []byte
 			if frame, rest, need = cutFrame(b); frame == nil {
@@ -121,8 +122,8 @@ func eachFrame(f io.ReaderAt, from, to int64, buf []byte, visit func(frame []byt
 			}
 			b = rest
 		}
-		if need == 0 || from == began && (err != nil || int64(need) > to-from) {
-			return nil
+		if need == 0 || from == began && (ended || int64(need) > to-from) {
+			return nil // they end here
 		}
 		size = max(readSize, need)
 	}

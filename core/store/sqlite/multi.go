@@ -24,11 +24,14 @@ func (ix *index) entries(doc bson.Raw) []entry {
 		}
 		rest = append(rest, valueOf(v))
 	}
+	values := store.FieldValues(doc, ix.fields[0].Path)
+	seen := make(map[value]struct{}, len(values)) // the rest is the same in all
 	var out []entry
-	for _, e := range store.FieldValues(doc, ix.fields[0].Path) {
-		next := append(entry{valueOf(e)}, rest...)
-		if !slices.ContainsFunc(out, func(o entry) bool { return slices.Equal(o, next) }) {
-			out = append(out, next)
+	for _, e := range values {
+		first := valueOf(e)
+		if _, ok := seen[first]; !ok {
+			seen[first] = struct{}{}
+			out = append(out, append(entry{first}, rest...))
 		}
 	}
 	return out
