@@ -38,6 +38,7 @@ const (
 	PrefixInvitation    = "inv"
 	PrefixGlass         = "gls" // of a request by which the glass was broken
 	PrefixApproval      = "apr"
+	PrefixDangerous     = "dgr" // something dangerous that waits for an approval
 	PrefixPolicyVersion = "plv" // of the rules of who may do what
 	PrefixAudit         = "aud" // of an entry of the audit log
 	PrefixConsent       = "con" // of an entry of the consent ledger

@@ -140,7 +140,7 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	s.Profiles = profile.NewService(w.db, clock)
 	s.Ingest = ingest.New(ingest.Options{Store: w.db, Clock: clock, Events: s.Events, Profiles: s.Profiles, Log: logger})
 	s.Consent = consent.NewService(consent.Options{
-		Store: w.db, Clock: clock, People: s.Profiles.ConsentPeople(), Committer: s.Ingest, Tokens: keyring.New(w.db, clock, master), Audit: s.Audit,
+		Store: w.db, Clock: clock, People: s.Profiles.ConsentPeople(), Committer: s.Ingest, Tokens: keyring.New(w.db, clock, master), Audit: s.Audit, Approver: s.Access,
 	})
 	s.Policies = policies.New(policies.Options{
 		Store: w.db, Logger: logger, Purposes: s.Consent.Register, Access: s.Access, Record: access.Recorder(s.Audit),

@@ -99,7 +99,7 @@ func newApp(e *env, s store.Store, j *journal.Journal, ring *keyring.Ring) *app 
 	})
 	a.consent = consent.NewService(consent.Options{
 		Store: s, Clock: e.clock, People: a.profiles.ConsentPeople(), Committer: a.pipeline, Tokens: ring, Audit: a.audit, Name: a.workspaceName,
-		Stands: a.access.Stands,
+		Stands: a.access.Stands, Approver: a.access,
 	})
 	a.policies = policies.New(policies.Options{
 		Store: s, Clock: e.clock, Logger: e.log, Purposes: a.consent.Register, Access: a.access, Record: access.Recorder(a.audit),

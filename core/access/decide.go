@@ -88,7 +88,8 @@ func outcome(approve bool) ApprovalStatus {
 
 // mayDecide refuses whoever is too close to the one who asked.
 func (s *Service) mayDecide(ctx context.Context, ws string, actor *core.Actor, a *Approval, approve bool) error {
-	f, err := s.Family(ctx, ws)
+	permission := s.deciding(a.SubjectID)
+	f, err := s.family(ctx, ws, permission == Govern) // a colleague who came today may review a template
 	switch {
 	case err != nil:
 		return err
@@ -101,7 +102,6 @@ func (s *Service) mayDecide(ctx context.Context, ws string, actor *core.Actor, a
 	if err != nil {
 		return err
 	}
-	permission := s.deciding(a.SubjectID)
 	for _, p := range people {
 		if f.Related(p.ID, a.RequestedBy) {
 			continue

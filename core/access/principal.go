@@ -101,6 +101,11 @@ type Family struct {
 // Family reads who made whom in a workspace. Keys that have ended count too: what they
 // made lives on. It checks nothing: callers are the server's own parts.
 func (s *Service) Family(ctx context.Context, workspace string) (*Family, error) {
+	return s.family(ctx, workspace, true)
+}
+
+// family is Family, where it is not asked of members whether they came lately.
+func (s *Service) family(ctx context.Context, workspace string, lately bool) (*Family, error) {
 	keys, err := Keys.Find(ctx, s.store, keysOf(workspace), 0)
 	if err != nil {
 		return nil, err
@@ -108,6 +113,9 @@ func (s *Service) Family(ctx context.Context, workspace string) (*Family, error)
 	f := &Family{keys: keys, made: map[string][]string{}}
 	for _, k := range keys {
 		f.made[k.KeyID] = k.principal().Made
+	}
+	if !lately {
+		return f, nil
 	}
 	members, err := Members.Find(ctx, s.store, store.Query{Workspace: workspace, Order: []string{"invitedAt"}}, 0)
 	if err != nil {

@@ -60,6 +60,7 @@ type Service struct {
 
 	decisions map[string]DecisionFunc // by prefix of the subject's id
 	deciders  map[string]Permission   // likewise; Govern where there is none
+	changes   map[string]ChangeFunc   // by kind of PendingChange
 }
 
 // New returns the service and registers the deletion of workspaces with
@@ -83,6 +84,7 @@ func New(opt Options) *Service {
 		cache: newCache[entry](opt.CacheSize), people: newCache[[]seat](opt.CacheSize), live: newLive(), usage: newUsage(), quotas: newQuotas(opt.CacheSize),
 		decisions: map[string]DecisionFunc{}, deciders: map[string]Permission{},
 	}
+	s.OnChange(changeRetention, s.retained)
 	if s.jobs != nil {
 		s.jobs.Handle(DeleteKind, work.JobHandlerFunc(s.runDeletion), 1)
 	}

@@ -43,7 +43,7 @@ var Workspaces = store.Declare[Workspace](store.Spec{
 
 // Specs lists the collections of the package. It also uses store.Claims.
 func Specs() []*store.Spec {
-	return []*store.Spec{Workspaces.Spec, Keys.Spec, Usages.Spec, Members.Spec, Logins.Spec, Approvals.Spec, Departures.Spec, GlassUses.Spec}
+	return []*store.Spec{Workspaces.Spec, Keys.Spec, Usages.Spec, Members.Spec, Logins.Spec, Approvals.Spec, Departures.Spec, GlassUses.Spec, PendingChanges.Spec}
 }
 
 // MaxName is how many characters a name may have.

@@ -95,13 +95,57 @@ func (l *Log) Retention(ctx context.Context, ws string) (*Retention, error) {
 	return l.retention(ctx, ws, d)
 }
 
+// Shortens reports whether stating months would let go of entries that are kept now, or
+// sooner, with the version of the settings that says so.
+func (l *Log) Shortens(ctx context.Context, ws string, months int) (bool, int64, error) {
+	d, err := l.settings(ctx, ws)
+	if err != nil {
+		return false, 0, err
+	}
+	was := *d
+	d.state(months, l.o.Clock.Now())
+	return !d.From.IsZero() && (d.Months != was.Months || !d.From.Equal(was.From)) && (was.Months == 0 || d.Months < was.Months), was.V, nil
+}
+
+// RetentionOps returns the operations that state for how many months bodies are kept,
+// over the settings with a version; CONFLICT, reason VERSION_CONFLICT, when they have
+// another.
+func (l *Log) RetentionOps(ctx context.Context, ws string, months int, version int64) ([]store.Op, error) {
+	d, err := l.settings(ctx, ws)
+	if err != nil {
+		return nil, err
+	}
+	return l.retentionOps(ctx, ws, d, months, &version)
+}
+
+func (l *Log) retentionOps(ctx context.Context, ws string, d *settingsDoc, months int, expected *int64) ([]store.Op, error) {
+	if expected != nil && *expected != d.V {
+		return nil, core.Errorf(core.Conflict, "VERSION_CONFLICT", "the retention has version %d, not %d; read it and try again", d.V, *expected).At("expectedVersion")
+	}
+	details := map[string]string{"before": fmt.Sprint(d.Months), "months": fmt.Sprint(months)}
+	d.state(months, l.o.Clock.Now())
+	if !d.From.IsZero() {
+		details["from"] = d.From.Format(timeFormat)
+	}
+	op, err := l.Op(ctx, Entry{Workspace: ws, Action: "audit.setRetention", Resource: "audit", Details: details})
+	return []store.Op{settings.Put(d), op}, err
+}
+
+// CheckMonths refuses what is no retention.
+func CheckMonths(months int) error {
+	if months < 0 || months > MaxRetention {
+		return core.Errorf(core.Invalid, "RETENTION", "entries are kept for 1 to %d months, or for ever, which is 0", MaxRetention).At("months")
+	}
+	return nil
+}
+
 // SetRetention states for how many months bodies are kept: 0 is for ever. A shorter
 // retention than the one in force counts after RetentionDelay. It refuses (CONFLICT,
 // VERSION_CONFLICT) when expected is given and not the present version. A dry run changes
 // nothing and returns what would be.
 func (l *Log) SetRetention(ctx context.Context, ws string, months int, expected *int64, dryRun bool) (*Retention, error) {
-	if months < 0 || months > MaxRetention {
-		return nil, core.Errorf(core.Invalid, "RETENTION", "entries are kept for 1 to %d months, or for ever, which is 0", MaxRetention).At("months")
+	if err := CheckMonths(months); err != nil {
+		return nil, err
 	}
 	for try := 0; ; try++ {
 		d, err := l.settings(ctx, ws)
@@ -111,19 +155,15 @@ func (l *Log) SetRetention(ctx context.Context, ws string, months int, expected 
 		if expected != nil && *expected != d.V {
 			return nil, core.Errorf(core.Conflict, "VERSION_CONFLICT", "the retention has version %d, not %d; read it and try again", d.V, *expected).At("expectedVersion")
 		}
-		details := map[string]string{"before": fmt.Sprint(d.Months), "months": fmt.Sprint(months)}
-		d.state(months, l.o.Clock.Now())
 		if dryRun {
+			d.state(months, l.o.Clock.Now())
 			return l.retention(ctx, ws, d)
 		}
-		if !d.From.IsZero() {
-			details["from"] = d.From.Format(timeFormat)
-		}
-		op, err := l.Op(ctx, Entry{Workspace: ws, Action: "audit.setRetention", Resource: "audit", Details: details})
+		ops, err := l.retentionOps(ctx, ws, d, months, nil)
 		if err != nil {
 			return nil, err
 		}
-		_, err = l.o.Store.Commit(ctx, store.Batch{ID: core.NewID(core.PrefixBatch, time.Now()), Ops: []store.Op{settings.Put(d), op}})
+		_, err = l.o.Store.Commit(ctx, store.Batch{ID: core.NewID(core.PrefixBatch, time.Now()), Ops: ops})
 		if err == nil {
 			l.kick(ws)
 			d.V++

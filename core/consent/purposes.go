@@ -78,7 +78,17 @@ func errNoPurpose(path string) *core.Error {
 }
 
 func (s *Service) changePurpose(ctx context.Context, ws, key, action string, edit Edit, f func(old *Purpose) (Purpose, *core.Error)) (*Purpose, error) {
-	r, err := s.change(ctx, ws, Trace{Action: action, Resource: key, Purpose: key, Decision: core.Allow}, edit.DryRun, func(r *Register, doc *registerDoc) *core.Error {
+	r, err := s.change(ctx, ws, Trace{Action: action, Resource: key, Purpose: key, Decision: core.Allow}, edit.DryRun, replacing(key, edit, f))
+	if err != nil {
+		return nil, err
+	}
+	return r.Purpose(key), nil
+}
+
+// replacing returns what puts a purpose that f makes of the one with a key into the
+// register.
+func replacing(key string, edit Edit, f func(old *Purpose) (Purpose, *core.Error)) func(*Register, *registerDoc) *core.Error {
+	return func(r *Register, doc *registerDoc) *core.Error {
 		old := r.Purpose(key)
 		if have := version(old); edit.ExpectedVersion != nil && *edit.ExpectedVersion != have {
 			return core.Errorf(core.Conflict, "VERSION_CONFLICT", "the purpose has version %d, not %d; read it and try again", have, *edit.ExpectedVersion).At("expectedVersion")
@@ -104,11 +114,7 @@ func (s *Service) changePurpose(ctx context.Context, ws, key, action string, edi
 			return core.Errorf(core.Invalid, "TOO_MANY_PURPOSES", "a workspace has at most %d purposes", maxPurposes)
 		}
 		return nil
-	})
-	if err != nil {
-		return nil, err
 	}
-	return r.Purpose(key), nil
 }
 
 func version(p *Purpose) int64 {
@@ -168,34 +174,18 @@ func checkRule(country, rule string) *core.Error {
 func (s *Service) change(ctx context.Context, ws string, t Trace, dryRun bool, f func(*Register, *registerDoc) *core.Error) (*Register, error) {
 	var out *Register
 	err := retry(ctx, "write the purposes", func() error {
-		old, err := s.read(ctx, ws)
+		old, doc, err := s.changed(ctx, ws, f)
 		if err != nil {
 			return err
 		}
-		doc := *old.doc
-		if e := f(old.register, &doc); e != nil {
-			return e
-		}
-		if out = old.register; doc.sameAs(old.doc) {
+		if out = old.register; doc == nil {
 			return nil
-		}
-		if s.guard != nil {
-			if err := s.guard(ctx, ws, old.register, newRegister(doc.Purposes, doc.Settings)); err != nil {
-				return err
-			}
-		}
-		doc.At, doc.By, doc.Revision = s.now(), actor(ctx), old.doc.V+1
-		if !doc.At.After(old.doc.At) {
-			doc.At = old.doc.At.Add(time.Millisecond) // the clock of another process is ahead
 		}
 		if dryRun {
 			out = newRegister(doc.Purposes, doc.Settings)
 			return nil
 		}
-		past := doc
-		past.Meta = store.Meta{ID: historyKey(ws, doc.Revision)}
-		t.Workspace = ws
-		ops, err := s.audited(ctx, t, registers.Put(&doc), history.Insert(&past))
+		ops, err := s.registerOps(ctx, ws, t, doc)
 		if err != nil {
 			return err
 		}
@@ -212,6 +202,49 @@ func (s *Service) change(ctx context.Context, ws string, t Trace, dryRun bool, f
 		return nil, err
 	}
 	return out, nil
+}
+
+// changed returns the register and what f makes of it; nil when that is the same.
+func (s *Service) changed(ctx context.Context, ws string, f func(*Register, *registerDoc) *core.Error) (*cached, *registerDoc, error) {
+	old, err := s.read(ctx, ws)
+	if err != nil {
+		return nil, nil, err
+	}
+	doc := *old.doc
+	if e := f(old.register, &doc); e != nil {
+		return nil, nil, e
+	}
+	if doc.sameAs(old.doc) {
+		return old, nil, nil
+	}
+	if s.guard != nil {
+		if err := s.guard(ctx, ws, old.register, newRegister(doc.Purposes, doc.Settings)); err != nil {
+			return nil, nil, err
+		}
+	}
+	doc.At, doc.By, doc.Revision = s.now(), actor(ctx), old.doc.V+1
+	if !doc.At.After(old.doc.At) {
+		doc.At = old.doc.At.Add(time.Millisecond) // the clock of another process is ahead
+	}
+	return old, &doc, nil
+}
+
+// registerOps returns the operations that put a register in force, with its history and
+// its entry in the audit log.
+func (s *Service) registerOps(ctx context.Context, ws string, t Trace, doc *registerDoc) ([]store.Op, error) {
+	past := *doc
+	past.Meta = store.Meta{ID: historyKey(ws, doc.Revision)}
+	t.Workspace = ws
+	return s.audited(ctx, t, registers.Put(doc), history.Insert(&past))
+}
+
+// purposeOps returns the operations that put what f makes of the register in force.
+func (s *Service) purposeOps(ctx context.Context, ws string, t Trace, f func(*Register, *registerDoc) *core.Error) ([]store.Op, error) {
+	_, doc, err := s.changed(ctx, ws, f)
+	if err != nil || doc == nil {
+		return nil, err
+	}
+	return s.registerOps(ctx, ws, t, doc)
 }
 
 func (d *registerDoc) sameAs(o *registerDoc) bool {

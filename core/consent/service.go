@@ -30,6 +30,9 @@ type Options struct {
 	URL string
 	// Stands reports whether somebody who made a link may still act; nil: everybody may.
 	Stands func(ctx context.Context, ws, actor string) (bool, error)
+	// Approver keeps what loosens a purpose waiting for somebody else to agree; nil: it takes
+	// effect at once.
+	Approver Approver
 	// Name returns what people know a workspace by; nil: its pages name nobody.
 	Name func(ctx context.Context, ws string) (string, error)
 }
@@ -55,7 +58,13 @@ type cached struct {
 }
 
 // NewService returns a service over a store whose collections (Specs) are declared.
-func NewService(o Options) *Service { return &Service{Options: o} }
+func NewService(o Options) *Service {
+	s := &Service{Options: o}
+	if o.Approver != nil {
+		o.Approver.OnChange(changeLoosen, s.loosened)
+	}
+	return s
+}
 
 // Register returns the workspace's register: what this process changed at once, what
 // another changed within a second.

@@ -13749,6 +13749,13 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 			return graphql.Null
 		}
 		return ec._PolicyDocument(ctx, sel, obj)
+	case access.PendingChange:
+		return ec._PendingChange(ctx, sel, &obj)
+	case *access.PendingChange:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._PendingChange(ctx, sel, obj)
 	case object.Type:
 		return ec._ObjectType(ctx, sel, &obj)
 	case *object.Type:

@@ -116,11 +116,8 @@ func (r mutation) RotateAuditKey(ctx context.Context, in gen.RotateAuditKeyInput
 
 // SetAuditRetention answers Mutation.setAuditRetention.
 func (r mutation) SetAuditRetention(ctx context.Context, in gen.SetAuditRetentionInput) (*gen.SetAuditRetentionPayload, error) {
-	if err := access.Allow(ctx, access.Govern); err != nil {
-		return nil, err
-	}
-	kept, err := r.Audit.SetRetention(ctx, workspace(ctx), in.Months, long(in.ExpectedVersion), value(in.DryRun))
-	out := &gen.SetAuditRetentionPayload{Retention: kept}
+	kept, waits, err := r.Access.SetAuditRetention(ctx, in.Months, long(in.ExpectedVersion), value(in.DryRun))
+	out := &gen.SetAuditRetentionPayload{Retention: kept, Approval: waits}
 	if out.UserErrors, err = problems(err); err != nil {
 		return nil, err
 	}

@@ -79,6 +79,11 @@ func (r query) Node(ctx context.Context, id string) (view.Node, error) {
 			return nil, err
 		}
 		return node(r.shown(ctx, found[0]))
+	case core.PrefixDangerous:
+		if !access.Can(ctx, access.Govern) {
+			return nil, nil
+		}
+		return node(r.Access.PendingChange(ctx, id))
 	case core.PrefixKey:
 		if !access.Can(ctx, access.Manage) {
 			return nil, nil

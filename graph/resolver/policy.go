@@ -6,7 +6,9 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/graph/gen"
+	"github.com/headwater-cdp/headwater/graph/scalar"
 	"github.com/headwater-cdp/headwater/graph/view"
 	"github.com/headwater-cdp/headwater/policies"
 )
@@ -159,6 +161,11 @@ func (r mutation) DecideApproval(ctx context.Context, in gen.DecideApprovalInput
 // Subject answers Approval.subject.
 func (r approvalFields) Subject(ctx context.Context, a *access.Approval) (view.Node, error) {
 	return query{r.Resolver}.Node(ctx, a.SubjectID)
+}
+
+// Content answers PendingChange.content.
+func (r pendingFields) Content(_ context.Context, c *access.PendingChange) (scalar.JSON, error) {
+	return event.ToJSON(c.Content)
 }
 
 // DecidedBy answers Approval.decidedBy.

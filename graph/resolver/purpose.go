@@ -72,7 +72,7 @@ func (r mutation) UpdatePurpose(ctx context.Context, in gen.UpdatePurposeInput) 
 	rules, err := purposeRules(in.Jurisdictions)
 	out := &gen.UpdatePurposePayload{}
 	if err == nil {
-		out.Purpose, err = r.Consent.UpdatePurpose(ctx, workspace(ctx), in.Key, consent.Edit{ExpectedVersion: long(in.ExpectedVersion), DryRun: value(in.DryRun)}, func(p *consent.Purpose) {
+		out.Purpose, out.Approval, err = r.Consent.ChangePurpose(ctx, workspace(ctx), in.Key, consent.Edit{ExpectedVersion: long(in.ExpectedVersion), DryRun: value(in.DryRun)}, func(p *consent.Purpose) {
 			change(&p.Name, in.Name)
 			change(&p.Description, in.Description)
 			change(&p.Parent, in.Parent)

@@ -81,6 +81,7 @@ type (
 	policyFields       struct{ *Resolver }
 	policyRuleFields   struct{ *Resolver }
 	approvalFields     struct{ *Resolver }
+	pendingFields      struct{ *Resolver }
 	glassFields        struct{ *Resolver }
 	importFields       struct{ *Resolver }
 	quarantineFields   struct{ *Resolver }
@@ -165,6 +166,9 @@ func (r *Resolver) BreakGlassUse() gen.BreakGlassUseResolver { return glassField
 
 // Approval implements gen.ResolverRoot.
 func (r *Resolver) Approval() gen.ApprovalResolver { return approvalFields{r} }
+
+// PendingChange implements gen.ResolverRoot.
+func (r *Resolver) PendingChange() gen.PendingChangeResolver { return pendingFields{r} }
 
 // ImportRow implements gen.ResolverRoot.
 func (r *Resolver) ImportRow() gen.ImportRowResolver { return importFields{r} }
