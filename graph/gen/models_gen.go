@@ -2027,7 +2027,7 @@ type SegmentPreview struct {
 
 // States how long entries are kept.
 type SetAuditRetentionInput struct {
-	// In months, 1 to 1200; 0 is for ever. A shorter retention than the one in force counts after a week; then what is older is dropped within the hour, and cannot be brought back.
+	// In months, 1 to 1200; 0 is for ever. A shorter retention than the one in force waits for the approval of somebody else who may govern, where there is one, and then counts after a week; then what is older is dropped within the hour, and cannot be brought back.
 	Months int `json:"months"`
 	// Change nothing; show what would be.
 	DryRun *bool `json:"dryRun,omitempty"`
@@ -2037,8 +2037,10 @@ type SetAuditRetentionInput struct {
 
 // What is in force.
 type SetAuditRetentionPayload struct {
-	// The retention.
+	// The retention that is in force, or stated.
 	Retention *audit.Retention `json:"retention,omitempty"`
+	// What the change waits for; null: it does not.
+	Approval *access.Approval `json:"approval,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -2631,8 +2633,10 @@ type UpdatePurposeInput struct {
 
 // The purpose as it is now.
 type UpdatePurposePayload struct {
-	// The purpose; after a dry run as it would be.
+	// The purpose; after a dry run as it would be, while approval waits as it is.
 	Purpose *consent.Purpose `json:"purpose,omitempty"`
+	// What the change waits for: consentRequired is dropped with the approval of somebody else who may govern, where there is one. Null: it does not wait.
+	Approval *access.Approval `json:"approval,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }

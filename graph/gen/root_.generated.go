@@ -53,6 +53,7 @@ type ResolverRoot interface {
 	ObjectField() ObjectFieldResolver
 	ObjectRelation() ObjectRelationResolver
 	ObjectType() ObjectTypeResolver
+	PendingChange() PendingChangeResolver
 	PlanRule() PlanRuleResolver
 	PolicyDocument() PolicyDocumentResolver
 	PolicyRule() PolicyRuleResolver
@@ -484,7 +485,7 @@ type RotateAuditKeyPayload {
 
 """States how long entries are kept."""
 input SetAuditRetentionInput {
-  """In months, 1 to 1200; 0 is for ever. A shorter retention than the one in force counts after a week; then what is older is dropped within the hour, and cannot be brought back."""
+  """In months, 1 to 1200; 0 is for ever. A shorter retention than the one in force waits for the approval of somebody else who may govern, where there is one, and then counts after a week; then what is older is dropped within the hour, and cannot be brought back."""
   months: Int!
   """Change nothing; show what would be."""
   dryRun: Boolean
@@ -494,8 +495,10 @@ input SetAuditRetentionInput {
 
 """What is in force."""
 type SetAuditRetentionPayload {
-  """The retention."""
+  """The retention that is in force, or stated."""
   retention: AuditRetention @data(category: NONE)
+  """What the change waits for; null: it does not."""
+  approval: Approval @data(category: NONE)
   """What is wrong with the input."""
   userErrors: [UserError!]! @data(category: NONE)
 }
@@ -2013,8 +2016,10 @@ input UpdatePurposeInput {
 
 """The purpose as it is now."""
 type UpdatePurposePayload {
-  """The purpose; after a dry run as it would be."""
+  """The purpose; after a dry run as it would be, while approval waits as it is."""
   purpose: Purpose @data(category: NONE)
+  """What the change waits for: consentRequired is dropped with the approval of somebody else who may govern, where there is one. Null: it does not wait."""
+  approval: Approval @data(category: NONE)
   """What is wrong with the input."""
   userErrors: [UserError!]! @data(category: NONE)
 }
@@ -3990,6 +3995,24 @@ type Approval implements Node {
   createdAt: DateTime! @data(category: NONE)
   """When it was decided, or became void."""
   decidedAt: DateTime @data(category: NONE)
+}
+
+"""Something dangerous that somebody asked for and that waits for somebody else to agree."""
+type PendingChange implements Node {
+  """dgr_…: made of what it is"""
+  id: ID! @data(category: NONE)
+  """auditRetention or purpose."""
+  kind: String! @data(category: NONE)
+  """What it is of: a purpose's key."""
+  resource: String! @data(category: NONE)
+  """What it does."""
+  words: String! @data(category: NONE)
+  """What it is, with the version that it is over."""
+  content: JSON! @data(category: NONE)
+  """Who asked."""
+  author: String! @data(category: NONE)
+  """When."""
+  createdAt: DateTime! @data(category: NONE)
 }
 
 """A page of requests for approval."""
@@ -9824,6 +9847,8 @@ func (ec *executionContext) childFields_SetAuditRetentionPayload(ctx context.Con
 	switch field.Name {
 	case "retention":
 		return ec.fieldContext_SetAuditRetentionPayload_retention(ctx, field)
+	case "approval":
+		return ec.fieldContext_SetAuditRetentionPayload_approval(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_SetAuditRetentionPayload_userErrors(ctx, field)
 	}
@@ -10324,6 +10349,8 @@ func (ec *executionContext) childFields_UpdatePurposePayload(ctx context.Context
 	switch field.Name {
 	case "purpose":
 		return ec.fieldContext_UpdatePurposePayload_purpose(ctx, field)
+	case "approval":
+		return ec.fieldContext_UpdatePurposePayload_approval(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_UpdatePurposePayload_userErrors(ctx, field)
 	}
