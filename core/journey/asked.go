@@ -2,6 +2,9 @@ package journey
 
 import (
 	"slices"
+	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -17,6 +20,8 @@ type asked struct {
 	scope   scope
 	node    *condition.Node
 	binds   bool
+	paths   []string // in the entering event's properties, that it mentions
+	made    made
 	program *condition.Program // nil when it binds
 	since   []string           // ledgers of which only what happened since the person entered counts
 }
@@ -59,7 +64,8 @@ func ask(n *condition.Node, zone condition.Zone, s scope) (*asked, error) {
 			return w
 		}
 	}
-	a := &asked{zone: zone, scope: s, node: r.node(n), binds: binds(n)}
+	a := &asked{zone: zone, scope: s, node: r.node(n), paths: boundPaths(n)}
+	a.binds = len(a.paths) > 0
 	if a.binds {
 		_, err := condition.Compile(a.node, zone) // it is sound whatever the value
 		return a, err
@@ -96,16 +102,68 @@ func (a *asked) ready(entered *event.Event) (*condition.Program, []string) {
 	if !a.binds {
 		return a.program, a.since
 	}
-	n := bind(a.node, entered)
-	p, err := condition.Compile(n, a.zone)
-	if err != nil {
-		return nil, nil // the value of the entering event makes it impossible: it does not hold
-	}
-	return p, sinceKeys(n, a.scope.entered, func(e *condition.Event) bool {
-		return slices.ContainsFunc(e.Where, func(p *condition.Predicate) bool {
-			return p.Path == "journeyId" && len(p.Operators) == 1 && p.Operators[0].Value == a.scope.journey
+	return a.made.get(a.valuesOf(entered), func() (*condition.Program, []string) {
+		n := bind(a.node, entered)
+		p, err := condition.Compile(n, a.zone)
+		if err != nil {
+			return nil, nil // the value of the entering event makes it impossible: it does not hold
+		}
+		return p, sinceKeys(n, a.scope.entered, func(e *condition.Event) bool {
+			return slices.ContainsFunc(e.Where, func(p *condition.Predicate) bool {
+				return p.Path == "journeyId" && len(p.Operators) == 1 && p.Operators[0].Value == a.scope.journey
+			})
 		})
 	})
+}
+
+// valuesOf is what an entering event gives to the condition, as one text.
+func (a *asked) valuesOf(entered *event.Event) string {
+	if entered == nil {
+		return ""
+	}
+	var b strings.Builder
+	for _, path := range a.paths {
+		if v, ok := lookup(entered.Properties, path); ok {
+			b.WriteByte(byte(v.Type))
+			b.WriteString(strconv.Itoa(len(v.Value)))
+			b.WriteByte(':')
+			b.Write(v.Value)
+		} else {
+			b.WriteByte('-')
+		}
+	}
+	return b.String()
+}
+
+// made keeps the programs of the entering events that were seen lately: a step asks
+// for the same one several times.
+type made struct {
+	mu  sync.Mutex
+	all map[string]boundProgram
+}
+
+type boundProgram struct {
+	program *condition.Program
+	since   []string
+}
+
+const maxMade = 1024
+
+func (m *made) get(key string, compile func() (*condition.Program, []string)) (*condition.Program, []string) {
+	m.mu.Lock()
+	have, ok := m.all[key]
+	m.mu.Unlock()
+	if ok {
+		return have.program, have.since
+	}
+	have.program, have.since = compile()
+	m.mu.Lock()
+	if m.all == nil || len(m.all) >= maxMade {
+		m.all = map[string]boundProgram{}
+	}
+	m.all[key] = have
+	m.mu.Unlock()
+	return have.program, have.since
 }
 
 // holds asks the condition about an enrollment's person.

@@ -264,6 +264,15 @@ func (p *Program) programs(n *place, entered *event.Event) []*condition.Program 
 	return out
 }
 
+// conditions returns the conditions of all steps.
+func (p *Program) conditions() []*asked {
+	all := []*asked{p.goal, p.exit}
+	for _, n := range p.def.Nodes {
+		all = append(append(all, p.nodes[n.ID].arms...), p.nodes[n.ID].goal)
+	}
+	return slices.DeleteFunc(all, func(a *asked) bool { return a == nil })
+}
+
 // Kept returns the conditions of the journey, in canonical JSON and without
 // repetitions, whose ledgers are worth keeping for everybody: those of steps and
 // entrances. What mentions the entering event is not among them, for it is another
@@ -271,18 +280,14 @@ func (p *Program) programs(n *place, entered *event.Event) []*condition.Program 
 func (p *Program) Kept() ([]string, error) {
 	var out []string
 	add := func(a *asked) error {
-		if a == nil || a.binds {
+		if a.binds {
 			return nil
 		}
 		raw, err := condition.MarshalJSON(a.node)
 		out = append(out, string(raw))
 		return err
 	}
-	all := []*asked{p.goal, p.exit}
-	for _, n := range p.def.Nodes {
-		all = append(append(all, p.nodes[n.ID].arms...), p.nodes[n.ID].goal)
-	}
-	for _, a := range all {
+	for _, a := range p.conditions() {
 		if err := add(a); err != nil {
 			return nil, err
 		}

@@ -137,13 +137,18 @@ func boundPath(o condition.Operator) string {
 }
 
 // binds tells whether a condition mentions the entering event.
-func binds(n *condition.Node) bool {
-	found := false
+func binds(n *condition.Node) bool { return len(boundPaths(n)) > 0 }
+
+// boundPaths returns the properties of the entering event that a condition mentions.
+func boundPaths(n *condition.Node) []string {
+	var out []string
 	r := rewriting{predicate: func(p *condition.Predicate) {
 		for _, o := range p.Operators {
-			found = found || boundPath(o) != ""
+			if path := boundPath(o); path != "" {
+				out = append(out, path)
+			}
 		}
 	}}
 	r.node(n)
-	return found
+	return out
 }

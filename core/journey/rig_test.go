@@ -215,3 +215,5 @@ func (s *somebody) run(until time.Time) []string {
 }
 
 func jsonNumber(s string) json.Number { return json.Number(s) }
+
+func replace(s string, pairs ...string) string { return strings.NewReplacer(pairs...).Replace(s) }

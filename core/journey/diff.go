@@ -1,0 +1,126 @@
+package journey
+
+import (
+	"context"
+	"slices"
+	"strings"
+)
+
+// Comparison says who gets what under another version.
+type Comparison struct {
+	Before, After *Simulation
+	Same          int64 // people to whom the same is sent at the same times
+	More, Fewer   int64 // people to whom more, or fewer, messages are sent
+	Other         int64 // as many, but other ones, or at other times
+	Nodes         []NodeChange
+	Examples      []PersonChange // at most MaxExamples, those with the smallest ids
+}
+
+// NodeChange compares the messages of a node; 0 where a version does not have it.
+type NodeChange struct {
+	Node          string
+	Before, After int64
+}
+
+// PersonChange compares the messages to a person.
+type PersonChange struct {
+	Profile       string
+	Before, After []Sent
+}
+
+// MaxExamples is how many people a comparison shows.
+const MaxExamples = 20
+
+type compared struct {
+	before, after            *tally
+	same, more, fewer, other int64
+	examples                 []PersonChange
+}
+
+// Compare runs the same people through two versions.
+func Compare(ctx context.Context, before, after *Program, people People, o SimulateOptions) (*Comparison, error) {
+	a, err := newPlan(before, &o)
+	if err != nil {
+		return nil, err
+	}
+	b, err := newPlan(after, &o)
+	if err != nil {
+		return nil, err
+	}
+	total := &compared{before: newTally(a), after: newTally(b)}
+	err = pool(ctx, people, o.Workers, func() *compared { return &compared{before: newTally(a), after: newTally(b)} },
+		func(c *compared, p *Person) { c.person(p.Profile, a.simulate(p, c.before), b.simulate(p, c.after)) },
+		total.add)
+	if err != nil {
+		return nil, err
+	}
+	out := &Comparison{
+		Before: total.before.result(), After: total.after.result(), Same: total.same, More: total.more, Fewer: total.fewer, Other: total.other,
+		Examples: total.examples,
+	}
+	out.Nodes = nodeChanges(out.Before.Nodes, out.After.Nodes)
+	return out, nil
+}
+
+func (c *compared) person(id string, before, after []Sent) {
+	same := slices.EqualFunc(before, after, func(a, b Sent) bool {
+		return a.Template == b.Template && a.Channel == b.Channel && a.At.Equal(b.At)
+	})
+	switch {
+	case same:
+		c.same++
+		return
+	case len(after) > len(before):
+		c.more++
+	case len(after) < len(before):
+		c.fewer++
+	default:
+		c.other++
+	}
+	c.example(PersonChange{id, before, after})
+}
+
+// example keeps the changes of the people with the smallest ids, so that the order
+// in which people come does not matter.
+func (c *compared) example(x PersonChange) {
+	i, _ := slices.BinarySearchFunc(c.examples, x.Profile, func(y PersonChange, id string) int { return strings.Compare(y.Profile, id) })
+	if i < MaxExamples {
+		c.examples = slices.Insert(c.examples, i, x)
+		c.examples = c.examples[:min(len(c.examples), MaxExamples)]
+	}
+}
+
+func (c *compared) add(o *compared) {
+	c.before.add(o.before)
+	c.after.add(o.after)
+	c.same, c.more, c.fewer, c.other = c.same+o.same, c.more+o.more, c.fewer+o.fewer, c.other+o.other
+	for _, x := range o.examples {
+		c.example(x)
+	}
+}
+
+// nodeChanges lists the nodes that send under either version, those of before first.
+func nodeChanges(before, after []NodeCount) []NodeChange {
+	var out []NodeChange
+	index := map[string]int{}
+	at := func(id string) *NodeChange {
+		i, ok := index[id]
+		if !ok {
+			i = len(out)
+			index[id] = i
+			out = append(out, NodeChange{Node: id})
+		}
+		return &out[i]
+	}
+	for _, n := range before {
+		if n.Sent > 0 {
+			at(n.Node).Before = n.Sent
+		}
+	}
+	for _, n := range after {
+		if n.Sent > 0 {
+			at(n.Node).After = n.Sent
+		}
+	}
+	return out
+}
