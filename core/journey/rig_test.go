@@ -217,3 +217,14 @@ func (s *somebody) run(until time.Time) []string {
 func jsonNumber(s string) json.Number { return json.Number(s) }
 
 func replace(s string, pairs ...string) string { return strings.NewReplacer(pairs...).Replace(s) }
+
+// decodeTree is tree for text that is known to be JSON.
+func decodeTree(text string) any {
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		panic(err)
+	}
+	return v
+}
