@@ -20,7 +20,10 @@ var membershipEvents = map[string]string{
 }
 
 var systemEvents = func() map[string]bool {
-	set := map[string]bool{PredictionComputed: true, "Record Changed": true, "Profile Merged": true, "Profile Unmerged": true}
+	set := map[string]bool{
+		PredictionComputed: true, "Record Changed": true, "Profile Merged": true, "Profile Unmerged": true,
+		"Points Earned": true, "Points Spent": true, "Points Expired": true, "Tier Changed": true,
+	}
 	for _, name := range messageEvents {
 		set[name] = true
 	}

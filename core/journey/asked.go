@@ -213,7 +213,7 @@ func bindPredicate(p *condition.Predicate, entered *event.Event) {
 // unequalled is a text that no property holds: none may contain a NUL.
 const unequalled = "\x00"
 
-// sinceFacts shows of some ledgers only what happened from an instant on.
+// sinceFacts shows of some ledgers only what happened after an instant.
 type sinceFacts struct {
 	condition.Facts
 	keys []string
@@ -232,7 +232,7 @@ func (f *sinceFacts) Ledgers(key string) []*condition.Ledger {
 			continue
 		}
 		i, _ := slices.BinarySearchFunc(l.Entries, f.from, func(e condition.Entry, from int64) int {
-			if e.At < from {
+			if e.At <= from { // what made the person enter is no news
 				return -1
 			}
 			return 1

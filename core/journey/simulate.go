@@ -39,7 +39,7 @@ type SimulateOptions struct {
 	Segments map[string]*condition.Program
 	// Reactions say what becomes of messages. Without, nobody opens anything.
 	Reactions []Reaction
-	// Refuse lets approvals be refused; else they are given at once.
+	// Refuse lets approvals be refused, else they are given: after an hour.
 	Refuse bool
 }
 

@@ -49,6 +49,9 @@ type enrolled struct {
 	at      time.Time
 	hears   Listening
 	trail   []Passage
+
+	answer   *Answer // of a person, who takes time
+	answered time.Time
 }
 
 // simulate runs one person.
@@ -84,13 +87,24 @@ func (pl *plan) simulate(person *Person, t *tally) []Sent {
 			}
 		}
 		for _, en := range l.enrolled {
-			if en.state.Status.Live() && !en.state.Due.IsZero() && !en.state.Due.After(l.now) {
-				l.step(en, nil)
-			}
+			l.timed(en)
 		}
 	}
 	t.count(l)
 	return l.sent
+}
+
+// timed steps an enrollment whose answer or whose time has come.
+func (l *life) timed(en *enrolled) {
+	if a := en.answer; a != nil && !en.answered.After(l.now) {
+		en.answer, en.answered = nil, time.Time{}
+		if en.state.Status.Live() {
+			l.step(en, nil, a)
+		}
+	}
+	if en.state.Status.Live() && !en.state.Due.IsZero() && !en.state.Due.After(l.now) {
+		l.step(en, nil, nil)
+	}
 }
 
 // upcoming returns the next instant at which something happens, and the event that
@@ -118,6 +132,7 @@ func (l *life) upcoming() (time.Time, *event.Event) {
 	for _, en := range l.enrolled {
 		if en.state.Status.Live() {
 			sooner(en.state.Due)
+			sooner(en.answered)
 		}
 	}
 	return at, e
@@ -140,7 +155,7 @@ func (l *life) happens(e *event.Event) {
 	}
 	for _, en := range l.enrolled {
 		if en.state.Status.Live() && en.hears.Hears(e) {
-			l.step(en, e)
+			l.step(en, e, nil)
 		}
 	}
 	for _, in := range l.pl.p.entrances {
@@ -161,7 +176,7 @@ func (l *life) look(i int, enter bool) {
 	is.in, is.since = a.Value, l.now
 	for _, en := range l.enrolled {
 		if enter && en.state.Status.Live() && slices.Contains(en.hears.Segments, w.segment) {
-			l.step(en, &event.Event{Type: event.System, Timestamp: l.now}) // no wait is for it: exit and goal look
+			l.step(en, &event.Event{Type: event.System, Timestamp: l.now}, nil) // no wait is for it: exit and goal look
 		}
 	}
 	switch {
@@ -186,12 +201,12 @@ func (l *life) enter(in *Entrance, e *event.Event) {
 	l.latest[key] = en
 	l.enrolled = append(l.enrolled, en)
 	l.bind(en)
-	l.step(en, nil)
+	l.step(en, nil, nil)
 }
 
 // step takes an enrollment on at this instant, as far as it goes.
-func (l *life) step(en *enrolled, woke *event.Event) {
-	in := Input{Now: l.now, Facts: l.facts(), Event: en.entered, Woke: woke, Enrollment: "simulated"}
+func (l *life) step(en *enrolled, woke *event.Event, answer *Answer) {
+	in := Input{Now: l.now, Facts: l.facts(), Event: en.entered, Woke: woke, Answer: answer, Enrollment: "simulated"}
 	for {
 		out := l.pl.p.Step(en.state, in)
 		en.state = out.State
@@ -212,6 +227,10 @@ func (l *life) step(en *enrolled, woke *event.Event) {
 	}
 }
 
+// approvalTakes is how long a simulation supposes that people need to approve: some
+// time, for a circle may lead through an approval.
+const approvalTakes = time.Hour
+
 // does supposes what comes of an effect. The answer is to be stepped on with; nil
 // for none.
 func (l *life) does(en *enrolled, e *Effect) *Answer {
@@ -223,16 +242,17 @@ func (l *life) does(en *enrolled, e *Effect) *Answer {
 		if l.traits == nil {
 			l.traits = map[string]bson.RawValue{}
 		}
-		t, raw, err := bson.MarshalValue(bsonOf(e.Trait.Value))
-		if err == nil {
-			l.traits[e.Trait.Path] = bson.RawValue{Type: t, Value: raw}
+		if v, err := bsonOf(e.Trait.Value); err == nil {
+			if t, raw, err := bson.MarshalValue(v); err == nil {
+				l.traits[e.Trait.Path] = bson.RawValue{Type: t, Value: raw}
+			}
 		}
 	case e.Coupon != nil:
 		yes.Code, yes.Expires = "SIMULATED", e.Coupon.Expires
 		return yes
 	case e.Approve != nil:
 		yes.OK = !l.pl.o.Refuse
-		return yes
+		en.answer, en.answered = yes, l.now.Add(approvalTakes)
 	case e.Sub != nil, e.Overdue != nil:
 		return yes
 	}

@@ -124,6 +124,9 @@ func (r *run) serve(id string) {
 // the timeout when that has come.
 func (r *run) wake(n *place) {
 	e := r.in.Woke
+	if e != nil && r.in.Event != nil && e.ID != "" && e.ID == r.in.Event.ID {
+		e = nil // by it the person entered
+	}
 	if e != nil && !e.Timestamp.Before(r.st.Came) && e.Timestamp.Before(r.st.Due) && n.event.matches(e, r.in.Event) {
 		known := e.CommittedAt
 		if known.IsZero() {

@@ -103,28 +103,3 @@ func text(v any) string {
 	}
 	return string(out)
 }
-
-// bsonOf returns JSON with its numbers as BSON has them.
-func bsonOf(tree any) any {
-	switch v := tree.(type) {
-	case json.Number:
-		if i, err := strconv.ParseInt(v.String(), 10, 64); err == nil {
-			return i
-		}
-		f, _ := strconv.ParseFloat(v.String(), 64) // a number of JSON always can
-		return f
-	case []any:
-		out := make([]any, len(v))
-		for i := range v {
-			out[i] = bsonOf(v[i])
-		}
-		return out
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for k := range v {
-			out[k] = bsonOf(v[k])
-		}
-		return out
-	}
-	return tree
-}

@@ -74,6 +74,8 @@ var Plan = []Floor{
 	{Path: "core/message", Level: 100},
 	{Path: "core/form", Level: 110, InTests: []string{"core/ingest"}},
 	{Path: "core/journey", Level: 110, InTests: []string{"core/ingest"}},
+	// Data and who fills it in; its tests run it.
+	{Path: "core/journey/ready", Level: 112},
 	{Path: "core/ingest", Level: 120},
 	{Path: "core/privacy", Level: 130},
 	{Path: "core/quality", Level: 130},
