@@ -54,5 +54,5 @@ func historyKey(ws string, revision int64) string {
 
 // Specs lists the collections of this package. The ledger itself is the event log.
 func Specs() []*store.Spec {
-	return []*store.Spec{registers.Spec, history.Spec, receipts.Spec, suppressions.Spec, documents.Spec, texts.Spec, addresses.Spec, processors.Spec}
+	return []*store.Spec{registers.Spec, history.Spec, receipts.Spec, suppressions.Spec, marks.Spec, documents.Spec, texts.Spec, addresses.Spec, processors.Spec}
 }

@@ -108,9 +108,11 @@ func (s *Service) suppress(ctx context.Context, ws string, list []SuppressInput,
 			return nil
 		}
 		var ops []store.Op
+		var moved []string
 		for key := range changed {
-			ops = append(ops, suppressions.Put(done[key]))
+			ops, moved = append(ops, suppressions.Put(done[key])), append(moved, done[key].MAC)
 		}
+		ops = append(ops, moveMarks(ws, moved)...)
 		if ops, err = s.audited(ctx, Trace{
 			Workspace: ws, Action: "suppression.add", Resource: "suppressions", Others: ids, Decision: core.Allow,
 			Details: map[string]string{"entries": strconv.Itoa(len(ids)), "reason": list[0].Reason, "source": list[0].Source},

@@ -63,6 +63,9 @@ func (p people) Normal(ctx context.Context, ws string, id event.Identifier) (eve
 	return n, ok, nil
 }
 
+// ConsentSubject returns the person as core/consent asks about them.
+func (p *Profile) ConsentSubject() *consent.Subject { return p.subject(p.ProfileID()) }
+
 func (p *Profile) subject(part string) *consent.Subject {
 	ids := make([]event.Identifier, len(p.Identifiers))
 	for i, h := range p.Identifiers {

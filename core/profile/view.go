@@ -124,6 +124,35 @@ func (p *Profile) TraitAt(path string) *Trait {
 	return &t
 }
 
+// Values returns the traits as nested maps, those alone that keep says yes to; nil keeps
+// // all. Leaves are as the BSON decoder makes them: string, int64, float64, bool,
+// bson.DateTime, bson.A and bson.D.
+func (p *Profile) Values(keep func(*Trait) bool) map[string]any {
+	out := map[string]any{}
+	for i := range p.Traits {
+		t := &p.Traits[i]
+		if t.Value.Type == bson.TypeNull || keep != nil && !keep(t) {
+			continue
+		}
+		var v any
+		if t.Value.Unmarshal(&v) != nil {
+			continue
+		}
+		at := out
+		segs := segments(t.Path)
+		for _, seg := range segs[:len(segs)-1] {
+			next, ok := at[seg].(map[string]any)
+			if !ok {
+				next = map[string]any{}
+				at[seg] = next
+			}
+			at = next
+		}
+		at[segs[len(segs)-1]] = v
+	}
+	return out
+}
+
 func tree(regs []Trait, depth int) bson.D {
 	var d bson.D
 	for len(regs) > 0 {
