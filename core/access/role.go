@@ -44,10 +44,11 @@ const (
 	Consent Permission = "consent" // record consents and suppressions for people
 	Connect Permission = "connect" // make and change connections to vendors and what flows over them
 	Review  Permission = "review"  // agree to what somebody else made: templates
+	Send    Permission = "send"    // hand messages to people, one by one; stop and settle those that go
 )
 
 // Permissions lists them all; a key's scopes are some of them.
-var Permissions = []Permission{Read, Ingest, Design, Change, Manage, Govern, Audit, Consent, Connect, Review}
+var Permissions = []Permission{Read, Ingest, Design, Change, Manage, Govern, Audit, Consent, Connect, Review, Send}
 
 func permissionList() string {
 	names := make([]string, len(Permissions))
@@ -60,7 +61,7 @@ func permissionList() string {
 // builtIn is what the roles may do where no policy says otherwise; owner and admin
 // may do everything.
 var builtIn = map[string][]Permission{
-	Marketer:   {Read, Design, Review},
+	Marketer:   {Read, Design, Review, Send},
 	Analyst:    {Read},
 	Support:    {Read, Consent},
 	Compliance: {Read, Audit, Govern, Consent, Review},

@@ -25,7 +25,7 @@ func (s *Service) SuppressErased(ctx context.Context, ws string, ids []event.Ide
 	if err != nil {
 		return nil, err
 	}
-	var ops []store.Op
+	ops := moveMarks(ws, macs)
 	for i, old := range there {
 		next := &Suppression{Namespace: ids[i].Namespace, MAC: macs[i], Reason: SuppressErasure, Source: source, Actor: actor(ctx), At: at}
 		if next.ID = keys[i]; old != nil {

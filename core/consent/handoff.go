@@ -2,6 +2,7 @@ package consent
 
 import (
 	"context"
+	"time"
 
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/store"
@@ -151,6 +152,47 @@ func getAll[T any](ctx context.Context, r store.Reader, c *store.Collection[T], 
 			return nil, err
 		}
 		out, keys = append(out, part...), keys[n:]
+	}
+	return out, nil
+}
+
+// LetterLinks are the links that a letter carries.
+type LetterLinks struct {
+	Unsubscribe *UnsubscribeLink // nil where the purpose's legal basis knows no withdrawal
+	Preferences *Link
+}
+
+// LetterLinks makes the links of one letter to a person who was just read: whose hand-off
+// is written down is not written down again. to says where it is delivered; nil where that
+// proves nothing. Without a public URL there are none, and it returns nil.
+func (s *Service) LetterLinks(ctx context.Context, ws string, who *Subject, purpose, channel string, to *Delivery) (*LetterLinks, error) {
+	if s.URL == "" {
+		return nil, nil
+	}
+	r, err := s.Register(ctx, ws)
+	if err != nil {
+		return nil, err
+	}
+	sign := func(path, use string, lasts time.Duration, l link) (*Link, error) {
+		l.Profile, l.By = who.Part, actor(ctx)
+		until := s.now().Add(lasts)
+		token, err := s.Tokens.Sign(ctx, ws, use, l, until)
+		return &Link{URL: s.URL + path + token, ExpiresAt: until}, err
+	}
+	out := &LetterLinks{}
+	if p := r.Purpose(purpose); p != nil && p.Objectionable() {
+		l, err := sign(UnsubscribePath, useUnsubscribe, UnsubscribeFor, link{Purpose: purpose, Channel: channel})
+		if err != nil {
+			return nil, err
+		}
+		out.Unsubscribe = &UnsubscribeLink{Link: *l, ListUnsubscribe: "<" + l.URL + ">", ListUnsubscribePost: OneClick}
+	}
+	var l link
+	if to != nil && addressed[to.Channel] == to.To.Namespace && to.To.Namespace != "" {
+		l.Channel, l.To = to.Channel, &to.To
+	}
+	if out.Preferences, err = sign(PreferencesPath, usePreferences, PreferencesFor, l); err != nil {
+		return nil, err
 	}
 	return out, nil
 }

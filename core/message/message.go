@@ -145,7 +145,8 @@ type Message struct {
 	Checks   []Check   `bson:"checks,omitempty"`
 	Attempt  *Attempt  `bson:"attempt,omitempty"`
 	Tries    int64     `bson:"tries,omitempty"`
-	Ref      string    `bson:"ref,omitempty"` // connection/the channel's own id of it
+	Polls    int64     `bson:"polls,omitempty"` // how often its channel was asked
+	Ref      string    `bson:"ref,omitempty"`   // connection/the channel's own id of it
 	Segments int64     `bson:"segs,omitempty"`
 
 	Timeline []Happened `bson:"tl,omitempty"`

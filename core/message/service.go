@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	stdsync "sync"
 	"time"
 
@@ -41,17 +42,31 @@ type Options struct {
 	Events    *event.Service
 	Profiles  *profile.Service
 	Consent   *consent.Service
-	Audit     Auditor // nil: nothing is audited
+	Vendors   Vendors
+	Templates Templates // nil: there are none
+	Audit     Auditor   // nil: nothing is audited
 	Logger    *slog.Logger
+	// Uses returns the categories of data that may be used for a purpose; nil: all of them.
+	Uses func(ctx context.Context, ws, purpose string) (map[core.Category]bool, error)
+	// URL is that of this server as people reach it, without a slash at its end; "" makes no
+	// links that lead through it.
+	URL func() string
 }
 
 // Service keeps the outbox and dispatches it. It is safe for concurrent use.
 type Service struct {
 	Options
 	guards []Guard
+	client *http.Client // of webhooks
+
+	sets   cache[*Settings]
+	routes cache[*route]
+	gates  cache[*gate]
 
 	mu      stdsync.Mutex
-	ensured map[string]bool // workspace/channel whose lanes are dispatched
+	ensured map[string]bool          // workspace/channel whose lanes are dispatched
+	probed  map[string]time.Time     // connections, when they were last tried
+	awake   map[string]chan struct{} // lanes that are worked on here
 }
 
 // New returns a service over a store whose collections (Specs) are declared. Its tasks are
@@ -60,11 +75,23 @@ func New(o Options) *Service {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	return &Service{Options: o, ensured: map[string]bool{}}
+	if o.URL == nil {
+		o.URL = func() string { return "" }
+	}
+	s := &Service{Options: o, ensured: map[string]bool{}, probed: map[string]time.Time{}, awake: map[string]chan struct{}{}}
+	s.client = s.poster()
+	if o.Runner != nil {
+		o.Runner.Handle(DispatchKind, work.Kind{
+			Handler: work.HandlerFunc(s.dispatch), Concurrency: 512, Attempts: -1, Backoff: work.Backoff{Base: time.Second, Max: 30 * time.Second},
+		})
+	}
+	return s
 }
 
 // Specs lists the collections of the package.
-func Specs() []*store.Spec { return []*store.Spec{Messages.Spec} }
+func Specs() []*store.Spec {
+	return []*store.Spec{Messages.Spec, settingsOf.Spec, controls.Spec, Reservations.Spec, Inbox.Spec}
+}
 
 func (s *Service) now() time.Time { return s.Clock.Now().UTC().Truncate(time.Millisecond) }
 

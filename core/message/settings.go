@@ -58,19 +58,19 @@ type Way struct {
 
 // Settings are how a workspace sends.
 type Settings struct {
-	store.Meta `bson:",inline"`  // key: workspace/settings
-	TimeZone   string            `bson:"zone,omitempty"`      // of those whose own nobody knows; "" is UTC
-	ZoneTrait  string            `bson:"zoneTrait,omitempty"` // "" is "timezone"
-	Locale     string            `bson:"locale,omitempty"`    // of those whose own nobody knows
-	LocalTrait string            `bson:"localeTrait,omitempty"`
-	Caps       []Cap             `bson:"caps,omitempty"`
-	Quiets     []Quiet           `bson:"quiets,omitempty"`
-	Ways       []Way             `bson:"ways,omitempty"`
-	StopWords  []string          `bson:"stopWords,omitempty"` // none are the usual ones
-	StopReply  string            `bson:"stopReply,omitempty"` // template of the answer; "" answers nothing
-	Sender     map[string]string `bson:"sender,omitempty"`    // what templates read as sender: name, address, …
-	UpdatedAt  time.Time         `bson:"updatedAt"`
-	UpdatedBy  string            `bson:"updatedBy"`
+	store.Meta  `bson:",inline"`  // key: workspace/settings
+	TimeZone    string            `bson:"zone,omitempty"`      // of those whose own nobody knows; "" is UTC
+	ZoneTrait   string            `bson:"zoneTrait,omitempty"` // "" is "timezone"
+	Locale      string            `bson:"locale,omitempty"`    // of those whose own nobody knows
+	LocaleTrait string            `bson:"localeTrait,omitempty"`
+	Caps        []Cap             `bson:"caps,omitempty"`
+	Quiets      []Quiet           `bson:"quiets,omitempty"`
+	Ways        []Way             `bson:"ways,omitempty"`
+	StopWords   []string          `bson:"stopWords,omitempty"` // none are the usual ones
+	StopReply   string            `bson:"stopReply,omitempty"` // template of the answer; "" answers nothing
+	Sender      map[string]string `bson:"sender,omitempty"`    // what templates read as sender: name, address, …
+	UpdatedAt   time.Time         `bson:"updatedAt"`
+	UpdatedBy   string            `bson:"updatedBy"`
 }
 
 var settingsOf = store.Declare[Settings](store.Spec{Name: "message_settings"})

@@ -62,6 +62,24 @@ func (s *Service) guard(ctx context.Context, host string) error {
 	return nil
 }
 
+// Reachable refuses a URL that leads into our own network or would carry data of people in
+// clear.
+func (s *Service) Reachable(ctx context.Context, u *url.URL) error {
+	if u.Scheme != "https" && (u.Scheme != "http" || !s.Private) {
+		return core.Errorf(core.Invalid, "URL", "data of people goes over TLS: use an https address")
+	}
+	return s.guard(ctx, u.Hostname())
+}
+
+// Dialable refuses an address that a name was looked up to and that leads into our own
+// network: what a dialer asks last.
+func (s *Service) Dialable(ip net.IP) error {
+	if !s.Private && private(ip) {
+		return core.Errorf(core.Invalid, "PRIVATE_ADDRESS", "this leads to this machine or a private network")
+	}
+	return nil
+}
+
 // hosts returns where a connection may connect to: the connector's hosts with what stands
 // in the configuration put in. Every URL of the configuration is guarded.
 func (s *Service) hosts(ctx context.Context, c *Connector, config map[string]any) ([]string, error) {

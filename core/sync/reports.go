@@ -123,8 +123,8 @@ func (s *Service) channel(ctx context.Context, ws, connection string) (*Connecti
 // called calls a connector in the connection's queue, and notes how the connection is.
 func (s *Service) called(ctx context.Context, c *Connection, f func(ctx context.Context) error) error {
 	done, err := s.limiter(c).wait(ctx)
-	if err != nil {
-		return err
+	if err != nil { // nothing was called
+		return &Fault{Kind: FaultRetry, Origin: FromHost, Reason: NotCalled, Message: "the connection was too busy to be called in time; it is tried again", After: time.Second}
 	}
 	defer done()
 	call, cancel := context.WithTimeout(ctx, sendFor)
@@ -145,6 +145,9 @@ func (s *Service) called(ctx context.Context, c *Connection, f func(ctx context.
 	}
 	return nil
 }
+
+// NotCalled is the reason of the fault of a call that was never made.
+const NotCalled = "NOT_CALLED"
 
 // sendFor is how long one message may take.
 const sendFor = time.Minute

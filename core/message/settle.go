@@ -1,0 +1,236 @@
+package message
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/sync"
+)
+
+// maxTries is how often a message is handed over that the channel sends back.
+const maxTries = 8
+
+// retryIn returns how long a message waits after a hand-off that came to nothing.
+func retryIn(tries int64, f *sync.Fault, now time.Time) time.Duration {
+	d := min(5*time.Second<<min(tries, 10), 30*time.Minute)
+	if at := f.RetryAt(now); at.After(now.Add(d)) {
+		d = at.Sub(now)
+	}
+	return d
+}
+
+// settled is what becomes of a message after its call.
+type settled struct {
+	next    *Message
+	events  []event.SystemEvent
+	release bool // it surely did not go: its place under the caps is free
+}
+
+// settle says what a result makes of a message.
+func (res *result) settle(now time.Time) settled {
+	next := *res.m
+	next.Flight = time.Time{}
+	f := res.fault
+	at := *res.m.Attempt
+	next.Attempt = &at
+	if f != nil {
+		at.Fault, at.Origin = f.Word(), string(f.Origin)
+	}
+	out := settled{next: &next}
+	switch {
+	case res.uncalled:
+		next.Status, next.Due, out.release = Pending, now, true
+		next.Tries--
+	case f == nil:
+		out.events = next.took(res.sent, res.route.id(), now)
+		next.pollNext(res.route, now)
+	case res.unsure && (res.route.dedupes() || res.route.asks()) && res.m.Tries < maxTries:
+		next.Flight, next.Reason = res.m.Flight, f.Word() // still with the channel, as far as anybody knows
+		next.Due = now.Add(min(retryIn(res.m.Tries, f, now), 5*time.Minute))
+	case res.unsure:
+		next.Status, next.Reason = Indeterminate, f.Word()
+		next.end(now)
+	case refuses(f) || res.m.Tries >= maxTries:
+		next.Status, next.Reason, out.release = Failed, f.Word(), true
+		next.end(now)
+	case blocks(f):
+		next.Status, next.Reason, out.release = Held, f.Word(), true
+		next.Hold, next.Due = string(CheckChannel)+":"+next.Channel, time.Time{}
+		next.Tries--
+	default:
+		next.Status, next.Reason, out.release = Pending, f.Word(), true
+		next.Due = ceil(now.Add(retryIn(res.m.Tries, f, now)))
+	}
+	return out
+}
+
+// took makes of a message one that the channel took.
+func (m *Message) took(sent sync.Sent, connection string, now time.Time) []event.SystemEvent {
+	to := m.To // what comes back later is about that address
+	m.end(now)
+	m.To, m.Status, m.Reason = to, Sent, ""
+	if sent.ID != "" {
+		m.Ref = connection + "/" + sent.ID
+	}
+	m.Segments = int64(sent.Segments)
+	var events []event.SystemEvent
+	tell := func(what string) {
+		m.happen(Happened{Type: what, At: now})
+		if e, ok := m.told(what, "", now); ok {
+			events = append(events, e)
+		}
+	}
+	tell(WasSent)
+	if sent.State == sync.DeliveryDelivered {
+		m.Status = Delivered
+		tell(WasDelivered)
+	}
+	return events
+}
+
+// settleAll commits what calls came to: together, and each by itself where one lost a race.
+func (s *Service) settleAll(ctx context.Context, ws string, list []result) {
+	ctx = core.WithActor(context.WithoutCancel(ctx), access.System(ws, "messages"))
+	var events []event.SystemEvent
+	var ops []store.Op
+	var alone []*result
+	t := tally{}
+	now := s.now()
+	for i := range list {
+		st := list[i].settle(now)
+		if st.release && list[i].m.Part != "" {
+			alone = append(alone, &list[i])
+			continue
+		}
+		events = append(events, st.events...)
+		ops = append(append(ops, Messages.Replace(st.next)), list[i].ops...)
+		st.next.figures(t, list[i].m.Status)
+	}
+	if len(ops) > 0 {
+		_, err := s.Committer.CommitAll(ctx, ws, events, append(ops, t.ops(ws)...)...)
+		if err != nil {
+			alone = alone[:0]
+			for i := range list {
+				alone = append(alone, &list[i])
+			}
+		}
+	}
+	for _, res := range alone {
+		if err := s.settleOne(ctx, ws, res); err != nil {
+			s.Logger.Error("message: write what became of a message", "message", res.m.MessageID(), "reason", core.AsError(err).Reason)
+		}
+	}
+}
+
+// figures counts what became of a message since it had the status.
+func (m *Message) figures(t tally, before Status) {
+	if m.Status == before {
+		return
+	}
+	if m.Status == Delivered && before == Handed {
+		t.add(m, string(Sent))
+	}
+	t.add(m, string(m.Status))
+}
+
+// settleOne commits one result, as often as it loses a race.
+func (s *Service) settleOne(ctx context.Context, ws string, res *result) error {
+	for try := 0; ; try++ {
+		now := s.now()
+		stored, err := Messages.Get(ctx, s.Store, res.m.ID)
+		if err != nil && try < 20 && ctx.Err() == nil {
+			_ = core.SystemClock{}.Sleep(ctx, time.Duration(try+1)*50*time.Millisecond)
+			continue
+		}
+		switch {
+		case err != nil:
+			return storeError("read the message", err)
+		case stored == nil: // it was erased with its person
+			return nil
+		case stored.Status != Handed || stored.Attempt == nil || stored.Attempt.Number != res.m.Attempt.Number:
+			return s.lateAnswer(ctx, stored, res)
+		}
+		mine := *res
+		mine.m = stored
+		st := mine.settle(now)
+		t := tally{}
+		st.next.figures(t, stored.Status)
+		ops := append([]store.Op{Messages.Replace(st.next)}, res.ops...)
+		if st.release {
+			free, err := s.freed(ctx, ws, stored)
+			if err != nil {
+				return err
+			}
+			ops = append(ops, free...)
+		}
+		_, err = s.Committer.CommitAll(ctx, ws, st.events, append(ops, t.ops(ws)...)...)
+		if core.CodeOf(err) == core.NotFound { // the person is gone: nothing is told
+			_, err = s.Committer.CommitAll(ctx, ws, nil, append(ops, t.ops(ws)...)...)
+		}
+		var e *core.Error
+		switch {
+		case err == nil:
+			return nil
+		case try >= 20:
+			return storeError("write the message", err)
+		case errors.Is(err, store.ErrConflict), errors.As(err, &e) && (e.Code == core.Unavailable || e.Code == core.Conflict || e.Code == core.RateLimited):
+			_ = core.SystemClock{}.Sleep(ctx, time.Duration(try+1)*10*time.Millisecond)
+		default:
+			return storeError("write the message", err)
+		}
+	}
+}
+
+// lateAnswer keeps the channel's id of a message whose report came before its answer, or that
+// somebody took for lost.
+func (s *Service) lateAnswer(ctx context.Context, stored *Message, res *result) error {
+	if res.fault != nil || stored.Ref != "" && stored.Status != Indeterminate {
+		return nil
+	}
+	next := *stored
+	if res.sent.ID != "" {
+		next.Ref = res.route.id() + "/" + res.sent.ID
+	}
+	var events []event.SystemEvent
+	if stored.Status == Indeterminate && stored.Attempt != nil && stored.Attempt.Number == res.m.Attempt.Number {
+		events = next.took(res.sent, res.route.id(), s.now())
+	}
+	t := tally{}
+	next.figures(t, stored.Status)
+	_, err := s.Committer.CommitAll(ctx, stored.Workspace(), events, append(append([]store.Op{Messages.Replace(&next)}, res.ops...), t.ops(stored.Workspace())...)...)
+	return err
+}
+
+// freed returns the operations that free a message's place under the caps.
+func (s *Service) freed(ctx context.Context, ws string, m *Message) ([]store.Op, error) {
+	if m.Part == "" {
+		return nil, nil
+	}
+	ids := []string{m.Part}
+	p, err := s.Profiles.Get(ctx, ws, m.Part)
+	if err != nil {
+		return nil, err
+	}
+	if p != nil && p.ProfileID() != m.Part {
+		ids = append(ids, p.ProfileID())
+	}
+	var ops []store.Op
+	for _, id := range ids {
+		d, err := Reservations.Get(ctx, s.Store, store.Key(ws, id))
+		if err != nil {
+			return nil, storeError("read the caps", err)
+		}
+		if d == nil {
+			continue
+		}
+		if next := d.release(m.MessageID()); next != nil {
+			ops = append(ops, Reservations.Replace(next))
+		}
+	}
+	return ops, nil
+}
