@@ -17,6 +17,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/loyalty"
+	"github.com/headwater-cdp/headwater/core/message"
 	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/privacy"
 	"github.com/headwater-cdp/headwater/core/profile"
@@ -52,6 +53,7 @@ type app struct {
 	privacy  *privacy.Service
 	desk     *privacy.Desk
 	syncs    *vendor.Service
+	messages *message.Service
 	url      string // of this server as people and vendors reach it
 
 	connectors *lateHost // none runs until runConnectors
@@ -124,7 +126,9 @@ func newApp(e *env, s store.Store, j *journal.Journal, ring *keyring.Ring) *app 
 	a.syncs = vendor.New(vendor.Options{
 		Store: s, Clock: e.clock, Host: a.connectors, Keys: ring, Runner: a.runner, Events: a.events, Committer: a.pipeline, Profiles: a.profiles,
 		Objects: a.objects, Segments: a.segments, Consent: a.consent, Audit: a.audit, URL: func() string { return a.url }, Logger: e.log,
+		Reports: a.reports,
 	})
+	a.send()
 	a.privacy = privacy.New(privacy.Options{
 		Store: s, Clock: e.clock, Keys: ring, Audit: a.audit, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
 		Jobs: a.jobs, Runner: a.runner, Specs: specs(), Logger: e.log, Destinations: a.destinations,
@@ -295,7 +299,7 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 		},
 	})
 	o := httpd.Options{
-		Access: a.access, Audit: a.audit, Events: a.pipeline, Segments: a.segments, Downloads: a.desk, Consent: a.consent, Vendors: a.syncs, URL: func() string { return a.url }, GraphQL: g.Handler(), Ready: a.store.Ping, CORSOrigins: f.CorsOrigin,
+		Access: a.access, Audit: a.audit, Events: a.pipeline, Segments: a.segments, Downloads: a.desk, Consent: a.consent, Vendors: a.syncs, Messages: a.messages, URL: func() string { return a.url }, GraphQL: g.Handler(), Ready: a.store.Ping, CORSOrigins: f.CorsOrigin,
 		Observe: a.metrics.Request, Tracing: f.OtlpEndpoint != "", Clock: a.e.clock, Logger: a.e.log,
 	}
 	if !f.NoGraphiql {

@@ -26,8 +26,12 @@ func (s *Service) Weigh(ctx context.Context, ws string, who *Subject, purpose, c
 	}
 	now := s.now()
 	country := who.Country(r)
+	v, err := s.judge(ctx, ws, r, who, purpose, channel, now)
+	if err != nil {
+		return Weighed{}, err
+	}
 	w := Weighed{
-		Verdict: r.Decide(who.Words(now), country, purpose, channel, now),
+		Verdict: v,
 		Basis:   Basis{ProfileID: who.ID, ProfileVersion: who.Version, Revision: r.Revision, Op: who.Check},
 	}
 	kept := &receipt{

@@ -65,6 +65,9 @@ func route(path string) string {
 	if page, _, ok := personal(path); ok {
 		return page + "…"
 	}
+	if kind, _, ok := letterLink(path); ok {
+		return kind + "…"
+	}
 	if _, ok := policyHash(path); ok {
 		return consent.PolicyPath + "…"
 	}

@@ -35,6 +35,7 @@ type Options struct {
 	Downloads   Downloader    // nil: nothing to fetch
 	Consent     Pages         // nil: no preference centre, no policy documents
 	Vendors     Vendors       // nil: no webhooks, no way back from OAuth
+	Messages    Letters       // nil: no links of messages
 	URL         func() string // of this server as vendors reach it; required with Vendors
 	Audit       *audit.Log    // required with Segments
 	GraphQL     http.Handler
@@ -118,6 +119,10 @@ func (s *Server) Handler() http.Handler {
 		}
 		if page, token, ok := personal(r.URL.Path); ok && s.o.Consent != nil {
 			s.personal(w, r, page, token)
+			return
+		}
+		if path, token, ok := letterLink(r.URL.Path); ok && s.o.Messages != nil {
+			s.letter(w, r, path, token)
 			return
 		}
 		if hash, ok := policyHash(r.URL.Path); ok && s.o.Consent != nil {

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"slices"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/message"
+	vendor "github.com/headwater-cdp/headwater/core/sync"
+)
+
+// send wires the outbox: its messages go through the connections, and what vendors tell of
+// them comes back to it.
+func (a *app) send() {
+	a.messages = message.New(message.Options{
+		Store: a.store, Clock: a.e.clock, Keys: a.ring, Runner: a.runner, Committer: a.pipeline, Events: a.events, Profiles: a.profiles,
+		Consent: a.consent, Vendors: a.syncs, Audit: a.audit, Logger: a.e.log, Uses: a.usedFor, URL: func() string { return a.url },
+	})
+}
+
+// reports hands what vendors tell of messages to the outbox, which is wired after them.
+func (a *app) reports(ctx context.Context, c *vendor.Connection, d []vendor.Delivery, in []vendor.Inbound) error {
+	return a.messages.Reports(ctx, c, d, in)
+}
+
+// usedFor returns the categories of data that may be put into messages for a purpose: those
+// that somebody who works for it may read in clear. Owners, administrators and compliance
+// read everything for reasons of their own.
+func (a *app) usedFor(ctx context.Context, ws, purpose string) (map[core.Category]bool, error) {
+	own, err := a.policies.OwnRoles(ctx, ws)
+	if err != nil {
+		return nil, err
+	}
+	roles := slices.DeleteFunc(append(own, access.Roles...), func(role string) bool {
+		return role == access.Owner || role == access.Admin || role == access.Compliance
+	})
+	out := map[core.Category]bool{}
+	for _, role := range roles {
+		v, err := a.policies.View(ctx, ws, []string{role}, purpose)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range core.Categories {
+			out[c] = out[c] || v.Reads(c).Allowed()
+		}
+	}
+	return out, nil
+}
