@@ -6,6 +6,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/message"
 	vendor "github.com/headwater-cdp/headwater/core/sync"
 )
@@ -17,6 +18,14 @@ func (a *app) send() {
 		Store: a.store, Clock: a.e.clock, Keys: a.ring, Runner: a.runner, Committer: a.pipeline, Events: a.events, Profiles: a.profiles,
 		Consent: a.consent, Vendors: a.syncs, Audit: a.audit, Logger: a.e.log, Uses: a.usedFor, URL: func() string { return a.url },
 	})
+	a.consent.InFlight = func(ctx context.Context, ws, profile string) ([]consent.InFlight, error) {
+		list, err := a.messages.InFlight(ctx, ws, profile)
+		out := make([]consent.InFlight, len(list))
+		for i, f := range list {
+			out[i] = consent.InFlight(f)
+		}
+		return out, err
+	}
 }
 
 // reports hands what vendors tell of messages to the outbox, which is wired after them.

@@ -33,6 +33,9 @@ type Options struct {
 	// Approver keeps what loosens a purpose waiting for somebody else to agree; nil: it takes
 	// effect at once.
 	Approver Approver
+	// InFlight lists the messages to a person that are with their channels, which have not
+	// answered; nil: nobody sends any. It is asked after a withdrawal.
+	InFlight func(ctx context.Context, ws, profile string) ([]InFlight, error)
 	// Name returns what people know a workspace by; nil: its pages name nobody.
 	Name func(ctx context.Context, ws string) (string, error)
 }

@@ -29,6 +29,14 @@ type WithdrawInput struct {
 type Withdrawal struct {
 	ProfileID string
 	Entries   []*Entry // one for each purpose
+	InFlight  []InFlight
+}
+
+// InFlight is a message to the person that was handed to its channel before, and that the
+// channel has not answered: what the withdrawal cannot reach any more.
+type InFlight struct {
+	ID, Channel, Purpose string
+	HandedAt             time.Time
 }
 
 // Withdraw takes consent back. When it returns, nothing that is decided afterwards says
@@ -286,5 +294,12 @@ func (w *withdrawing) event(ctx context.Context, part, purpose string) event.Inp
 
 func (w *withdrawing) finish(ctx context.Context, who *Subject) (*Withdrawal, error) {
 	entries, err := w.s.load(ctx, w.ws, w.entries)
-	return &Withdrawal{ProfileID: who.ID, Entries: entries}, storeError("read the ledger", err)
+	if err != nil {
+		return nil, storeError("read the ledger", err)
+	}
+	out := &Withdrawal{ProfileID: who.ID, Entries: entries}
+	if w.s.InFlight != nil {
+		out.InFlight, err = w.s.InFlight(ctx, w.ws, who.ID)
+	}
+	return out, err
 }

@@ -2,8 +2,10 @@ package message
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/sync"
 )
@@ -46,7 +48,8 @@ func (s *Service) carry(ctx context.Context, ws string, rt *route, l *letter) re
 	defer cancel()
 	sent, err := s.Vendors.Send(call, ws, rt.id(), l.m.Purpose, l.message(rt))
 	out.sent, out.fault = sent, sync.AsFault(err)
-	out.unsure = unsure(out.fault)
+	var own *core.Error // of this server's, before anybody was called
+	out.unsure = unsure(out.fault) && !errors.As(err, &own)
 	return out
 }
 

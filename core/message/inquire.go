@@ -42,11 +42,11 @@ func (ln *lane) inquire(ctx context.Context, m *Message) (int, error) {
 	next := *m
 	if rt == nil || !rt.asks() || m.Polls > 2*int64(len(pollAt)) {
 		if m.Status == Handed {
-			next.Status, next.Reason = Indeterminate, "NO_ANSWER"
+			reason := "NO_ANSWER"
 			if m.Attempt != nil && m.Attempt.Fault != "" {
-				next.Reason = m.Attempt.Fault
+				reason = m.Attempt.Fault
 			}
-			next.end(now)
+			next.doubt(reason, now)
 		} else {
 			next.Lane, next.Due = "", time.Time{}
 		}
@@ -121,8 +121,7 @@ func (s *Service) inquired(ctx context.Context, rt *route, m *Message) {
 	case m.Status == Handed && f != nil && !refuses(f): // nobody could be asked
 		next.Due = now.Add(time.Minute)
 	case m.Status == Handed && !known:
-		next.Status, next.Reason = Indeterminate, "NOT_KNOWN_THERE"
-		next.end(now)
+		next.doubt("NOT_KNOWN_THERE", now)
 	default:
 		next.pollNext(rt, now)
 	}

@@ -80,6 +80,7 @@ type turn struct {
 	next   *Message
 	events []event.SystemEvent
 	counts []string
+	ops    []store.Op // that go with it
 }
 
 // change applies a change to a message, as often as it loses a race. f returns nil when
@@ -102,7 +103,7 @@ func (s *Service) change(ctx context.Context, ws, id string, f func(*Message) (*
 		for _, name := range t.counts {
 			sums.add(t.next, name)
 		}
-		ops := append([]store.Op{Messages.Replace(t.next)}, sums.ops(ws)...)
+		ops := append(append([]store.Op{Messages.Replace(t.next)}, t.ops...), sums.ops(ws)...)
 		_, err = s.Committer.CommitAll(ctx, ws, t.events, ops...)
 		if core.CodeOf(err) == core.NotFound {
 			_, err = s.Committer.CommitAll(ctx, ws, nil, ops...)

@@ -447,10 +447,17 @@ func (l *letter) unanswered(now time.Time) *Message {
 			next.Due = ceil(l.due)
 		}
 	default:
-		next.Status, next.Reason = Indeterminate, l.reason
-		next.end(now)
+		next.doubt(l.reason, now)
 	}
 	return &next
+}
+
+// doubt makes of a message one of which nobody knows whether it went. What would send it
+// anew stays, for whoever resolves it.
+func (m *Message) doubt(reason string, now time.Time) {
+	to, data := m.To, m.Data
+	m.end(now)
+	m.Status, m.Reason, m.To, m.Data = Indeterminate, reason, to, data
 }
 
 // end takes out of a message what only serves to send it.

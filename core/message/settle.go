@@ -53,8 +53,7 @@ func (res *result) settle(now time.Time) settled {
 		next.Flight, next.Reason = res.m.Flight, f.Word() // still with the channel, as far as anybody knows
 		next.Due = now.Add(min(retryIn(res.m.Tries, f, now), 5*time.Minute))
 	case res.unsure:
-		next.Status, next.Reason = Indeterminate, f.Word()
-		next.end(now)
+		next.doubt(f.Word(), now)
 	case refuses(f) || res.m.Tries >= maxTries:
 		next.Status, next.Reason, out.release = Failed, f.Word(), true
 		next.end(now)

@@ -178,13 +178,16 @@ func (r mutation) WithdrawConsent(ctx context.Context, in gen.WithdrawConsentInp
 			Evidence: evidenceOf(in.Evidence), IdempotencyKey: value(in.IdempotencyKey), DryRun: value(in.DryRun),
 		})
 	}
-	out := &gen.WithdrawConsentPayload{Entries: []*consent.Entry{}}
+	out := &gen.WithdrawConsentPayload{Entries: []*consent.Entry{}, InFlight: []*gen.MessageInFlight{}}
 	if out.UserErrors, err = problems(err); err != nil || out.UserErrors != nil {
 		return out, err
 	}
 	out.ProfileID = r.namable(ctx, in.Identifier, done.ProfileID)
 	if !value(in.DryRun) {
 		out.Entries = done.Entries
+		for _, f := range done.InFlight {
+			out.InFlight = append(out.InFlight, &gen.MessageInFlight{ID: f.ID, Channel: gen.Channel(f.Channel), Purpose: f.Purpose, HandedAt: f.HandedAt})
+		}
 	}
 	return out, told(ctx, done.ProfileID)
 }

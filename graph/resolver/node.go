@@ -50,6 +50,11 @@ func (r query) Node(ctx context.Context, id string) (view.Node, error) {
 		return node(gate.ShowProposal(ctx, id))
 	case core.PrefixConnection:
 		return node(r.Resolver.Syncs.Connection(ctx, ws, id))
+	case core.PrefixMessage:
+		if behaviour(ctx, "messages") != nil {
+			return nil, nil
+		}
+		return node(r.Outbox.Show(ctx, ws, id))
 	case core.PrefixSync:
 		return node(r.Resolver.Syncs.Sync(ctx, ws, id))
 	case core.PrefixSyncRun:

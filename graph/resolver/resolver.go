@@ -10,6 +10,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/keyring"
+	outbox "github.com/headwater-cdp/headwater/core/message"
 	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/privacy"
 	"github.com/headwater-cdp/headwater/core/profile"
@@ -37,6 +38,7 @@ type Services struct {
 	Privacy  *privacy.Service
 	Desk     *privacy.Desk
 	Syncs    *sync.Service
+	Outbox   *outbox.Service
 	Store    store.Watcher // what Hub follows
 	Hub      *store.Hub    // where the stream of changes stands, and who hears of it
 	Clock    core.Clock
