@@ -1,12 +1,16 @@
 package message
 
 import (
+	"context"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/condition"
 	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/store"
 )
 
 // told returns the event on the person that tells what became of a message; false where it
@@ -35,6 +39,38 @@ func (m *Message) told(what, word string, at time.Time, more ...bson.E) (event.S
 	return event.SystemEvent{ProfileID: m.Part, Input: event.Input{
 		MessageID: id, Name: condition.MessageEvent(what), Timestamp: at, Properties: raw,
 	}}, true
+}
+
+// commitTold commits operations with the events that tell of them. Events that were told
+// before are left out, and so are those about people who are gone: what they go with is
+// committed all the same.
+func (s *Service) commitTold(ctx context.Context, ws string, events []event.SystemEvent, ops ...store.Op) error {
+	results, err := s.Committer.CommitAll(ctx, ws, events, ops...)
+	e := core.AsError(err)
+	switch {
+	case err == nil && !slices.ContainsFunc(results, func(r event.Result) bool { return r.Status != event.Accepted }):
+		return nil
+	case err == nil, e.Code == core.Conflict && e.Reason == "PARTLY_COMMITTED":
+		keys := make([]string, len(events))
+		for i := range events {
+			keys[i] = event.SystemKey(ws, events[i].Input.MessageID)
+		}
+		there, err := event.Events.GetMany(ctx, s.Store, keys)
+		if err != nil {
+			return err
+		}
+		var news []event.SystemEvent
+		for i, have := range there {
+			if have == nil {
+				news = append(news, events[i])
+			}
+		}
+		_, err = s.Committer.CommitAll(ctx, ws, news, ops...)
+		return err
+	case e.Code == core.NotFound && len(events) > 0:
+		_, err = s.Committer.CommitAll(ctx, ws, nil, ops...)
+	}
+	return err
 }
 
 // maxTimeline is how much is kept of what became of one message; counts go on.

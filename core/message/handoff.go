@@ -90,11 +90,12 @@ func (r *round) handOffOps(ctx context.Context, letters []*letter, now time.Time
 		if l.places != nil {
 			add(Reservations.Put(l.places.reserve(l.m, now)))
 		}
-		who := ""
-		if l.p != nil {
-			who = l.p.ProfileID()
+		if _, ok := byPurpose[l.m.Purpose]; !ok {
+			byPurpose[l.m.Purpose] = nil
 		}
-		byPurpose[l.m.Purpose] = append(byPurpose[l.m.Purpose], who)
+		if l.p != nil && !l.m.Test {
+			byPurpose[l.m.Purpose] = append(byPurpose[l.m.Purpose], l.p.ProfileID())
+		}
 	}
 	if r.s.Audit == nil {
 		return ops, nil
@@ -103,9 +104,6 @@ func (r *round) handOffOps(ctx context.Context, letters []*letter, now time.Time
 		e := audit.Entry{
 			Workspace: r.ws, Action: "message.handOff", Resource: "messages", Purpose: purpose, Subjects: who, SubjectCount: len(who),
 			Details: map[string]string{"channel": r.channel, "connection": r.route.id()},
-		}
-		if purpose == "" { // a test
-			e.Subjects = nil
 		}
 		op, err := r.s.Audit.Op(ctx, e)
 		if err != nil {

@@ -154,7 +154,7 @@ func (s *Service) stopped(ctx context.Context, ws string, t *Settings, in *sync.
 		return err
 	}
 	ops, err := s.Queue(ctx, ws, Intent{
-		ID: core.HashID(core.PrefixMessage, ws, "stop", in.ID), Channel: SMS, Template: t.StopReply, Test: true, To: in.From,
+		ID: core.HashID(core.PrefixMessage, ws, "stop", in.ID), Channel: SMS, Purpose: consent.Operations, Template: t.StopReply, Test: true, To: in.From,
 	})
 	if err != nil {
 		return err

@@ -104,10 +104,7 @@ func (s *Service) change(ctx context.Context, ws, id string, f func(*Message) (*
 			sums.add(t.next, name)
 		}
 		ops := append(append([]store.Op{Messages.Replace(t.next)}, t.ops...), sums.ops(ws)...)
-		_, err = s.Committer.CommitAll(ctx, ws, t.events, ops...)
-		if core.CodeOf(err) == core.NotFound {
-			_, err = s.Committer.CommitAll(ctx, ws, nil, ops...)
-		}
+		err = s.commitTold(ctx, ws, t.events, ops...)
 		var e *core.Error
 		again := errors.Is(err, store.ErrConflict) || errors.As(err, &e) && e.Code == core.Conflict
 		if !again || try >= 30 {

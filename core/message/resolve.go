@@ -111,7 +111,7 @@ func (s *Service) edit(ctx context.Context, ws, id string, expected *int64, acti
 		if err != nil {
 			return nil, err
 		}
-		_, err = s.Committer.CommitAll(ctx, ws, events, ops...)
+		err = s.commitTold(ctx, ws, events, ops...)
 		if errors.Is(err, store.ErrConflict) && try < 20 && expected == nil {
 			continue
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/audit"
+	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
@@ -121,10 +122,10 @@ func (s *Service) TestSend(ctx context.Context, ws string, in TestInput) (*Messa
 
 // purposeOf returns the purpose that somebody acts under.
 func purposeOf(ctx context.Context) string {
-	if a := core.ActorFrom(ctx); a != nil {
+	if a := core.ActorFrom(ctx); a != nil && a.Purpose != "" {
 		return a.Purpose
 	}
-	return ""
+	return consent.Operations
 }
 
 // usable reports what is wrong with a template for a channel.

@@ -3,6 +3,7 @@ package message
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
@@ -111,8 +112,9 @@ func (s *Service) settleAll(ctx context.Context, ws string, list []result) {
 		st.next.figures(t, list[i].m.Status)
 	}
 	if len(ops) > 0 {
-		_, err := s.Committer.CommitAll(ctx, ws, events, append(ops, t.ops(ws)...)...)
-		if err != nil {
+		results, err := s.Committer.CommitAll(ctx, ws, events, append(ops, t.ops(ws)...)...)
+		told := slices.ContainsFunc(results, func(r event.Result) bool { return r.Status != event.Accepted })
+		if err != nil || told { // a report was faster, or one lost a race
 			alone = alone[:0]
 			for i := range list {
 				alone = append(alone, &list[i])
@@ -152,7 +154,10 @@ func (s *Service) settleOne(ctx context.Context, ws string, res *result) error {
 		case stored == nil: // it was erased with its person
 			return nil
 		case stored.Status != Handed || stored.Attempt == nil || stored.Attempt.Number != res.m.Attempt.Number:
-			return s.lateAnswer(ctx, stored, res)
+			if err := s.lateAnswer(ctx, stored, res); err == nil || conflictOf(err) == nil || try >= 20 {
+				return err
+			}
+			continue
 		}
 		mine := *res
 		mine.m = stored
@@ -167,10 +172,7 @@ func (s *Service) settleOne(ctx context.Context, ws string, res *result) error {
 			}
 			ops = append(ops, free...)
 		}
-		_, err = s.Committer.CommitAll(ctx, ws, st.events, append(ops, t.ops(ws)...)...)
-		if core.CodeOf(err) == core.NotFound { // the person is gone: nothing is told
-			_, err = s.Committer.CommitAll(ctx, ws, nil, append(ops, t.ops(ws)...)...)
-		}
+		err = s.commitTold(ctx, ws, st.events, append(ops, t.ops(ws)...)...)
 		var e *core.Error
 		switch {
 		case err == nil:
@@ -201,8 +203,7 @@ func (s *Service) lateAnswer(ctx context.Context, stored *Message, res *result) 
 	}
 	t := tally{}
 	next.figures(t, stored.Status)
-	_, err := s.Committer.CommitAll(ctx, stored.Workspace(), events, append(append([]store.Op{Messages.Replace(&next)}, res.ops...), t.ops(stored.Workspace())...)...)
-	return err
+	return s.commitTold(ctx, stored.Workspace(), events, append(append([]store.Op{Messages.Replace(&next)}, res.ops...), t.ops(stored.Workspace())...)...)
 }
 
 // freed returns the operations that free a message's place under the caps.
