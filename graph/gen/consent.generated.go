@@ -1605,6 +1605,38 @@ func (ec *executionContext) fieldContext_WithdrawConsentPayload_entries(_ contex
 	return fc, nil
 }
 
+func (ec *executionContext) _WithdrawConsentPayload_inFlight(ctx context.Context, field graphql.CollectedField, obj *WithdrawConsentPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_WithdrawConsentPayload_inFlight(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.InFlight, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*MessageInFlight) graphql.Marshaler {
+			return ec.marshalNMessageInFlight2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐMessageInFlightᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_WithdrawConsentPayload_inFlight(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "WithdrawConsentPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_MessageInFlight(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _WithdrawConsentPayload_profileId(ctx context.Context, field graphql.CollectedField, obj *WithdrawConsentPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -3453,6 +3485,11 @@ func (ec *executionContext) _WithdrawConsentPayload(ctx context.Context, sel ast
 			out.Values[i] = graphql.MarshalString("WithdrawConsentPayload")
 		case "entries":
 			out.Values[i] = ec._WithdrawConsentPayload_entries(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "inFlight":
+			out.Values[i] = ec._WithdrawConsentPayload_inFlight(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}

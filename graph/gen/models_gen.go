@@ -18,6 +18,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/keyring"
+	"github.com/headwater-cdp/headwater/core/message"
 	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/privacy"
 	"github.com/headwater-cdp/headwater/core/profile"
@@ -277,6 +278,22 @@ type CancelJobInput struct {
 type CancelJobPayload struct {
 	// The job as it is now.
 	Job *work.Job `json:"job,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Ends a message that is not handed over yet.
+type CancelMessageInput struct {
+	// Which one.
+	ID string `json:"id"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+}
+
+// The message as it is now.
+type CancelMessagePayload struct {
+	// The message.
+	Message *message.Message `json:"message,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -1034,6 +1051,18 @@ type JurisdictionInput struct {
 	Rule JurisdictionRule `json:"rule"`
 }
 
+// A kill switch that is thrown.
+type KillSwitch struct {
+	// The channel; null for all of them.
+	Channel *Channel `json:"channel,omitempty"`
+	// Why.
+	Reason *string `json:"reason,omitempty"`
+	// Since when.
+	At time.Time `json:"at"`
+	// Who threw it.
+	By string `json:"by"`
+}
+
 // Lifts a legal hold.
 type LiftLegalHoldInput struct {
 	// The hold.
@@ -1096,6 +1125,22 @@ type ListItemInput struct {
 	Identifier *event.Identifier `json:"identifier,omitempty"`
 }
 
+// Marks what a person read of their inbox.
+type MarkInboxReadInput struct {
+	// Whose.
+	ProfileID string `json:"profileId"`
+	// Which items; null is all that are not read.
+	Ids []string `json:"ids,omitempty"`
+}
+
+// What was marked.
+type MarkInboxReadPayload struct {
+	// How many items were not read before.
+	Count int `json:"count"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // That a person is, or was, a member of a segment.
 type Membership struct {
 	// The segment.
@@ -1130,6 +1175,194 @@ type MergeProfilesPayload struct {
 	Profile *profile.Profile `json:"profile,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// The hand-off of a message that was last.
+type MessageAttempt struct {
+	// How many there were.
+	Number int `json:"number"`
+	// When.
+	At time.Time `json:"at"`
+	// By which connection, cnn_…
+	ConnectionID *string `json:"connectionId,omitempty"`
+	// The word of what went wrong.
+	Fault *string `json:"fault,omitempty"`
+	// Whose fault it was: CONNECTOR, VENDOR, CONFIG or HOST.
+	Origin *string `json:"origin,omitempty"`
+}
+
+// Bounds how many messages somebody gets.
+type MessageCap struct {
+	// The channel that it counts and bounds; null for all of them together.
+	Channel *Channel `json:"channel,omitempty"`
+	// The purposes that it counts and bounds; none are all.
+	Purposes []string `json:"purposes"`
+	// How many.
+	Limit int `json:"limit"`
+	// Within the last …; null for a calendar period.
+	Rolling *time.Duration `json:"rolling,omitempty"`
+	// Within a DAY, WEEK or MONTH of the recipient; null for a rolling one.
+	Calendar *CapPeriod `json:"calendar,omitempty"`
+	// Messages of this priority or a higher one pass.
+	ExemptFrom *int `json:"exemptFrom,omitempty"`
+	// What is too many waits until there is room, instead of being skipped.
+	Defer bool `json:"defer"`
+}
+
+// A cap.
+type MessageCapInput struct {
+	// The channel that it counts and bounds; null for all of them together.
+	Channel *Channel `json:"channel,omitempty"`
+	// The purposes that it counts and bounds; none are all.
+	Purposes []string `json:"purposes,omitempty"`
+	// How many.
+	Limit int `json:"limit"`
+	// Within the last …; or calendar.
+	Rolling *time.Duration `json:"rolling,omitempty"`
+	// Within a calendar period of the recipient; or rolling.
+	Calendar *CapPeriod `json:"calendar,omitempty"`
+	// Messages of this priority or a higher one pass.
+	ExemptFrom *int `json:"exemptFrom,omitempty"`
+	// What is too many waits until there is room, instead of being skipped.
+	Defer bool `json:"defer"`
+}
+
+// How a channel is reached.
+type MessageChannel struct {
+	// Which.
+	Channel Channel `json:"channel"`
+	// By which connection, cnn_…; null for the only one that has the channel.
+	ConnectionID *string `json:"connectionId,omitempty"`
+	// The namespace of the address.
+	Identifier *string `json:"identifier,omitempty"`
+	// The trait of the address, where there is no such identifier.
+	Trait *string `json:"trait,omitempty"`
+	// The sender's address or number.
+	From *string `json:"from,omitempty"`
+	// Where answers go.
+	ReplyTo *string `json:"replyTo,omitempty"`
+	// At most so many a second; null as the vendor allows.
+	PerSecond *int `json:"perSecond,omitempty"`
+	// Links of e-mails lead through this server.
+	Clicks bool `json:"clicks"`
+	// A picture of one point tells of opens.
+	Opens bool `json:"opens"`
+	// Of WEBHOOK: where it is posted to.
+	URL *string `json:"url,omitempty"`
+}
+
+// How a channel is reached.
+type MessageChannelInput struct {
+	// Which.
+	Channel Channel `json:"channel"`
+	// By which connection; null for the only one that has the channel.
+	ConnectionID *string `json:"connectionId,omitempty"`
+	// The namespace of the address.
+	Identifier *string `json:"identifier,omitempty"`
+	// The trait of the address, where there is no such identifier.
+	Trait *string `json:"trait,omitempty"`
+	// The sender's address or number.
+	From *string `json:"from,omitempty"`
+	// Where answers go.
+	ReplyTo *string `json:"replyTo,omitempty"`
+	// At most so many a second.
+	PerSecond *int `json:"perSecond,omitempty"`
+	// Links of e-mails lead through this server.
+	Clicks bool `json:"clicks"`
+	// A picture of one point tells of opens.
+	Opens bool `json:"opens"`
+	// Of WEBHOOK: where it is posted to.
+	URL *string `json:"url,omitempty"`
+}
+
+// The answer to a question.
+type MessageCheck struct {
+	// Which.
+	Check message.SendCheck `json:"check"`
+	// Whether it let the message go.
+	Passed bool `json:"passed"`
+	// A stable word for why.
+	Reason string `json:"reason"`
+	// When it was asked last.
+	At time.Time `json:"at"`
+	// The receipt of the consent decision, rcp_…
+	ReceiptID *string `json:"receiptId,omitempty"`
+}
+
+// Something that became of a message.
+type MessageEvent struct {
+	// What.
+	Type MessageEventType `json:"type"`
+	// When.
+	At time.Time `json:"at"`
+	// What else is known: kind of a bounce, why, link, and robot: why it was no person who opened or clicked.
+	Detail scalar.JSON `json:"detail,omitempty"`
+}
+
+// How many messages of one thing came to a state.
+type MessageFigure struct {
+	// A MessageStatus, or OPENED, CLICKED, OPENED_BOTS, CLICKED_BOTS, REPLIED, COMPLAINED, UNSUBSCRIBED.
+	Name string `json:"name"`
+	// How many.
+	Count int `json:"count"`
+}
+
+// Chooses messages; what it does not say chooses all.
+type MessageFilter struct {
+	// To a person.
+	ProfileID *string `json:"profileId,omitempty"`
+	// Of a journey.
+	JourneyID *string `json:"journeyId,omitempty"`
+	// Of an enrollment.
+	EnrollmentID *string `json:"enrollmentId,omitempty"`
+	// Of a campaign.
+	CampaignID *string `json:"campaignId,omitempty"`
+	// In one of these states.
+	Status []message.Status `json:"status,omitempty"`
+	// Over a channel.
+	Channel *Channel `json:"channel,omitempty"`
+	// Decided at this instant or later.
+	From *time.Time `json:"from,omitempty"`
+	// Decided before this instant.
+	To *time.Time `json:"to,omitempty"`
+}
+
+// A message that was handed over and not answered: what a stop cannot reach any more.
+type MessageInFlight struct {
+	// Its id, msg_…
+	ID string `json:"id"`
+	// Its channel.
+	Channel Channel `json:"channel"`
+	// Its purpose.
+	Purpose string `json:"purpose"`
+	// When it was handed over.
+	HandedAt time.Time `json:"handedAt"`
+}
+
+// How a workspace sends.
+type MessageSettings struct {
+	// The time zone of those whose own nobody knows.
+	TimeZone string `json:"timeZone"`
+	// The trait that holds a person's time zone.
+	TimeZoneTrait string `json:"timeZoneTrait"`
+	// The language of those whose own nobody knows.
+	Locale *string `json:"locale,omitempty"`
+	// The trait that holds a person's language.
+	LocaleTrait string `json:"localeTrait"`
+	// The caps.
+	Caps []*MessageCap `json:"caps"`
+	// The quiet hours.
+	QuietHours []*QuietHours `json:"quietHours"`
+	// The channels that were set; others are as usual.
+	Channels []*MessageChannel `json:"channels"`
+	// The words that end text messages; none are the usual ones.
+	StopWords []string `json:"stopWords"`
+	// The template of the answer to a stop word.
+	StopReplyTemplateID *string `json:"stopReplyTemplateId,omitempty"`
+	// What templates read as sender.
+	Sender scalar.JSON `json:"sender"`
+	// Rises with every change; 0 where nothing was set.
+	Version int `json:"version"`
 }
 
 // What can be changed. Each mutation takes one input and tells what is wrong with it in userErrors.
@@ -1393,6 +1626,26 @@ type QuarantineFilter struct {
 type Query struct {
 }
 
+// A time of day at which nobody is disturbed.
+type QuietHours struct {
+	// The channel; null for each.
+	Channel *Channel `json:"channel,omitempty"`
+	// The recipient's time, "21:00".
+	From string `json:"from"`
+	// The recipient's time, "08:00"; earlier than from is the next day.
+	To string `json:"to"`
+}
+
+// Quiet hours.
+type QuietHoursInput struct {
+	// The channel; null for each.
+	Channel *Channel `json:"channel,omitempty"`
+	// The recipient's time, "21:00".
+	From string `json:"from"`
+	// The recipient's time, "08:00"; earlier than from is the next day.
+	To string `json:"to"`
+}
+
 // Folds every profile anew from the events.
 type RebuildProfilesInput struct {
 	// Only compare with what is stored; the differences are in the job's result.
@@ -1593,6 +1846,24 @@ type ReplaySelection struct {
 	Filter *QuarantineFilter `json:"filter,omitempty"`
 }
 
+// Writes back what a person answered in an app or a chat.
+type ReplyToMessageInput struct {
+	// Which message.
+	ID string `json:"id"`
+	// What they wrote.
+	Text string `json:"text"`
+	// The same key again changes nothing.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// The message that was answered.
+type ReplyToMessagePayload struct {
+	// The message.
+	Message *message.Message `json:"message,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Asks for a copy of all that is held of a person, and what it is used for.
 type RequestAccessInput struct {
 	// The person.
@@ -1779,6 +2050,24 @@ type ResetSyncInput struct {
 type ResetSyncPayload struct {
 	// The sync; after a dry run as it would be.
 	Sync *sync1.Sync `json:"sync,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Settles a message that is INDETERMINATE.
+type ResolveMessageInput struct {
+	// Which one.
+	ID string `json:"id"`
+	// What became of it.
+	As message.Resolution `json:"as"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+}
+
+// The message as it is now.
+type ResolveMessagePayload struct {
+	// The message.
+	Message *message.Message `json:"message,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -2025,6 +2314,42 @@ type SegmentPreview struct {
 	Warnings []*condition.Warning `json:"warnings"`
 }
 
+// Sends a message to one person. One of profileId and identifier says to whom.
+type SendMessageInput struct {
+	// To whom.
+	ProfileID *string `json:"profileId,omitempty"`
+	// To whom.
+	Identifier *event.Identifier `json:"identifier,omitempty"`
+	// Over which channel.
+	Channel Channel `json:"channel"`
+	// For which purpose: the person's consent for it is asked.
+	Purpose string `json:"purpose"`
+	// What it says, tpl_…
+	TemplateID string `json:"templateId"`
+	// Which version; null is the newest that is published.
+	TemplateVersion *int `json:"templateVersion,omitempty"`
+	// What the template reads beside the profile: an object.
+	Data scalar.JSON `json:"data,omitempty"`
+	// Higher goes first through caps.
+	Priority *int `json:"priority,omitempty"`
+	// What quiet hours are to it.
+	QuietHours QuietPolicy `json:"quietHours"`
+	// Not before.
+	SendAt *time.Time `json:"sendAt,omitempty"`
+	// The same key again sends nothing more, and answers with the first message.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+	// Only check it.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// The message as it is now.
+type SendMessagePayload struct {
+	// The message; after a dry run as it would be.
+	Message *message.Message `json:"message,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // States how long entries are kept.
 type SetAuditRetentionInput struct {
 	// In months, 1 to 1200; 0 is for ever. A shorter retention than the one in force waits for the approval of somebody else who may govern, where there is one, and then counts after a week; then what is older is dropped within the hour, and cannot be brought back.
@@ -2137,6 +2462,28 @@ type SetIdentityNamespaceInput struct {
 type SetIdentityNamespacePayload struct {
 	// The kind of identifier as it is now.
 	IdentityNamespace *profile.Namespace `json:"identityNamespace,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Throws the kill switch of a channel, or takes it back.
+type SetKillSwitchInput struct {
+	// The channel; null for all of them.
+	Channel *Channel `json:"channel,omitempty"`
+	// True stops sending.
+	Off bool `json:"off"`
+	// Why.
+	Reason *string `json:"reason,omitempty"`
+	// Only say what there is now.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// What is switched off now. Once this is answered, no hand-off commits over it any more.
+type SetKillSwitchPayload struct {
+	// What is switched off.
+	Switches []*KillSwitch `json:"switches"`
+	// What was handed over before and is not answered, at most 100 of it.
+	InFlight []*MessageInFlight `json:"inFlight"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -2465,6 +2812,32 @@ type SyncSettingsInput struct {
 	Paused *bool `json:"paused,omitempty"`
 }
 
+// Sends a template to an address of your own.
+type TestSendInput struct {
+	// EMAIL, SMS or PUSH.
+	Channel Channel `json:"channel"`
+	// Which template, tpl_…
+	TemplateID string `json:"templateId"`
+	// Which version; null is the newest that is published.
+	TemplateVersion *int `json:"templateVersion,omitempty"`
+	// The address.
+	To string `json:"to"`
+	// Whose data it shows; null is nobody's.
+	ProfileID *string `json:"profileId,omitempty"`
+	// What the template reads beside the profile: an object.
+	Data scalar.JSON `json:"data,omitempty"`
+	// The same key again sends nothing more.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// The message as it is now.
+type TestSendPayload struct {
+	// The message.
+	Message *message.Message `json:"message,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Undoes a merge.
 type UnmergeProfilesInput struct {
 	// The merge.
@@ -2551,6 +2924,42 @@ type UpdateMemberInput struct {
 type UpdateMemberPayload struct {
 	// The member as it is now.
 	Member *access.Member `json:"member,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Changes how a workspace sends. What is left out stays; a list replaces the one before.
+type UpdateMessageSettingsInput struct {
+	// The time zone of those whose own nobody knows.
+	TimeZone *string `json:"timeZone,omitempty"`
+	// The trait that holds a person's time zone.
+	TimeZoneTrait *string `json:"timeZoneTrait,omitempty"`
+	// The language of those whose own nobody knows.
+	Locale *string `json:"locale,omitempty"`
+	// The trait that holds a person's language.
+	LocaleTrait *string `json:"localeTrait,omitempty"`
+	// The caps.
+	Caps []*MessageCapInput `json:"caps,omitempty"`
+	// The quiet hours.
+	QuietHours []*QuietHoursInput `json:"quietHours,omitempty"`
+	// The channels.
+	Channels []*MessageChannelInput `json:"channels,omitempty"`
+	// The words that end text messages.
+	StopWords []string `json:"stopWords,omitempty"`
+	// The template of the answer to a stop word; "" for none.
+	StopReplyTemplateID *string `json:"stopReplyTemplateId,omitempty"`
+	// What templates read as sender: texts by name.
+	Sender scalar.JSON `json:"sender,omitempty"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// Only check it.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// The settings as they are now.
+type UpdateMessageSettingsPayload struct {
+	// The settings; after a dry run as they would be.
+	Settings *MessageSettings `json:"settings,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -2847,6 +3256,8 @@ type WithdrawConsentInput struct {
 type WithdrawConsentPayload struct {
 	// One entry for each purpose; none after a dry run.
 	Entries []*consent.Entry `json:"entries"`
+	// Messages that were handed to their channels before and are not answered: the few that it cannot reach any more.
+	InFlight []*MessageInFlight `json:"inFlight"`
 	// Whose it is.
 	ProfileID *string `json:"profileId,omitempty"`
 	// What is wrong with the input.
@@ -2879,6 +3290,8 @@ const (
 	ActionConnect Action = "CONNECT"
 	// Agree to what somebody else made: templates.
 	ActionReview Action = "REVIEW"
+	// Hand messages to people one by one; stop, test and settle those that go.
+	ActionSend Action = "SEND"
 )
 
 var AllAction = []Action{
@@ -2893,11 +3306,12 @@ var AllAction = []Action{
 	ActionConsent,
 	ActionConnect,
 	ActionReview,
+	ActionSend,
 }
 
 func (e Action) IsValid() bool {
 	switch e {
-	case ActionSignIn, ActionRead, ActionIngest, ActionDesign, ActionChange, ActionManage, ActionGovern, ActionAudit, ActionConsent, ActionConnect, ActionReview:
+	case ActionSignIn, ActionRead, ActionIngest, ActionDesign, ActionChange, ActionManage, ActionGovern, ActionAudit, ActionConsent, ActionConnect, ActionReview, ActionSend:
 		return true
 	}
 	return false
@@ -3070,6 +3484,67 @@ func (e *CalendarUnit) UnmarshalJSON(b []byte) error {
 }
 
 func (e CalendarUnit) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// A calendar period of a cap, in the recipient's time zone.
+type CapPeriod string
+
+const (
+	// From midnight.
+	CapPeriodDay CapPeriod = "DAY"
+	// From Monday.
+	CapPeriodWeek CapPeriod = "WEEK"
+	// From the first.
+	CapPeriodMonth CapPeriod = "MONTH"
+)
+
+var AllCapPeriod = []CapPeriod{
+	CapPeriodDay,
+	CapPeriodWeek,
+	CapPeriodMonth,
+}
+
+func (e CapPeriod) IsValid() bool {
+	switch e {
+	case CapPeriodDay, CapPeriodWeek, CapPeriodMonth:
+		return true
+	}
+	return false
+}
+
+func (e CapPeriod) String() string {
+	return string(e)
+}
+
+func (e *CapPeriod) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = CapPeriod(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid CapPeriod", str)
+	}
+	return nil
+}
+
+func (e CapPeriod) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *CapPeriod) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e CapPeriod) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
@@ -3716,6 +4191,67 @@ func (e *Quantifier) UnmarshalJSON(b []byte) error {
 }
 
 func (e Quantifier) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What is done about a message that falls due within quiet hours.
+type QuietPolicy string
+
+const (
+	// It waits for their end.
+	QuietPolicyDefer QuietPolicy = "DEFER"
+	// It is not sent.
+	QuietPolicySkip QuietPolicy = "SKIP"
+	// They are nothing to it.
+	QuietPolicySend QuietPolicy = "SEND"
+)
+
+var AllQuietPolicy = []QuietPolicy{
+	QuietPolicyDefer,
+	QuietPolicySkip,
+	QuietPolicySend,
+}
+
+func (e QuietPolicy) IsValid() bool {
+	switch e {
+	case QuietPolicyDefer, QuietPolicySkip, QuietPolicySend:
+		return true
+	}
+	return false
+}
+
+func (e QuietPolicy) String() string {
+	return string(e)
+}
+
+func (e *QuietPolicy) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = QuietPolicy(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid QuietPolicy", str)
+	}
+	return nil
+}
+
+func (e QuietPolicy) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *QuietPolicy) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e QuietPolicy) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

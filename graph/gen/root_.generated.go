@@ -40,6 +40,7 @@ type ResolverRoot interface {
 	FieldDefinition() FieldDefinitionResolver
 	Identifier() IdentifierResolver
 	ImportRow() ImportRowResolver
+	InboxItem() InboxItemResolver
 	IngestResult() IngestResultResolver
 	Job() JobResolver
 	Key() KeyResolver
@@ -49,6 +50,7 @@ type ResolverRoot interface {
 	MembershipChange() MembershipChangeResolver
 	MembershipEntry() MembershipEntryResolver
 	MergeProposal() MergeProposalResolver
+	Message() MessageResolver
 	Mutation() MutationResolver
 	ObjectField() ObjectFieldResolver
 	ObjectRelation() ObjectRelationResolver
@@ -122,6 +124,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputAuthorizeConnectionInput,
 		ec.unmarshalInputBucketInput,
 		ec.unmarshalInputCancelJobInput,
+		ec.unmarshalInputCancelMessageInput,
 		ec.unmarshalInputCheckConnectionInput,
 		ec.unmarshalInputClosePrivacyRequestInput,
 		ec.unmarshalInputColumnInput,
@@ -165,9 +168,13 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputLimitsInput,
 		ec.unmarshalInputLinkTargetInput,
 		ec.unmarshalInputListItemInput,
+		ec.unmarshalInputMarkInboxReadInput,
 		ec.unmarshalInputMembershipConditionInput,
 		ec.unmarshalInputMergeProfilesInput,
+		ec.unmarshalInputMessageCapInput,
+		ec.unmarshalInputMessageChannelInput,
 		ec.unmarshalInputMessageConditionInput,
+		ec.unmarshalInputMessageFilter,
 		ec.unmarshalInputObjectConditionInput,
 		ec.unmarshalInputObjectFieldChangeInput,
 		ec.unmarshalInputObjectFieldInput,
@@ -184,6 +191,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputPublishPolicyDocumentInput,
 		ec.unmarshalInputPurposeJurisdictionInput,
 		ec.unmarshalInputQuarantineFilter,
+		ec.unmarshalInputQuietHoursInput,
 		ec.unmarshalInputRangeInput,
 		ec.unmarshalInputRebuildProfilesInput,
 		ec.unmarshalInputRecordConsentInput,
@@ -197,6 +205,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputReplayDeadLettersInput,
 		ec.unmarshalInputReplayQuarantinedEventsInput,
 		ec.unmarshalInputReplaySelection,
+		ec.unmarshalInputReplyToMessageInput,
 		ec.unmarshalInputRequestAccessInput,
 		ec.unmarshalInputRequestErasureInput,
 		ec.unmarshalInputRequestObjectionInput,
@@ -204,6 +213,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRequestRectificationInput,
 		ec.unmarshalInputRequestRestrictionInput,
 		ec.unmarshalInputResetSyncInput,
+		ec.unmarshalInputResolveMessageInput,
 		ec.unmarshalInputRestoreMemberInput,
 		ec.unmarshalInputRestoreObjectInput,
 		ec.unmarshalInputRestoreSegmentInput,
@@ -218,12 +228,14 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRunRetentionInput,
 		ec.unmarshalInputRunSyncInput,
 		ec.unmarshalInputSegmentFilter,
+		ec.unmarshalInputSendMessageInput,
 		ec.unmarshalInputSequenceConditionInput,
 		ec.unmarshalInputSetAuditRetentionInput,
 		ec.unmarshalInputSetConsentSettingsInput,
 		ec.unmarshalInputSetControllerInput,
 		ec.unmarshalInputSetFieldDefinitionInput,
 		ec.unmarshalInputSetIdentityNamespaceInput,
+		ec.unmarshalInputSetKillSwitchInput,
 		ec.unmarshalInputSetPhoneRegionInput,
 		ec.unmarshalInputSetPolicyInput,
 		ec.unmarshalInputSetPrivacyTaskInput,
@@ -238,11 +250,13 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputSuspendMemberInput,
 		ec.unmarshalInputSyncFieldInput,
 		ec.unmarshalInputSyncSettingsInput,
+		ec.unmarshalInputTestSendInput,
 		ec.unmarshalInputTimeRangeInput,
 		ec.unmarshalInputUnmergeProfilesInput,
 		ec.unmarshalInputUpdateAccessSettingsInput,
 		ec.unmarshalInputUpdateConnectionInput,
 		ec.unmarshalInputUpdateMemberInput,
+		ec.unmarshalInputUpdateMessageSettingsInput,
 		ec.unmarshalInputUpdateObjectTypeInput,
 		ec.unmarshalInputUpdatePurposeInput,
 		ec.unmarshalInputUpdateSegmentInput,
@@ -572,6 +586,8 @@ enum Action {
   CONNECT
   """Agree to what somebody else made: templates."""
   REVIEW
+  """Hand messages to people one by one; stop, test and settle those that go."""
+  SEND
 }
 
 """What becomes of something that is asked for."""
@@ -2140,6 +2156,8 @@ input WithdrawConsentInput {
 type WithdrawConsentPayload {
   """One entry for each purpose; none after a dry run."""
   entries: [ConsentEntry!]! @data(category: CONSENT)
+  """Messages that were handed to their channels before and are not answered: the few that it cannot reach any more."""
+  inFlight: [MessageInFlight!]! @data(category: BEHAVIOUR)
   """Whose it is."""
   profileId: ID @data(category: NONE)
   """What is wrong with the input."""
@@ -3050,6 +3068,648 @@ extend type Mutation {
   unmergeProfiles(input: UnmergeProfilesInput!): UnmergeProfilesPayload! @can(action: CHANGE) @data(category: NONE)
   """Decides a link that no rule may decide."""
   decideMergeProposal(input: DecideMergeProposalInput!): DecideMergeProposalPayload! @can(action: CHANGE) @data(category: NONE)
+}
+`, BuiltIn: false},
+	{Name: "../schema/message.graphqls", Input: `"""Where a message stands."""
+enum MessageStatus {
+  """Due at its time."""
+  PENDING
+  """Put off: quiet hours, a cap."""
+  DEFERRED
+  """Something stands in its way that somebody has to mend; it goes on by itself then."""
+  HELD
+  """With its channel, which has not answered yet."""
+  HANDED
+  """Not sent: a check said no."""
+  SKIPPED
+  """Not sent: whoever it was for, or decided it, ended it."""
+  CANCELLED
+  """The channel took it."""
+  SENT
+  """It arrived."""
+  DELIVERED
+  """It did not arrive."""
+  BOUNCED
+  """The channel refused it."""
+  FAILED
+  """Nobody knows whether the channel took it: resolveMessage says what became of it."""
+  INDETERMINATE
+}
+
+"""A question that is asked just before a message is handed over."""
+enum SendCheck {
+  """Is there a published template, and does it have what it needs?"""
+  TEMPLATE
+  """Is there a way, and an address?"""
+  CHANNEL
+  """Did the person agree?"""
+  CONSENT
+  """Is the address one that nothing is sent to?"""
+  SUPPRESSION
+  """Did the person get enough lately?"""
+  CAP
+  """Is it a time at which nobody is disturbed?"""
+  QUIET_HOURS
+  """Did somebody agree to the run?"""
+  APPROVAL
+  """Is sending switched on?"""
+  KILL_SWITCH
+}
+
+"""What is done about a message that falls due within quiet hours."""
+enum QuietPolicy {
+  """It waits for their end."""
+  DEFER
+  """It is not sent."""
+  SKIP
+  """They are nothing to it."""
+  SEND
+}
+
+"""The answer to a question."""
+type MessageCheck {
+  """Which."""
+  check: SendCheck! @data(category: NONE)
+  """Whether it let the message go."""
+  passed: Boolean! @data(category: BEHAVIOUR)
+  """A stable word for why."""
+  reason: String! @data(category: BEHAVIOUR)
+  """When it was asked last."""
+  at: DateTime! @data(category: NONE)
+  """The receipt of the consent decision, rcp_…"""
+  receiptId: ID @data(category: NONE)
+}
+
+"""Something that became of a message."""
+type MessageEvent {
+  """What."""
+  type: MessageEventType! @data(category: BEHAVIOUR)
+  """When."""
+  at: DateTime! @data(category: BEHAVIOUR)
+  """What else is known: kind of a bounce, why, link, and robot: why it was no person who opened or clicked."""
+  detail: JSON @data(category: BEHAVIOUR)
+}
+
+"""The hand-off of a message that was last."""
+type MessageAttempt {
+  """How many there were."""
+  number: Int! @data(category: NONE)
+  """When."""
+  at: DateTime! @data(category: NONE)
+  """By which connection, cnn_…"""
+  connectionId: ID @data(category: NONE)
+  """The word of what went wrong."""
+  fault: String @data(category: NONE)
+  """Whose fault it was: CONNECTOR, VENDOR, CONFIG or HOST."""
+  origin: String @data(category: NONE)
+}
+
+"""Something that we send to one person."""
+type Message implements Node {
+  """Its id, msg_…"""
+  id: ID! @data(category: NONE)
+  """For whom; null where the person may not be seen or is gone."""
+  profile: Profile @data(category: NONE)
+  """Over which channel."""
+  channel: Channel! @data(category: BEHAVIOUR)
+  """For which purpose."""
+  purpose: String! @data(category: NONE)
+  """Where it stands."""
+  status: MessageStatus! @data(category: BEHAVIOUR)
+  """A stable word for why it stands there."""
+  reason: String @data(category: BEHAVIOUR)
+  """The template, tpl_…"""
+  templateId: ID @data(category: NONE)
+  """Its version; null until it is rendered."""
+  templateVersion: Int @data(category: NONE)
+  """The journey that decided it, jrn_…"""
+  journeyId: ID @data(category: NONE)
+  """The enrollment, enr_…"""
+  enrollmentId: ID @data(category: NONE)
+  """The node."""
+  nodeId: String @data(category: NONE)
+  """The campaign, cmp_…"""
+  campaignId: ID @data(category: NONE)
+  """The arm of a split or a test."""
+  arm: String @data(category: NONE)
+  """Higher goes first through caps."""
+  priority: Int! @data(category: NONE)
+  """Whether it is a test."""
+  test: Boolean! @data(category: NONE)
+  """When it was decided."""
+  decidedAt: DateTime! @data(category: NONE)
+  """When it is looked at next; null when it is over or held."""
+  dueAt: DateTime @data(category: NONE)
+  """What became of it, in the order in which it was heard of."""
+  timeline: [MessageEvent!]! @data(category: BEHAVIOUR)
+  """Why it was or was not sent: the questions that were asked last, in their order."""
+  why: [MessageCheck!]! @data(category: BEHAVIOUR)
+  """The hand-off that was last."""
+  attempt: MessageAttempt @data(category: NONE)
+  """How often a person opened it."""
+  opens: Int! @data(category: BEHAVIOUR)
+  """How often a person clicked in it."""
+  clicks: Int! @data(category: BEHAVIOUR)
+  """Opens and clicks that were no person's."""
+  robots: Int! @data(category: BEHAVIOUR)
+  """How it was resolved by hand: SENT, FAILED or AGAIN."""
+  resolved: String @data(category: NONE)
+  """Rises with every change."""
+  version: Int! @data(category: NONE)
+}
+
+"""A page of messages."""
+type MessageConnection {
+  """The items."""
+  edges: [MessageEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are; where no index tells, up to 20 000."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""An item of such a page."""
+type MessageEdge {
+  """Where it stands."""
+  cursor: Cursor! @data(category: NONE)
+  """The message."""
+  node: Message! @data(category: NONE)
+}
+
+"""Chooses messages; what it does not say chooses all."""
+input MessageFilter {
+  """To a person."""
+  profileId: ID
+  """Of a journey."""
+  journeyId: ID
+  """Of an enrollment."""
+  enrollmentId: ID
+  """Of a campaign."""
+  campaignId: ID
+  """In one of these states."""
+  status: [MessageStatus!]
+  """Over a channel."""
+  channel: Channel
+  """Decided at this instant or later."""
+  from: DateTime
+  """Decided before this instant."""
+  to: DateTime
+}
+
+"""A message that was handed over and not answered: what a stop cannot reach any more."""
+type MessageInFlight {
+  """Its id, msg_…"""
+  id: ID! @data(category: NONE)
+  """Its channel."""
+  channel: Channel! @data(category: BEHAVIOUR)
+  """Its purpose."""
+  purpose: String! @data(category: NONE)
+  """When it was handed over."""
+  handedAt: DateTime! @data(category: NONE)
+}
+
+"""Bounds how many messages somebody gets."""
+type MessageCap {
+  """The channel that it counts and bounds; null for all of them together."""
+  channel: Channel @data(category: NONE)
+  """The purposes that it counts and bounds; none are all."""
+  purposes: [String!]! @data(category: NONE)
+  """How many."""
+  limit: Int! @data(category: NONE)
+  """Within the last …; null for a calendar period."""
+  rolling: Duration @data(category: NONE)
+  """Within a DAY, WEEK or MONTH of the recipient; null for a rolling one."""
+  calendar: CapPeriod @data(category: NONE)
+  """Messages of this priority or a higher one pass."""
+  exemptFrom: Int @data(category: NONE)
+  """What is too many waits until there is room, instead of being skipped."""
+  defer: Boolean! @data(category: NONE)
+}
+
+"""A calendar period of a cap, in the recipient's time zone."""
+enum CapPeriod {
+  """From midnight."""
+  DAY
+  """From Monday."""
+  WEEK
+  """From the first."""
+  MONTH
+}
+
+"""A time of day at which nobody is disturbed."""
+type QuietHours {
+  """The channel; null for each."""
+  channel: Channel @data(category: NONE)
+  """The recipient's time, "21:00"."""
+  from: String! @data(category: NONE)
+  """The recipient's time, "08:00"; earlier than from is the next day."""
+  to: String! @data(category: NONE)
+}
+
+"""How a channel is reached."""
+type MessageChannel {
+  """Which."""
+  channel: Channel! @data(category: NONE)
+  """By which connection, cnn_…; null for the only one that has the channel."""
+  connectionId: ID @data(category: NONE)
+  """The namespace of the address."""
+  identifier: String @data(category: NONE)
+  """The trait of the address, where there is no such identifier."""
+  trait: String @data(category: NONE)
+  """The sender's address or number."""
+  from: String @data(category: NONE)
+  """Where answers go."""
+  replyTo: String @data(category: NONE)
+  """At most so many a second; null as the vendor allows."""
+  perSecond: Int @data(category: NONE)
+  """Links of e-mails lead through this server."""
+  clicks: Boolean! @data(category: NONE)
+  """A picture of one point tells of opens."""
+  opens: Boolean! @data(category: NONE)
+  """Of WEBHOOK: where it is posted to."""
+  url: String @data(category: NONE)
+}
+
+"""How a workspace sends."""
+type MessageSettings {
+  """The time zone of those whose own nobody knows."""
+  timeZone: String! @data(category: NONE)
+  """The trait that holds a person's time zone."""
+  timeZoneTrait: String! @data(category: NONE)
+  """The language of those whose own nobody knows."""
+  locale: String @data(category: NONE)
+  """The trait that holds a person's language."""
+  localeTrait: String! @data(category: NONE)
+  """The caps."""
+  caps: [MessageCap!]! @data(category: NONE)
+  """The quiet hours."""
+  quietHours: [QuietHours!]! @data(category: NONE)
+  """The channels that were set; others are as usual."""
+  channels: [MessageChannel!]! @data(category: NONE)
+  """The words that end text messages; none are the usual ones."""
+  stopWords: [String!]! @data(category: NONE)
+  """The template of the answer to a stop word."""
+  stopReplyTemplateId: ID @data(category: NONE)
+  """What templates read as sender."""
+  sender: JSON! @data(category: NONE)
+  """Rises with every change; 0 where nothing was set."""
+  version: Int! @data(category: NONE)
+}
+
+"""A kill switch that is thrown."""
+type KillSwitch {
+  """The channel; null for all of them."""
+  channel: Channel @data(category: NONE)
+  """Why."""
+  reason: String @data(category: NONE)
+  """Since when."""
+  at: DateTime! @data(category: NONE)
+  """Who threw it."""
+  by: String! @data(category: NONE)
+}
+
+"""A message of a channel of our own, or what the person wrote back."""
+type InboxItem {
+  """Its id, msg_…"""
+  id: ID! @data(category: NONE)
+  """IN_APP or WEB_CHAT."""
+  channel: Channel! @data(category: BEHAVIOUR)
+  """When."""
+  at: DateTime! @data(category: BEHAVIOUR)
+  """Its title."""
+  title: String @data(category: FREE_TEXT)
+  """Its text."""
+  text: String @data(category: FREE_TEXT)
+  """Its text with markup."""
+  html: String @data(category: FREE_TEXT)
+  """Where it leads."""
+  url: String @data(category: FREE_TEXT)
+  """Who it is from, for people."""
+  from: String @data(category: FREE_TEXT)
+  """Whether the person wrote it."""
+  reply: Boolean! @data(category: BEHAVIOUR)
+  """When the person read it; null: they did not."""
+  readAt: DateTime @data(category: BEHAVIOUR)
+}
+
+"""A page of an inbox."""
+type InboxItemConnection {
+  """The items."""
+  edges: [InboxItemEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""An item of such a page."""
+type InboxItemEdge {
+  """Where it stands."""
+  cursor: Cursor! @data(category: NONE)
+  """The item."""
+  node: InboxItem! @data(category: NONE)
+}
+
+"""How many messages of one thing came to a state."""
+type MessageFigure {
+  """A MessageStatus, or OPENED, CLICKED, OPENED_BOTS, CLICKED_BOTS, REPLIED, COMPLAINED, UNSUBSCRIBED."""
+  name: String! @data(category: NONE)
+  """How many."""
+  count: Int! @data(category: NONE)
+}
+`, BuiltIn: false},
+	{Name: "../schema/message_input.graphqls", Input: `"""Sends a message to one person. One of profileId and identifier says to whom."""
+input SendMessageInput {
+  """To whom."""
+  profileId: ID
+  """To whom."""
+  identifier: IdentifierInput
+  """Over which channel."""
+  channel: Channel!
+  """For which purpose: the person's consent for it is asked."""
+  purpose: String!
+  """What it says, tpl_…"""
+  templateId: ID!
+  """Which version; null is the newest that is published."""
+  templateVersion: Int
+  """What the template reads beside the profile: an object."""
+  data: JSON
+  """Higher goes first through caps."""
+  priority: Int
+  """What quiet hours are to it."""
+  quietHours: QuietPolicy! = SEND
+  """Not before."""
+  sendAt: DateTime
+  """The same key again sends nothing more, and answers with the first message."""
+  idempotencyKey: String
+  """Only check it."""
+  dryRun: Boolean
+}
+
+"""Sends a template to an address of your own."""
+input TestSendInput {
+  """EMAIL, SMS or PUSH."""
+  channel: Channel!
+  """Which template, tpl_…"""
+  templateId: ID!
+  """Which version; null is the newest that is published."""
+  templateVersion: Int
+  """The address."""
+  to: String!
+  """Whose data it shows; null is nobody's."""
+  profileId: ID
+  """What the template reads beside the profile: an object."""
+  data: JSON
+  """The same key again sends nothing more."""
+  idempotencyKey: String
+}
+
+"""Throws the kill switch of a channel, or takes it back."""
+input SetKillSwitchInput {
+  """The channel; null for all of them."""
+  channel: Channel
+  """True stops sending."""
+  off: Boolean!
+  """Why."""
+  reason: String
+  """Only say what there is now."""
+  dryRun: Boolean
+}
+
+"""What an operator knows of a message that nobody answered for."""
+enum MessageResolution {
+  """It went."""
+  SENT
+  """It did not, and is not sent."""
+  FAILED
+  """It is sent anew: twice, if it went."""
+  AGAIN
+}
+
+"""Settles a message that is INDETERMINATE."""
+input ResolveMessageInput {
+  """Which one."""
+  id: ID!
+  """What became of it."""
+  as: MessageResolution!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+}
+
+"""Ends a message that is not handed over yet."""
+input CancelMessageInput {
+  """Which one."""
+  id: ID!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+}
+
+"""A cap."""
+input MessageCapInput {
+  """The channel that it counts and bounds; null for all of them together."""
+  channel: Channel
+  """The purposes that it counts and bounds; none are all."""
+  purposes: [String!]
+  """How many."""
+  limit: Int!
+  """Within the last …; or calendar."""
+  rolling: Duration
+  """Within a calendar period of the recipient; or rolling."""
+  calendar: CapPeriod
+  """Messages of this priority or a higher one pass."""
+  exemptFrom: Int
+  """What is too many waits until there is room, instead of being skipped."""
+  defer: Boolean! = false
+}
+
+"""Quiet hours."""
+input QuietHoursInput {
+  """The channel; null for each."""
+  channel: Channel
+  """The recipient's time, "21:00"."""
+  from: String!
+  """The recipient's time, "08:00"; earlier than from is the next day."""
+  to: String!
+}
+
+"""How a channel is reached."""
+input MessageChannelInput {
+  """Which."""
+  channel: Channel!
+  """By which connection; null for the only one that has the channel."""
+  connectionId: ID
+  """The namespace of the address."""
+  identifier: String
+  """The trait of the address, where there is no such identifier."""
+  trait: String
+  """The sender's address or number."""
+  from: String
+  """Where answers go."""
+  replyTo: String
+  """At most so many a second."""
+  perSecond: Int
+  """Links of e-mails lead through this server."""
+  clicks: Boolean! = false
+  """A picture of one point tells of opens."""
+  opens: Boolean! = false
+  """Of WEBHOOK: where it is posted to."""
+  url: String
+}
+
+"""Changes how a workspace sends. What is left out stays; a list replaces the one before."""
+input UpdateMessageSettingsInput {
+  """The time zone of those whose own nobody knows."""
+  timeZone: String
+  """The trait that holds a person's time zone."""
+  timeZoneTrait: String
+  """The language of those whose own nobody knows."""
+  locale: String
+  """The trait that holds a person's language."""
+  localeTrait: String
+  """The caps."""
+  caps: [MessageCapInput!]
+  """The quiet hours."""
+  quietHours: [QuietHoursInput!]
+  """The channels."""
+  channels: [MessageChannelInput!]
+  """The words that end text messages."""
+  stopWords: [String!]
+  """The template of the answer to a stop word; "" for none."""
+  stopReplyTemplateId: ID
+  """What templates read as sender: texts by name."""
+  sender: JSON
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+  """Only check it."""
+  dryRun: Boolean
+}
+
+"""Marks what a person read of their inbox."""
+input MarkInboxReadInput {
+  """Whose."""
+  profileId: ID!
+  """Which items; null is all that are not read."""
+  ids: [ID!]
+}
+
+"""Writes back what a person answered in an app or a chat."""
+input ReplyToMessageInput {
+  """Which message."""
+  id: ID!
+  """What they wrote."""
+  text: String!
+  """The same key again changes nothing."""
+  idempotencyKey: String
+}
+
+"""The message as it is now."""
+type SendMessagePayload {
+  """The message; after a dry run as it would be."""
+  message: Message @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""The message as it is now."""
+type TestSendPayload {
+  """The message."""
+  message: Message @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""The message as it is now."""
+type ResolveMessagePayload {
+  """The message."""
+  message: Message @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""The message as it is now."""
+type CancelMessagePayload {
+  """The message."""
+  message: Message @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""What is switched off now. Once this is answered, no hand-off commits over it any more."""
+type SetKillSwitchPayload {
+  """What is switched off."""
+  switches: [KillSwitch!]! @data(category: NONE)
+  """What was handed over before and is not answered, at most 100 of it."""
+  inFlight: [MessageInFlight!]! @data(category: BEHAVIOUR)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""The settings as they are now."""
+type UpdateMessageSettingsPayload {
+  """The settings; after a dry run as they would be."""
+  settings: MessageSettings @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""What was marked."""
+type MarkInboxReadPayload {
+  """How many items were not read before."""
+  count: Int! @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""The message that was answered."""
+type ReplyToMessagePayload {
+  """The message."""
+  message: Message @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+extend type Profile {
+  """What was sent to the person, the latest first."""
+  messages(first: Int, after: Cursor, last: Int, before: Cursor): MessageConnection! @data(category: BEHAVIOUR)
+  """What they find in their app or chat, the latest first."""
+  inbox(first: Int, after: Cursor, last: Int, before: Cursor): InboxItemConnection! @data(category: FREE_TEXT)
+}
+
+extend type Query {
+  """A message; null when there is none or its person may not be seen."""
+  message(id: ID!): Message @can(action: READ) @data(category: BEHAVIOUR)
+  """Messages, the latest first."""
+  messages(where: MessageFilter, first: Int, after: Cursor, last: Int, before: Cursor): MessageConnection! @can(action: READ) @data(category: BEHAVIOUR)
+  """How many messages of a campaign, a journey or a template came to each state."""
+  messageFigures(of: ID!): [MessageFigure!]! @can(action: READ) @data(category: NONE)
+  """How the workspace sends."""
+  messageSettings: MessageSettings! @can(action: READ) @data(category: NONE)
+  """What is switched off."""
+  killSwitches: [KillSwitch!]! @can(action: READ) @data(category: NONE)
+}
+
+extend type Mutation {
+  """Sends a message to one person: a receipt, a code. It passes every check."""
+  sendMessage(input: SendMessageInput!): SendMessagePayload! @can(action: SEND) @data(category: NONE)
+  """Sends a template to an address of your own; it asks nobody's consent and counts for nothing."""
+  testSend(input: TestSendInput!): TestSendPayload! @can(action: SEND) @data(category: NONE)
+  """Stops sending over a channel or over all, or lets it go on."""
+  setKillSwitch(input: SetKillSwitchInput!): SetKillSwitchPayload! @can(action: SEND) @data(category: NONE)
+  """Says what became of a message that nobody answered for."""
+  resolveMessage(input: ResolveMessageInput!): ResolveMessagePayload! @can(action: SEND) @data(category: NONE)
+  """Ends a message that is not handed over yet."""
+  cancelMessage(input: CancelMessageInput!): CancelMessagePayload! @can(action: SEND) @data(category: NONE)
+  """Changes how the workspace sends: caps, quiet hours, channels."""
+  updateMessageSettings(input: UpdateMessageSettingsInput!): UpdateMessageSettingsPayload! @can(action: GOVERN) @data(category: NONE)
+  """Marks what a person read of their inbox."""
+  markInboxRead(input: MarkInboxReadInput!): MarkInboxReadPayload! @can(action: INGEST) @data(category: BEHAVIOUR)
+  """Writes back what a person answered in an app or a chat."""
+  replyToMessage(input: ReplyToMessageInput!): ReplyToMessagePayload! @can(action: INGEST) @data(category: FREE_TEXT)
+}
+
+extend type Subscription {
+  """What comes into a person's inbox, and what they read of it."""
+  inboxChanged(profileId: ID!, after: Cursor): InboxItem! @can(action: READ) @data(category: FREE_TEXT)
 }
 `, BuiltIn: false},
 	{Name: "../schema/namespace.graphqls", Input: `"""A kind of identifier and its rules."""
@@ -7295,6 +7955,16 @@ func (ec *executionContext) childFields_CancelJobPayload(ctx context.Context, fi
 	return nil, fmt.Errorf("no field named %q was found under type CancelJobPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_CancelMessagePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "message":
+		return ec.fieldContext_CancelMessagePayload_message(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CancelMessagePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CancelMessagePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_CheckConnectionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "connection":
@@ -8135,6 +8805,54 @@ func (ec *executionContext) childFields_ImportRow(ctx context.Context, field gra
 	return nil, fmt.Errorf("no field named %q was found under type ImportRow", field.Name)
 }
 
+func (ec *executionContext) childFields_InboxItem(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_InboxItem_id(ctx, field)
+	case "channel":
+		return ec.fieldContext_InboxItem_channel(ctx, field)
+	case "at":
+		return ec.fieldContext_InboxItem_at(ctx, field)
+	case "title":
+		return ec.fieldContext_InboxItem_title(ctx, field)
+	case "text":
+		return ec.fieldContext_InboxItem_text(ctx, field)
+	case "html":
+		return ec.fieldContext_InboxItem_html(ctx, field)
+	case "url":
+		return ec.fieldContext_InboxItem_url(ctx, field)
+	case "from":
+		return ec.fieldContext_InboxItem_from(ctx, field)
+	case "reply":
+		return ec.fieldContext_InboxItem_reply(ctx, field)
+	case "readAt":
+		return ec.fieldContext_InboxItem_readAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type InboxItem", field.Name)
+}
+
+func (ec *executionContext) childFields_InboxItemConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_InboxItemConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_InboxItemConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_InboxItemConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type InboxItemConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_InboxItemEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_InboxItemEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_InboxItemEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type InboxItemEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_IngestError(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "code":
@@ -8309,6 +9027,20 @@ func (ec *executionContext) childFields_KeyEdge(ctx context.Context, field graph
 	return nil, fmt.Errorf("no field named %q was found under type KeyEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_KillSwitch(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "channel":
+		return ec.fieldContext_KillSwitch_channel(ctx, field)
+	case "reason":
+		return ec.fieldContext_KillSwitch_reason(ctx, field)
+	case "at":
+		return ec.fieldContext_KillSwitch_at(ctx, field)
+	case "by":
+		return ec.fieldContext_KillSwitch_by(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type KillSwitch", field.Name)
+}
+
 func (ec *executionContext) childFields_LegalHold(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -8391,6 +9123,16 @@ func (ec *executionContext) childFields_ListResult(ctx context.Context, field gr
 		return ec.fieldContext_ListResult_status(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ListResult", field.Name)
+}
+
+func (ec *executionContext) childFields_MarkInboxReadPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "count":
+		return ec.fieldContext_MarkInboxReadPayload_count(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_MarkInboxReadPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MarkInboxReadPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Member(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -8601,6 +9343,226 @@ func (ec *executionContext) childFields_MergeProposalEdge(ctx context.Context, f
 		return ec.fieldContext_MergeProposalEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type MergeProposalEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_Message(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Message_id(ctx, field)
+	case "profile":
+		return ec.fieldContext_Message_profile(ctx, field)
+	case "channel":
+		return ec.fieldContext_Message_channel(ctx, field)
+	case "purpose":
+		return ec.fieldContext_Message_purpose(ctx, field)
+	case "status":
+		return ec.fieldContext_Message_status(ctx, field)
+	case "reason":
+		return ec.fieldContext_Message_reason(ctx, field)
+	case "templateId":
+		return ec.fieldContext_Message_templateId(ctx, field)
+	case "templateVersion":
+		return ec.fieldContext_Message_templateVersion(ctx, field)
+	case "journeyId":
+		return ec.fieldContext_Message_journeyId(ctx, field)
+	case "enrollmentId":
+		return ec.fieldContext_Message_enrollmentId(ctx, field)
+	case "nodeId":
+		return ec.fieldContext_Message_nodeId(ctx, field)
+	case "campaignId":
+		return ec.fieldContext_Message_campaignId(ctx, field)
+	case "arm":
+		return ec.fieldContext_Message_arm(ctx, field)
+	case "priority":
+		return ec.fieldContext_Message_priority(ctx, field)
+	case "test":
+		return ec.fieldContext_Message_test(ctx, field)
+	case "decidedAt":
+		return ec.fieldContext_Message_decidedAt(ctx, field)
+	case "dueAt":
+		return ec.fieldContext_Message_dueAt(ctx, field)
+	case "timeline":
+		return ec.fieldContext_Message_timeline(ctx, field)
+	case "why":
+		return ec.fieldContext_Message_why(ctx, field)
+	case "attempt":
+		return ec.fieldContext_Message_attempt(ctx, field)
+	case "opens":
+		return ec.fieldContext_Message_opens(ctx, field)
+	case "clicks":
+		return ec.fieldContext_Message_clicks(ctx, field)
+	case "robots":
+		return ec.fieldContext_Message_robots(ctx, field)
+	case "resolved":
+		return ec.fieldContext_Message_resolved(ctx, field)
+	case "version":
+		return ec.fieldContext_Message_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Message", field.Name)
+}
+
+func (ec *executionContext) childFields_MessageAttempt(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "number":
+		return ec.fieldContext_MessageAttempt_number(ctx, field)
+	case "at":
+		return ec.fieldContext_MessageAttempt_at(ctx, field)
+	case "connectionId":
+		return ec.fieldContext_MessageAttempt_connectionId(ctx, field)
+	case "fault":
+		return ec.fieldContext_MessageAttempt_fault(ctx, field)
+	case "origin":
+		return ec.fieldContext_MessageAttempt_origin(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MessageAttempt", field.Name)
+}
+
+func (ec *executionContext) childFields_MessageCap(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "channel":
+		return ec.fieldContext_MessageCap_channel(ctx, field)
+	case "purposes":
+		return ec.fieldContext_MessageCap_purposes(ctx, field)
+	case "limit":
+		return ec.fieldContext_MessageCap_limit(ctx, field)
+	case "rolling":
+		return ec.fieldContext_MessageCap_rolling(ctx, field)
+	case "calendar":
+		return ec.fieldContext_MessageCap_calendar(ctx, field)
+	case "exemptFrom":
+		return ec.fieldContext_MessageCap_exemptFrom(ctx, field)
+	case "defer":
+		return ec.fieldContext_MessageCap_defer(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MessageCap", field.Name)
+}
+
+func (ec *executionContext) childFields_MessageChannel(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "channel":
+		return ec.fieldContext_MessageChannel_channel(ctx, field)
+	case "connectionId":
+		return ec.fieldContext_MessageChannel_connectionId(ctx, field)
+	case "identifier":
+		return ec.fieldContext_MessageChannel_identifier(ctx, field)
+	case "trait":
+		return ec.fieldContext_MessageChannel_trait(ctx, field)
+	case "from":
+		return ec.fieldContext_MessageChannel_from(ctx, field)
+	case "replyTo":
+		return ec.fieldContext_MessageChannel_replyTo(ctx, field)
+	case "perSecond":
+		return ec.fieldContext_MessageChannel_perSecond(ctx, field)
+	case "clicks":
+		return ec.fieldContext_MessageChannel_clicks(ctx, field)
+	case "opens":
+		return ec.fieldContext_MessageChannel_opens(ctx, field)
+	case "url":
+		return ec.fieldContext_MessageChannel_url(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MessageChannel", field.Name)
+}
+
+func (ec *executionContext) childFields_MessageCheck(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "check":
+		return ec.fieldContext_MessageCheck_check(ctx, field)
+	case "passed":
+		return ec.fieldContext_MessageCheck_passed(ctx, field)
+	case "reason":
+		return ec.fieldContext_MessageCheck_reason(ctx, field)
+	case "at":
+		return ec.fieldContext_MessageCheck_at(ctx, field)
+	case "receiptId":
+		return ec.fieldContext_MessageCheck_receiptId(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MessageCheck", field.Name)
+}
+
+func (ec *executionContext) childFields_MessageConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_MessageConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_MessageConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_MessageConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MessageConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_MessageEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_MessageEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_MessageEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MessageEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_MessageEvent(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "type":
+		return ec.fieldContext_MessageEvent_type(ctx, field)
+	case "at":
+		return ec.fieldContext_MessageEvent_at(ctx, field)
+	case "detail":
+		return ec.fieldContext_MessageEvent_detail(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MessageEvent", field.Name)
+}
+
+func (ec *executionContext) childFields_MessageFigure(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_MessageFigure_name(ctx, field)
+	case "count":
+		return ec.fieldContext_MessageFigure_count(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MessageFigure", field.Name)
+}
+
+func (ec *executionContext) childFields_MessageInFlight(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_MessageInFlight_id(ctx, field)
+	case "channel":
+		return ec.fieldContext_MessageInFlight_channel(ctx, field)
+	case "purpose":
+		return ec.fieldContext_MessageInFlight_purpose(ctx, field)
+	case "handedAt":
+		return ec.fieldContext_MessageInFlight_handedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MessageInFlight", field.Name)
+}
+
+func (ec *executionContext) childFields_MessageSettings(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "timeZone":
+		return ec.fieldContext_MessageSettings_timeZone(ctx, field)
+	case "timeZoneTrait":
+		return ec.fieldContext_MessageSettings_timeZoneTrait(ctx, field)
+	case "locale":
+		return ec.fieldContext_MessageSettings_locale(ctx, field)
+	case "localeTrait":
+		return ec.fieldContext_MessageSettings_localeTrait(ctx, field)
+	case "caps":
+		return ec.fieldContext_MessageSettings_caps(ctx, field)
+	case "quietHours":
+		return ec.fieldContext_MessageSettings_quietHours(ctx, field)
+	case "channels":
+		return ec.fieldContext_MessageSettings_channels(ctx, field)
+	case "stopWords":
+		return ec.fieldContext_MessageSettings_stopWords(ctx, field)
+	case "stopReplyTemplateId":
+		return ec.fieldContext_MessageSettings_stopReplyTemplateId(ctx, field)
+	case "sender":
+		return ec.fieldContext_MessageSettings_sender(ctx, field)
+	case "version":
+		return ec.fieldContext_MessageSettings_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MessageSettings", field.Name)
 }
 
 func (ec *executionContext) childFields_ObjectField(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -9095,6 +10057,10 @@ func (ec *executionContext) childFields_Profile(ctx context.Context, field graph
 		return ec.fieldContext_Profile_createdAt(ctx, field)
 	case "updatedAt":
 		return ec.fieldContext_Profile_updatedAt(ctx, field)
+	case "messages":
+		return ec.fieldContext_Profile_messages(ctx, field)
+	case "inbox":
+		return ec.fieldContext_Profile_inbox(ctx, field)
 	case "objects":
 		return ec.fieldContext_Profile_objects(ctx, field)
 	case "segments":
@@ -9261,6 +10227,18 @@ func (ec *executionContext) childFields_QuarantinedEventEdge(ctx context.Context
 	return nil, fmt.Errorf("no field named %q was found under type QuarantinedEventEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_QuietHours(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "channel":
+		return ec.fieldContext_QuietHours_channel(ctx, field)
+	case "from":
+		return ec.fieldContext_QuietHours_from(ctx, field)
+	case "to":
+		return ec.fieldContext_QuietHours_to(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type QuietHours", field.Name)
+}
+
 func (ec *executionContext) childFields_RebuildProfilesPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "job":
@@ -9421,6 +10399,16 @@ func (ec *executionContext) childFields_ReplayQuarantinedEventsPayload(ctx conte
 	return nil, fmt.Errorf("no field named %q was found under type ReplayQuarantinedEventsPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_ReplyToMessagePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "message":
+		return ec.fieldContext_ReplyToMessagePayload_message(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ReplyToMessagePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReplyToMessagePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_RequestAccessPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "request":
@@ -9493,6 +10481,16 @@ func (ec *executionContext) childFields_ResetSyncPayload(ctx context.Context, fi
 		return ec.fieldContext_ResetSyncPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ResetSyncPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ResolveMessagePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "message":
+		return ec.fieldContext_ResolveMessagePayload_message(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ResolveMessagePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ResolveMessagePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_RestoreMemberPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -9843,6 +10841,16 @@ func (ec *executionContext) childFields_SegmentVersionEdge(ctx context.Context, 
 	return nil, fmt.Errorf("no field named %q was found under type SegmentVersionEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_SendMessagePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "message":
+		return ec.fieldContext_SendMessagePayload_message(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SendMessagePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SendMessagePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_SetAuditRetentionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "retention":
@@ -9895,6 +10903,18 @@ func (ec *executionContext) childFields_SetIdentityNamespacePayload(ctx context.
 		return ec.fieldContext_SetIdentityNamespacePayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SetIdentityNamespacePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SetKillSwitchPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "switches":
+		return ec.fieldContext_SetKillSwitchPayload_switches(ctx, field)
+	case "inFlight":
+		return ec.fieldContext_SetKillSwitchPayload_inFlight(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SetKillSwitchPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetKillSwitchPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_SetPhoneRegionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -10229,6 +11249,16 @@ func (ec *executionContext) childFields_SyncRunEdge(ctx context.Context, field g
 	return nil, fmt.Errorf("no field named %q was found under type SyncRunEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_TestSendPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "message":
+		return ec.fieldContext_TestSendPayload_message(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_TestSendPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TestSendPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_TrackingPlan(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "version":
@@ -10329,6 +11359,16 @@ func (ec *executionContext) childFields_UpdateMemberPayload(ctx context.Context,
 		return ec.fieldContext_UpdateMemberPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UpdateMemberPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateMessageSettingsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "settings":
+		return ec.fieldContext_UpdateMessageSettingsPayload_settings(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateMessageSettingsPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateMessageSettingsPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_UpdateObjectTypePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -10493,6 +11533,8 @@ func (ec *executionContext) childFields_WithdrawConsentPayload(ctx context.Conte
 	switch field.Name {
 	case "entries":
 		return ec.fieldContext_WithdrawConsentPayload_entries(ctx, field)
+	case "inFlight":
+		return ec.fieldContext_WithdrawConsentPayload_inFlight(ctx, field)
 	case "profileId":
 		return ec.fieldContext_WithdrawConsentPayload_profileId(ctx, field)
 	case "userErrors":
