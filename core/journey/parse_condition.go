@@ -23,7 +23,7 @@ func (r *reader) wrapped(v any, key string, mayBind bool) *condition.Node {
 		voc = r.voc.Conditions()
 	}
 	loose := unbound(tree)
-	n, faults, warnings := condition.Faults(loose, voc, condition.Options{})
+	_, faults, warnings := condition.Faults(loose, voc, condition.Options{})
 	strip := func(path []string) []string {
 		if key != "" && len(path) > 0 {
 			return path[1:]

@@ -188,7 +188,8 @@ func TestSimulateStops(t *testing.T) {
 }
 
 // shop is people who look, fill carts and buy over a month.
-func shop(t testing.TB, n int) crowd {
+// Their carts are of one of so many ids.
+func shop(t testing.TB, n, carts int) crowd {
 	r := rand.New(rand.NewPCG(1, 2))
 	people := make(crowd, n)
 	from := start(t)
@@ -196,7 +197,7 @@ func shop(t testing.TB, n int) crowd {
 		var events []*event.Event
 		now := from.Add(time.Duration(r.Int64N(int64(36 * time.Hour))))
 		for now.Before(from.AddDate(0, 0, 30)) {
-			id := fmt.Sprint(r.IntN(5))
+			id := fmt.Sprint(r.IntN(carts))
 			properties, err := bson.Marshal(bson.D{{Key: "cartId", Value: id}, {Key: "total", Value: r.Int64N(200)}})
 			require.NoError(t, err)
 			name := [...]string{"Page Viewed", "Page Viewed", "Product Viewed", "Product Viewed", "Cart Updated", "Order Completed"}[r.IntN(6)]
@@ -209,20 +210,45 @@ func shop(t testing.TB, n int) crowd {
 }
 
 // BenchmarkSimulate runs 10,000 people through 30 days of a journey with an exit by
-// cart, a branch over a count and a wait for an event.
+// cart, a branch over a count and a wait for an event; with few carts and with all of them
+// different.
 func BenchmarkSimulate(b *testing.B) {
-	people := shop(b, 10_000)
 	p := compiled(b, replace(cart, `{"from":"w3","to":"m3"}`, `{"from":"w3","to":"br"},{"from":"br","on":"keen","to":"m3"},{"from":"br","on":"else","to":"we"},{"from":"we","to":"m3"},{"from":"we","on":"timeout","to":"m3"}`,
 		`{"id":"w3"`, `{"id":"br","step":{"branch":[{"name":"keen","where":{"event":{"name":"Product Viewed","where":[{"path":"total","gte":50}],"count":{"gte":3},"window":{"last":"P7D"}}}}]}},{"id":"we","step":{"wait":{"event":{"event":{"name":"Page Viewed"},"timeout":"P2D"}}}},{"id":"w3"`))
-	events := 0
-	for _, x := range people {
-		events += len(x.Events)
+	for name, carts := range map[string]int{"few": 5, "all": 1 << 40} {
+		b.Run(name, func(b *testing.B) {
+			people := shop(b, 10_000, carts)
+			events := 0
+			for _, x := range people {
+				events += len(x.Events)
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			var entered int64
+			for b.Loop() {
+				s, err := Simulate(b.Context(), p, people, SimulateOptions{From: start(b), To: start(b).AddDate(0, 0, 30)})
+				require.NoError(b, err)
+				entered = s.Entered
+			}
+			b.ReportMetric(float64(events), "events")
+			b.ReportMetric(float64(entered), "enrollments")
+		})
 	}
+}
+
+// BenchmarkStep takes an enrollment from a wait through a branch and a message to the
+// next wait.
+func BenchmarkStep(b *testing.B) {
+	p := compiled(b, drawn(`,"exitWhen":{"event":{"name":"Order Completed"}}`, []string{`w {"wait":{"duration":"PT1H"}}`, `br {"branch":[{"name":"gold","where":{"trait":{"path":"tier","eq":"gold"}}}]}`, mail("m"), `w2 {"wait":{"duration":"P1D"}}`, `x {"exit":true}`},
+		"in next w", "w next br", "br gold m", "br else x", "m next w2", "w2 next w"))
+	s := enters(b, p, happens(b, "Start", start(b), "")).set(`{"tier":"gold"}`)
+	s.step(start(b))
+	st, facts := s.state, s.facts(s.state.Due)
 	b.ReportAllocs()
 	for b.Loop() {
-		s, err := Simulate(b.Context(), p, people, SimulateOptions{From: start(b), To: start(b).AddDate(0, 0, 30)})
-		require.NoError(b, err)
-		require.NotZero(b, s.Entered)
+		out := p.Step(st, Input{Now: st.Due, Facts: facts, Event: s.entered})
+		if len(out.Effects) != 1 {
+			b.Fatal("it did not send")
+		}
 	}
-	b.ReportMetric(float64(events), "events")
 }

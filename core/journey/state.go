@@ -159,7 +159,7 @@ type AskApproval struct {
 	Until      time.Time // zero: for ever
 }
 
-// StartJourney enrolls the person in another journey.
+// StartJourney takes the person into another journey.
 type StartJourney struct{ Journey string }
 
 // OverdueAsking asks whether a message that was due long ago is still sent. Since is

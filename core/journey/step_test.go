@@ -251,10 +251,8 @@ func TestSplit(t *testing.T) {
 		}
 	}
 	require.InDelta(t, 600, counts["a"], 80)
-	_, o := p, Outcome{}
 	s := entersAs(t, compiled(t, text("100", "0")), happens(t, "Start", start(t), ""), "prof_x")
-	o = s.step(start(t))
-	require.Equal(t, "a", o.Effects[0].Message.Arm)
+	require.Equal(t, "a", s.step(start(t)).Effects[0].Message.Arm)
 }
 
 // TestHoldout: who falls to an arm without an edge is kept out, and that is recorded.

@@ -107,7 +107,7 @@ func (s speaker) entry(e *Entry) string {
 	case e.List != "":
 		return "whoever is put on the list " + segment(e.List)
 	}
-	return "whoever the API enrolls"
+	return "whoever the API lets in"
 }
 
 func (s speaker) wait(w *Wait) string {
