@@ -38,6 +38,7 @@ require (
 	golang.org/x/mod v0.42.0
 	golang.org/x/sync v0.23.0
 	golang.org/x/time v0.16.0
+	gonum.org/v1/gonum v0.17.0
 	modernc.org/libc v1.70.0
 	modernc.org/sqlite v1.46.2
 	pgregory.net/rapid v1.3.0

@@ -24,6 +24,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/keyring"
+	"github.com/headwater-cdp/headwater/core/library"
 	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/privacy"
 	"github.com/headwater-cdp/headwater/core/profile"
@@ -121,7 +122,7 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	w := &world{t: t, db: &counting{Store: embedded}, log: &lockedBuffer{}}
 	logger := slog.New(slog.NewTextHandler(w.log, nil))
 	specs := store.Specs()
-	for _, more := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), policies.Specs(), work.Specs(), event.Specs(), consent.Specs(), profile.Specs(), ingest.Specs(), object.Specs(), segment.Specs(), privacy.Specs(), privacy.DeskSpecs()} {
+	for _, more := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), policies.Specs(), work.Specs(), event.Specs(), consent.Specs(), profile.Specs(), ingest.Specs(), object.Specs(), segment.Specs(), privacy.Specs(), privacy.DeskSpecs(), library.Specs()} {
 		specs = append(specs, more...)
 	}
 	require.NoError(t, w.db.Declare(ctx, specs...))
@@ -172,6 +173,9 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 		Store: w.db, Clock: clock, Keys: keyring.New(w.db, clock, master), Committer: s.Ingest, Events: s.Events, Profiles: s.Profiles, Consent: s.Consent,
 		Segments: s.Segments, Objects: s.Objects, Audit: s.Audit, Jobs: jobs, Runner: runner, Specs: func() []*store.Spec { return specs }, Logger: logger,
 		Object: privacy.ObjectThrough(s.Consent), Recipients: privacy.RecipientsFrom(s.Consent), Erasure: s.Privacy,
+	})
+	s.Library = library.New(library.Options{
+		Store: w.db, Clock: clock, Access: s.Access, Audit: s.Audit, Data: library.Stack{Events: s.Events, Profiles: s.Profiles, Objects: s.Objects},
 	})
 	s.Hub = store.NewHub(context.Background(), w.db)
 	jobs.Handle(ingest.ReplayKind, s.Ingest.ReplayHandler(), 1)

@@ -16,6 +16,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/keyring"
+	"github.com/headwater-cdp/headwater/core/library"
 	"github.com/headwater-cdp/headwater/core/loyalty"
 	"github.com/headwater-cdp/headwater/core/message"
 	"github.com/headwater-cdp/headwater/core/object"
@@ -53,6 +54,7 @@ type app struct {
 	privacy  *privacy.Service
 	desk     *privacy.Desk
 	syncs    *vendor.Service
+	library  *library.Service
 	messages *message.Service
 	url      string // of this server as people and vendors reach it
 
@@ -123,6 +125,10 @@ func newApp(e *env, s store.Store, j *journal.Journal, ring *keyring.Ring) *app 
 	})
 	a.profiles.SetFold(profile.Folds{a.segments, a.loyalty})
 	a.gates()
+	a.library = library.New(library.Options{
+		Store: s, Clock: e.clock, Access: a.access, Audit: a.audit,
+		Data: library.Stack{Events: a.events, Profiles: a.profiles, Objects: a.objects},
+	})
 	a.syncs = vendor.New(vendor.Options{
 		Store: s, Clock: e.clock, Host: a.connectors, Keys: ring, Runner: a.runner, Events: a.events, Committer: a.pipeline, Profiles: a.profiles,
 		Objects: a.objects, Segments: a.segments, Consent: a.consent, Audit: a.audit, URL: func() string { return a.url }, Logger: e.log,
@@ -299,7 +305,7 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 		},
 	})
 	o := httpd.Options{
-		Access: a.access, Audit: a.audit, Events: a.pipeline, Segments: a.segments, Downloads: a.desk, Consent: a.consent, Vendors: a.syncs, Messages: a.messages, URL: func() string { return a.url }, GraphQL: g.Handler(), Ready: a.store.Ping, CORSOrigins: f.CorsOrigin,
+		Access: a.access, Audit: a.audit, Events: a.pipeline, Segments: a.segments, Downloads: a.desk, Consent: a.consent, Vendors: a.syncs, Messages: a.messages, Assets: a.library, URL: func() string { return a.url }, GraphQL: g.Handler(), Ready: a.store.Ping, CORSOrigins: f.CorsOrigin,
 		Observe: a.metrics.Request, Tracing: f.OtlpEndpoint != "", Clock: a.e.clock, Logger: a.e.log,
 	}
 	if !f.NoGraphiql {
@@ -315,7 +321,7 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 func (a *app) services(hub *store.Hub) graph.Services {
 	return graph.Services{
 		Store: a.store, Hub: hub, Access: a.access, Policies: a.policies, Audit: a.audit, Ring: a.ring, Jobs: a.jobs, Consent: a.consent, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
-		Privacy: a.privacy, Desk: a.desk, Syncs: a.syncs, Outbox: a.messages, Ingest: a.pipeline, Clock: a.e.clock,
+		Privacy: a.privacy, Desk: a.desk, Syncs: a.syncs, Library: a.library, Outbox: a.messages, Ingest: a.pipeline, Clock: a.e.clock,
 	}
 }
 

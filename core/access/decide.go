@@ -94,7 +94,7 @@ func (s *Service) mayDecide(ctx context.Context, ws string, actor *core.Actor, a
 	case err != nil:
 		return err
 	case f.Same(actor.ID, a.RequestedBy):
-		return core.Errorf(core.Forbidden, "OWN_REQUEST", "nobody approves their own request, nor does a key that they made or rotated, nor a member whom they invited or let govern in the last 72 hours; ask somebody else who may govern")
+		return core.Errorf(core.Forbidden, "OWN_REQUEST", "nobody approves their own request, nor does a key that they made or rotated, nor a member whom they invited or let govern in the last 72 hours; ask somebody else who may %s", permission)
 	case !approve || !f.Related(actor.ID, a.RequestedBy):
 		return nil
 	}

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/headwater-cdp/headwater/core/condition"
+	"github.com/headwater-cdp/headwater/core/layout"
 	"github.com/headwater-cdp/headwater/core/template"
 )
 
@@ -47,19 +49,29 @@ func compile(channel string, c *Content, blocks map[string]Pinned, voc template.
 			if source == "" {
 				continue
 			}
-			kind := kindOf(field)
 			note := func(found []template.Finding) {
 				for _, f := range found {
 					problems = append(problems, Problem{locale, field, f})
 					failed = failed || f.Level == template.LevelError
 				}
 			}
+			if field == "layout" {
+				made, found := out.layout(locale, source)
+				if note(found); made == "" {
+					continue
+				}
+				source = made
+			}
+			kind := kindOf(field)
 			t, found := template.Parse(source, kind, finder(blocks, kind))
 			if t == nil {
 				note(found)
 				continue
 			}
 			note(t.Lint(voc, c.Skips))
+			if field == "layout" {
+				field = "html"
+			}
 			out.fields[locale][field] = t
 		}
 	}
@@ -67,6 +79,34 @@ func compile(channel string, c *Content, blocks map[string]Pinned, voc template.
 		return nil, problems
 	}
 	return out, problems
+}
+
+// layout makes HTML of a layout, and keeps its conditions; "" when it has faults.
+func (c *compiled) layout(locale, source string) (string, []template.Finding) {
+	doc, faults := layout.Parse(source)
+	if doc == nil {
+		found := make([]template.Finding, len(faults))
+		for i, f := range faults {
+			message := f.Message
+			if f.Path != "" {
+				message = f.Path + ": " + message
+			}
+			found[i] = template.Finding{Line: 1, Column: 1, Level: template.LevelError, Code: template.CodeSyntax, Message: message}
+		}
+		return "", found
+	}
+	html, conditions := doc.Compile(locale)
+	for name, n := range conditions { // each language has its own document
+		own := showName(locale, name)
+		html = strings.ReplaceAll(html, "{% if show."+name+" %}", "{% if show."+own+" %}")
+		c.show[own] = n
+	}
+	return html, nil
+}
+
+// showName is the name of a condition among those of all languages.
+func showName(locale, name string) string {
+	return strings.ToLower(strings.ReplaceAll(locale, "-", "_")) + "_" + name
 }
 
 // finder returns what finds the blocks of a kind.

@@ -36,7 +36,6 @@ const (
 	MaxTemplates = 5000 // of a workspace
 	MaxBlocks    = 1000
 	MaxTags      = 20
-	MaxConditons = 50 // parts of a layout that are shown by condition
 )
 
 // Content is what a template says, in all its languages.
@@ -62,7 +61,7 @@ type Text struct {
 // fieldsOf lists the fields of a channel; the first is required, or for EMAIL subject
 // and one of html and layout.
 var fieldsOf = map[string][]string{
-	Email:   {"subject", "preheader", "fromName", "html", "text"},
+	Email:   {"subject", "preheader", "fromName", "html", "layout", "text"},
 	SMS:     {"text"},
 	Push:    {"title", "text", "url"},
 	WebChat: {"text", "html", "title"},
@@ -125,8 +124,8 @@ func (c *Content) check(channel string) []*core.Error {
 		if strings.TrimSpace(*t.field(first)) == "" && !(channel == WebChat && t.HTML != "") {
 			fault("REQUIRED", fmt.Sprintf("a template for %s needs a %s", channel, first), "locales", locale, first)
 		}
-		if channel == Email && t.HTML == "" {
-			fault("REQUIRED", "a template for EMAIL needs html", "locales", locale, "html")
+		if channel == Email && (t.HTML == "") == (t.Layout == "") {
+			fault("REQUIRED", "a template for EMAIL needs either html or layout", "locales", locale, "html")
 		}
 	}
 	if size > MaxContent {
@@ -139,7 +138,7 @@ func (c *Content) check(channel string) []*core.Error {
 // ro-RO, ro, the default.
 func (c *Content) chain(locale string) []string {
 	var out []string
-	for l := locale; l != ""; {
+	for l := tidyLocale(locale); l != ""; {
 		out = append(out, l)
 		i := strings.LastIndexByte(l, '-')
 		if i < 0 {
@@ -166,4 +165,20 @@ func hashOf(channel string, c *Content, blocks map[string]Pinned) string {
 
 func invalid(reason, format string, args ...any) *core.Error {
 	return core.Errorf(core.Invalid, reason, format, args...)
+}
+
+// tidyLocale writes a locale in its usual form: ro_ro is ro-RO.
+func tidyLocale(s string) string {
+	parts := strings.Split(strings.ReplaceAll(s, "_", "-"), "-")
+	for i, p := range parts {
+		switch {
+		case i == 0:
+			parts[i] = strings.ToLower(p)
+		case len(p) == 4:
+			parts[i] = strings.ToUpper(p[:1]) + strings.ToLower(p[1:])
+		default:
+			parts[i] = strings.ToUpper(p)
+		}
+	}
+	return strings.Join(parts, "-")
 }

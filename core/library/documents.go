@@ -113,7 +113,7 @@ var (
 
 // Specs are the package's collections.
 func Specs() []*store.Spec {
-	return []*store.Spec{Templates.Spec, Versions.Spec, Blocks.Spec, BlockVersions.Spec}
+	return []*store.Spec{Templates.Spec, Versions.Spec, Blocks.Spec, BlockVersions.Spec, Assets.Spec, files.Spec, chunks.Spec}
 }
 
 func errTemplate() error {

@@ -155,7 +155,7 @@ func tidyTags(tags []string) []string {
 }
 
 var (
-	blockUse = regexp.MustCompile(`\{%-?\s*block\s+["']([a-z0-9][a-z0-9_-]{0,63})["']`)
+	blockUse = regexp.MustCompile(`\{%-?\s*block\s+\\?["']([a-z0-9][a-z0-9_-]{0,63})\\?["']|"shared"\s*:\s*\{\s*"key"\s*:\s*"([a-z0-9][a-z0-9_-]{0,63})"`)
 	assetUse = regexp.MustCompile(`/assets/(ws_[0-9A-Z]{10})/([0-9a-f]{64})`)
 )
 
@@ -175,7 +175,7 @@ func (c *Content) sources() string {
 func blocksIn(source string) []string {
 	var out []string
 	for _, m := range blockUse.FindAllStringSubmatch(source, -1) {
-		out = append(out, m[1])
+		out = append(out, m[1]+m[2])
 	}
 	return sorted(out)
 }

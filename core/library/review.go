@@ -218,3 +218,21 @@ func (s *Service) Publish(ctx context.Context, ws, id string, e Edit) (*Template
 	}
 	return t, v, nil
 }
+
+// Decide agrees to a draft in review, or refuses it: by the hash of what was looked at,
+// so that nobody agrees to what they have not seen. See access.DecideApproval.
+func (s *Service) Decide(ctx context.Context, ws, id, hash string, approve bool, note string) (*Template, *access.Approval, error) {
+	t, err := s.must(ctx, ws, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	if t.Approval == "" || t.Hash != hash {
+		return nil, nil, core.Errorf(core.Conflict, "NOT_PENDING", "this is not what is in review now; look at the template again").At("contentHash")
+	}
+	a, err := s.Access.DecideApproval(ctx, t.Approval, approve, note)
+	if err != nil {
+		return nil, nil, fail(err)
+	}
+	t, err = s.must(ctx, ws, id)
+	return t, a, err
+}

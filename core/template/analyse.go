@@ -50,7 +50,7 @@ type binding struct {
 
 // part is what a rewritten tag does; its number stands in the tag.
 type part struct {
-	expr     expressions.Expression
+	value
 	loop     expressions.Loop
 	variable string
 	needs    []need
@@ -64,8 +64,8 @@ type part struct {
 
 // need is something without which an output says nothing.
 type need struct {
-	expr expressions.Expression
-	path string
+	value
+	name string // the path in the data
 }
 
 func (p *reading) fault(t *token, offset int, code, format string, args ...any) {
@@ -151,6 +151,9 @@ func (p *reading) parse(t *token, text string, offset int, f func(*exprReader) *
 			if !knownFilters[c.name] {
 				p.fault(t, offset+c.start, CodeUnknownFilter, "there is no filter %q%s", c.name, suggest(c.name))
 				ok = false
+			} else if wrong := c.wrong(); wrong != "" {
+				p.fault(t, offset+c.start, CodeSyntax, "%s", wrong)
+				ok = false
 			}
 		}
 	})
@@ -210,7 +213,8 @@ func (p *reading) output(t *token, text string) {
 	if e == nil {
 		return
 	}
-	made := &part{expr: p.compiled(t, text, offset), where: where}
+	made := &part{value: value{expr: p.compiled(t, blanks(text, e), offset)}, where: where}
+	made.plainPath(e)
 	if made.expr == nil {
 		return
 	}
@@ -224,7 +228,7 @@ func (p *reading) output(t *token, text string) {
 	made.self = e.kind == exprPath && len(made.needs) == 1 && p.scope[e.root].direct()
 	for _, n := range slices.Concat(made.needs, made.last) {
 		p.unsure = append(p.unsure, finding(t.block, offset, LevelError, CodeNoFallback, fmt.Sprintf(
-			"%s may be missing: give a fallback (| default: …), ask for it with if, or let the template say that it is not sent without (onMissing: SKIP_SEND)", n.path)))
+			"%s may be missing: give a fallback (| default: …), ask for it with if, or let the template say that it is not sent without (onMissing: SKIP_SEND)", n.name)))
 	}
 	p.write(t, tagOutput+" "+p.add(t, made))
 }
@@ -241,6 +245,9 @@ func (p *reading) guarded(path string) bool {
 func (p *reading) needs(t *token, text string, e *expr) (eager, last []need) {
 	switch e.kind {
 	case exprPath:
+		if e.root == "forloop" || e.nothing() != "" {
+			return nil, nil
+		}
 		if p.guarded(text[e.start:e.end]) {
 			return nil, nil
 		}
@@ -249,7 +256,9 @@ func (p *reading) needs(t *token, text string, e *expr) (eager, last []need) {
 			return b.needs, nil
 		}
 		if x := p.compiled(t, text[e.start:e.end], t.offset); x != nil {
-			return []need{{x, strings.TrimPrefix(p.resolve(e)[0], "@")}}, nil
+			n := need{value: value{expr: x}, name: strings.TrimPrefix(p.resolve(e)[0], "@")}
+			n.plainPath(e)
+			return []need{n}, nil
 		}
 	case exprChain:
 		fallback := slices.ContainsFunc(e.filters, func(c call) bool { return c.name == "default" })
@@ -292,7 +301,7 @@ func (p *reading) resolve(e *expr) []string {
 // read notes what an expression reads.
 func (p *reading) read(t *token, offset int, e *expr) {
 	e.each(func(x *expr) {
-		if x.kind != exprPath || x.root == "forloop" {
+		if x.kind != exprPath || x.root == "forloop" || x.nothing() != "" {
 			return
 		}
 		for _, path := range p.resolve(x) {

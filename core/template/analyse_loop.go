@@ -27,7 +27,12 @@ func (p *reading) loop(t *token) {
 				if !r.take(":") {
 					r.fail("a : is missing")
 				}
-				mods = append(mods, r.operand())
+				mod := r.operand()
+				if mod.root == "continue" {
+					r.at = mod.start
+					r.fail("a loop does not go on where another ended; say from where, in numbers")
+				}
+				mods = append(mods, mod)
 			default:
 				return
 			}

@@ -70,6 +70,8 @@ func (p *reading) tag(t *token) {
 		p.lookup(t)
 	case "comment", "raw", "endcomment", "endraw", tagStep:
 		p.source.WriteString(t.source)
+	case "block": // the template's own are spliced already
+		p.fault(t, t.offset, CodeUnknownBlock, "a block cannot hold another block; name both in the template")
 	default:
 		p.fault(t, t.offset, CodeUnknownTag, "there is no tag %q%s", t.name, nearest(t.name, knownTags))
 	}
@@ -95,13 +97,14 @@ func (p *reading) condition(t *token) {
 			p.stack[len(p.stack)-1].guards = guards(t.args, e)
 		}
 		p.compiled(t, t.args, t.argsAt())
+		p.source.WriteString("{% " + tagStep + " %}")
+		p.write(t, t.name+" "+blanks(t.args, e))
 	}
-	p.step(t)
 }
 
 func (p *reading) branch(t *token) {
 	n := len(p.stack)
-	takes := map[string][]string{"elsif": {"if", "unless"}, "else": {"if", "unless", "case", "for"}, "when": {"case"}}[t.name]
+	takes := map[string][]string{"elsif": {"if"}, "else": {"if", "unless", "case", "for"}, "when": {"case"}}[t.name]
 	if n == 0 || !slices.Contains(takes, p.stack[n-1].name) {
 		p.fault(t, t.offset, CodeSyntax, "%s may stand only directly inside %s", t.name, strings.Join(takes, ", "))
 		return
@@ -117,7 +120,9 @@ func (p *reading) branch(t *token) {
 			p.read(t, t.argsAt(), e)
 			f.guards = guards(t.args, e)
 			p.compiled(t, t.args, t.argsAt())
+			p.write(t, "elsif "+blanks(t.args, e))
 		}
+		return
 	case "when":
 		p.parse(t, t.args, t.argsAt(), func(r *exprReader) *expr {
 			all := &expr{kind: exprJoin, op: "or"}
@@ -152,7 +157,7 @@ func guards(text string, e *expr) []string {
 		return append(guards(text, e.parts[0]), guards(text, e.parts[1])...)
 	case e.kind == exprCompare && e.parts[0].kind == exprPath && e.op != "!=" && e.parts[1].kind == exprLiteral && e.parts[1].value != nil && e.parts[1].value != "":
 		return guards(text, e.parts[0])
-	case e.kind == exprCompare && e.parts[0].kind == exprPath && e.op == "!=" && e.parts[1].kind == exprLiteral && (e.parts[1].value == nil || e.parts[1].value == ""):
+	case e.kind == exprCompare && e.parts[0].kind == exprPath && e.op == "!=" && (e.parts[1].nothing() != "" || e.parts[1].kind == exprLiteral && (e.parts[1].value == nil || e.parts[1].value == "")):
 		return guards(text, e.parts[0])
 	}
 	return nil
@@ -219,7 +224,8 @@ func (p *reading) assign(t *token) {
 	if e == nil {
 		return
 	}
-	made := &part{expr: p.compiled(t, text, offset), variable: name}
+	made := &part{value: value{expr: p.compiled(t, blanks(text, e), offset)}, variable: name}
+	made.plainPath(e)
 	if made.expr == nil {
 		return
 	}

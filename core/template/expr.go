@@ -2,6 +2,7 @@ package template
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -188,8 +189,8 @@ func (r *exprReader) filters(base *expr) *expr {
 	out := &expr{kind: exprChain, parts: []*expr{base}, start: base.start}
 	for r.take("|") {
 		r.space()
-		c := call{start: r.at, name: r.word()}
-		if c.name == "" {
+		c := call{start: r.at}
+		if c.name = r.word(); c.name == "" {
 			r.fail("the name of a filter is expected after |")
 		}
 		if r.at < len(r.text) && r.text[r.at] == ':' {
@@ -348,4 +349,39 @@ func (e *expr) each(f func(*expr)) {
 			a.each(f)
 		}
 	}
+}
+
+// nothing returns "blank" or "empty" for these words of Liquid, else "".
+func (e *expr) nothing() string {
+	if e.kind == exprPath && len(e.steps) == 0 && (e.root == "blank" || e.root == "empty") {
+		return e.root
+	}
+	return ""
+}
+
+// blanks rewrites comparisons with blank and empty, which the library does not know,
+// into filters that answer them.
+func blanks(text string, e *expr) string {
+	type edit struct {
+		start, end int
+		with       string
+	}
+	var edits []edit
+	e.each(func(x *expr) {
+		if x.kind != exprCompare || x.op != "==" && x.op != "!=" {
+			return
+		}
+		a, b := x.parts[0], x.parts[1]
+		if a.nothing() != "" {
+			a, b = b, a
+		}
+		if word := b.nothing(); word != "" {
+			edits = append(edits, edit{x.start, x.end, fmt.Sprintf("(%s | _%s) == %t", text[a.start:a.end], word, x.op == "==")})
+		}
+	})
+	slices.SortFunc(edits, func(a, b edit) int { return b.start - a.start })
+	for _, d := range edits {
+		text = text[:d.start] + d.with + text[d.end:]
+	}
+	return text
 }

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/osteele/liquid/expressions"
 	"github.com/osteele/liquid/filters"
@@ -56,6 +57,8 @@ func makeFilters(html bool) (expressions.Config, map[string]bool) {
 	addTextFilters(d, html)
 	addListFilters(d)
 	addValueFilters(d)
+	d.Config.AddFilter("_blank", blank) // not for templates: blanks writes them
+	d.Config.AddFilter("_empty", empty)
 	return d.Config, d.names
 }
 
@@ -81,6 +84,8 @@ func addTextFilters(d *dictionary, markup bool) {
 	d.AddFilter("url_encode", func(s string) (string, error) { return bounded(url.QueryEscape(s)) })
 	d.AddFilter("base64_encode", func(s string) (string, error) { return bounded(base64.StdEncoding.EncodeToString([]byte(s))) })
 	d.AddFilter("base64_url_safe_encode", func(s string) (string, error) { return bounded(base64.URLEncoding.EncodeToString([]byte(s))) })
+	d.AddFilter("base64_decode", func(s string) (string, error) { return decoded(base64.StdEncoding, s) })
+	d.AddFilter("base64_url_safe_decode", func(s string) (string, error) { return decoded(base64.URLEncoding, s) })
 	d.AddFilter("json", func(v any) (string, error) {
 		raw, err := json.Marshal(v)
 		if err != nil {
@@ -105,6 +110,14 @@ func addTextFilters(d *dictionary, markup bool) {
 		}
 		return out, nil
 	})
+}
+
+func decoded(e *base64.Encoding, s string) (string, error) {
+	raw, err := e.DecodeString(s)
+	if err != nil || !utf8.Valid(raw) {
+		return "", errors.New("not base64 of a text")
+	}
+	return bounded(string(raw))
 }
 
 // addMarkupFilters adds those that escape. In HTML every output is escaped anyhow, and
@@ -150,6 +163,15 @@ func addListFilters(d *dictionary) {
 			return nil, errTooLarge
 		}
 		return slices.Concat(a, b), nil
+	})
+	d.AddFilter("compact", func(v []any, key func(any) any) []any {
+		by := key(nil)
+		return slices.DeleteFunc(slices.Clone(v), func(e any) bool {
+			if m, ok := e.(map[string]any); ok && by != nil {
+				e = m[display(by)]
+			}
+			return e == nil
+		})
 	})
 	d.AddFilter("uniq", func(v []any, key func(any) any) ([]any, error) {
 		by, seen := key(nil), map[string]bool{}
@@ -236,6 +258,9 @@ func addValueFilters(d *dictionary) {
 		n := places(2)
 		if n < 0 || n > 10 {
 			return "", errors.New("from 0 to 10 places")
+		}
+		if m, ok := v.(map[string]any); ok { // money
+			v = m["amount"]
 		}
 		switch v := v.(type) {
 		case nil:

@@ -9,10 +9,11 @@ import (
 type place uint8
 
 const (
-	placeText  place = iota // text, or a quoted attribute that is only text
-	placeLink               // the beginning of an attribute that holds a link
-	placeStyle              // a style
-	placeNever              // where nothing makes an output safe
+	placeText      place = iota
+	placeAttribute       // a quoted attribute that is only text
+	placeLink            // the beginning of an attribute that holds a link
+	placeStyle           // a style
+	placeNever           // where nothing makes an output safe
 )
 
 // markup follows HTML just far enough to know where an output stands. Branches are
@@ -22,7 +23,7 @@ type markup struct {
 	quote byte
 	tag   string
 	attr  string
-	begun bool   // the attribute's value has begun
+	begun bool   // the attribute's value has begun; of text: a < stands at its end
 	until string // what ends a script or a style
 }
 
@@ -48,6 +49,7 @@ func (m *markup) read(s string) {
 		rest := s[i:]
 		switch m.state {
 		case inText:
+			m.begun = false
 			at := strings.IndexByte(rest, '<')
 			if at < 0 {
 				return
@@ -60,7 +62,8 @@ func (m *markup) read(s string) {
 				}
 				i += len(name[0])
 			} else {
-				i++ // a comment, also one of Outlook's conditions, is read as text
+				m.begun = strings.Trim(s[i+1:], "/") == "" // the name is yet to come
+				i++                                        // a comment, also one of Outlook's conditions, is read as text
 			}
 		case inTag:
 			i += m.readTag(rest)
@@ -82,7 +85,7 @@ func (m *markup) read(s string) {
 			if at < 0 {
 				return
 			}
-			m.state, i = inText, i+at
+			m.state, m.begun, i = inText, false, i+at
 		}
 		if m.state == inValue && i < len(s) && s[i] != m.quote {
 			if at := strings.IndexByte(s[i:], m.quote); at < 0 {
@@ -96,7 +99,7 @@ func (m *markup) read(s string) {
 func (m *markup) readTag(s string) int {
 	switch c := s[0]; {
 	case c == '>':
-		m.state = inText
+		m.state, m.begun = inText, false
 		if m.tag == "script" || m.tag == "style" {
 			m.state, m.until = inRaw, "</"+m.tag
 		}
@@ -128,7 +131,9 @@ func (m *markup) readTag(s string) int {
 func (m *markup) here() place {
 	switch m.state {
 	case inText:
-		return placeText
+		if !m.begun {
+			return placeText
+		}
 	case inRaw:
 		if m.until == "</style" {
 			return placeStyle
@@ -141,7 +146,7 @@ func (m *markup) here() place {
 		case linkAttrs[m.attr] && !m.begun:
 			return placeLink
 		default:
-			return placeText
+			return placeAttribute
 		}
 	}
 	return placeNever

@@ -105,10 +105,6 @@ func (p *reading) splice(tokens []token) []token {
 			continue
 		}
 		key := m[1] + m[2]
-		if t.block.name != "" {
-			p.fault(t, t.offset, CodeUnknownBlock, "a block cannot hold another block; name both in the template")
-			continue
-		}
 		p.blocks = append(p.blocks, key)
 		source, ok := "", false
 		if p.find != nil {

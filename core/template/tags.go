@@ -59,7 +59,7 @@ func (t *Template) compile(do func(*part, *run, io.Writer, render.Context) error
 
 // write evaluates an output, notes what is missing, and writes the rest escaped.
 func (p *part) write(r *run, w io.Writer, c render.Context) error {
-	v, err := c.Evaluate(p.expr)
+	v, err := p.of(c)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (p *part) write(r *run, w io.Writer, c render.Context) error {
 func (p *part) ask(r *run, c render.Context, v any) error {
 	if p.self {
 		if blank(v) {
-			r.missing = append(r.missing, p.needs[0].path)
+			r.missing = append(r.missing, p.needs[0].name)
 		}
 		return nil
 	}
@@ -84,12 +84,12 @@ func (p *part) ask(r *run, c render.Context, v any) error {
 		needs = slices.Concat(needs, p.last)
 	}
 	for _, n := range needs {
-		got, err := c.Evaluate(n.expr)
+		got, err := n.of(c)
 		if err != nil {
 			return err
 		}
 		if blank(got) {
-			r.missing = append(r.missing, n.path)
+			r.missing = append(r.missing, n.name)
 		}
 	}
 	return nil
@@ -97,7 +97,7 @@ func (p *part) ask(r *run, c render.Context, v any) error {
 
 // assign gives a name a value.
 func (p *part) assign(r *run, _ io.Writer, c render.Context) error {
-	v, err := c.Evaluate(p.expr)
+	v, err := p.of(c)
 	if err != nil {
 		return err
 	}

@@ -112,6 +112,19 @@ func number(s string) any {
 	return f
 }
 
+// empty reports whether a value is a text, a list or a map with nothing in it.
+func empty(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return v == ""
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	}
+	return false
+}
+
 // blank reports whether a value says nothing.
 func blank(v any) bool {
 	switch v := v.(type) {

@@ -74,6 +74,9 @@ func route(path string) string {
 	if _, ok := hookToken(path); ok {
 		return sync.WebhookPath + "…"
 	}
+	if _, _, ok := assetPath(path); ok {
+		return assetName
+	}
 	if callback(path) {
 		return sync.CallbackPath
 	}

@@ -36,6 +36,7 @@ type Options struct {
 	Consent     Pages         // nil: no preference centre, no policy documents
 	Vendors     Vendors       // nil: no webhooks, no way back from OAuth
 	Messages    Letters       // nil: no links of messages
+	Assets      Assets        // nil: no uploads, no files
 	URL         func() string // of this server as vendors reach it; required with Vendors
 	Audit       *audit.Log    // required with Segments
 	GraphQL     http.Handler
@@ -127,6 +128,14 @@ func (s *Server) Handler() http.Handler {
 		}
 		if hash, ok := policyHash(r.URL.Path); ok && s.o.Consent != nil {
 			s.policy(w, r, hash)
+			return
+		}
+		if ws, hash, ok := assetPath(r.URL.Path); ok && s.o.Assets != nil {
+			if ws == "" {
+				s.upload(w, r)
+			} else {
+				s.asset(w, r, ws, hash)
+			}
 			return
 		}
 		if token, ok := hookToken(r.URL.Path); ok && s.o.Vendors != nil {

@@ -40,6 +40,13 @@ var masked = map[string]bool{
 	"FieldMapPreviewRow.from":      true,
 	"FieldMapPreviewRow.to":        true,
 	"ExplanationNode.decidedBy":    true, // by core/segment's own gate
+	"TemplatePreview.content":      true, // made of what core/profile's and core/object's gates show, as the next ones
+	"RenderedTemplate.subject":     true,
+	"RenderedTemplate.fromName":    true,
+	"RenderedTemplate.html":        true,
+	"RenderedTemplate.text":        true,
+	"RenderedTemplate.title":       true,
+	"RenderedTemplate.url":         true,
 }
 
 // Masked reports whether the domain masks a field, "Profile.traits", by itself.

@@ -109,6 +109,10 @@ func (r query) Node(ctx context.Context, id string) (view.Node, error) {
 			return nil, nil
 		}
 		return node(r.Policies.Version(ctx, id))
+	case core.PrefixTemplate:
+		return node(r.Resolver.Library.Template(ctx, ws, id))
+	case core.PrefixAsset:
+		return node(r.Resolver.Library.Asset(ctx, ws, id))
 	case core.PrefixApproval:
 		return node(r.Access.Approval(ctx, id))
 	case core.PrefixWorkspace:

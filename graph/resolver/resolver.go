@@ -10,6 +10,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/keyring"
+	"github.com/headwater-cdp/headwater/core/library"
 	outbox "github.com/headwater-cdp/headwater/core/message"
 	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/privacy"
@@ -39,6 +40,7 @@ type Services struct {
 	Desk     *privacy.Desk
 	Syncs    *sync.Service
 	Outbox   *outbox.Service
+	Library  *library.Service
 	Store    store.Watcher // what Hub follows
 	Hub      *store.Hub    // where the stream of changes stands, and who hears of it
 	Clock    core.Clock

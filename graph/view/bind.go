@@ -7,6 +7,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/library"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/work"
@@ -124,3 +125,27 @@ type ConsentEntryConnection = Connection[consent.Entry]
 
 // ConsentEntryEdge is an item of such a page.
 type ConsentEntryEdge = Edge[consent.Entry]
+
+// TemplateConnection is a page of templates.
+type TemplateConnection = Connection[library.Template]
+
+// TemplateEdge is an item of such a page.
+type TemplateEdge = Edge[library.Template]
+
+// TemplateVersionConnection is a page of published versions.
+type TemplateVersionConnection = Connection[library.TemplateVersion]
+
+// TemplateVersionEdge is an item of such a page.
+type TemplateVersionEdge = Edge[library.TemplateVersion]
+
+// TemplateBlockConnection is a page of blocks.
+type TemplateBlockConnection = Connection[library.Block]
+
+// TemplateBlockEdge is an item of such a page.
+type TemplateBlockEdge = Edge[library.Block]
+
+// AssetConnection is a page of assets.
+type AssetConnection = Connection[library.Asset]
+
+// AssetEdge is an item of such a page.
+type AssetEdge = Edge[library.Asset]

@@ -42,6 +42,8 @@ var Plan = []Floor{
 	{Path: "core/condition/conditiontest", Level: 12, For: []string{}},
 	{Path: "core/store", Level: 10},
 	{Path: "core/template", Level: 10},
+	// Mails out of blocks: Liquid for core/template, with conditions of core/condition.
+	{Path: "core/layout", Level: 15},
 
 	// What stands on the storage port, and who may see it: the domain asks the port.
 	{Path: "core/store/faultstore", Level: 12, For: []string{"core/store/storetest"}},
