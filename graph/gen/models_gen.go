@@ -18,6 +18,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/keyring"
+	"github.com/headwater-cdp/headwater/core/library"
 	"github.com/headwater-cdp/headwater/core/message"
 	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/privacy"
@@ -156,6 +157,44 @@ type AddToListPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// A decision on a template in review.
+type ApproveTemplateInput struct {
+	// Its id.
+	ID string `json:"id"`
+	// SHA-256 of what you looked at: Approval.contentHash. Anything else is refused.
+	ContentHash string `json:"contentHash"`
+	// Whether you agree.
+	Approve bool `json:"approve"`
+	// Why.
+	Note *string `json:"note,omitempty"`
+}
+
+// The template that was decided on.
+type ApproveTemplatePayload struct {
+	// The template.
+	Template *library.Template `json:"template,omitempty"`
+	// The decision.
+	Approval *access.Approval `json:"approval,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// An asset to take out of use.
+type ArchiveAssetInput struct {
+	// Its id.
+	ID string `json:"id"`
+	// Its version as you know it.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+}
+
+// The asset that is out of use.
+type ArchiveAssetPayload struct {
+	// The asset.
+	Asset *library.Asset `json:"asset,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Ends the work with a processor, or takes it up again.
 type ArchiveProcessorInput struct {
 	// Which one.
@@ -210,6 +249,56 @@ type ArchiveSegmentPayload struct {
 	Segment *segment.Segment `json:"segment,omitempty"`
 	// What is wrong with the input; IN_USE names who needs it.
 	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// A block to take out of use.
+type ArchiveTemplateBlockInput struct {
+	// Its key.
+	Key string `json:"key"`
+	// Its version as you know it.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+}
+
+// The block that is out of use.
+type ArchiveTemplateBlockPayload struct {
+	// The block.
+	Block *library.Block `json:"block,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// A template to take out of use.
+type ArchiveTemplateInput struct {
+	// Its id.
+	ID string `json:"id"`
+	// Its version as you know it.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+}
+
+// The template that is out of use.
+type ArchiveTemplatePayload struct {
+	// The template.
+	Template *library.Template `json:"template,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// A content that an asset had.
+type AssetVersion struct {
+	// Its number, from 1.
+	Number int `json:"number"`
+	// SHA-256 of its bytes, hex.
+	Hash string `json:"hash"`
+	// Where it is served, for ever, to whoever asks: a path of this server.
+	Path string `json:"path"`
+	// What its bytes are: image/png.
+	Type string `json:"type"`
+	// How many bytes it has.
+	Size int `json:"size"`
+	// When it was uploaded.
+	At time.Time `json:"at"`
+	// Who uploaded it.
+	By string `json:"by"`
 }
 
 // Gives a request to somebody.
@@ -700,6 +789,56 @@ type CreateSyncPayload struct {
 	// The sync; after a dry run as it would be.
 	Sync *sync1.Sync `json:"sync,omitempty"`
 	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// A block to make.
+type CreateTemplateBlockInput struct {
+	// Its key: lower-case letters, digits, - and _. It makes a second call with the same source change nothing.
+	Key string `json:"key"`
+	// Its name.
+	Name string `json:"name"`
+	// What it holds, for ever.
+	Kind BlockKind `json:"kind"`
+	// Its Liquid.
+	Source string `json:"source"`
+	// Words to find it by.
+	Tags []string `json:"tags,omitempty"`
+	// Taken for the key's sake; the block's key does what it is for.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// The block that was made.
+type CreateTemplateBlockPayload struct {
+	// The block.
+	Block *library.Block `json:"block,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// A template to make.
+type CreateTemplateInput struct {
+	// Its name.
+	Name string `json:"name"`
+	// What it is for.
+	Description *string `json:"description,omitempty"`
+	// The channel that it is made for, for ever.
+	Channel Channel `json:"channel"`
+	// What kind of message it is.
+	Family TemplateFamily `json:"family"`
+	// Words to find it by.
+	Tags []string `json:"tags,omitempty"`
+	// What it says.
+	Content *TemplateContentInput `json:"content"`
+	// The same key and input again give the same template.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// The template that was made.
+type CreateTemplatePayload struct {
+	// The template.
+	Template *library.Template `json:"template,omitempty"`
+	// What was wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
@@ -1496,6 +1635,14 @@ type PhoneRegion struct {
 	Version int `json:"version"`
 }
 
+// A block as a version of a template holds it.
+type PinnedBlock struct {
+	// Its key.
+	Key string `json:"key"`
+	// The version of the block.
+	Version int `json:"version"`
+}
+
 // Protects a person from erasure.
 type PlaceLegalHoldInput struct {
 	// The person.
@@ -1544,6 +1691,26 @@ type PreviewFieldMapPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// What to preview, and for whom.
+type PreviewTemplateInput struct {
+	// The template.
+	ID string `json:"id"`
+	// A published version; the draft when left out.
+	Version *int `json:"version,omitempty"`
+	// In place of the draft: nothing is stored.
+	Content *TemplateContentInput `json:"content,omitempty"`
+	// A language; each person's own (their trait locale or language) when left out.
+	Locale *string `json:"locale,omitempty"`
+	// Chosen people, at most 20.
+	ProfileIds []string `json:"profileIds,omitempty"`
+	// How many more, drawn at random; at most 20.
+	Random *int `json:"random,omitempty"`
+	// And one of whom nothing is known.
+	Nobody bool `json:"nobody"`
+	// What a message brings along, an object: event, coupon, sender, recommendations, …
+	Data scalar.JSON `json:"data,omitempty"`
+}
+
 // How requests of data subjects are answered.
 type PrivacyFigures struct {
 	// How many were received in the time.
@@ -1589,6 +1756,24 @@ type PublishPolicyDocumentPayload struct {
 	// The document; after a dry run as it would be.
 	PolicyDocument *consent.Document `json:"policyDocument,omitempty"`
 	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// A template to publish.
+type PublishTemplateInput struct {
+	// Its id.
+	ID string `json:"id"`
+	// Its version as you know it.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+}
+
+// The published template.
+type PublishTemplatePayload struct {
+	// The template.
+	Template *library.Template `json:"template,omitempty"`
+	// What was published.
+	Published *library.TemplateVersion `json:"published,omitempty"`
+	// What was in the way.
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
@@ -1800,6 +1985,22 @@ type RenameFieldInput struct {
 	From string `json:"from"`
 	// Its new key; the old one is understood until another field takes it.
 	To string `json:"to"`
+}
+
+// What is sent.
+type RenderedTemplate struct {
+	// The subject.
+	Subject *string `json:"subject,omitempty"`
+	// The sender's name.
+	FromName *string `json:"fromName,omitempty"`
+	// The body as HTML.
+	HTML *string `json:"html,omitempty"`
+	// The body as text.
+	Text *string `json:"text,omitempty"`
+	// The title.
+	Title *string `json:"title,omitempty"`
+	// Where it leads.
+	URL *string `json:"url,omitempty"`
 }
 
 // Names dead letters.
@@ -2117,6 +2318,22 @@ type RestoreSegmentPayload struct {
 	// The job that finds who belongs to it now.
 	Job *work.Job `json:"job,omitempty"`
 	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// A template to take back into use.
+type RestoreTemplateInput struct {
+	// Its id.
+	ID string `json:"id"`
+	// Its version as you know it.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+}
+
+// The template, as a draft.
+type RestoreTemplatePayload struct {
+	// The template.
+	Template *library.Template `json:"template,omitempty"`
+	// What was wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
@@ -2712,6 +2929,24 @@ type StartImportPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// A template whose draft somebody else is to agree to.
+type SubmitTemplateInput struct {
+	// Its id.
+	ID string `json:"id"`
+	// Its version as you know it.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+}
+
+// The template in review.
+type SubmitTemplatePayload struct {
+	// The template.
+	Template *library.Template `json:"template,omitempty"`
+	// What somebody else is asked for.
+	Approval *access.Approval `json:"approval,omitempty"`
+	// What is wrong with the draft, or the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // What can be followed, over graphql-transport-ws or server-sent events.
 type Subscription struct {
 }
@@ -2812,6 +3047,141 @@ type SyncSettingsInput struct {
 	Paused *bool `json:"paused,omitempty"`
 }
 
+// What a template says.
+type TemplateContent struct {
+	// The language for people whose own the template does not have.
+	DefaultLocale string `json:"defaultLocale"`
+	// What becomes of an output that has no value and no fallback.
+	OnMissing OnMissing `json:"onMissing"`
+	// What it says in each language.
+	Locales []*TemplateText `json:"locales"`
+}
+
+// What a template says.
+type TemplateContentInput struct {
+	// The language for people whose own the template does not have; one of locales.
+	DefaultLocale string `json:"defaultLocale"`
+	// What becomes of an output that has no value and no fallback.
+	OnMissing OnMissing `json:"onMissing"`
+	// What it says in each language.
+	Locales []*TemplateTextInput `json:"locales"`
+}
+
+// What to list of the templates: by one field.
+type TemplateFilter struct {
+	// Only those of a family.
+	Family *TemplateFamily `json:"family,omitempty"`
+	// Only those for a channel.
+	Channel *Channel `json:"channel,omitempty"`
+	// Only those whose draft stands there.
+	Status *library.Status `json:"status,omitempty"`
+	// Only those with a tag.
+	Tag *string `json:"tag,omitempty"`
+}
+
+// What a template would say to one person, as far as the caller may see that person.
+type TemplatePreview struct {
+	// The person; null for the one of whom nothing is known.
+	ProfileID *string `json:"profileId,omitempty"`
+	// The language that it was made in.
+	Locale *string `json:"locale,omitempty"`
+	// What would be sent; null when nothing would be.
+	Content *RenderedTemplate `json:"content,omitempty"`
+	// The paths that were missing, for which the message would not be sent.
+	Missing []string `json:"missing"`
+	// Why it cannot be made for this person.
+	Error *core.Error `json:"error,omitempty"`
+	// What the template reads of the person and the caller may not: it is missing here, or masked.
+	Withheld []*core.Withheld `json:"withheld"`
+}
+
+// What a template would say to some people.
+type TemplatePreviews struct {
+	// One for each person, the chosen ones first, the one of whom nothing is known last.
+	Previews []*TemplatePreview `json:"previews"`
+	// What is wrong with what was previewed; with errors there may be no previews.
+	Problems []*TemplateProblem `json:"problems"`
+}
+
+// Something that is wrong with a template, and where.
+type TemplateProblem struct {
+	// The language.
+	Locale string `json:"locale"`
+	// The field: subject, html, …
+	Field string `json:"field"`
+	// The key of the block that it stands in; null for the template itself.
+	Block *string `json:"block,omitempty"`
+	// The line, from 1.
+	Line int `json:"line"`
+	// The character in the line, from 1.
+	Column int `json:"column"`
+	// How bad it is.
+	Level ProblemLevel `json:"level"`
+	// SYNTAX, UNKNOWN_TAG, UNKNOWN_FILTER, LIMIT, RANGE, SHADOWS_DATA, UNSAFE_PLACE, UNKNOWN_BLOCK, LOOKUP, UNKNOWN_ROOT, UNKNOWN_FIELD, UNKNOWN_TYPE or NO_FALLBACK.
+	Code string `json:"code"`
+	// What is wrong, and what would be right.
+	Message string `json:"message"`
+}
+
+// How often messages reached their goal: the posterior of the rate after a Beta(½, ½) prior, which is Beta(½ + reached,
+// ½ + sent − reached).
+type TemplateScore struct {
+	// How many messages were sent.
+	Sent int `json:"sent"`
+	// How many of them reached their goal.
+	Reached int `json:"reached"`
+	// The mean of the rate.
+	Mean scalar.Decimal `json:"mean"`
+	// The lower end of its 95 % interval.
+	Low scalar.Decimal `json:"low"`
+	// The upper end of its 95 % interval.
+	High scalar.Decimal `json:"high"`
+}
+
+// What a template says in one language: Liquid. Which fields count depends on the channel.
+type TemplateText struct {
+	// The language: "ro", "ro-RO".
+	Locale string `json:"locale"`
+	// EMAIL: the subject.
+	Subject *string `json:"subject,omitempty"`
+	// EMAIL: what inboxes show after the subject.
+	Preheader *string `json:"preheader,omitempty"`
+	// EMAIL: the sender's name.
+	FromName *string `json:"fromName,omitempty"`
+	// EMAIL, WEB_CHAT, IN_APP: the body as HTML.
+	HTML *string `json:"html,omitempty"`
+	// EMAIL: the body as blocks, in place of html.
+	Layout scalar.JSON `json:"layout,omitempty"`
+	// The body as text; of EMAIL it is made from the HTML when there is none. Of WEBHOOK the JSON that is sent.
+	Text *string `json:"text,omitempty"`
+	// PUSH, WEB_CHAT, IN_APP: the title.
+	Title *string `json:"title,omitempty"`
+	// PUSH, IN_APP: where it leads.
+	URL *string `json:"url,omitempty"`
+}
+
+// What a template says in one language: Liquid.
+type TemplateTextInput struct {
+	// The language: "ro", "ro-RO".
+	Locale string `json:"locale"`
+	// EMAIL: the subject.
+	Subject *string `json:"subject,omitempty"`
+	// EMAIL: what inboxes show after the subject.
+	Preheader *string `json:"preheader,omitempty"`
+	// EMAIL: the sender's name.
+	FromName *string `json:"fromName,omitempty"`
+	// EMAIL, WEB_CHAT, IN_APP: the body as HTML.
+	HTML *string `json:"html,omitempty"`
+	// EMAIL: the body as blocks, in place of html.
+	Layout scalar.JSON `json:"layout,omitempty"`
+	// The body as text.
+	Text *string `json:"text,omitempty"`
+	// PUSH, WEB_CHAT, IN_APP: the title.
+	Title *string `json:"title,omitempty"`
+	// PUSH, IN_APP: where it leads.
+	URL *string `json:"url,omitempty"`
+}
+
 // Sends a template to an address of your own.
 type TestSendInput struct {
 	// EMAIL, SMS or PUSH.
@@ -2875,6 +3245,26 @@ type UpdateAccessSettingsPayload struct {
 	// The settings as they are now.
 	AccessSettings *AccessSettings `json:"accessSettings,omitempty"`
 	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// What to change of an asset. Its content comes over HTTP: POST /assets.
+type UpdateAssetInput struct {
+	// Its id.
+	ID string `json:"id"`
+	// Its version as you know it.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// Another name.
+	Name *string `json:"name,omitempty"`
+	// Other tags.
+	Tags []string `json:"tags,omitempty"`
+}
+
+// The changed asset.
+type UpdateAssetPayload struct {
+	// The asset.
+	Asset *library.Asset `json:"asset,omitempty"`
+	// What was wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
@@ -3129,6 +3519,54 @@ type UpdateSyncPayload struct {
 	// The sync; after a dry run as it would be.
 	Sync *sync1.Sync `json:"sync,omitempty"`
 	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// A new version of a block.
+type UpdateTemplateBlockInput struct {
+	// Its key.
+	Key string `json:"key"`
+	// Its version as you know it.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// Its name.
+	Name string `json:"name"`
+	// Its Liquid.
+	Source string `json:"source"`
+	// Words to find it by.
+	Tags []string `json:"tags,omitempty"`
+}
+
+// The block with its new version.
+type UpdateTemplateBlockPayload struct {
+	// The block.
+	Block *library.Block `json:"block,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// What to change of a template.
+type UpdateTemplateInput struct {
+	// Its id.
+	ID string `json:"id"`
+	// Its version as you know it.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// Another name.
+	Name *string `json:"name,omitempty"`
+	// Another description.
+	Description *string `json:"description,omitempty"`
+	// Another family.
+	Family *TemplateFamily `json:"family,omitempty"`
+	// Other tags.
+	Tags []string `json:"tags,omitempty"`
+	// Another draft, in all languages. What was agreed to is void.
+	Content *TemplateContentInput `json:"content,omitempty"`
+}
+
+// The changed template.
+type UpdateTemplatePayload struct {
+	// The template.
+	Template *library.Template `json:"template,omitempty"`
+	// What was wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
@@ -3417,6 +3855,64 @@ func (e *AggregateFn) UnmarshalJSON(b []byte) error {
 }
 
 func (e AggregateFn) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What a block holds.
+type BlockKind string
+
+const (
+	// HTML, for html and layouts.
+	BlockKindHTML BlockKind = "HTML"
+	// Text, for everything else.
+	BlockKindText BlockKind = "TEXT"
+)
+
+var AllBlockKind = []BlockKind{
+	BlockKindHTML,
+	BlockKindText,
+}
+
+func (e BlockKind) IsValid() bool {
+	switch e {
+	case BlockKindHTML, BlockKindText:
+		return true
+	}
+	return false
+}
+
+func (e BlockKind) String() string {
+	return string(e)
+}
+
+func (e *BlockKind) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = BlockKind(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid BlockKind", str)
+	}
+	return nil
+}
+
+func (e BlockKind) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *BlockKind) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e BlockKind) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
@@ -4010,6 +4506,64 @@ func (e MissingPolicy) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// What becomes of an output that has no value and no fallback.
+type OnMissing string
+
+const (
+	// Each output needs a fallback, else the template is not published.
+	OnMissingFallback OnMissing = "FALLBACK"
+	// The message is not sent.
+	OnMissingSkipSend OnMissing = "SKIP_SEND"
+)
+
+var AllOnMissing = []OnMissing{
+	OnMissingFallback,
+	OnMissingSkipSend,
+}
+
+func (e OnMissing) IsValid() bool {
+	switch e {
+	case OnMissingFallback, OnMissingSkipSend:
+		return true
+	}
+	return false
+}
+
+func (e OnMissing) String() string {
+	return string(e)
+}
+
+func (e *OnMissing) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = OnMissing(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid OnMissing", str)
+	}
+	return nil
+}
+
+func (e OnMissing) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *OnMissing) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e OnMissing) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // How the text of a policy document is written.
 type PolicyFormat string
 
@@ -4130,6 +4684,64 @@ func (e *PolicyKind) UnmarshalJSON(b []byte) error {
 }
 
 func (e PolicyKind) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// How bad a problem of a template is.
+type ProblemLevel string
+
+const (
+	// It cannot be published.
+	ProblemLevelError ProblemLevel = "ERROR"
+	// It may be meant so.
+	ProblemLevelWarning ProblemLevel = "WARNING"
+)
+
+var AllProblemLevel = []ProblemLevel{
+	ProblemLevelError,
+	ProblemLevelWarning,
+}
+
+func (e ProblemLevel) IsValid() bool {
+	switch e {
+	case ProblemLevelError, ProblemLevelWarning:
+		return true
+	}
+	return false
+}
+
+func (e ProblemLevel) String() string {
+	return string(e)
+}
+
+func (e *ProblemLevel) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ProblemLevel(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ProblemLevel", str)
+	}
+	return nil
+}
+
+func (e ProblemLevel) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ProblemLevel) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ProblemLevel) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
@@ -4322,6 +4934,76 @@ func (e *SuppressionReason) UnmarshalJSON(b []byte) error {
 }
 
 func (e SuppressionReason) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What kind of message a template is for.
+type TemplateFamily string
+
+const (
+	// Keeping in touch with people until they are ready.
+	TemplateFamilyNurture TemplateFamily = "NURTURE"
+	// The first steps of new people.
+	TemplateFamilyOnboarding TemplateFamily = "ONBOARDING"
+	// Calling back people who have gone quiet.
+	TemplateFamilyReengagement TemplateFamily = "REENGAGEMENT"
+	// After a purchase.
+	TemplateFamilyPostSale TemplateFamily = "POST_SALE"
+	// What somebody asked for by what they did: a receipt, a reset password.
+	TemplateFamilyTransactional TemplateFamily = "TRANSACTIONAL"
+	// Anything else.
+	TemplateFamilyOther TemplateFamily = "OTHER"
+)
+
+var AllTemplateFamily = []TemplateFamily{
+	TemplateFamilyNurture,
+	TemplateFamilyOnboarding,
+	TemplateFamilyReengagement,
+	TemplateFamilyPostSale,
+	TemplateFamilyTransactional,
+	TemplateFamilyOther,
+}
+
+func (e TemplateFamily) IsValid() bool {
+	switch e {
+	case TemplateFamilyNurture, TemplateFamilyOnboarding, TemplateFamilyReengagement, TemplateFamilyPostSale, TemplateFamilyTransactional, TemplateFamilyOther:
+		return true
+	}
+	return false
+}
+
+func (e TemplateFamily) String() string {
+	return string(e)
+}
+
+func (e *TemplateFamily) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = TemplateFamily(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid TemplateFamily", str)
+	}
+	return nil
+}
+
+func (e TemplateFamily) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *TemplateFamily) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e TemplateFamily) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -23,6 +23,7 @@ type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 type ResolverRoot interface {
 	AnonymousRow() AnonymousRowResolver
 	Approval() ApprovalResolver
+	Asset() AssetResolver
 	AuditCheckpoint() AuditCheckpointResolver
 	AuditEntry() AuditEntryResolver
 	AuditKey() AuditKeyResolver
@@ -80,6 +81,9 @@ type ResolverRoot interface {
 	Suppression() SuppressionResolver
 	Sync() SyncResolver
 	SyncRun() SyncRunResolver
+	Template() TemplateResolver
+	TemplateBlock() TemplateBlockResolver
+	TemplateVersion() TemplateVersionResolver
 	TrackingPlan() TrackingPlanResolver
 	Trait() TraitResolver
 	Viewer() ViewerResolver
@@ -116,9 +120,13 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputAddToListInput,
 		ec.unmarshalInputAggregateConditionInput,
 		ec.unmarshalInputAgoInput,
+		ec.unmarshalInputApproveTemplateInput,
+		ec.unmarshalInputArchiveAssetInput,
 		ec.unmarshalInputArchiveProcessorInput,
 		ec.unmarshalInputArchivePurposeInput,
 		ec.unmarshalInputArchiveSegmentInput,
+		ec.unmarshalInputArchiveTemplateBlockInput,
+		ec.unmarshalInputArchiveTemplateInput,
 		ec.unmarshalInputAssignPrivacyRequestInput,
 		ec.unmarshalInputAuditFilter,
 		ec.unmarshalInputAuthorizeConnectionInput,
@@ -142,6 +150,8 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputCreateSourceInput,
 		ec.unmarshalInputCreateStaticSegmentInput,
 		ec.unmarshalInputCreateSyncInput,
+		ec.unmarshalInputCreateTemplateBlockInput,
+		ec.unmarshalInputCreateTemplateInput,
 		ec.unmarshalInputCsvInput,
 		ec.unmarshalInputDecideApprovalInput,
 		ec.unmarshalInputDecideMergeProposalInput,
@@ -188,7 +198,9 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputPolicyRuleInput,
 		ec.unmarshalInputPredicateInput,
 		ec.unmarshalInputPreviewFieldMapInput,
+		ec.unmarshalInputPreviewTemplateInput,
 		ec.unmarshalInputPublishPolicyDocumentInput,
+		ec.unmarshalInputPublishTemplateInput,
 		ec.unmarshalInputPurposeJurisdictionInput,
 		ec.unmarshalInputQuarantineFilter,
 		ec.unmarshalInputQuietHoursInput,
@@ -217,6 +229,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRestoreMemberInput,
 		ec.unmarshalInputRestoreObjectInput,
 		ec.unmarshalInputRestoreSegmentInput,
+		ec.unmarshalInputRestoreTemplateInput,
 		ec.unmarshalInputResumeProcessingInput,
 		ec.unmarshalInputReviewBreakGlassInput,
 		ec.unmarshalInputRevokeInvitationInput,
@@ -245,15 +258,20 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputSetTraitRuleInput,
 		ec.unmarshalInputSnapshotSegmentInput,
 		ec.unmarshalInputStartImportInput,
+		ec.unmarshalInputSubmitTemplateInput,
 		ec.unmarshalInputSuppressionFilter,
 		ec.unmarshalInputSuppressionInput,
 		ec.unmarshalInputSuspendMemberInput,
 		ec.unmarshalInputSyncFieldInput,
 		ec.unmarshalInputSyncSettingsInput,
+		ec.unmarshalInputTemplateContentInput,
+		ec.unmarshalInputTemplateFilter,
+		ec.unmarshalInputTemplateTextInput,
 		ec.unmarshalInputTestSendInput,
 		ec.unmarshalInputTimeRangeInput,
 		ec.unmarshalInputUnmergeProfilesInput,
 		ec.unmarshalInputUpdateAccessSettingsInput,
+		ec.unmarshalInputUpdateAssetInput,
 		ec.unmarshalInputUpdateConnectionInput,
 		ec.unmarshalInputUpdateMemberInput,
 		ec.unmarshalInputUpdateMessageSettingsInput,
@@ -262,6 +280,8 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputUpdateSegmentInput,
 		ec.unmarshalInputUpdateSourceInput,
 		ec.unmarshalInputUpdateSyncInput,
+		ec.unmarshalInputUpdateTemplateBlockInput,
+		ec.unmarshalInputUpdateTemplateInput,
 		ec.unmarshalInputUpdateWorkspaceInput,
 		ec.unmarshalInputUploadListInput,
 		ec.unmarshalInputUpsertObjectInput,
@@ -4875,7 +4895,7 @@ extend type Mutation {
   setPolicy(input: SetPolicyInput!): SetPolicyPayload! @can(action: GOVERN) @data(category: NONE)
   """Makes an old version of the rules the newest, under the conditions of setPolicy."""
   rollbackPolicy(input: RollbackPolicyInput!): RollbackPolicyPayload! @can(action: GOVERN) @data(category: NONE)
-  """Agrees to what somebody else asked for, or refuses it."""
+  """Agrees to what somebody else asked for, or refuses it: to rules by who may govern, to templates by who may review."""
   decideApproval(input: DecideApprovalInput!): DecideApprovalPayload! @can(action: READ) @data(category: NONE)
 }
 `, BuiltIn: false},
@@ -7176,6 +7196,729 @@ extend type Profile {
   explain(segmentId: ID!): Explanation! @data(category: BEHAVIOUR)
 }
 `, BuiltIn: false},
+	{Name: "../schema/template.graphqls", Input: `"""What a message says, for one channel, in one or several languages. docs/templates.md tells how it is written."""
+type Template implements Node {
+  """tpl_…"""
+  id: ID! @data(category: NONE)
+  """Its name."""
+  name: String! @data(category: NONE)
+  """What it is for."""
+  description: String @data(category: NONE)
+  """The channel that it is made for."""
+  channel: Channel! @data(category: NONE)
+  """What kind of message it is."""
+  family: TemplateFamily! @data(category: NONE)
+  """Words to find it by."""
+  tags: [String!]! @data(category: NONE)
+  """Where its draft stands."""
+  status: TemplateStatus! @data(category: NONE)
+  """For expectedVersion; each change makes another. Not the number of a published version."""
+  version: Int! @data(category: NONE)
+  """What is edited."""
+  draft: TemplateContent! @data(category: NONE)
+  """What is wrong with the draft; there is no error among it when it can be submitted."""
+  problems: [TemplateProblem!]! @data(category: NONE)
+  """The newest published version; null when there is none."""
+  published: TemplateVersion @data(category: NONE)
+  """What was published, the newest first."""
+  versions(first: Int, after: Cursor, last: Int, before: Cursor): TemplateVersionConnection! @data(category: NONE)
+  """The last request for approval of the draft."""
+  approval: Approval @data(category: NONE)
+  """Who uses it: journeys, campaigns. While somebody does it cannot be archived."""
+  usedBy: [LibraryUser!]! @data(category: NONE)
+  """How often messages from it, or from one of its versions, reached their goal."""
+  score(version: Int): TemplateScore! @data(category: NONE)
+  """When it was made."""
+  createdAt: DateTime! @data(category: NONE)
+  """When it was last changed."""
+  updatedAt: DateTime! @data(category: NONE)
+  """Who changed it last: the id of a key or a member."""
+  updatedBy: String! @data(category: NONE)
+}
+
+"""Where a template's draft stands."""
+enum TemplateStatus {
+  """It is being edited."""
+  DRAFT
+  """Somebody else is asked to agree to it."""
+  IN_REVIEW
+  """Somebody else has agreed to it; it can be published."""
+  APPROVED
+  """It is what the newest version says."""
+  PUBLISHED
+  """It is out of use."""
+  ARCHIVED
+}
+
+"""What kind of message a template is for."""
+enum TemplateFamily {
+  """Keeping in touch with people until they are ready."""
+  NURTURE
+  """The first steps of new people."""
+  ONBOARDING
+  """Calling back people who have gone quiet."""
+  REENGAGEMENT
+  """After a purchase."""
+  POST_SALE
+  """What somebody asked for by what they did: a receipt, a reset password."""
+  TRANSACTIONAL
+  """Anything else."""
+  OTHER
+}
+
+"""What becomes of an output that has no value and no fallback."""
+enum OnMissing {
+  """Each output needs a fallback, else the template is not published."""
+  FALLBACK
+  """The message is not sent."""
+  SKIP_SEND
+}
+
+"""What a template says."""
+type TemplateContent {
+  """The language for people whose own the template does not have."""
+  defaultLocale: String! @data(category: NONE)
+  """What becomes of an output that has no value and no fallback."""
+  onMissing: OnMissing! @data(category: NONE)
+  """What it says in each language."""
+  locales: [TemplateText!]! @data(category: NONE)
+}
+
+"""What a template says in one language: Liquid. Which fields count depends on the channel."""
+type TemplateText {
+  """The language: "ro", "ro-RO"."""
+  locale: String! @data(category: NONE)
+  """EMAIL: the subject."""
+  subject: String @data(category: NONE)
+  """EMAIL: what inboxes show after the subject."""
+  preheader: String @data(category: NONE)
+  """EMAIL: the sender's name."""
+  fromName: String @data(category: NONE)
+  """EMAIL, WEB_CHAT, IN_APP: the body as HTML."""
+  html: String @data(category: NONE)
+  """EMAIL: the body as blocks, in place of html."""
+  layout: JSON @data(category: NONE)
+  """The body as text; of EMAIL it is made from the HTML when there is none. Of WEBHOOK the JSON that is sent."""
+  text: String @data(category: NONE)
+  """PUSH, WEB_CHAT, IN_APP: the title."""
+  title: String @data(category: NONE)
+  """PUSH, IN_APP: where it leads."""
+  url: String @data(category: NONE)
+}
+
+"""A published version. It never changes."""
+type TemplateVersion {
+  """Its number, from 1."""
+  number: Int! @data(category: NONE)
+  """What it says."""
+  content: TemplateContent! @data(category: NONE)
+  """The blocks that it holds, as they were when it was published."""
+  blocks: [PinnedBlock!]! @data(category: NONE)
+  """SHA-256 of all that it says, hex: what was agreed to."""
+  hash: String! @data(category: NONE)
+  """When it was published."""
+  publishedAt: DateTime! @data(category: NONE)
+  """Who published it: the id of a key or a member."""
+  publishedBy: String! @data(category: NONE)
+  """Who agreed to it."""
+  approvedBy: String! @data(category: NONE)
+}
+
+"""A block as a version of a template holds it."""
+type PinnedBlock {
+  """Its key."""
+  key: String! @data(category: NONE)
+  """The version of the block."""
+  version: Int! @data(category: NONE)
+}
+
+"""A page of templates."""
+type TemplateConnection {
+  """The templates with their cursors."""
+  edges: [TemplateEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are in all."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""A template in a list."""
+type TemplateEdge {
+  """Its place."""
+  cursor: Cursor! @data(category: NONE)
+  """The template."""
+  node: Template! @data(category: NONE)
+}
+
+"""A page of published versions."""
+type TemplateVersionConnection {
+  """The versions with their cursors."""
+  edges: [TemplateVersionEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are in all."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""A version in a list."""
+type TemplateVersionEdge {
+  """Its place."""
+  cursor: Cursor! @data(category: NONE)
+  """The version."""
+  node: TemplateVersion! @data(category: NONE)
+}
+
+"""Something that is wrong with a template, and where."""
+type TemplateProblem {
+  """The language."""
+  locale: String! @data(category: NONE)
+  """The field: subject, html, …"""
+  field: String! @data(category: NONE)
+  """The key of the block that it stands in; null for the template itself."""
+  block: String @data(category: NONE)
+  """The line, from 1."""
+  line: Int! @data(category: NONE)
+  """The character in the line, from 1."""
+  column: Int! @data(category: NONE)
+  """How bad it is."""
+  level: ProblemLevel! @data(category: NONE)
+  """SYNTAX, UNKNOWN_TAG, UNKNOWN_FILTER, LIMIT, RANGE, SHADOWS_DATA, UNSAFE_PLACE, UNKNOWN_BLOCK, LOOKUP, UNKNOWN_ROOT, UNKNOWN_FIELD, UNKNOWN_TYPE or NO_FALLBACK."""
+  code: String! @data(category: NONE)
+  """What is wrong, and what would be right."""
+  message: String! @data(category: NONE)
+}
+
+"""How bad a problem of a template is."""
+enum ProblemLevel {
+  """It cannot be published."""
+  ERROR
+  """It may be meant so."""
+  WARNING
+}
+
+"""Something that uses a template, a block or an asset."""
+type LibraryUser {
+  """Its id, or its key."""
+  id: ID! @data(category: NONE)
+  """Its name."""
+  name: String! @data(category: NONE)
+}
+
+"""
+How often messages reached their goal: the posterior of the rate after a Beta(½, ½) prior, which is Beta(½ + reached,
+½ + sent − reached).
+"""
+type TemplateScore {
+  """How many messages were sent."""
+  sent: Int! @data(category: NONE)
+  """How many of them reached their goal."""
+  reached: Int! @data(category: NONE)
+  """The mean of the rate."""
+  mean: Decimal! @data(category: NONE)
+  """The lower end of its 95 % interval."""
+  low: Decimal! @data(category: NONE)
+  """The upper end of its 95 % interval."""
+  high: Decimal! @data(category: NONE)
+}
+
+"""A piece that templates share: they name it by its key, {% block "footer" %}."""
+type TemplateBlock {
+  """The key."""
+  key: ID! @data(category: NONE)
+  """Its name."""
+  name: String! @data(category: NONE)
+  """What it holds."""
+  kind: BlockKind! @data(category: NONE)
+  """The Liquid of its newest version."""
+  source: String! @data(category: NONE)
+  """Words to find it by."""
+  tags: [String!]! @data(category: NONE)
+  """The number of its newest version, and for expectedVersion. Templates that are published keep the one that they have."""
+  version: Int! @data(category: NONE)
+  """Whether it is out of use."""
+  archived: Boolean! @data(category: NONE)
+  """The templates that name it."""
+  usedBy: [LibraryUser!]! @data(category: NONE)
+  """When it was last changed."""
+  updatedAt: DateTime! @data(category: NONE)
+  """Who changed it last."""
+  updatedBy: String! @data(category: NONE)
+}
+
+"""What a block holds."""
+enum BlockKind {
+  """HTML, for html and layouts."""
+  HTML
+  """Text, for everything else."""
+  TEXT
+}
+
+"""A page of blocks."""
+type TemplateBlockConnection {
+  """The blocks with their cursors."""
+  edges: [TemplateBlockEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are in all."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""A block in a list."""
+type TemplateBlockEdge {
+  """Its place."""
+  cursor: Cursor! @data(category: NONE)
+  """The block."""
+  node: TemplateBlock! @data(category: NONE)
+}
+
+"""A picture or a document that messages show or link to."""
+type Asset implements Node {
+  """ast_…"""
+  id: ID! @data(category: NONE)
+  """Its name."""
+  name: String! @data(category: NONE)
+  """Words to find it by."""
+  tags: [String!]! @data(category: NONE)
+  """For expectedVersion; rises with each upload."""
+  version: Int! @data(category: NONE)
+  """The contents that it had, the newest first."""
+  versions: [AssetVersion!]! @data(category: NONE)
+  """Whether it is out of use."""
+  archived: Boolean! @data(category: NONE)
+  """The templates and blocks that one of its contents stands in."""
+  usedBy: [LibraryUser!]! @data(category: NONE)
+  """When it was made."""
+  createdAt: DateTime! @data(category: NONE)
+  """When it was last changed."""
+  updatedAt: DateTime! @data(category: NONE)
+}
+
+"""A content that an asset had."""
+type AssetVersion {
+  """Its number, from 1."""
+  number: Int! @data(category: NONE)
+  """SHA-256 of its bytes, hex."""
+  hash: String! @data(category: NONE)
+  """Where it is served, for ever, to whoever asks: a path of this server."""
+  path: String! @data(category: NONE)
+  """What its bytes are: image/png."""
+  type: String! @data(category: NONE)
+  """How many bytes it has."""
+  size: Int! @data(category: NONE)
+  """When it was uploaded."""
+  at: DateTime! @data(category: NONE)
+  """Who uploaded it."""
+  by: String! @data(category: NONE)
+}
+
+"""A page of assets."""
+type AssetConnection {
+  """The assets with their cursors."""
+  edges: [AssetEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are in all."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""An asset in a list."""
+type AssetEdge {
+  """Its place."""
+  cursor: Cursor! @data(category: NONE)
+  """The asset."""
+  node: Asset! @data(category: NONE)
+}
+
+"""What a template would say to some people."""
+type TemplatePreviews {
+  """One for each person, the chosen ones first, the one of whom nothing is known last."""
+  previews: [TemplatePreview!]! @data(category: NONE)
+  """What is wrong with what was previewed; with errors there may be no previews."""
+  problems: [TemplateProblem!]! @data(category: NONE)
+}
+
+"""What a template would say to one person, as far as the caller may see that person."""
+type TemplatePreview {
+  """The person; null for the one of whom nothing is known."""
+  profileId: ID @data(category: NONE)
+  """The language that it was made in."""
+  locale: String @data(category: NONE)
+  """What would be sent; null when nothing would be."""
+  content: RenderedTemplate @data(category: FREE_TEXT)
+  """The paths that were missing, for which the message would not be sent."""
+  missing: [String!]! @data(category: NONE)
+  """Why it cannot be made for this person."""
+  error: UserError @data(category: NONE)
+  """What the template reads of the person and the caller may not: it is missing here, or masked."""
+  withheld: [Withheld!]! @data(category: NONE)
+}
+
+"""What is sent."""
+type RenderedTemplate {
+  """The subject."""
+  subject: String @data(category: FREE_TEXT)
+  """The sender's name."""
+  fromName: String @data(category: FREE_TEXT)
+  """The body as HTML."""
+  html: String @data(category: FREE_TEXT)
+  """The body as text."""
+  text: String @data(category: FREE_TEXT)
+  """The title."""
+  title: String @data(category: FREE_TEXT)
+  """Where it leads."""
+  url: String @data(category: FREE_TEXT)
+}
+`, BuiltIn: false},
+	{Name: "../schema/template_input.graphqls", Input: `"""What a template says."""
+input TemplateContentInput {
+  """The language for people whose own the template does not have; one of locales."""
+  defaultLocale: String!
+  """What becomes of an output that has no value and no fallback."""
+  onMissing: OnMissing! = FALLBACK
+  """What it says in each language."""
+  locales: [TemplateTextInput!]!
+}
+
+"""What a template says in one language: Liquid."""
+input TemplateTextInput {
+  """The language: "ro", "ro-RO"."""
+  locale: String!
+  """EMAIL: the subject."""
+  subject: String
+  """EMAIL: what inboxes show after the subject."""
+  preheader: String
+  """EMAIL: the sender's name."""
+  fromName: String
+  """EMAIL, WEB_CHAT, IN_APP: the body as HTML."""
+  html: String
+  """EMAIL: the body as blocks, in place of html."""
+  layout: JSON
+  """The body as text."""
+  text: String
+  """PUSH, WEB_CHAT, IN_APP: the title."""
+  title: String
+  """PUSH, IN_APP: where it leads."""
+  url: String
+}
+
+"""What to list of the templates: by one field."""
+input TemplateFilter {
+  """Only those of a family."""
+  family: TemplateFamily
+  """Only those for a channel."""
+  channel: Channel
+  """Only those whose draft stands there."""
+  status: TemplateStatus
+  """Only those with a tag."""
+  tag: String
+}
+
+"""A template to make."""
+input CreateTemplateInput {
+  """Its name."""
+  name: String!
+  """What it is for."""
+  description: String
+  """The channel that it is made for, for ever."""
+  channel: Channel!
+  """What kind of message it is."""
+  family: TemplateFamily! = OTHER
+  """Words to find it by."""
+  tags: [String!]
+  """What it says."""
+  content: TemplateContentInput!
+  """The same key and input again give the same template."""
+  idempotencyKey: String
+}
+
+"""The template that was made."""
+type CreateTemplatePayload {
+  """The template."""
+  template: Template @data(category: NONE)
+  """What was wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""What to change of a template."""
+input UpdateTemplateInput {
+  """Its id."""
+  id: ID!
+  """Its version as you know it."""
+  expectedVersion: Int
+  """Another name."""
+  name: String
+  """Another description."""
+  description: String
+  """Another family."""
+  family: TemplateFamily
+  """Other tags."""
+  tags: [String!]
+  """Another draft, in all languages. What was agreed to is void."""
+  content: TemplateContentInput
+}
+
+"""The changed template."""
+type UpdateTemplatePayload {
+  """The template."""
+  template: Template @data(category: NONE)
+  """What was wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""A template whose draft somebody else is to agree to."""
+input SubmitTemplateInput {
+  """Its id."""
+  id: ID!
+  """Its version as you know it."""
+  expectedVersion: Int
+}
+
+"""The template in review."""
+type SubmitTemplatePayload {
+  """The template."""
+  template: Template @data(category: NONE)
+  """What somebody else is asked for."""
+  approval: Approval @data(category: NONE)
+  """What is wrong with the draft, or the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""A decision on a template in review."""
+input ApproveTemplateInput {
+  """Its id."""
+  id: ID!
+  """SHA-256 of what you looked at: Approval.contentHash. Anything else is refused."""
+  contentHash: String!
+  """Whether you agree."""
+  approve: Boolean! = true
+  """Why."""
+  note: String
+}
+
+"""The template that was decided on."""
+type ApproveTemplatePayload {
+  """The template."""
+  template: Template @data(category: NONE)
+  """The decision."""
+  approval: Approval @data(category: NONE)
+  """What was wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""A template to publish."""
+input PublishTemplateInput {
+  """Its id."""
+  id: ID!
+  """Its version as you know it."""
+  expectedVersion: Int
+}
+
+"""The published template."""
+type PublishTemplatePayload {
+  """The template."""
+  template: Template @data(category: NONE)
+  """What was published."""
+  published: TemplateVersion @data(category: NONE)
+  """What was in the way."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""A template to take out of use."""
+input ArchiveTemplateInput {
+  """Its id."""
+  id: ID!
+  """Its version as you know it."""
+  expectedVersion: Int
+}
+
+"""The template that is out of use."""
+type ArchiveTemplatePayload {
+  """The template."""
+  template: Template @data(category: NONE)
+  """What was wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""A template to take back into use."""
+input RestoreTemplateInput {
+  """Its id."""
+  id: ID!
+  """Its version as you know it."""
+  expectedVersion: Int
+}
+
+"""The template, as a draft."""
+type RestoreTemplatePayload {
+  """The template."""
+  template: Template @data(category: NONE)
+  """What was wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""A block to make."""
+input CreateTemplateBlockInput {
+  """Its key: lower-case letters, digits, - and _. It makes a second call with the same source change nothing."""
+  key: ID!
+  """Its name."""
+  name: String!
+  """What it holds, for ever."""
+  kind: BlockKind! = HTML
+  """Its Liquid."""
+  source: String!
+  """Words to find it by."""
+  tags: [String!]
+  """Taken for the key's sake; the block's key does what it is for."""
+  idempotencyKey: String
+}
+
+"""The block that was made."""
+type CreateTemplateBlockPayload {
+  """The block."""
+  block: TemplateBlock @data(category: NONE)
+  """What was wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""A new version of a block."""
+input UpdateTemplateBlockInput {
+  """Its key."""
+  key: ID!
+  """Its version as you know it."""
+  expectedVersion: Int
+  """Its name."""
+  name: String!
+  """Its Liquid."""
+  source: String!
+  """Words to find it by."""
+  tags: [String!]
+}
+
+"""The block with its new version."""
+type UpdateTemplateBlockPayload {
+  """The block."""
+  block: TemplateBlock @data(category: NONE)
+  """What was wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""A block to take out of use."""
+input ArchiveTemplateBlockInput {
+  """Its key."""
+  key: ID!
+  """Its version as you know it."""
+  expectedVersion: Int
+}
+
+"""The block that is out of use."""
+type ArchiveTemplateBlockPayload {
+  """The block."""
+  block: TemplateBlock @data(category: NONE)
+  """What was wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""What to change of an asset. Its content comes over HTTP: POST /assets."""
+input UpdateAssetInput {
+  """Its id."""
+  id: ID!
+  """Its version as you know it."""
+  expectedVersion: Int
+  """Another name."""
+  name: String
+  """Other tags."""
+  tags: [String!]
+}
+
+"""The changed asset."""
+type UpdateAssetPayload {
+  """The asset."""
+  asset: Asset @data(category: NONE)
+  """What was wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""An asset to take out of use."""
+input ArchiveAssetInput {
+  """Its id."""
+  id: ID!
+  """Its version as you know it."""
+  expectedVersion: Int
+}
+
+"""The asset that is out of use."""
+type ArchiveAssetPayload {
+  """The asset."""
+  asset: Asset @data(category: NONE)
+  """What was wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""What to preview, and for whom."""
+input PreviewTemplateInput {
+  """The template."""
+  id: ID!
+  """A published version; the draft when left out."""
+  version: Int
+  """In place of the draft: nothing is stored."""
+  content: TemplateContentInput
+  """A language; each person's own (their trait locale or language) when left out."""
+  locale: String
+  """Chosen people, at most 20."""
+  profileIds: [ID!]
+  """How many more, drawn at random; at most 20."""
+  random: Int
+  """And one of whom nothing is known."""
+  nobody: Boolean! = true
+  """What a message brings along, an object: event, coupon, sender, recommendations, …"""
+  data: JSON
+}
+
+extend type Query {
+  """A template."""
+  template(id: ID!): Template @can(action: READ) @data(category: NONE)
+  """The templates, the last edited first."""
+  templates(where: TemplateFilter, first: Int, after: Cursor, last: Int, before: Cursor): TemplateConnection! @can(action: READ) @data(category: NONE)
+  """What is wrong with a content, before it is stored."""
+  lintTemplate(channel: Channel!, content: TemplateContentInput!): [TemplateProblem!]! @can(action: READ) @data(category: NONE)
+  """What a template would say to some people, as far as the caller may see them for the purpose of the request. Nothing is sent."""
+  previewTemplate(input: PreviewTemplateInput!): TemplatePreviews! @can(action: READ) @data(category: NONE)
+  """A block, by its key."""
+  templateBlock(key: ID!): TemplateBlock @can(action: READ) @data(category: NONE)
+  """The blocks, the last edited first."""
+  templateBlocks(first: Int, after: Cursor, last: Int, before: Cursor): TemplateBlockConnection! @can(action: READ) @data(category: NONE)
+  """An asset."""
+  asset(id: ID!): Asset @can(action: READ) @data(category: NONE)
+  """The assets, those with a tag when it is given, the last uploaded first."""
+  assets(tag: String, first: Int, after: Cursor, last: Int, before: Cursor): AssetConnection! @can(action: READ) @data(category: NONE)
+}
+
+extend type Mutation {
+  """Makes a template with a draft."""
+  createTemplate(input: CreateTemplateInput!): CreateTemplatePayload! @can(action: DESIGN) @data(category: NONE)
+  """Changes a template."""
+  updateTemplate(input: UpdateTemplateInput!): UpdateTemplatePayload! @can(action: DESIGN) @data(category: NONE)
+  """Asks somebody else to agree to the draft, with its blocks, as it is."""
+  submitTemplate(input: SubmitTemplateInput!): SubmitTemplatePayload! @can(action: DESIGN) @data(category: NONE)
+  """Agrees to a draft that somebody else wrote and submitted, or refuses it. As decideApproval, by the template's id."""
+  approveTemplate(input: ApproveTemplateInput!): ApproveTemplatePayload! @can(action: REVIEW) @data(category: NONE)
+  """Makes a version of a draft that somebody else has agreed to."""
+  publishTemplate(input: PublishTemplateInput!): PublishTemplatePayload! @can(action: DESIGN) @data(category: NONE)
+  """Takes a template out of use, unless somebody uses it."""
+  archiveTemplate(input: ArchiveTemplateInput!): ArchiveTemplatePayload! @can(action: DESIGN) @data(category: NONE)
+  """Takes a template back into use."""
+  restoreTemplate(input: RestoreTemplateInput!): RestoreTemplatePayload! @can(action: DESIGN) @data(category: NONE)
+  """Makes a block."""
+  createTemplateBlock(input: CreateTemplateBlockInput!): CreateTemplateBlockPayload! @can(action: DESIGN) @data(category: NONE)
+  """Makes a new version of a block. What is published stays as it is."""
+  updateTemplateBlock(input: UpdateTemplateBlockInput!): UpdateTemplateBlockPayload! @can(action: DESIGN) @data(category: NONE)
+  """Takes a block out of use, unless a template names it."""
+  archiveTemplateBlock(input: ArchiveTemplateBlockInput!): ArchiveTemplateBlockPayload! @can(action: DESIGN) @data(category: NONE)
+  """Changes the name or the tags of an asset."""
+  updateAsset(input: UpdateAssetInput!): UpdateAssetPayload! @can(action: DESIGN) @data(category: NONE)
+  """Takes an asset out of use, unless a template or a block names it."""
+  archiveAsset(input: ArchiveAssetInput!): ArchiveAssetPayload! @can(action: DESIGN) @data(category: NONE)
+}
+`, BuiltIn: false},
 	{Name: "../schema/trait.graphqls", Input: `"""Which sources a trait follows, instead of the latest write."""
 type TraitRule {
   """The trait: the first name of its path, so that "address" covers "address.city"."""
@@ -7743,6 +8486,28 @@ func (ec *executionContext) childFields_ApprovalEdge(ctx context.Context, field 
 	return nil, fmt.Errorf("no field named %q was found under type ApprovalEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_ApproveTemplatePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "template":
+		return ec.fieldContext_ApproveTemplatePayload_template(ctx, field)
+	case "approval":
+		return ec.fieldContext_ApproveTemplatePayload_approval(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ApproveTemplatePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApproveTemplatePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ArchiveAssetPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "asset":
+		return ec.fieldContext_ArchiveAssetPayload_asset(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ArchiveAssetPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ArchiveAssetPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_ArchiveProcessorPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "processor":
@@ -7771,6 +8536,92 @@ func (ec *executionContext) childFields_ArchiveSegmentPayload(ctx context.Contex
 		return ec.fieldContext_ArchiveSegmentPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ArchiveSegmentPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ArchiveTemplateBlockPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "block":
+		return ec.fieldContext_ArchiveTemplateBlockPayload_block(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ArchiveTemplateBlockPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ArchiveTemplateBlockPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ArchiveTemplatePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "template":
+		return ec.fieldContext_ArchiveTemplatePayload_template(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ArchiveTemplatePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ArchiveTemplatePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_Asset(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Asset_id(ctx, field)
+	case "name":
+		return ec.fieldContext_Asset_name(ctx, field)
+	case "tags":
+		return ec.fieldContext_Asset_tags(ctx, field)
+	case "version":
+		return ec.fieldContext_Asset_version(ctx, field)
+	case "versions":
+		return ec.fieldContext_Asset_versions(ctx, field)
+	case "archived":
+		return ec.fieldContext_Asset_archived(ctx, field)
+	case "usedBy":
+		return ec.fieldContext_Asset_usedBy(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Asset_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_Asset_updatedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Asset", field.Name)
+}
+
+func (ec *executionContext) childFields_AssetConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_AssetConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_AssetConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_AssetConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AssetConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_AssetEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_AssetEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_AssetEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AssetEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_AssetVersion(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "number":
+		return ec.fieldContext_AssetVersion_number(ctx, field)
+	case "hash":
+		return ec.fieldContext_AssetVersion_hash(ctx, field)
+	case "path":
+		return ec.fieldContext_AssetVersion_path(ctx, field)
+	case "type":
+		return ec.fieldContext_AssetVersion_type(ctx, field)
+	case "size":
+		return ec.fieldContext_AssetVersion_size(ctx, field)
+	case "at":
+		return ec.fieldContext_AssetVersion_at(ctx, field)
+	case "by":
+		return ec.fieldContext_AssetVersion_by(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AssetVersion", field.Name)
 }
 
 func (ec *executionContext) childFields_AssignPrivacyRequestPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -8365,6 +9216,26 @@ func (ec *executionContext) childFields_CreateSyncPayload(ctx context.Context, f
 		return ec.fieldContext_CreateSyncPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CreateSyncPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_CreateTemplateBlockPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "block":
+		return ec.fieldContext_CreateTemplateBlockPayload_block(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CreateTemplateBlockPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateTemplateBlockPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_CreateTemplatePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "template":
+		return ec.fieldContext_CreateTemplatePayload_template(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CreateTemplatePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateTemplatePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_DeadLetter(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -9085,6 +9956,16 @@ func (ec *executionContext) childFields_LegalHoldEdge(ctx context.Context, field
 	return nil, fmt.Errorf("no field named %q was found under type LegalHoldEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_LibraryUser(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_LibraryUser_id(ctx, field)
+	case "name":
+		return ec.fieldContext_LibraryUser_name(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LibraryUser", field.Name)
+}
+
 func (ec *executionContext) childFields_LiftLegalHoldPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "hold":
@@ -9691,6 +10572,16 @@ func (ec *executionContext) childFields_PhoneRegion(ctx context.Context, field g
 	return nil, fmt.Errorf("no field named %q was found under type PhoneRegion", field.Name)
 }
 
+func (ec *executionContext) childFields_PinnedBlock(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_PinnedBlock_key(ctx, field)
+	case "version":
+		return ec.fieldContext_PinnedBlock_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PinnedBlock", field.Name)
+}
+
 func (ec *executionContext) childFields_PlaceLegalHoldPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "hold":
@@ -10119,6 +11010,18 @@ func (ec *executionContext) childFields_PublishPolicyDocumentPayload(ctx context
 	return nil, fmt.Errorf("no field named %q was found under type PublishPolicyDocumentPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_PublishTemplatePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "template":
+		return ec.fieldContext_PublishTemplatePayload_template(ctx, field)
+	case "published":
+		return ec.fieldContext_PublishTemplatePayload_published(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_PublishTemplatePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PublishTemplatePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_Purpose(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "key":
@@ -10377,6 +11280,24 @@ func (ec *executionContext) childFields_RemoveMemberPayload(ctx context.Context,
 	return nil, fmt.Errorf("no field named %q was found under type RemoveMemberPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_RenderedTemplate(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "subject":
+		return ec.fieldContext_RenderedTemplate_subject(ctx, field)
+	case "fromName":
+		return ec.fieldContext_RenderedTemplate_fromName(ctx, field)
+	case "html":
+		return ec.fieldContext_RenderedTemplate_html(ctx, field)
+	case "text":
+		return ec.fieldContext_RenderedTemplate_text(ctx, field)
+	case "title":
+		return ec.fieldContext_RenderedTemplate_title(ctx, field)
+	case "url":
+		return ec.fieldContext_RenderedTemplate_url(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RenderedTemplate", field.Name)
+}
+
 func (ec *executionContext) childFields_ReplayDeadLettersPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "count":
@@ -10523,6 +11444,16 @@ func (ec *executionContext) childFields_RestoreSegmentPayload(ctx context.Contex
 		return ec.fieldContext_RestoreSegmentPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RestoreSegmentPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RestoreTemplatePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "template":
+		return ec.fieldContext_RestoreTemplatePayload_template(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RestoreTemplatePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RestoreTemplatePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_ResumeProcessingPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -11059,6 +11990,18 @@ func (ec *executionContext) childFields_Stream(ctx context.Context, field graphq
 	return nil, fmt.Errorf("no field named %q was found under type Stream", field.Name)
 }
 
+func (ec *executionContext) childFields_SubmitTemplatePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "template":
+		return ec.fieldContext_SubmitTemplatePayload_template(ctx, field)
+	case "approval":
+		return ec.fieldContext_SubmitTemplatePayload_approval(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SubmitTemplatePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SubmitTemplatePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_Suppression(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -11249,6 +12192,262 @@ func (ec *executionContext) childFields_SyncRunEdge(ctx context.Context, field g
 	return nil, fmt.Errorf("no field named %q was found under type SyncRunEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_Template(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Template_id(ctx, field)
+	case "name":
+		return ec.fieldContext_Template_name(ctx, field)
+	case "description":
+		return ec.fieldContext_Template_description(ctx, field)
+	case "channel":
+		return ec.fieldContext_Template_channel(ctx, field)
+	case "family":
+		return ec.fieldContext_Template_family(ctx, field)
+	case "tags":
+		return ec.fieldContext_Template_tags(ctx, field)
+	case "status":
+		return ec.fieldContext_Template_status(ctx, field)
+	case "version":
+		return ec.fieldContext_Template_version(ctx, field)
+	case "draft":
+		return ec.fieldContext_Template_draft(ctx, field)
+	case "problems":
+		return ec.fieldContext_Template_problems(ctx, field)
+	case "published":
+		return ec.fieldContext_Template_published(ctx, field)
+	case "versions":
+		return ec.fieldContext_Template_versions(ctx, field)
+	case "approval":
+		return ec.fieldContext_Template_approval(ctx, field)
+	case "usedBy":
+		return ec.fieldContext_Template_usedBy(ctx, field)
+	case "score":
+		return ec.fieldContext_Template_score(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Template_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_Template_updatedAt(ctx, field)
+	case "updatedBy":
+		return ec.fieldContext_Template_updatedBy(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Template", field.Name)
+}
+
+func (ec *executionContext) childFields_TemplateBlock(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_TemplateBlock_key(ctx, field)
+	case "name":
+		return ec.fieldContext_TemplateBlock_name(ctx, field)
+	case "kind":
+		return ec.fieldContext_TemplateBlock_kind(ctx, field)
+	case "source":
+		return ec.fieldContext_TemplateBlock_source(ctx, field)
+	case "tags":
+		return ec.fieldContext_TemplateBlock_tags(ctx, field)
+	case "version":
+		return ec.fieldContext_TemplateBlock_version(ctx, field)
+	case "archived":
+		return ec.fieldContext_TemplateBlock_archived(ctx, field)
+	case "usedBy":
+		return ec.fieldContext_TemplateBlock_usedBy(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_TemplateBlock_updatedAt(ctx, field)
+	case "updatedBy":
+		return ec.fieldContext_TemplateBlock_updatedBy(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TemplateBlock", field.Name)
+}
+
+func (ec *executionContext) childFields_TemplateBlockConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_TemplateBlockConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_TemplateBlockConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_TemplateBlockConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TemplateBlockConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_TemplateBlockEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_TemplateBlockEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_TemplateBlockEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TemplateBlockEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_TemplateConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_TemplateConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_TemplateConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_TemplateConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TemplateConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_TemplateContent(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "defaultLocale":
+		return ec.fieldContext_TemplateContent_defaultLocale(ctx, field)
+	case "onMissing":
+		return ec.fieldContext_TemplateContent_onMissing(ctx, field)
+	case "locales":
+		return ec.fieldContext_TemplateContent_locales(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TemplateContent", field.Name)
+}
+
+func (ec *executionContext) childFields_TemplateEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_TemplateEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_TemplateEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TemplateEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_TemplatePreview(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "profileId":
+		return ec.fieldContext_TemplatePreview_profileId(ctx, field)
+	case "locale":
+		return ec.fieldContext_TemplatePreview_locale(ctx, field)
+	case "content":
+		return ec.fieldContext_TemplatePreview_content(ctx, field)
+	case "missing":
+		return ec.fieldContext_TemplatePreview_missing(ctx, field)
+	case "error":
+		return ec.fieldContext_TemplatePreview_error(ctx, field)
+	case "withheld":
+		return ec.fieldContext_TemplatePreview_withheld(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TemplatePreview", field.Name)
+}
+
+func (ec *executionContext) childFields_TemplatePreviews(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "previews":
+		return ec.fieldContext_TemplatePreviews_previews(ctx, field)
+	case "problems":
+		return ec.fieldContext_TemplatePreviews_problems(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TemplatePreviews", field.Name)
+}
+
+func (ec *executionContext) childFields_TemplateProblem(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "locale":
+		return ec.fieldContext_TemplateProblem_locale(ctx, field)
+	case "field":
+		return ec.fieldContext_TemplateProblem_field(ctx, field)
+	case "block":
+		return ec.fieldContext_TemplateProblem_block(ctx, field)
+	case "line":
+		return ec.fieldContext_TemplateProblem_line(ctx, field)
+	case "column":
+		return ec.fieldContext_TemplateProblem_column(ctx, field)
+	case "level":
+		return ec.fieldContext_TemplateProblem_level(ctx, field)
+	case "code":
+		return ec.fieldContext_TemplateProblem_code(ctx, field)
+	case "message":
+		return ec.fieldContext_TemplateProblem_message(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TemplateProblem", field.Name)
+}
+
+func (ec *executionContext) childFields_TemplateScore(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "sent":
+		return ec.fieldContext_TemplateScore_sent(ctx, field)
+	case "reached":
+		return ec.fieldContext_TemplateScore_reached(ctx, field)
+	case "mean":
+		return ec.fieldContext_TemplateScore_mean(ctx, field)
+	case "low":
+		return ec.fieldContext_TemplateScore_low(ctx, field)
+	case "high":
+		return ec.fieldContext_TemplateScore_high(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TemplateScore", field.Name)
+}
+
+func (ec *executionContext) childFields_TemplateText(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "locale":
+		return ec.fieldContext_TemplateText_locale(ctx, field)
+	case "subject":
+		return ec.fieldContext_TemplateText_subject(ctx, field)
+	case "preheader":
+		return ec.fieldContext_TemplateText_preheader(ctx, field)
+	case "fromName":
+		return ec.fieldContext_TemplateText_fromName(ctx, field)
+	case "html":
+		return ec.fieldContext_TemplateText_html(ctx, field)
+	case "layout":
+		return ec.fieldContext_TemplateText_layout(ctx, field)
+	case "text":
+		return ec.fieldContext_TemplateText_text(ctx, field)
+	case "title":
+		return ec.fieldContext_TemplateText_title(ctx, field)
+	case "url":
+		return ec.fieldContext_TemplateText_url(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TemplateText", field.Name)
+}
+
+func (ec *executionContext) childFields_TemplateVersion(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "number":
+		return ec.fieldContext_TemplateVersion_number(ctx, field)
+	case "content":
+		return ec.fieldContext_TemplateVersion_content(ctx, field)
+	case "blocks":
+		return ec.fieldContext_TemplateVersion_blocks(ctx, field)
+	case "hash":
+		return ec.fieldContext_TemplateVersion_hash(ctx, field)
+	case "publishedAt":
+		return ec.fieldContext_TemplateVersion_publishedAt(ctx, field)
+	case "publishedBy":
+		return ec.fieldContext_TemplateVersion_publishedBy(ctx, field)
+	case "approvedBy":
+		return ec.fieldContext_TemplateVersion_approvedBy(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TemplateVersion", field.Name)
+}
+
+func (ec *executionContext) childFields_TemplateVersionConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_TemplateVersionConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_TemplateVersionConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_TemplateVersionConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TemplateVersionConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_TemplateVersionEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_TemplateVersionEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_TemplateVersionEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TemplateVersionEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_TestSendPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "message":
@@ -11341,6 +12540,16 @@ func (ec *executionContext) childFields_UpdateAccessSettingsPayload(ctx context.
 	return nil, fmt.Errorf("no field named %q was found under type UpdateAccessSettingsPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_UpdateAssetPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "asset":
+		return ec.fieldContext_UpdateAssetPayload_asset(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateAssetPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateAssetPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_UpdateConnectionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "connection":
@@ -11431,6 +12640,26 @@ func (ec *executionContext) childFields_UpdateSyncPayload(ctx context.Context, f
 		return ec.fieldContext_UpdateSyncPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UpdateSyncPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateTemplateBlockPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "block":
+		return ec.fieldContext_UpdateTemplateBlockPayload_block(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateTemplateBlockPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateTemplateBlockPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateTemplatePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "template":
+		return ec.fieldContext_UpdateTemplatePayload_template(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateTemplatePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateTemplatePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_UpdateWorkspacePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
