@@ -11,7 +11,7 @@ import (
 )
 
 //go:embed library/*.json
-var library embed.FS
+var files embed.FS
 
 // Journey is a ready journey.
 type Journey struct {
@@ -59,13 +59,13 @@ type Value struct {
 
 // Journeys returns the library, by key. What it returns is the caller's own.
 func Journeys() ([]*Journey, error) {
-	files, err := library.ReadDir("library")
+	list, err := files.ReadDir("library")
 	if err != nil {
 		return nil, err
 	}
-	out := make([]*Journey, len(files))
-	for i, f := range files {
-		raw, err := library.ReadFile("library/" + f.Name())
+	out := make([]*Journey, len(list))
+	for i, f := range list {
+		raw, err := files.ReadFile("library/" + f.Name())
 		if err != nil {
 			return nil, err
 		}

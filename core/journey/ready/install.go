@@ -1,0 +1,136 @@
+package ready
+
+import (
+	"context"
+	"html"
+	"strings"
+
+	"github.com/headwater-cdp/headwater/core/journey"
+	"github.com/headwater-cdp/headwater/core/library"
+	"github.com/headwater-cdp/headwater/core/loyalty"
+	"github.com/headwater-cdp/headwater/core/segment"
+)
+
+// Installer makes of a ready journey one of a workspace's own.
+type Installer struct {
+	Library  *library.Service
+	Segments *segment.Service
+	Loyalty  *loyalty.Service
+	Journeys *journey.Service
+}
+
+// Installed is what an installation made.
+type Installed struct {
+	Journey   *journey.Journey // a draft: nobody enters before it is published
+	Templates []string         // tpl_…, drafts in the order of the ready journey: nothing is sent before somebody else has agreed to them
+	Segments  []string         // seg_…
+	Pools     []string         // cpl_…
+}
+
+// Install makes what a ready journey needs and choices do not name, and the journey. The
+// same idempotency key (required) makes everything once: after an error half way the call
+// is made again.
+func (i *Installer) Install(ctx context.Context, ws, key string, choices Choices, idempotencyKey string) (*Installed, error) {
+	j, err := Find(key)
+	if err != nil {
+		return nil, err
+	}
+	out, all := &Installed{}, Choices{}
+	for name, id := range choices {
+		all[name] = id
+	}
+	once := func(kind, key string) string { return idempotencyKey + ":" + j.Key + ":" + kind + ":" + key }
+	for _, t := range j.Templates {
+		if all["template."+t.Key] != "" {
+			continue
+		}
+		made, err := i.Library.Create(ctx, ws, library.Input{
+			Name: t.Name, Description: "Of the ready journey " + j.Name + ".", Channel: t.Channel, Family: familyOf(t.Family), Tags: []string{"ready:" + j.Key},
+			Content: t.Content(), Edit: library.Edit{IdempotencyKey: once("template", t.Key)},
+		})
+		if err != nil {
+			return nil, err
+		}
+		all["template."+t.Key] = made.TemplateID()
+		out.Templates = append(out.Templates, made.TemplateID())
+	}
+	for _, p := range j.Pools {
+		if all["pool."+p.Key] != "" {
+			continue
+		}
+		made, err := i.Loyalty.CreatePool(ctx, ws, loyalty.Pool{
+			Name: j.Name + ": " + p.Key, Description: p.About, OnDemand: true, Prefix: strings.ToUpper(p.Key) + "-", Length: 8, ValidDays: validDays,
+		}, once("pool", p.Key))
+		if err != nil {
+			return nil, err
+		}
+		all["pool."+p.Key] = made.PoolID()
+		out.Pools = append(out.Pools, made.PoolID())
+	}
+	for _, s := range j.Segments {
+		if all["segment."+s.Key] != "" {
+			continue
+		}
+		where, err := j.Condition(s.Key, all)
+		if err != nil {
+			return nil, err
+		}
+		made, err := i.Segments.Create(ctx, ws, segment.CreateInput{
+			Name: s.Name, Description: "Of the ready journey " + j.Name + ".", Where: where, Tags: []string{"ready:" + j.Key}, IdempotencyKey: once("segment", s.Key),
+		})
+		if err != nil {
+			return nil, err
+		}
+		all["segment."+s.Key] = made.Segment.SegmentID()
+		out.Segments = append(out.Segments, made.Segment.SegmentID())
+	}
+	definition, err := j.Define(all)
+	if err != nil {
+		return nil, err
+	}
+	out.Journey, _, err = i.Journeys.Create(ctx, ws, journey.CreateInput{
+		Name: j.Name, Description: j.About, Tags: []string{"ready:" + j.Key}, Definition: definition, IdempotencyKey: once("journey", ""),
+	})
+	return out, err
+}
+
+// validDays is how long the coupons of pools that Install makes are good.
+const validDays = 7
+
+// familyOf names a family as the library does.
+func familyOf(family string) string {
+	return map[string]string{"nurture": "NURTURE", "onboarding": "ONBOARDING", "re-engagement": "REENGAGEMENT", "post-sale": "POST_SALE"}[family]
+}
+
+// Content is a text to begin with, which shows what the journey gives it and says of the
+// rest nothing that a shop would not.
+func (t *Template) Content() library.Content {
+	hello := `Hello {{ profile.firstName | default: "there" }},`
+	var shown strings.Builder
+	for _, path := range t.Shows {
+		label := map[string]string{"coupon.code": "Your code"}[path]
+		if label == "" {
+			label = "About"
+		}
+		shown.WriteString(label + `: {{ ` + path + ` | default: "-" }}`)
+	}
+	if t.Channel != library.Email {
+		text := t.Name + ". " + hello
+		if shown.Len() > 0 {
+			text += " " + shown.String()
+		}
+		c := library.Text{Text: text}
+		if t.Channel == library.Push || t.Channel == library.InApp {
+			c.Title = t.Name
+		}
+		return library.Content{Default: "en", Locales: map[string]library.Text{"en": c}}
+	}
+	body := `<table role="presentation" width="600" align="center" cellpadding="0" cellspacing="0" style="font-family:Arial,sans-serif"><tr><td style="padding:24px">` +
+		`<h1 style="font-size:22px">` + html.EscapeString(t.Name) + `</h1><p>` + hello + `</p>`
+	if shown.Len() > 0 {
+		body += `<p>` + shown.String() + `</p>`
+	}
+	body += `<p style="font-size:12px;color:#666666">{% if unsubscribeUrl %}<a href="{{ unsubscribeUrl }}">Unsubscribe</a>{% endif %}` +
+		`{% if preferencesUrl %} <a href="{{ preferencesUrl }}">What we may send you</a>{% endif %}</p></td></tr></table>`
+	return library.Content{Default: "en", Locales: map[string]library.Text{"en": {Subject: t.Name, HTML: body}}}
+}
