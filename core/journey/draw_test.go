@@ -67,33 +67,38 @@ b: choose
 func TestNodeMap(t *testing.T) {
 	old := compiled(t, drawn("", []string{`w {"wait":{"duration":"PT1H"}}`, `w2 {"wait":{"duration":"PT2H"}}`, mail("m")}, "in next w", "w next w2", "w2 next m"))
 	next := compiled(t, drawn("", []string{`v {"wait":{"duration":"PT5H"}}`, `w2 {"exit":true}`, mail("m"), `e {"wait":{"event":{"event":{"name":"A"},"timeout":"P9D"}}}`}, "in next v", "v next m", "m next e", "e next w2", "e timeout w2"))
-	inside := map[string]int64{"w": 3, "w2": 2, "m": 0}
-	reasons := func(m NodeMap) map[string]string {
-		out := map[string]string{}
-		for _, e := range CheckNodeMap(old.def, next.def, m, inside) {
-			require.Contains(t, e.Message, e.Path[1])
-			out[e.Path[1]] = e.Reason
-		}
-		return out
+	known := map[string]bool{"in": true, "w": true, "w2": true, "m": true}
+	place := func(id string) *string { return &id }
+	var paths []string
+	for _, e := range checkNodeMap(known, next, map[string]*string{"w": place("nowhere"), "w2": place("in"), "m": place("m"), "in": nil, "q": place("m")}) {
+		require.Equal(t, ReasonNodeMap, e.Reason)
+		require.Contains(t, e.Message, `node "`+e.Path[1]+`"`)
+		paths = append(paths, e.Path[1])
 	}
-	require.Equal(t, map[string]string{"w": ReasonStranded, "w2": ReasonStranded}, reasons(nil))
-	require.Equal(t, map[string]string{"w": ReasonNodeMap, "w2": ReasonNodeMap, "q": ReasonNodeMap}, reasons(NodeMap{"w": "nowhere", "w2": "in", "q": "m"}))
-	good := NodeMap{"w": "v", "w2": ""}
-	require.Empty(t, reasons(good))
+	require.Equal(t, []string{"q", "w", "w2"}, paths)
 
 	s := enters(t, old, happens(t, "Start", start(t), ""))
 	s.step(start(t))
 	now := start(t).Add(time.Minute)
-	moved := next.Migrate(s.state, good, now)
+	moved := next.Migrate(s.state, "v", now)
 	require.Equal(t, "v", moved.Node)
 	require.Equal(t, s.state.Due, moved.Due, "the timer goes on")
+	require.Equal(t, s.state.Visit, moved.Visit)
 	s.program, s.state = next, moved
 	require.Equal(t, []string{"m"}, sends(s.step(moved.Due)))
 
 	waits := State{Status: Waiting, For: ForTime, Node: "w2", Visit: 3, Due: now.Add(time.Hour)}
-	require.Equal(t, Exited, next.Migrate(waits, good, now).Status)
-	moved = next.Migrate(waits, NodeMap{"w2": "e"}, now)
-	require.Equal(t, Active, moved.Status)
-	require.Equal(t, waits.Due, moved.Due, "nothing runs before the old timer ends")
-	require.Equal(t, int64(4), moved.Visit)
+	for _, to := range []string{"e", "m"} {
+		moved = next.Migrate(waits, to, now)
+		require.Equal(t, Active, moved.Status)
+		require.Equal(t, waits.Due, moved.Due, "nothing is sent before the old timer ends")
+		require.Equal(t, int64(4), moved.Visit)
+		s.state = moved
+		require.Empty(t, s.step(now).Trail)
+		o := s.step(moved.Due)
+		require.False(t, o.Trail[0].Came, "that it came there was told when it was moved")
+	}
+	asked := State{Status: Waiting, For: ForOverdue, Node: "x", Visit: 3}
+	require.Equal(t, Active, next.Migrate(asked, "v", now).Status)
+	require.True(t, next.Migrate(asked, "v", now).Due.Equal(now))
 }

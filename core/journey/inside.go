@@ -244,13 +244,7 @@ func (b *batch) move(it *item, target *Program, number int64, places map[string]
 	next.tell(Passage{Node: from, Visit: next.State.Visit, At: b.now, Left: true, Did: DidMove, On: to, Detail: trailNumber(number)})
 	it.add(next.Journey, number, nodeCame(to), 1)
 	it.add(next.Journey, number, "moved", 1)
-	waits := next.State.Status == Waiting && (next.State.For == ForTime || next.State.For == ForEvent)
-	if n := target.nodes[to]; !waits || n.Step.Wait == nil || (n.Step.Wait.Event != nil) != (next.State.For == ForEvent) {
-		// It is another kind of node: the enrollment comes to it anew.
-		next.State.Visit++
-		next.State.Status, next.State.For, next.State.Due, next.State.Came = Active, "", b.now, b.now
-	}
-	next.State.Node = to
+	next.State = target.Migrate(next.State, to, b.now)
 	if next.Status != Suspended {
 		next.Status, next.Lane, next.Due = next.State.Status, laneOf(next.Part), next.State.Due
 		if next.State.Status == Active && next.Due.IsZero() {

@@ -7,86 +7,50 @@ import (
 	"github.com/headwater-cdp/headwater/core"
 )
 
-// NodeMap says where those go who stand on a node of an older version: to a node of
-// the new one, or out of the journey with "". Who is not in it stays on the node of
-// the same id.
-type NodeMap map[string]string
-
-// CheckNodeMap tells what is wrong with moving people from one version to another:
-// nodes that neither version has, people who would stand on an entry, and people who
-// would stand nowhere, since the new version has no node of that id or one that does
-// something else. inside counts the live enrollments on each node of the older
-// version; those where nobody stands need no place. Paths begin with "nodeMap".
-func CheckNodeMap(from, to *Definition, m NodeMap, inside map[string]int64) []*core.Error {
-	before, after := nodesOf(from), nodesOf(to)
+// checkNodeMap tells what is wrong with a map of nodes, by which those go who stand in
+// older versions: from a node to one of the new version, or with nil out of the journey.
+// known are the nodes of the older ones. Nobody can be put where they would stand
+// nowhere, or on an entry, by which people only come in.
+func checkNodeMap(known map[string]bool, to *Program, m map[string]*string) []*core.Error {
 	var out []*core.Error
-	fault := func(reason, node, format string, args ...any) {
-		out = append(out, core.Errorf(core.Invalid, reason, "node %q: %s", node, fmt.Sprintf(format, args...)).At("nodeMap", node))
+	fault := func(node, format string, args ...any) {
+		out = append(out, core.Errorf(core.Invalid, ReasonNodeMap, "node %q: %s", node, fmt.Sprintf(format, args...)).At("nodeMap", node))
 	}
-	for _, id := range sortedKeys(m) {
-		target := m[id]
+	for _, from := range sortedKeys(m) {
+		target := m[from]
 		switch {
-		case before[id] == nil:
-			fault(ReasonNodeMap, id, "the version from which people come has no such node")
-		case target == "":
-		case after[target] == nil:
-			fault(ReasonNodeMap, id, "the version to which they go has no node %q", target)
-		case after[target].Step.Entry != nil:
-			fault(ReasonNodeMap, id, "nobody can be put on the entry %q", target)
-		}
-	}
-	for _, id := range sortedKeys(inside) {
-		if _, mapped := m[id]; mapped || inside[id] == 0 {
-			continue
-		}
-		old, next := before[id], after[id]
-		switch {
-		case next == nil:
-			fault(ReasonStranded, id, "%d people stand here, and the new version has no such node; map it to another, or to none to let them leave", inside[id])
-		case old != nil && old.Step.Kind() != next.Step.Kind():
-			fault(ReasonStranded, id, "%d people stand here, and in the new version it is another kind of node (%s, not %s); map it", inside[id], next.Step.Kind(), old.Step.Kind())
+		case !known[from]:
+			fault(from, "no published version has such a node")
+		case target == nil:
+		case to.nodes[*target] == nil:
+			fault(from, "the new version has no node %q to which people could go", *target)
+		case to.nodes[*target].Step.Entry != nil:
+			fault(from, "nobody can be put on the entry %q", *target)
 		}
 	}
 	return out
 }
 
-func nodesOf(d *Definition) map[string]*Node {
-	out := make(map[string]*Node, len(d.Nodes))
-	for _, n := range d.Nodes {
-		out[n.ID] = n
-	}
-	return out
-}
-
-// Migrate returns the state that somebody has under this version who stood in another.
-// A timer that runs goes on running: who waited goes on waiting if the node is one
-// where the same is waited for, and takes the node's step when the old timer ends
-// otherwise. Arms, coupons and visits stay.
-func (p *Program) Migrate(st State, m NodeMap, now time.Time) State {
-	if !st.Status.Live() {
+// Migrate returns the state at a node of this version of somebody who stood in another.
+// A timer that runs goes on running: who waited goes on waiting if the same is waited
+// for at the node, and takes the node's step when the old timer ends otherwise, so that
+// publishing sends nothing by itself. Arms, coupons and visits stay.
+func (p *Program) Migrate(st State, to string, now time.Time) State {
+	n := p.nodes[to]
+	if !st.Status.Live() || n == nil {
 		return st
 	}
-	target, mapped := m[st.Node]
-	if !mapped {
-		target = st.Node
+	if st.Node != to {
+		st.Node, st.Came = to, now.UTC().Truncate(time.Millisecond)
 	}
-	n := p.nodes[target]
-	if n == nil {
-		st.Status, st.For, st.Due, st.Late = Exited, "", time.Time{}, ""
+	if st.Status == Waiting && n.awaits() == st.For {
 		return st
 	}
-	same := st.Status == Waiting && n.awaits() == st.For
-	if target != st.Node {
-		st.Node, st.Came = target, now.UTC().Truncate(time.Millisecond)
-	}
-	if same {
-		return st
-	}
-	st.Visit++
 	if st.Due.IsZero() {
 		st.Due = up(now)
 	}
-	st.Status, st.For, st.Late = Active, "", ""
+	st.Visit++
+	st.Status, st.For, st.Late, st.Told = Active, "", "", true
 	return st
 }
 

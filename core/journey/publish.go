@@ -414,13 +414,8 @@ func (s *Service) inside(ctx context.Context, ws string, j *Journey, to *Version
 			out = append(out, one)
 		}
 	}
-	for _, from := range sortedKeys(in.NodeMap) {
-		if to := in.NodeMap[from]; to != nil && target.nodes[*to] == nil {
-			return nil, core.Errorf(core.Invalid, ReasonNodeMap, "node %q is to go on at %q, which the new version does not have", from, *to).At("nodeMap", from)
-		}
-		if !known[from] {
-			return nil, core.Errorf(core.Invalid, ReasonNodeMap, "no published version has a node %q", from).At("nodeMap", from)
-		}
+	if faults := checkNodeMap(known, target, in.NodeMap); len(faults) > 0 {
+		return nil, Faults(faults)
 	}
 	return out, nil
 }

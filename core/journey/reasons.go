@@ -27,5 +27,4 @@ const (
 	ReasonJourney     = "UNKNOWN_JOURNEY"
 	ReasonRule        = "UNKNOWN_RULE"
 	ReasonNodeMap     = "BAD_NODE_MAP"
-	ReasonStranded    = "STRANDS_PEOPLE"
 )

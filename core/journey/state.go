@@ -50,6 +50,7 @@ type State struct {
 	Arms    map[string]string `bson:"a,omitempty"`   // of splits and holdouts that were passed, by node
 	Arm     string            `bson:"r,omitempty"`   // of the last split that was passed
 	Coupons []Held            `bson:"p,omitempty"`   // in the order in which they came
+	Told    bool              `bson:"o,omitempty"`   // Active, and that it came to the node was told already
 	Late    Overdue           `bson:"l,omitempty"`   // the present run is overdue, and this becomes of its messages
 }
 

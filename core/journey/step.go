@@ -50,7 +50,7 @@ func (r *run) due() bool { return !r.st.Due.IsZero() && !r.in.Now.Before(r.st.Du
 
 // over ends the enrollment when its goal is reached or it is to be left.
 func (r *run) over() bool {
-	r.fresh = r.st.Status == Active
+	r.fresh = r.st.Status == Active && !r.st.Told
 	switch {
 	case r.p.goal != nil && r.asks(r.p.goal):
 		r.end(GoalReached, DidReach, "")
@@ -196,7 +196,7 @@ func (r *run) tell(did, on, detail string, left bool) {
 	r.out.Trail = append(r.out.Trail, Passage{
 		Node: r.st.Node, Visit: r.st.Visit, At: r.now, Came: r.fresh, Left: left, Did: did, On: on, Detail: detail,
 	})
-	r.fresh = false
+	r.fresh, r.st.Told = false, false
 }
 
 func (r *run) effect(e Effect) {
