@@ -16,6 +16,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/keyring"
+	"github.com/headwater-cdp/headwater/core/lead"
 	"github.com/headwater-cdp/headwater/core/library"
 	"github.com/headwater-cdp/headwater/core/loyalty"
 	"github.com/headwater-cdp/headwater/core/message"
@@ -50,6 +51,7 @@ type app struct {
 	objects  *object.Service
 	segments *segment.Service
 	loyalty  *loyalty.Service
+	leads    *lead.Service
 	pipeline *ingest.Pipeline
 	privacy  *privacy.Service
 	desk     *privacy.Desk
@@ -123,7 +125,11 @@ func newApp(e *env, s store.Store, j *journal.Journal, ring *keyring.Ring) *app 
 	a.loyalty = loyalty.NewService(loyalty.Options{
 		Store: s, Clock: e.clock, Profiles: a.profiles, Committer: a.pipeline, Runner: a.runner, Jobs: a.jobs, Logger: e.log,
 	})
-	a.profiles.SetFold(profile.Folds{a.segments, a.loyalty})
+	a.leads = lead.NewService(lead.Options{
+		Store: s, Clock: e.clock, Profiles: a.profiles, Objects: a.objects, Committer: a.pipeline, Runner: a.runner, Jobs: a.jobs, Logger: e.log,
+		May: a.mayAsk,
+	})
+	a.profiles.SetFold(profile.Folds{a.segments, a.loyalty, a.leads})
 	a.gates()
 	a.library = library.New(library.Options{
 		Store: s, Clock: e.clock, Access: a.access, Audit: a.audit,

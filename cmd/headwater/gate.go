@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/condition"
 	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/profile"
 )
@@ -15,4 +16,13 @@ func (a *app) gates() {
 	})
 	a.segments.SetLimits(a.access.MayRedefine)
 	a.objects.SetGate(func(ctx context.Context, ws string) (object.Gate, error) { return a.profiles.Gate(ctx, ws) })
+}
+
+// mayAsk refuses a condition on what the actor of ctx may not read.
+func (a *app) mayAsk(ctx context.Context, ws string, n *condition.Node) error {
+	g, err := a.profiles.Gate(ctx, ws)
+	if err != nil {
+		return err
+	}
+	return a.segments.ReadableWhere(ctx, ws, g, n)
 }

@@ -19,10 +19,16 @@ var membershipEvents = map[string]string{
 	"Segment Entered": "segment", "Segment Left": "segment", "List Joined": "list", "List Left": "list",
 }
 
+// domainEvents are what loyalty and leads tell of people.
+var domainEvents = []string{
+	"Points Earned", "Points Spent", "Points Expired", "Tier Changed", "Invitation Accepted", "Coupon Assigned", "Coupon Released", "Coupon Redeemed",
+	"Lead Qualified", "Lead Cooled", "Lead Stage Changed", "Lead Converted",
+}
+
 var systemEvents = func() map[string]bool {
-	set := map[string]bool{
-		PredictionComputed: true, "Record Changed": true, "Profile Merged": true, "Profile Unmerged": true,
-		"Points Earned": true, "Points Spent": true, "Points Expired": true, "Tier Changed": true,
+	set := map[string]bool{PredictionComputed: true, "Record Changed": true, "Profile Merged": true, "Profile Unmerged": true}
+	for _, name := range domainEvents {
+		set[name] = true
 	}
 	for _, name := range messageEvents {
 		set[name] = true
