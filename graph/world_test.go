@@ -24,6 +24,8 @@ import (
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/keyring"
+	"github.com/headwater-cdp/headwater/core/lead"
+	"github.com/headwater-cdp/headwater/core/loyalty"
 	"github.com/headwater-cdp/headwater/core/library"
 	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/privacy"
@@ -122,7 +124,7 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	w := &world{t: t, db: &counting{Store: embedded}, log: &lockedBuffer{}}
 	logger := slog.New(slog.NewTextHandler(w.log, nil))
 	specs := store.Specs()
-	for _, more := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), policies.Specs(), work.Specs(), event.Specs(), consent.Specs(), profile.Specs(), ingest.Specs(), object.Specs(), segment.Specs(), privacy.Specs(), privacy.DeskSpecs(), library.Specs()} {
+	for _, more := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), policies.Specs(), work.Specs(), event.Specs(), consent.Specs(), profile.Specs(), ingest.Specs(), object.Specs(), segment.Specs(), loyalty.Specs(), lead.Specs(), privacy.Specs(), privacy.DeskSpecs(), library.Specs()} {
 		specs = append(specs, more...)
 	}
 	require.NoError(t, w.db.Declare(ctx, specs...))
@@ -157,7 +159,9 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 		Committer: s.Ingest, Jobs: jobs, Runner: runner, Logger: logger,
 	})
 	s.Objects.SetUses(s.Segments.ObjectUses)
-	s.Profiles.SetFold(s.Segments)
+	s.Rewards = loyalty.NewService(loyalty.Options{Store: w.db, Clock: clock, Profiles: s.Profiles, Committer: s.Ingest, Runner: runner, Jobs: jobs, Logger: logger})
+	s.Leads = lead.NewService(lead.Options{Store: w.db, Clock: clock, Profiles: s.Profiles, Objects: s.Objects, Committer: s.Ingest, Runner: runner, Jobs: jobs, Logger: logger})
+	s.Profiles.SetFold(profile.Folds{s.Segments, s.Rewards, s.Leads})
 	gate := profile.GateOptions{View: access.ViewOf, Events: s.Events, Pseudonyms: s.Ring.Pseudonymise, Members: s.Segments}
 	if s.Consent != nil {
 		gate.Purposes = s.Consent.Register

@@ -28,8 +28,8 @@ write                                                                           
 `
 
 var permissions = map[string]string{
-	"owner": "read ingest design change manage govern audit consent connect review", "admin": "read ingest design change manage govern audit consent connect review",
-	"compliance": "read audit govern consent review", "marketer": "read design review", "analyst": "read", "support": "read consent",
+	"owner": "read ingest design change manage govern audit consent connect review engage", "admin": "read ingest design change manage govern audit consent connect review engage",
+	"compliance": "read audit govern consent review", "marketer": "read design review engage", "analyst": "read", "support": "read consent engage",
 	"developer": "read ingest design connect", "connector": "read ingest", "write": "ingest",
 }
 

@@ -327,7 +327,7 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 func (a *app) services(hub *store.Hub) graph.Services {
 	return graph.Services{
 		Store: a.store, Hub: hub, Access: a.access, Policies: a.policies, Audit: a.audit, Ring: a.ring, Jobs: a.jobs, Consent: a.consent, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
-		Privacy: a.privacy, Desk: a.desk, Syncs: a.syncs, Library: a.library, Outbox: a.messages, Ingest: a.pipeline, Clock: a.e.clock,
+		Rewards: a.loyalty, Leads: a.leads, Privacy: a.privacy, Desk: a.desk, Syncs: a.syncs, Library: a.library, Outbox: a.messages, Ingest: a.pipeline, Clock: a.e.clock,
 	}
 }
 

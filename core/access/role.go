@@ -45,10 +45,11 @@ const (
 	Connect Permission = "connect" // make and change connections to vendors and what flows over them
 	Review  Permission = "review"  // agree to what somebody else made: templates
 	Send    Permission = "send"    // hand messages to people, one by one; stop and settle those that go
+	Engage  Permission = "engage"  // deal with customers: coupons, points, stages of leads
 )
 
 // Permissions lists them all; a key's scopes are some of them.
-var Permissions = []Permission{Read, Ingest, Design, Change, Manage, Govern, Audit, Consent, Connect, Review, Send}
+var Permissions = []Permission{Read, Ingest, Design, Change, Manage, Govern, Audit, Consent, Connect, Review, Send, Engage}
 
 func permissionList() string {
 	names := make([]string, len(Permissions))
@@ -61,9 +62,9 @@ func permissionList() string {
 // builtIn is what the roles may do where no policy says otherwise; owner and admin
 // may do everything.
 var builtIn = map[string][]Permission{
-	Marketer:   {Read, Design, Review, Send},
+	Marketer:   {Read, Design, Review, Send, Engage},
 	Analyst:    {Read},
-	Support:    {Read, Consent},
+	Support:    {Read, Consent, Engage},
 	Compliance: {Read, Audit, Govern, Consent, Review},
 	Developer:  {Read, Ingest, Design, Connect},
 	Connector:  {Read, Ingest},

@@ -199,11 +199,11 @@ func (c *compiled) crossing(l *Lead, now time.Time) time.Time {
 // publishEvery is the least time between two publications of a score; of what only decay
 // changes, fadeEvery.
 func (m *Model) publishEvery() time.Duration {
-	if m.PublishMinutes == 0 {
-		return 5 * time.Minute
-	}
-	return time.Duration(m.PublishMinutes) * time.Minute
+	return time.Duration(cmp.Or(m.PublishMinutes, UsualPublishMinutes)) * time.Minute
 }
+
+// UsualPublishMinutes is Model.PublishMinutes where it is 0.
+const UsualPublishMinutes = 5
 
 const fadeEvery = 24 * time.Hour
 

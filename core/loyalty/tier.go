@@ -60,6 +60,15 @@ func (p *Program) told(a *Account) (key string, since time.Time) {
 	return key, since
 }
 
+// TierOf returns the key of the tier that the account was told of, "" for none, and since
+// when.
+func (p *Program) TierOf(a *Account) (key string, since time.Time) {
+	if a == nil {
+		return "", time.Time{}
+	}
+	return p.told(a)
+}
+
 // at returns the tier that so many points lead to, -1 for none.
 func (p *Program) at(points int64) int {
 	best := -1

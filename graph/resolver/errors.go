@@ -65,7 +65,7 @@ func each(ctx context.Context, err error) error {
 var permissions = map[gen.Action]access.Permission{
 	gen.ActionRead: access.Read, gen.ActionIngest: access.Ingest, gen.ActionDesign: access.Design, gen.ActionChange: access.Change, gen.ActionManage: access.Manage,
 	gen.ActionGovern: access.Govern, gen.ActionAudit: access.Audit, gen.ActionConsent: access.Consent,
-	gen.ActionConnect: access.Connect, gen.ActionReview: access.Review, gen.ActionSend: access.Send,
+	gen.ActionConnect: access.Connect, gen.ActionReview: access.Review, gen.ActionSend: access.Send, gen.ActionEngage: access.Engage,
 }
 
 // Can is the directive @can: it refuses early what the services would refuse.

@@ -10,6 +10,8 @@ import (
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/keyring"
+	"github.com/headwater-cdp/headwater/core/lead"
+	"github.com/headwater-cdp/headwater/core/loyalty"
 	"github.com/headwater-cdp/headwater/core/library"
 	outbox "github.com/headwater-cdp/headwater/core/message"
 	"github.com/headwater-cdp/headwater/core/object"
@@ -36,6 +38,8 @@ type Services struct {
 	Objects  *object.Service
 	Segments *segment.Service
 	Ingest   *ingest.Pipeline
+	Rewards  *loyalty.Service
+	Leads    *lead.Service
 	Privacy  *privacy.Service
 	Desk     *privacy.Desk
 	Syncs    *sync.Service
@@ -106,7 +110,19 @@ type (
 	suppressionFields  struct{ *Resolver }
 	documentFields     struct{ *Resolver }
 	processorFields    struct{ *Resolver }
+	loyaltyFields      struct{ *Resolver }
+	poolFields         struct{ *Resolver }
+	leadFields         struct{ *Resolver }
 )
+
+// Loyalty implements gen.ResolverRoot.
+func (r *Resolver) Loyalty() gen.LoyaltyResolver { return loyaltyFields{r} }
+
+// CouponPool implements gen.ResolverRoot.
+func (r *Resolver) CouponPool() gen.CouponPoolResolver { return poolFields{r} }
+
+// Lead implements gen.ResolverRoot.
+func (r *Resolver) Lead() gen.LeadResolver { return leadFields{r} }
 
 // Query implements gen.ResolverRoot.
 func (r *Resolver) Query() gen.QueryResolver { return query{r} }
