@@ -79,7 +79,7 @@ func TestEveryRootFieldSaysWhoMay(t *testing.T) {
 			// Who accepts an invitation has signed in, and may do nothing yet; what deciding takes
 			// depends on what is decided.
 			if root == s.Mutation && f.Name != "acceptInvitation" && f.Name != "decideApproval" {
-				require.Contains(t, []string{"INGEST", "DESIGN", "CHANGE", "MANAGE", "GOVERN", "CONSENT", "CONNECT", "REVIEW", "SEND"}, action, f.Name)
+				require.Contains(t, []string{"INGEST", "DESIGN", "CHANGE", "MANAGE", "GOVERN", "CONSENT", "CONNECT", "ENGAGE", "REVIEW", "SEND"}, action, f.Name)
 			}
 		}
 	}

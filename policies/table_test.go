@@ -80,7 +80,7 @@ func TestDefaultTable(t *testing.T) {
 		}
 	}
 	require.Equal(t, len(access.Roles), seen)
-	require.Equal(t, 9*len(h.purposes.reg.Keys())*22, asked)
+	require.Equal(t, 9*len(h.purposes.reg.Keys())*23, asked)
 	require.GreaterOrEqual(t, asked, 9*7*20)
 }
 
