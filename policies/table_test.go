@@ -28,8 +28,8 @@ write                                                                           
 `
 
 var permissions = map[string]string{
-	"owner": "read ingest design change manage govern audit consent connect review engage", "admin": "read ingest design change manage govern audit consent connect review engage",
-	"compliance": "read audit govern consent review", "marketer": "read design review engage", "analyst": "read", "support": "read consent engage",
+	"owner": "read ingest design change manage govern audit consent connect review send engage", "admin": "read ingest design change manage govern audit consent connect review send engage",
+	"compliance": "read audit govern consent review", "marketer": "read design review send engage", "analyst": "read", "support": "read consent engage",
 	"developer": "read ingest design connect", "connector": "read ingest", "write": "ingest",
 }
 
@@ -80,7 +80,7 @@ func TestDefaultTable(t *testing.T) {
 		}
 	}
 	require.Equal(t, len(access.Roles), seen)
-	require.Equal(t, 9*len(h.purposes.reg.Keys())*23, asked)
+	require.Equal(t, 9*len(h.purposes.reg.Keys())*24, asked)
 	require.GreaterOrEqual(t, asked, 9*7*20)
 }
 

@@ -133,9 +133,9 @@ func TestNoEscalation(t *testing.T) {
 
 func TestPermissions(t *testing.T) {
 	f := setup(t)
-	all := "read ingest design change manage govern audit consent connect review engage"
+	all := "read ingest design change manage govern audit consent connect review send engage"
 	want := map[string]string{
-		access.Owner: all, access.Admin: all, access.Marketer: "read design review engage", access.Analyst: "read", access.Support: "read consent engage",
+		access.Owner: all, access.Admin: all, access.Marketer: "read design review send engage", access.Analyst: "read", access.Support: "read consent engage",
 		access.Compliance: "read audit govern consent review", access.Developer: "read ingest design connect", access.Connector: "read ingest",
 		access.Write: "ingest", "unheard-of": "",
 	}
