@@ -19,6 +19,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/library"
+	"github.com/headwater-cdp/headwater/core/loyalty"
 	"github.com/headwater-cdp/headwater/core/message"
 	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/privacy"
@@ -44,6 +45,22 @@ type AcceptInvitationPayload struct {
 	// The workspace.
 	WorkspaceID *string `json:"workspaceId,omitempty"`
 	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Says that somebody came by an invitation.
+type AcceptReferralInput struct {
+	// The code of who invited.
+	Code string `json:"code"`
+	// Who came.
+	ProfileID string `json:"profileId"`
+}
+
+// What became of an invitation.
+type AcceptReferralPayload struct {
+	// Whether both earned by it now; false when the same was said before.
+	Accepted bool `json:"accepted"`
+	// What is wrong with the input: INVITATION_UNKNOWN, INVITATION_OWN, INVITATION_OTHER.
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
@@ -301,6 +318,16 @@ type AssetVersion struct {
 	By string `json:"by"`
 }
 
+// Gives somebody a coupon.
+type AssignCouponInput struct {
+	// The pool.
+	PoolID string `json:"poolId"`
+	// Whom.
+	ProfileID string `json:"profileId"`
+	// The same key again gives the same coupon.
+	IdempotencyKey string `json:"idempotencyKey"`
+}
+
 // Gives a request to somebody.
 type AssignPrivacyRequestInput struct {
 	// The request.
@@ -525,6 +552,44 @@ type ConsentSettings struct {
 	Version int `json:"version"`
 }
 
+// Makes a customer of a lead.
+type ConvertLeadInput struct {
+	// Whom.
+	ProfileID string `json:"profileId"`
+	// The stage to come to; the one that the workspace declares when left out.
+	Stage *string `json:"stage,omitempty"`
+	// Why; no personal value.
+	Reason *string `json:"reason,omitempty"`
+	// A record to write first.
+	Record *ConvertLeadRecordInput `json:"record,omitempty"`
+	// The same key again changes nothing.
+	IdempotencyKey string `json:"idempotencyKey"`
+}
+
+// A lead that was converted.
+type ConvertLeadPayload struct {
+	// The lead as it is now.
+	Lead *Lead `json:"lead,omitempty"`
+	// The id of the record that was written.
+	RecordID *string `json:"recordId,omitempty"`
+	// Whether the same was asked for before.
+	Before bool `json:"before"`
+	// What is wrong with the input; TRANSITION names the steps that are allowed.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// A record that a conversion writes: a deal.
+type ConvertLeadRecordInput struct {
+	// The key of its type.
+	Type string `json:"type"`
+	// Its id in your system; a record that has it is changed.
+	ExternalID string `json:"externalId"`
+	// Its fields, a JSON object.
+	Fields scalar.JSON `json:"fields,omitempty"`
+	// The relation of the type that leads to the person.
+	Relation *string `json:"relation,omitempty"`
+}
+
 // Puts an event right.
 type CorrectQuarantinedEventInput struct {
 	// The event that was kept aside.
@@ -542,6 +607,40 @@ type CorrectQuarantinedEventPayload struct {
 	// The event as it is kept now.
 	QuarantinedEvent *event.QuarantineItem `json:"quarantinedEvent,omitempty"`
 	// What is wrong with the input; why the correction would still not be taken, with the path in the payload.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// One coupon.
+type Coupon struct {
+	// What the person shows; whoever knows it can use it.
+	Code *string `json:"code,omitempty"`
+	// The pool that it is of.
+	PoolID string `json:"poolId"`
+	// Where it stands now.
+	State CouponState `json:"state"`
+	// When it was given to somebody.
+	AssignedAt *time.Time `json:"assignedAt,omitempty"`
+	// When it expires; null for never.
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+	// When it was used.
+	RedeemedAt *time.Time `json:"redeemedAt,omitempty"`
+	// What it was used for.
+	Reference *string `json:"reference,omitempty"`
+}
+
+// A coupon.
+type CouponPayload struct {
+	// The coupon as it is now.
+	Coupon *Coupon `json:"coupon,omitempty"`
+	// What is wrong with the input: POOL_EMPTY, COUPON_EXPIRED, COUPON_REDEEMED and so on.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// A coupon pool.
+type CouponPoolPayload struct {
+	// The pool as it is now.
+	Pool *loyalty.Pool `json:"pool,omitempty"`
+	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
@@ -567,6 +666,30 @@ type CreateConnectionPayload struct {
 	Connection *sync1.Connection `json:"connection,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Makes a coupon pool.
+type CreateCouponPoolInput struct {
+	// Its name.
+	Name string `json:"name"`
+	// What it is for.
+	Description *string `json:"description,omitempty"`
+	// Makes a code when one is assigned; else codes are uploaded, or made in advance.
+	OnDemand bool `json:"onDemand"`
+	// Stands before the random characters of codes that are made here.
+	Prefix *string `json:"prefix,omitempty"`
+	// How many random characters those have, 8 to 32; none that is taken for another.
+	Length int `json:"length"`
+	// How many days of 24 hours a coupon is good for from its assignment.
+	ValidDays *int `json:"validDays,omitempty"`
+	// When the pool ends; no coupon is good for longer.
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+	// With fewer free codes than this the stock is LOW.
+	LowBelow int `json:"lowBelow"`
+	// Lets only the person whom a coupon was given to redeem it.
+	Bound bool `json:"bound"`
+	// The same key again gives the same pool.
+	IdempotencyKey string `json:"idempotencyKey"`
 }
 
 // Makes a key.
@@ -1100,6 +1223,16 @@ type FieldConstraintsInput struct {
 	Scale *int `json:"scale,omitempty"`
 }
 
+// Makes random codes in advance.
+type GenerateCouponsInput struct {
+	// The pool.
+	PoolID string `json:"poolId"`
+	// How many, up to 10,000.
+	Count int `json:"count"`
+	// The same key again makes no more.
+	IdempotencyKey string `json:"idempotencyKey"`
+}
+
 // What to import: exactly one of these. Files beyond a request's size go through 'headwater import'.
 type ImportContent struct {
 	// A message of Segment's protocol a line, each with its type.
@@ -1202,6 +1335,71 @@ type KillSwitch struct {
 	By string `json:"by"`
 }
 
+// How ripe somebody is for a sale.
+type Lead struct {
+	// The score now.
+	Score *int `json:"score,omitempty"`
+	// What of it is fit.
+	Fit *int `json:"fit,omitempty"`
+	// What of it is engagement.
+	Engagement *int `json:"engagement,omitempty"`
+	// What makes it up, in the order of the rules.
+	Reasons []*ScoreReason `json:"reasons,omitempty"`
+	// Whether the person has qualified, and not cooled since.
+	Qualified *bool `json:"qualified,omitempty"`
+	// The stage at which the person stands; null is none.
+	Stage *string `json:"stage,omitempty"`
+	// Since when.
+	StageSince *time.Time `json:"stageSince,omitempty"`
+	// The steps that the person has made, the latest first.
+	History []*LeadStageChange `json:"history,omitempty"`
+	Profile *profile.Profile   `json:"-"`
+}
+
+// A stage.
+type LeadStage struct {
+	// Its key.
+	Key string `json:"key"`
+	// Its name.
+	Name string `json:"name"`
+	// The keys of the stages that may follow.
+	Next []string `json:"next"`
+}
+
+// A step of somebody from stage to stage.
+type LeadStageChange struct {
+	// evt_…
+	ID string `json:"id"`
+	// Where the person stood; null is nowhere.
+	From *string `json:"from,omitempty"`
+	// Where the person went.
+	To *string `json:"to,omitempty"`
+	// When.
+	At time.Time `json:"at"`
+	// Why.
+	Reason *string `json:"reason,omitempty"`
+}
+
+// A stage.
+type LeadStageInput struct {
+	// Its key: letters, digits, _ and -.
+	Key string `json:"key"`
+	// Its name.
+	Name string `json:"name"`
+	// The keys of the stages that may follow.
+	Next []string `json:"next"`
+}
+
+// The stages of a workspace.
+type LeadStages struct {
+	// From the first to the furthest.
+	Stages []*LeadStage `json:"stages"`
+	// The stage of whoever is converted.
+	Converted *string `json:"converted,omitempty"`
+	// Rises with each change; 0 before the first.
+	Version int `json:"version"`
+}
+
 // Lifts a legal hold.
 type LiftLegalHoldInput struct {
 	// The hold.
@@ -1262,6 +1460,97 @@ type ListItemInput struct {
 	ProfileID *string `json:"profileId,omitempty"`
 	// One of the person's names.
 	Identifier *event.Identifier `json:"identifier,omitempty"`
+}
+
+// What somebody has with the shop.
+type Loyalty struct {
+	// How many points can be spent now.
+	Balance *int `json:"balance,omitempty"`
+	// How many were ever earned.
+	Earned *int `json:"earned,omitempty"`
+	// Which points expire, the first to expire first.
+	Expiring []*PointsLot `json:"expiring,omitempty"`
+	// The tier that the person was told of; null is none.
+	Tier *LoyaltyTier `json:"tier,omitempty"`
+	// Since when.
+	TierSince *time.Time `json:"tierSince,omitempty"`
+	// How many points count towards a tier in the present period.
+	TierPoints *int `json:"tierPoints,omitempty"`
+	// How many are missing to the next tier; 0 when there is none.
+	MissingPoints *int `json:"missingPoints,omitempty"`
+	// The ledger, the latest first.
+	Ledger []*PointsEntry `json:"ledger,omitempty"`
+	// The coupons that were given to the person, the latest first.
+	Coupons []*Coupon        `json:"coupons,omitempty"`
+	Profile *profile.Profile `json:"-"`
+}
+
+// What a tier gives.
+type LoyaltyPerk struct {
+	// Its key.
+	Key string `json:"key"`
+	// Its name.
+	Name string `json:"name"`
+	// What it is.
+	Description *string `json:"description,omitempty"`
+	// How much: "10%".
+	Value *string `json:"value,omitempty"`
+}
+
+// What a tier gives.
+type LoyaltyPerkInput struct {
+	// Its key: letters, digits, _ and -.
+	Key string `json:"key"`
+	// Its name.
+	Name string `json:"name"`
+	// What it is.
+	Description *string `json:"description,omitempty"`
+	// How much: "10%".
+	Value *string `json:"value,omitempty"`
+}
+
+// What points are worth.
+type LoyaltyProgram struct {
+	// After how many days of 24 hours points expire; null for never.
+	ExpireDays *int `json:"expireDays,omitempty"`
+	// Over which time points count towards a tier.
+	Period LoyaltyPeriod `json:"period"`
+	// How many days, of ROLLING.
+	PeriodDays *int `json:"periodDays,omitempty"`
+	// Whether a tier is never lost, whatever the period.
+	KeepTiers bool `json:"keepTiers"`
+	// The tiers, ascending.
+	Tiers []*LoyaltyTier `json:"tiers"`
+	// How many points somebody earns by inviting another.
+	InviterPoints int `json:"inviterPoints"`
+	// How many points somebody earns who was invited.
+	InvitedPoints int `json:"invitedPoints"`
+	// Rises with each change; 0 before the first.
+	Version int `json:"version"`
+}
+
+// A level that so many points lead to.
+type LoyaltyTier struct {
+	// Its key.
+	Key string `json:"key"`
+	// Its name.
+	Name string `json:"name"`
+	// From how many points on.
+	From int `json:"from"`
+	// What it gives.
+	Perks []*LoyaltyPerk `json:"perks"`
+}
+
+// A tier of a program.
+type LoyaltyTierInput struct {
+	// Its key: letters, digits, _ and -.
+	Key string `json:"key"`
+	// Its name.
+	Name string `json:"name"`
+	// From how many points on.
+	From int `json:"from"`
+	// What it gives.
+	Perks []*LoyaltyPerkInput `json:"perks"`
 }
 
 // Marks what a person read of their inbox.
@@ -1504,6 +1793,26 @@ type MessageSettings struct {
 	Version int `json:"version"`
 }
 
+// Moves somebody to a stage.
+type MoveLeadStageInput struct {
+	// Whom.
+	ProfileID string `json:"profileId"`
+	// Where to.
+	Stage string `json:"stage"`
+	// Why; no personal value.
+	Reason *string `json:"reason,omitempty"`
+}
+
+// A person as a lead.
+type MoveLeadStagePayload struct {
+	// The lead as it is now.
+	Lead *Lead `json:"lead,omitempty"`
+	// Whether the person stood elsewhere.
+	Moved bool `json:"moved"`
+	// What is wrong with the input; TRANSITION names the steps that are allowed.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // What can be changed. Each mutation takes one input and tells what is wrong with it in userErrors.
 type Mutation struct {
 }
@@ -1671,6 +1980,60 @@ type PlanRuleInput struct {
 	Action event.Action `json:"action"`
 	// What the event means.
 	Description *string `json:"description,omitempty"`
+}
+
+// One line of a person's points ledger.
+type PointsEntry struct {
+	// evt_…: that of the event which it is.
+	ID string `json:"id"`
+	// What it does.
+	Kind PointsKind `json:"kind"`
+	// How many points, without a sign; 0 of a TIER.
+	Points *int `json:"points,omitempty"`
+	// When.
+	At time.Time `json:"at"`
+	// When what was earned expires.
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+	// Why.
+	Reason *string `json:"reason,omitempty"`
+	// What for: an order's number.
+	Reference *string `json:"reference,omitempty"`
+	// Of a TIER: the key of the tier that was come to; null is none.
+	Tier *string `json:"tier,omitempty"`
+}
+
+// Gives or takes points.
+type PointsInput struct {
+	// Whose.
+	ProfileID string `json:"profileId"`
+	// How many: 1 to 1,000,000,000.
+	Points int `json:"points"`
+	// Why; no personal value.
+	Reason *string `json:"reason,omitempty"`
+	// What for: an order's number.
+	Reference *string `json:"reference,omitempty"`
+	// When what is earned expires, other than the program has it.
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+	// The same key again changes nothing.
+	IdempotencyKey string `json:"idempotencyKey"`
+}
+
+// Points that expire together.
+type PointsLot struct {
+	// How many are left.
+	Points *int `json:"points,omitempty"`
+	// When they expire.
+	ExpiresAt time.Time `json:"expiresAt"`
+}
+
+// A change of points.
+type PointsPayload struct {
+	// The entry in the ledger.
+	Entry *PointsEntry `json:"entry,omitempty"`
+	// How many points can be spent now.
+	Balance *int `json:"balance,omitempty"`
+	// What is wrong with the input: POINTS_TOO_FEW.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // Tries a field map on real records. Nothing is written.
@@ -1919,6 +2282,30 @@ type RecordResult struct {
 	Record *object.Record `json:"record,omitempty"`
 	// Why it could not be written, with its path in the input.
 	Error *core.Error `json:"error,omitempty"`
+}
+
+// Uses a coupon up.
+type RedeemCouponInput struct {
+	// The code, in capitals or not.
+	Code string `json:"code"`
+	// Who uses it; needed of a pool that is bound.
+	ProfileID *string `json:"profileId,omitempty"`
+	// What for: an order's number. The same again is a repetition.
+	Reference string `json:"reference"`
+}
+
+// Asks for the code by which somebody invites others.
+type ReferralCodeInput struct {
+	// Whose.
+	ProfileID string `json:"profileId"`
+}
+
+// The code by which somebody invites others.
+type ReferralCodePayload struct {
+	// The code, the same each time.
+	Code *string `json:"code,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // Refuses a request that nothing was begun for, or that could not be carried out.
@@ -2503,6 +2890,84 @@ type RunSyncPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// How people are scored.
+type ScoreModel struct {
+	// The rules.
+	Rules []*ScoreRule `json:"rules"`
+	// Somebody qualifies from this score on.
+	Threshold int `json:"threshold"`
+	// And only with so much fit; 0: whatever it is.
+	MinFit int `json:"minFit"`
+	// And only with so much engagement; 0: whatever it is.
+	MinEngagement int `json:"minEngagement"`
+	// Whoever has qualified cools below this score, and can then qualify again.
+	CoolBelow int `json:"coolBelow"`
+	// The stage to which whoever qualifies is moved, where that is allowed.
+	Stage *string `json:"stage,omitempty"`
+	// How many minutes lie between two publications of one score as the prediction "lead.score".
+	PublishMinutes int `json:"publishMinutes"`
+	// Rises with each change; 0 before the first.
+	Version int `json:"version"`
+}
+
+// What one rule contributes to a score.
+type ScoreReason struct {
+	// The rule.
+	Key string `json:"key"`
+	// Its name.
+	Name string `json:"name"`
+	// What it looks at.
+	Kind ScoreRuleKind `json:"kind"`
+	// How much. The points of all reasons add up to the score.
+	Points *int `json:"points,omitempty"`
+	// How many events there ever were, of ENGAGEMENT.
+	Count *int `json:"count,omitempty"`
+}
+
+// A rule of a score.
+type ScoreRule struct {
+	// Its key.
+	Key string `json:"key"`
+	// Its name.
+	Name string `json:"name"`
+	// What it looks at.
+	Kind ScoreRuleKind `json:"kind"`
+	// Points while the condition holds, or for each event; below 0 they are taken.
+	Points int `json:"points"`
+	// Of FIT a condition; of ENGAGEMENT the predicates that the event's properties meet.
+	Where scalar.JSON `json:"where,omitempty"`
+	// The event, of ENGAGEMENT.
+	Event *string `json:"event,omitempty"`
+	// How the points fade.
+	Decay ScoreDecay `json:"decay"`
+	// Over how many days.
+	DecayDays *int `json:"decayDays,omitempty"`
+	// The most that the rule contributes, in either direction; null for no bound.
+	Cap *int `json:"cap,omitempty"`
+}
+
+// A rule of a score.
+type ScoreRuleInput struct {
+	// Its key: letters, digits, _ and -.
+	Key string `json:"key"`
+	// Its name.
+	Name string `json:"name"`
+	// What it looks at.
+	Kind ScoreRuleKind `json:"kind"`
+	// Points while the condition holds, or for each event: -1000 to 1000, not 0.
+	Points int `json:"points"`
+	// Of FIT a condition on traits and records; of ENGAGEMENT a list of predicates: [{"path":"plan","eq":"pro"}].
+	Where scalar.JSON `json:"where,omitempty"`
+	// The event, of ENGAGEMENT.
+	Event *string `json:"event,omitempty"`
+	// How the points fade.
+	Decay ScoreDecay `json:"decay"`
+	// Over how many days, 1 to 730.
+	DecayDays *int `json:"decayDays,omitempty"`
+	// The most that the rule contributes, in either direction.
+	Cap *int `json:"cap,omitempty"`
+}
+
 // Which segments to list; all that is given must hold.
 type SegmentFilter struct {
 	// Only those with this tag.
@@ -2705,6 +3170,52 @@ type SetKillSwitchPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Declares the stages, all of them.
+type SetLeadStagesInput struct {
+	// The version that you saw; 0 before the first. Another is a CONFLICT.
+	ExpectedVersion int `json:"expectedVersion"`
+	// From the first to the furthest, at most 50.
+	Stages []*LeadStageInput `json:"stages"`
+	// The stage of whoever is converted.
+	Converted *string `json:"converted,omitempty"`
+}
+
+// The stages of a workspace.
+type SetLeadStagesPayload struct {
+	// The stages as they are now.
+	Stages *LeadStages `json:"stages,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Sets the program, all of it.
+type SetLoyaltyProgramInput struct {
+	// The version that you saw; 0 before the first. Another is a CONFLICT.
+	ExpectedVersion int `json:"expectedVersion"`
+	// After how many days of 24 hours points expire that are earned from now on; null for never.
+	ExpireDays *int `json:"expireDays,omitempty"`
+	// Over which time points count towards a tier.
+	Period LoyaltyPeriod `json:"period"`
+	// How many days, 1 to 731, of ROLLING.
+	PeriodDays *int `json:"periodDays,omitempty"`
+	// Never takes a tier away.
+	KeepTiers bool `json:"keepTiers"`
+	// The tiers, ascending.
+	Tiers []*LoyaltyTierInput `json:"tiers"`
+	// How many points somebody earns by inviting another.
+	InviterPoints int `json:"inviterPoints"`
+	// How many points somebody earns who was invited.
+	InvitedPoints int `json:"invitedPoints"`
+}
+
+// The program.
+type SetLoyaltyProgramPayload struct {
+	// The program as it is now.
+	Program *LoyaltyProgram `json:"program,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Sets the country of phone numbers that are written without one.
 type SetPhoneRegionInput struct {
 	// A two-letter country code, "RO"; null for none.
@@ -2837,6 +3348,36 @@ type SetRetentionRuleInput struct {
 type SetRetentionRulePayload struct {
 	// The rule.
 	Rule *privacy.RetentionRule `json:"rule,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Sets how people are scored, all of it.
+type SetScoreModelInput struct {
+	// The version that you saw; 0 before the first. Another is a CONFLICT.
+	ExpectedVersion int `json:"expectedVersion"`
+	// The rules, at most 100.
+	Rules []*ScoreRuleInput `json:"rules"`
+	// Somebody qualifies from this score on.
+	Threshold int `json:"threshold"`
+	// And only with so much fit.
+	MinFit int `json:"minFit"`
+	// And only with so much engagement.
+	MinEngagement int `json:"minEngagement"`
+	// Whoever has qualified cools below this score; the threshold when it is left out.
+	CoolBelow *int `json:"coolBelow,omitempty"`
+	// The stage to which whoever qualifies is moved, where that is allowed.
+	Stage *string `json:"stage,omitempty"`
+	// How many minutes lie between two publications of one score, 1 to 1440.
+	PublishMinutes int `json:"publishMinutes"`
+}
+
+// How people are scored.
+type SetScoreModelPayload struct {
+	// The model as it is now.
+	Model *ScoreModel `json:"model,omitempty"`
+	// The job that scores everybody by it, from their past.
+	Job *work.Job `json:"job,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -3292,6 +3833,24 @@ type UpdateConnectionPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Changes a coupon pool; what is left out stays.
+type UpdateCouponPoolInput struct {
+	// The pool.
+	ID string `json:"id"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion int `json:"expectedVersion"`
+	// Its new name.
+	Name *string `json:"name,omitempty"`
+	// What it is for.
+	Description *string `json:"description,omitempty"`
+	// How many days a coupon is good for that is assigned from now on; 0: as long as the pool.
+	ValidDays *int `json:"validDays,omitempty"`
+	// When the pool ends.
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+	// With fewer free codes than this the stock is LOW.
+	LowBelow *int `json:"lowBelow,omitempty"`
+}
+
 // Changes a member; what is left out stays. Nobody changes what they may do themselves.
 type UpdateMemberInput struct {
 	// The member.
@@ -3586,6 +4145,30 @@ type UpdateWorkspacePayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Adds codes to a pool. Those that it has already are passed over.
+type UploadCouponsInput struct {
+	// The pool.
+	PoolID string `json:"poolId"`
+	// Up to 10,000 codes; letters become capitals.
+	Codes []string `json:"codes"`
+}
+
+// What became of codes.
+type UploadCouponsPayload struct {
+	// The pool as it is now.
+	Pool *loyalty.Pool `json:"pool,omitempty"`
+	// How many were added.
+	Added int `json:"added"`
+	// How many the pool had, or were named twice.
+	Known int `json:"known"`
+	// How many another pool has: they were not added.
+	Taken int `json:"taken"`
+	// The places of those in the input, counted from 0; the first 100.
+	TakenAt []int `json:"takenAt"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Puts on a list, in a job, whom a text names. Larger ones are cut into several, of 1 MB each.
 type UploadListInput struct {
 	// The list.
@@ -3730,6 +4313,8 @@ const (
 	ActionReview Action = "REVIEW"
 	// Hand messages to people one by one; stop, test and settle those that go.
 	ActionSend Action = "SEND"
+	// Deal with customers: give coupons and points, move leads from stage to stage.
+	ActionEngage Action = "ENGAGE"
 )
 
 var AllAction = []Action{
@@ -3745,11 +4330,12 @@ var AllAction = []Action{
 	ActionConnect,
 	ActionReview,
 	ActionSend,
+	ActionEngage,
 }
 
 func (e Action) IsValid() bool {
 	switch e {
-	case ActionSignIn, ActionRead, ActionIngest, ActionDesign, ActionChange, ActionManage, ActionGovern, ActionAudit, ActionConsent, ActionConnect, ActionReview, ActionSend:
+	case ActionSignIn, ActionRead, ActionIngest, ActionDesign, ActionChange, ActionManage, ActionGovern, ActionAudit, ActionConsent, ActionConnect, ActionReview, ActionSend, ActionEngage:
 		return true
 	}
 	return false
@@ -4186,6 +4772,134 @@ func (e ConsentStatus) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// Where a coupon stands.
+type CouponState string
+
+const (
+	// Nobody has it.
+	CouponStateFree CouponState = "FREE"
+	// Somebody has it.
+	CouponStateAssigned CouponState = "ASSIGNED"
+	// It was used.
+	CouponStateRedeemed CouponState = "REDEEMED"
+	// Somebody had it, and did not use it in time.
+	CouponStateExpired CouponState = "EXPIRED"
+)
+
+var AllCouponState = []CouponState{
+	CouponStateFree,
+	CouponStateAssigned,
+	CouponStateRedeemed,
+	CouponStateExpired,
+}
+
+func (e CouponState) IsValid() bool {
+	switch e {
+	case CouponStateFree, CouponStateAssigned, CouponStateRedeemed, CouponStateExpired:
+		return true
+	}
+	return false
+}
+
+func (e CouponState) String() string {
+	return string(e)
+}
+
+func (e *CouponState) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = CouponState(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid CouponState", str)
+	}
+	return nil
+}
+
+func (e CouponState) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *CouponState) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e CouponState) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// How much is left of a coupon pool.
+type CouponStock string
+
+const (
+	// There is enough.
+	CouponStockEnough CouponStock = "ENOUGH"
+	// Fewer free codes than lowBelow.
+	CouponStockLow CouponStock = "LOW"
+	// No free code.
+	CouponStockEmpty CouponStock = "EMPTY"
+	// The end of the pool has come.
+	CouponStockExpired CouponStock = "EXPIRED"
+)
+
+var AllCouponStock = []CouponStock{
+	CouponStockEnough,
+	CouponStockLow,
+	CouponStockEmpty,
+	CouponStockExpired,
+}
+
+func (e CouponStock) IsValid() bool {
+	switch e {
+	case CouponStockEnough, CouponStockLow, CouponStockEmpty, CouponStockExpired:
+		return true
+	}
+	return false
+}
+
+func (e CouponStock) String() string {
+	return string(e)
+}
+
+func (e *CouponStock) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = CouponStock(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid CouponStock", str)
+	}
+	return nil
+}
+
+func (e CouponStock) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *CouponStock) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e CouponStock) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // What holds of those who said nothing.
 type JurisdictionRule string
 
@@ -4309,6 +5023,67 @@ func (e *LegalBasis) UnmarshalJSON(b []byte) error {
 }
 
 func (e LegalBasis) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Over which time points count towards a tier.
+type LoyaltyPeriod string
+
+const (
+	// All points ever; a tier is never lost.
+	LoyaltyPeriodLifetime LoyaltyPeriod = "LIFETIME"
+	// Calendar years, UTC: a tier reached in one holds to the end of the next.
+	LoyaltyPeriodCalendarYear LoyaltyPeriod = "CALENDAR_YEAR"
+	// The last periodDays days, today among them.
+	LoyaltyPeriodRolling LoyaltyPeriod = "ROLLING"
+)
+
+var AllLoyaltyPeriod = []LoyaltyPeriod{
+	LoyaltyPeriodLifetime,
+	LoyaltyPeriodCalendarYear,
+	LoyaltyPeriodRolling,
+}
+
+func (e LoyaltyPeriod) IsValid() bool {
+	switch e {
+	case LoyaltyPeriodLifetime, LoyaltyPeriodCalendarYear, LoyaltyPeriodRolling:
+		return true
+	}
+	return false
+}
+
+func (e LoyaltyPeriod) String() string {
+	return string(e)
+}
+
+func (e *LoyaltyPeriod) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = LoyaltyPeriod(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid LoyaltyPeriod", str)
+	}
+	return nil
+}
+
+func (e LoyaltyPeriod) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *LoyaltyPeriod) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e LoyaltyPeriod) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
@@ -4559,6 +5334,70 @@ func (e *OnMissing) UnmarshalJSON(b []byte) error {
 }
 
 func (e OnMissing) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What an entry of the points ledger does.
+type PointsKind string
+
+const (
+	// Points came.
+	PointsKindEarned PointsKind = "EARNED"
+	// Points went, for something.
+	PointsKindSpent PointsKind = "SPENT"
+	// Points went, because their time was over.
+	PointsKindExpired PointsKind = "EXPIRED"
+	// A tier was reached or lost.
+	PointsKindTier PointsKind = "TIER"
+)
+
+var AllPointsKind = []PointsKind{
+	PointsKindEarned,
+	PointsKindSpent,
+	PointsKindExpired,
+	PointsKindTier,
+}
+
+func (e PointsKind) IsValid() bool {
+	switch e {
+	case PointsKindEarned, PointsKindSpent, PointsKindExpired, PointsKindTier:
+		return true
+	}
+	return false
+}
+
+func (e PointsKind) String() string {
+	return string(e)
+}
+
+func (e *PointsKind) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = PointsKind(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid PointsKind", str)
+	}
+	return nil
+}
+
+func (e PointsKind) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *PointsKind) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e PointsKind) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
@@ -4864,6 +5703,125 @@ func (e *QuietPolicy) UnmarshalJSON(b []byte) error {
 }
 
 func (e QuietPolicy) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// How the points of an event fade.
+type ScoreDecay string
+
+const (
+	// They do not.
+	ScoreDecayNone ScoreDecay = "NONE"
+	// Half is left after decayDays, a quarter after twice that.
+	ScoreDecayHalfLife ScoreDecay = "HALF_LIFE"
+	// Each day takes the same share; after decayDays nothing is left.
+	ScoreDecayLinear ScoreDecay = "LINEAR"
+)
+
+var AllScoreDecay = []ScoreDecay{
+	ScoreDecayNone,
+	ScoreDecayHalfLife,
+	ScoreDecayLinear,
+}
+
+func (e ScoreDecay) IsValid() bool {
+	switch e {
+	case ScoreDecayNone, ScoreDecayHalfLife, ScoreDecayLinear:
+		return true
+	}
+	return false
+}
+
+func (e ScoreDecay) String() string {
+	return string(e)
+}
+
+func (e *ScoreDecay) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ScoreDecay(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ScoreDecay", str)
+	}
+	return nil
+}
+
+func (e ScoreDecay) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ScoreDecay) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ScoreDecay) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What a rule of a score looks at.
+type ScoreRuleKind string
+
+const (
+	// Who somebody is: a condition on traits and records.
+	ScoreRuleKindFit ScoreRuleKind = "FIT"
+	// What somebody does: an event.
+	ScoreRuleKindEngagement ScoreRuleKind = "ENGAGEMENT"
+)
+
+var AllScoreRuleKind = []ScoreRuleKind{
+	ScoreRuleKindFit,
+	ScoreRuleKindEngagement,
+}
+
+func (e ScoreRuleKind) IsValid() bool {
+	switch e {
+	case ScoreRuleKindFit, ScoreRuleKindEngagement:
+		return true
+	}
+	return false
+}
+
+func (e ScoreRuleKind) String() string {
+	return string(e)
+}
+
+func (e *ScoreRuleKind) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ScoreRuleKind(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ScoreRuleKind", str)
+	}
+	return nil
+}
+
+func (e ScoreRuleKind) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ScoreRuleKind) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ScoreRuleKind) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

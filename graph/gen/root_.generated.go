@@ -32,6 +32,7 @@ type ResolverRoot interface {
 	Connector() ConnectorResolver
 	ConnectorInstance() ConnectorInstanceResolver
 	ConsentEntry() ConsentEntryResolver
+	CouponPool() CouponPoolResolver
 	DeadLetter() DeadLetterResolver
 	ErasurePlan() ErasurePlanResolver
 	ErasureReceipt() ErasureReceiptResolver
@@ -45,8 +46,10 @@ type ResolverRoot interface {
 	IngestResult() IngestResultResolver
 	Job() JobResolver
 	Key() KeyResolver
+	Lead() LeadResolver
 	LegalHold() LegalHoldResolver
 	ListResult() ListResultResolver
+	Loyalty() LoyaltyResolver
 	Member() MemberResolver
 	MembershipChange() MembershipChangeResolver
 	MembershipEntry() MembershipEntryResolver
@@ -116,6 +119,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
 		ec.unmarshalInputAcceptInvitationInput,
+		ec.unmarshalInputAcceptReferralInput,
 		ec.unmarshalInputAddSuppressionsInput,
 		ec.unmarshalInputAddToListInput,
 		ec.unmarshalInputAggregateConditionInput,
@@ -127,6 +131,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputArchiveSegmentInput,
 		ec.unmarshalInputArchiveTemplateBlockInput,
 		ec.unmarshalInputArchiveTemplateInput,
+		ec.unmarshalInputAssignCouponInput,
 		ec.unmarshalInputAssignPrivacyRequestInput,
 		ec.unmarshalInputAuditFilter,
 		ec.unmarshalInputAuthorizeConnectionInput,
@@ -140,8 +145,11 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputConfirmConsentInput,
 		ec.unmarshalInputConsentConditionInput,
 		ec.unmarshalInputConsentEvidenceInput,
+		ec.unmarshalInputConvertLeadInput,
+		ec.unmarshalInputConvertLeadRecordInput,
 		ec.unmarshalInputCorrectQuarantinedEventInput,
 		ec.unmarshalInputCreateConnectionInput,
+		ec.unmarshalInputCreateCouponPoolInput,
 		ec.unmarshalInputCreateKeyInput,
 		ec.unmarshalInputCreateObjectTypeInput,
 		ec.unmarshalInputCreatePreferencesLinkInput,
@@ -166,6 +174,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputEventInput,
 		ec.unmarshalInputExtendPrivacyRequestInput,
 		ec.unmarshalInputFieldConstraintsInput,
+		ec.unmarshalInputGenerateCouponsInput,
 		ec.unmarshalInputGeoInput,
 		ec.unmarshalInputIdentifierInput,
 		ec.unmarshalInputImportContent,
@@ -173,11 +182,14 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputIngestInput,
 		ec.unmarshalInputInviteMemberInput,
 		ec.unmarshalInputJurisdictionInput,
+		ec.unmarshalInputLeadStageInput,
 		ec.unmarshalInputLiftLegalHoldInput,
 		ec.unmarshalInputLiftSuppressionInput,
 		ec.unmarshalInputLimitsInput,
 		ec.unmarshalInputLinkTargetInput,
 		ec.unmarshalInputListItemInput,
+		ec.unmarshalInputLoyaltyPerkInput,
+		ec.unmarshalInputLoyaltyTierInput,
 		ec.unmarshalInputMarkInboxReadInput,
 		ec.unmarshalInputMembershipConditionInput,
 		ec.unmarshalInputMergeProfilesInput,
@@ -185,6 +197,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputMessageChannelInput,
 		ec.unmarshalInputMessageConditionInput,
 		ec.unmarshalInputMessageFilter,
+		ec.unmarshalInputMoveLeadStageInput,
 		ec.unmarshalInputObjectConditionInput,
 		ec.unmarshalInputObjectFieldChangeInput,
 		ec.unmarshalInputObjectFieldInput,
@@ -194,6 +207,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputPauseConnectionInput,
 		ec.unmarshalInputPlaceLegalHoldInput,
 		ec.unmarshalInputPlanRuleInput,
+		ec.unmarshalInputPointsInput,
 		ec.unmarshalInputPolicyRoleInput,
 		ec.unmarshalInputPolicyRuleInput,
 		ec.unmarshalInputPredicateInput,
@@ -208,6 +222,8 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRebuildProfilesInput,
 		ec.unmarshalInputRecordConsentInput,
 		ec.unmarshalInputRecordInput,
+		ec.unmarshalInputRedeemCouponInput,
+		ec.unmarshalInputReferralCodeInput,
 		ec.unmarshalInputRefusePrivacyRequestInput,
 		ec.unmarshalInputRelationLinksInput,
 		ec.unmarshalInputRelativeInput,
@@ -240,6 +256,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRotateKeyInput,
 		ec.unmarshalInputRunRetentionInput,
 		ec.unmarshalInputRunSyncInput,
+		ec.unmarshalInputScoreRuleInput,
 		ec.unmarshalInputSegmentFilter,
 		ec.unmarshalInputSendMessageInput,
 		ec.unmarshalInputSequenceConditionInput,
@@ -249,11 +266,14 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputSetFieldDefinitionInput,
 		ec.unmarshalInputSetIdentityNamespaceInput,
 		ec.unmarshalInputSetKillSwitchInput,
+		ec.unmarshalInputSetLeadStagesInput,
+		ec.unmarshalInputSetLoyaltyProgramInput,
 		ec.unmarshalInputSetPhoneRegionInput,
 		ec.unmarshalInputSetPolicyInput,
 		ec.unmarshalInputSetPrivacyTaskInput,
 		ec.unmarshalInputSetProcessorInput,
 		ec.unmarshalInputSetRetentionRuleInput,
+		ec.unmarshalInputSetScoreModelInput,
 		ec.unmarshalInputSetTrackingPlanInput,
 		ec.unmarshalInputSetTraitRuleInput,
 		ec.unmarshalInputSnapshotSegmentInput,
@@ -273,6 +293,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputUpdateAccessSettingsInput,
 		ec.unmarshalInputUpdateAssetInput,
 		ec.unmarshalInputUpdateConnectionInput,
+		ec.unmarshalInputUpdateCouponPoolInput,
 		ec.unmarshalInputUpdateMemberInput,
 		ec.unmarshalInputUpdateMessageSettingsInput,
 		ec.unmarshalInputUpdateObjectTypeInput,
@@ -283,6 +304,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputUpdateTemplateBlockInput,
 		ec.unmarshalInputUpdateTemplateInput,
 		ec.unmarshalInputUpdateWorkspaceInput,
+		ec.unmarshalInputUploadCouponsInput,
 		ec.unmarshalInputUploadListInput,
 		ec.unmarshalInputUpsertObjectInput,
 		ec.unmarshalInputUpsertObjectsInput,
@@ -608,6 +630,8 @@ enum Action {
   REVIEW
   """Hand messages to people one by one; stop, test and settle those that go."""
   SEND
+  """Deal with customers: give coupons and points, move leads from stage to stage."""
+  ENGAGE
 }
 
 """What becomes of something that is asked for."""
@@ -2603,6 +2627,773 @@ extend type Mutation {
 extend type Subscription {
   """A job: its state now, then every change, until it ends."""
   jobChanged(id: ID!): Job! @can(action: READ) @data(category: NONE)
+}
+`, BuiltIn: false},
+	{Name: "../schema/lead.graphqls", Input: `"""What a rule of a score looks at."""
+enum ScoreRuleKind {
+  """Who somebody is: a condition on traits and records."""
+  FIT
+  """What somebody does: an event."""
+  ENGAGEMENT
+}
+
+"""How the points of an event fade."""
+enum ScoreDecay {
+  """They do not."""
+  NONE
+  """Half is left after decayDays, a quarter after twice that."""
+  HALF_LIFE
+  """Each day takes the same share; after decayDays nothing is left."""
+  LINEAR
+}
+
+"""A rule of a score."""
+type ScoreRule {
+  """Its key."""
+  key: String! @data(category: NONE)
+  """Its name."""
+  name: String! @data(category: NONE)
+  """What it looks at."""
+  kind: ScoreRuleKind! @data(category: NONE)
+  """Points while the condition holds, or for each event; below 0 they are taken."""
+  points: Int! @data(category: NONE)
+  """Of FIT a condition; of ENGAGEMENT the predicates that the event's properties meet."""
+  where: JSON @data(category: UNCLASSIFIED)
+  """The event, of ENGAGEMENT."""
+  event: String @data(category: NONE)
+  """How the points fade."""
+  decay: ScoreDecay! @data(category: NONE)
+  """Over how many days."""
+  decayDays: Int @data(category: NONE)
+  """The most that the rule contributes, in either direction; null for no bound."""
+  cap: Int @data(category: NONE)
+}
+
+"""How people are scored."""
+type ScoreModel {
+  """The rules."""
+  rules: [ScoreRule!]! @data(category: NONE)
+  """Somebody qualifies from this score on."""
+  threshold: Int! @data(category: NONE)
+  """And only with so much fit; 0: whatever it is."""
+  minFit: Int! @data(category: NONE)
+  """And only with so much engagement; 0: whatever it is."""
+  minEngagement: Int! @data(category: NONE)
+  """Whoever has qualified cools below this score, and can then qualify again."""
+  coolBelow: Int! @data(category: NONE)
+  """The stage to which whoever qualifies is moved, where that is allowed."""
+  stage: String @data(category: NONE)
+  """How many minutes lie between two publications of one score as the prediction "lead.score"."""
+  publishMinutes: Int! @data(category: NONE)
+  """Rises with each change; 0 before the first."""
+  version: Int! @data(category: NONE)
+}
+
+"""What one rule contributes to a score."""
+type ScoreReason {
+  """The rule."""
+  key: String! @data(category: NONE)
+  """Its name."""
+  name: String! @data(category: NONE)
+  """What it looks at."""
+  kind: ScoreRuleKind! @data(category: NONE)
+  """How much. The points of all reasons add up to the score."""
+  points: Int @data(category: INFERRED)
+  """How many events there ever were, of ENGAGEMENT."""
+  count: Int @data(category: INFERRED)
+}
+
+"""A step of somebody from stage to stage."""
+type LeadStageChange {
+  """evt_…"""
+  id: ID! @data(category: NONE)
+  """Where the person stood; null is nowhere."""
+  from: String @data(category: BEHAVIOUR)
+  """Where the person went."""
+  to: String @data(category: BEHAVIOUR)
+  """When."""
+  at: DateTime! @data(category: NONE)
+  """Why."""
+  reason: String @data(category: BEHAVIOUR)
+}
+
+"""How ripe somebody is for a sale."""
+type Lead {
+  """The score now."""
+  score: Int @data(category: INFERRED)
+  """What of it is fit."""
+  fit: Int @data(category: INFERRED)
+  """What of it is engagement."""
+  engagement: Int @data(category: INFERRED)
+  """What makes it up, in the order of the rules."""
+  reasons: [ScoreReason!] @data(category: INFERRED)
+  """Whether the person has qualified, and not cooled since."""
+  qualified: Boolean @data(category: INFERRED)
+  """The stage at which the person stands; null is none."""
+  stage: String @data(category: BEHAVIOUR)
+  """Since when."""
+  stageSince: DateTime @data(category: BEHAVIOUR)
+  """The steps that the person has made, the latest first."""
+  history(
+    """How many, at most 200."""
+    first: Int = 20
+  ): [LeadStageChange!] @data(category: BEHAVIOUR)
+}
+
+extend type Profile {
+  """Score and stage, as they are now."""
+  lead: Lead @data(category: INFERRED)
+}
+
+"""A stage."""
+type LeadStage {
+  """Its key."""
+  key: String! @data(category: NONE)
+  """Its name."""
+  name: String! @data(category: NONE)
+  """The keys of the stages that may follow."""
+  next: [String!]! @data(category: NONE)
+}
+
+"""The stages of a workspace."""
+type LeadStages {
+  """From the first to the furthest."""
+  stages: [LeadStage!]! @data(category: NONE)
+  """The stage of whoever is converted."""
+  converted: String @data(category: NONE)
+  """Rises with each change; 0 before the first."""
+  version: Int! @data(category: NONE)
+}
+
+"""A rule of a score."""
+input ScoreRuleInput {
+  """Its key: letters, digits, _ and -."""
+  key: String!
+  """Its name."""
+  name: String!
+  """What it looks at."""
+  kind: ScoreRuleKind!
+  """Points while the condition holds, or for each event: -1000 to 1000, not 0."""
+  points: Int!
+  """Of FIT a condition on traits and records; of ENGAGEMENT a list of predicates: [{"path":"plan","eq":"pro"}]."""
+  where: JSON
+  """The event, of ENGAGEMENT."""
+  event: String
+  """How the points fade."""
+  decay: ScoreDecay! = NONE
+  """Over how many days, 1 to 730."""
+  decayDays: Int
+  """The most that the rule contributes, in either direction."""
+  cap: Int
+}
+
+"""Sets how people are scored, all of it."""
+input SetScoreModelInput {
+  """The version that you saw; 0 before the first. Another is a CONFLICT."""
+  expectedVersion: Int!
+  """The rules, at most 100."""
+  rules: [ScoreRuleInput!]!
+  """Somebody qualifies from this score on."""
+  threshold: Int!
+  """And only with so much fit."""
+  minFit: Int! = 0
+  """And only with so much engagement."""
+  minEngagement: Int! = 0
+  """Whoever has qualified cools below this score; the threshold when it is left out."""
+  coolBelow: Int
+  """The stage to which whoever qualifies is moved, where that is allowed."""
+  stage: String
+  """How many minutes lie between two publications of one score, 1 to 1440."""
+  publishMinutes: Int! = 5
+}
+
+"""How people are scored."""
+type SetScoreModelPayload {
+  """The model as it is now."""
+  model: ScoreModel @data(category: NONE)
+  """The job that scores everybody by it, from their past."""
+  job: Job @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""A stage."""
+input LeadStageInput {
+  """Its key: letters, digits, _ and -."""
+  key: String!
+  """Its name."""
+  name: String!
+  """The keys of the stages that may follow."""
+  next: [String!]! = []
+}
+
+"""Declares the stages, all of them."""
+input SetLeadStagesInput {
+  """The version that you saw; 0 before the first. Another is a CONFLICT."""
+  expectedVersion: Int!
+  """From the first to the furthest, at most 50."""
+  stages: [LeadStageInput!]!
+  """The stage of whoever is converted."""
+  converted: String
+}
+
+"""The stages of a workspace."""
+type SetLeadStagesPayload {
+  """The stages as they are now."""
+  stages: LeadStages @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Moves somebody to a stage."""
+input MoveLeadStageInput {
+  """Whom."""
+  profileId: ID!
+  """Where to."""
+  stage: String!
+  """Why; no personal value."""
+  reason: String
+}
+
+"""A person as a lead."""
+type MoveLeadStagePayload {
+  """The lead as it is now."""
+  lead: Lead @data(category: INFERRED)
+  """Whether the person stood elsewhere."""
+  moved: Boolean! @data(category: NONE)
+  """What is wrong with the input; TRANSITION names the steps that are allowed."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""A record that a conversion writes: a deal."""
+input ConvertLeadRecordInput {
+  """The key of its type."""
+  type: String!
+  """Its id in your system; a record that has it is changed."""
+  externalId: String!
+  """Its fields, a JSON object."""
+  fields: JSON
+  """The relation of the type that leads to the person."""
+  relation: String
+}
+
+"""Makes a customer of a lead."""
+input ConvertLeadInput {
+  """Whom."""
+  profileId: ID!
+  """The stage to come to; the one that the workspace declares when left out."""
+  stage: String
+  """Why; no personal value."""
+  reason: String
+  """A record to write first."""
+  record: ConvertLeadRecordInput
+  """The same key again changes nothing."""
+  idempotencyKey: String!
+}
+
+"""A lead that was converted."""
+type ConvertLeadPayload {
+  """The lead as it is now."""
+  lead: Lead @data(category: INFERRED)
+  """The id of the record that was written."""
+  recordId: ID @data(category: NONE)
+  """Whether the same was asked for before."""
+  before: Boolean! @data(category: NONE)
+  """What is wrong with the input; TRANSITION names the steps that are allowed."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+extend type Query {
+  """How people are scored."""
+  scoreModel: ScoreModel! @can(action: READ) @data(category: NONE)
+  """The stages of leads."""
+  leadStages: LeadStages! @can(action: READ) @data(category: NONE)
+}
+
+extend type Mutation {
+  """Sets how people are scored; a job then scores everybody by it, from their past."""
+  setScoreModel(input: SetScoreModelInput!): SetScoreModelPayload! @can(action: DESIGN) @data(category: NONE)
+  """Declares the stages of leads."""
+  setLeadStages(input: SetLeadStagesInput!): SetLeadStagesPayload! @can(action: DESIGN) @data(category: NONE)
+  """Moves somebody to a stage."""
+  moveLeadStage(input: MoveLeadStageInput!): MoveLeadStagePayload! @can(action: ENGAGE) @data(category: NONE)
+  """Makes a customer of a lead, once for each key."""
+  convertLead(input: ConvertLeadInput!): ConvertLeadPayload! @can(action: ENGAGE) @data(category: NONE)
+}
+`, BuiltIn: false},
+	{Name: "../schema/loyalty.graphqls", Input: `"""How much is left of a coupon pool."""
+enum CouponStock {
+  """There is enough."""
+  ENOUGH
+  """Fewer free codes than lowBelow."""
+  LOW
+  """No free code."""
+  EMPTY
+  """The end of the pool has come."""
+  EXPIRED
+}
+
+"""Where a coupon stands."""
+enum CouponState {
+  """Nobody has it."""
+  FREE
+  """Somebody has it."""
+  ASSIGNED
+  """It was used."""
+  REDEEMED
+  """Somebody had it, and did not use it in time."""
+  EXPIRED
+}
+
+"""A supply of codes of one offer."""
+type CouponPool {
+  """cpl_…"""
+  id: ID! @data(category: NONE)
+  """Its name."""
+  name: String! @data(category: NONE)
+  """What it is for."""
+  description: String @data(category: NONE)
+  """Whether a code is made when one is assigned."""
+  onDemand: Boolean! @data(category: NONE)
+  """How many days of 24 hours a coupon is good for from its assignment; null: as long as the pool."""
+  validDays: Int @data(category: NONE)
+  """When the pool ends; no coupon is good for longer."""
+  expiresAt: DateTime @data(category: NONE)
+  """With fewer free codes than this the stock is LOW."""
+  lowBelow: Int! @data(category: NONE)
+  """Whether only the person whom a coupon was given to may redeem it."""
+  bound: Boolean! @data(category: NONE)
+  """How much is left."""
+  stock: CouponStock! @data(category: NONE)
+  """How many codes there ever were."""
+  codes: Int! @data(category: NONE)
+  """How many can be assigned; of an on-demand pool 0."""
+  free: Int! @data(category: NONE)
+  """How many were given to somebody, the redeemed ones among them."""
+  assigned: Int! @data(category: NONE)
+  """How many were redeemed."""
+  redeemed: Int! @data(category: NONE)
+  """Rises with each change of the pool's settings."""
+  version: Int! @data(category: NONE)
+  """When it was made."""
+  createdAt: DateTime! @data(category: NONE)
+}
+
+"""A page of coupon pools."""
+type CouponPoolConnection {
+  """The pools with their cursors."""
+  edges: [CouponPoolEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""A coupon pool in a list."""
+type CouponPoolEdge {
+  """Its place."""
+  cursor: Cursor! @data(category: NONE)
+  """The pool."""
+  node: CouponPool! @data(category: NONE)
+}
+
+"""One coupon."""
+type Coupon {
+  """What the person shows; whoever knows it can use it."""
+  code: String @data(category: TRANSACTION)
+  """The pool that it is of."""
+  poolId: ID! @data(category: NONE)
+  """Where it stands now."""
+  state: CouponState! @data(category: NONE)
+  """When it was given to somebody."""
+  assignedAt: DateTime @data(category: TRANSACTION)
+  """When it expires; null for never."""
+  expiresAt: DateTime @data(category: TRANSACTION)
+  """When it was used."""
+  redeemedAt: DateTime @data(category: TRANSACTION)
+  """What it was used for."""
+  reference: String @data(category: TRANSACTION)
+}
+
+"""What an entry of the points ledger does."""
+enum PointsKind {
+  """Points came."""
+  EARNED
+  """Points went, for something."""
+  SPENT
+  """Points went, because their time was over."""
+  EXPIRED
+  """A tier was reached or lost."""
+  TIER
+}
+
+"""One line of a person's points ledger."""
+type PointsEntry {
+  """evt_…: that of the event which it is."""
+  id: ID! @data(category: NONE)
+  """What it does."""
+  kind: PointsKind! @data(category: NONE)
+  """How many points, without a sign; 0 of a TIER."""
+  points: Int @data(category: TRANSACTION)
+  """When."""
+  at: DateTime! @data(category: NONE)
+  """When what was earned expires."""
+  expiresAt: DateTime @data(category: TRANSACTION)
+  """Why."""
+  reason: String @data(category: TRANSACTION)
+  """What for: an order's number."""
+  reference: String @data(category: TRANSACTION)
+  """Of a TIER: the key of the tier that was come to; null is none."""
+  tier: String @data(category: TRANSACTION)
+}
+
+"""Points that expire together."""
+type PointsLot {
+  """How many are left."""
+  points: Int @data(category: TRANSACTION)
+  """When they expire."""
+  expiresAt: DateTime! @data(category: NONE)
+}
+
+"""What somebody has with the shop."""
+type Loyalty {
+  """How many points can be spent now."""
+  balance: Int @data(category: TRANSACTION)
+  """How many were ever earned."""
+  earned: Int @data(category: TRANSACTION)
+  """Which points expire, the first to expire first."""
+  expiring: [PointsLot!] @data(category: TRANSACTION)
+  """The tier that the person was told of; null is none."""
+  tier: LoyaltyTier @data(category: TRANSACTION)
+  """Since when."""
+  tierSince: DateTime @data(category: TRANSACTION)
+  """How many points count towards a tier in the present period."""
+  tierPoints: Int @data(category: TRANSACTION)
+  """How many are missing to the next tier; 0 when there is none."""
+  missingPoints: Int @data(category: TRANSACTION)
+  """The ledger, the latest first."""
+  ledger(
+    """How many, at most 200."""
+    first: Int = 20
+  ): [PointsEntry!] @data(category: TRANSACTION)
+  """The coupons that were given to the person, the latest first."""
+  coupons(
+    """How many, at most 200."""
+    first: Int = 20
+  ): [Coupon!] @data(category: TRANSACTION)
+}
+
+extend type Profile {
+  """Points, tier and coupons, as they are now."""
+  loyalty: Loyalty @data(category: TRANSACTION)
+}
+
+"""Over which time points count towards a tier."""
+enum LoyaltyPeriod {
+  """All points ever; a tier is never lost."""
+  LIFETIME
+  """Calendar years, UTC: a tier reached in one holds to the end of the next."""
+  CALENDAR_YEAR
+  """The last periodDays days, today among them."""
+  ROLLING
+}
+
+"""A level that so many points lead to."""
+type LoyaltyTier {
+  """Its key."""
+  key: String! @data(category: NONE)
+  """Its name."""
+  name: String! @data(category: NONE)
+  """From how many points on."""
+  from: Int! @data(category: NONE)
+  """What it gives."""
+  perks: [LoyaltyPerk!]! @data(category: NONE)
+}
+
+"""What a tier gives."""
+type LoyaltyPerk {
+  """Its key."""
+  key: String! @data(category: NONE)
+  """Its name."""
+  name: String! @data(category: NONE)
+  """What it is."""
+  description: String @data(category: NONE)
+  """How much: "10%"."""
+  value: String @data(category: NONE)
+}
+
+"""What points are worth."""
+type LoyaltyProgram {
+  """After how many days of 24 hours points expire; null for never."""
+  expireDays: Int @data(category: NONE)
+  """Over which time points count towards a tier."""
+  period: LoyaltyPeriod! @data(category: NONE)
+  """How many days, of ROLLING."""
+  periodDays: Int @data(category: NONE)
+  """Whether a tier is never lost, whatever the period."""
+  keepTiers: Boolean! @data(category: NONE)
+  """The tiers, ascending."""
+  tiers: [LoyaltyTier!]! @data(category: NONE)
+  """How many points somebody earns by inviting another."""
+  inviterPoints: Int! @data(category: NONE)
+  """How many points somebody earns who was invited."""
+  invitedPoints: Int! @data(category: NONE)
+  """Rises with each change; 0 before the first."""
+  version: Int! @data(category: NONE)
+}
+
+"""Makes a coupon pool."""
+input CreateCouponPoolInput {
+  """Its name."""
+  name: String!
+  """What it is for."""
+  description: String
+  """Makes a code when one is assigned; else codes are uploaded, or made in advance."""
+  onDemand: Boolean! = false
+  """Stands before the random characters of codes that are made here."""
+  prefix: String
+  """How many random characters those have, 8 to 32; none that is taken for another."""
+  length: Int! = 10
+  """How many days of 24 hours a coupon is good for from its assignment."""
+  validDays: Int
+  """When the pool ends; no coupon is good for longer."""
+  expiresAt: DateTime
+  """With fewer free codes than this the stock is LOW."""
+  lowBelow: Int! = 0
+  """Lets only the person whom a coupon was given to redeem it."""
+  bound: Boolean! = false
+  """The same key again gives the same pool."""
+  idempotencyKey: String!
+}
+
+"""Changes a coupon pool; what is left out stays."""
+input UpdateCouponPoolInput {
+  """The pool."""
+  id: ID!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int!
+  """Its new name."""
+  name: String
+  """What it is for."""
+  description: String
+  """How many days a coupon is good for that is assigned from now on; 0: as long as the pool."""
+  validDays: Int
+  """When the pool ends."""
+  expiresAt: DateTime
+  """With fewer free codes than this the stock is LOW."""
+  lowBelow: Int
+}
+
+"""A coupon pool."""
+type CouponPoolPayload {
+  """The pool as it is now."""
+  pool: CouponPool @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Adds codes to a pool. Those that it has already are passed over."""
+input UploadCouponsInput {
+  """The pool."""
+  poolId: ID!
+  """Up to 10,000 codes; letters become capitals."""
+  codes: [String!]!
+}
+
+"""Makes random codes in advance."""
+input GenerateCouponsInput {
+  """The pool."""
+  poolId: ID!
+  """How many, up to 10,000."""
+  count: Int!
+  """The same key again makes no more."""
+  idempotencyKey: String!
+}
+
+"""What became of codes."""
+type UploadCouponsPayload {
+  """The pool as it is now."""
+  pool: CouponPool @data(category: NONE)
+  """How many were added."""
+  added: Int! @data(category: NONE)
+  """How many the pool had, or were named twice."""
+  known: Int! @data(category: NONE)
+  """How many another pool has: they were not added."""
+  taken: Int! @data(category: NONE)
+  """The places of those in the input, counted from 0; the first 100."""
+  takenAt: [Int!]! @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Gives somebody a coupon."""
+input AssignCouponInput {
+  """The pool."""
+  poolId: ID!
+  """Whom."""
+  profileId: ID!
+  """The same key again gives the same coupon."""
+  idempotencyKey: String!
+}
+
+"""Uses a coupon up."""
+input RedeemCouponInput {
+  """The code, in capitals or not."""
+  code: String!
+  """Who uses it; needed of a pool that is bound."""
+  profileId: ID
+  """What for: an order's number. The same again is a repetition."""
+  reference: String!
+}
+
+"""A coupon."""
+type CouponPayload {
+  """The coupon as it is now."""
+  coupon: Coupon @data(category: TRANSACTION)
+  """What is wrong with the input: POOL_EMPTY, COUPON_EXPIRED, COUPON_REDEEMED and so on."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Gives or takes points."""
+input PointsInput {
+  """Whose."""
+  profileId: ID!
+  """How many: 1 to 1,000,000,000."""
+  points: Int!
+  """Why; no personal value."""
+  reason: String
+  """What for: an order's number."""
+  reference: String
+  """When what is earned expires, other than the program has it."""
+  expiresAt: DateTime
+  """The same key again changes nothing."""
+  idempotencyKey: String!
+}
+
+"""A change of points."""
+type PointsPayload {
+  """The entry in the ledger."""
+  entry: PointsEntry @data(category: TRANSACTION)
+  """How many points can be spent now."""
+  balance: Int @data(category: TRANSACTION)
+  """What is wrong with the input: POINTS_TOO_FEW."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""A tier of a program."""
+input LoyaltyTierInput {
+  """Its key: letters, digits, _ and -."""
+  key: String!
+  """Its name."""
+  name: String!
+  """From how many points on."""
+  from: Int!
+  """What it gives."""
+  perks: [LoyaltyPerkInput!]! = []
+}
+
+"""What a tier gives."""
+input LoyaltyPerkInput {
+  """Its key: letters, digits, _ and -."""
+  key: String!
+  """Its name."""
+  name: String!
+  """What it is."""
+  description: String
+  """How much: "10%"."""
+  value: String
+}
+
+"""Sets the program, all of it."""
+input SetLoyaltyProgramInput {
+  """The version that you saw; 0 before the first. Another is a CONFLICT."""
+  expectedVersion: Int!
+  """After how many days of 24 hours points expire that are earned from now on; null for never."""
+  expireDays: Int
+  """Over which time points count towards a tier."""
+  period: LoyaltyPeriod! = LIFETIME
+  """How many days, 1 to 731, of ROLLING."""
+  periodDays: Int
+  """Never takes a tier away."""
+  keepTiers: Boolean! = false
+  """The tiers, ascending."""
+  tiers: [LoyaltyTierInput!]! = []
+  """How many points somebody earns by inviting another."""
+  inviterPoints: Int! = 0
+  """How many points somebody earns who was invited."""
+  invitedPoints: Int! = 0
+}
+
+"""The program."""
+type SetLoyaltyProgramPayload {
+  """The program as it is now."""
+  program: LoyaltyProgram @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Asks for the code by which somebody invites others."""
+input ReferralCodeInput {
+  """Whose."""
+  profileId: ID!
+}
+
+"""The code by which somebody invites others."""
+type ReferralCodePayload {
+  """The code, the same each time."""
+  code: String @data(category: BEHAVIOUR)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Says that somebody came by an invitation."""
+input AcceptReferralInput {
+  """The code of who invited."""
+  code: String!
+  """Who came."""
+  profileId: ID!
+}
+
+"""What became of an invitation."""
+type AcceptReferralPayload {
+  """Whether both earned by it now; false when the same was said before."""
+  accepted: Boolean! @data(category: NONE)
+  """What is wrong with the input: INVITATION_UNKNOWN, INVITATION_OWN, INVITATION_OTHER."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+extend type Query {
+  """The coupon pools."""
+  couponPools(first: Int, after: Cursor, last: Int, before: Cursor): CouponPoolConnection! @can(action: READ) @data(category: NONE)
+  """A coupon pool; null when there is none."""
+  couponPool(id: ID!): CouponPool @can(action: READ) @data(category: NONE)
+  """What points are worth."""
+  loyaltyProgram: LoyaltyProgram! @can(action: READ) @data(category: NONE)
+}
+
+extend type Mutation {
+  """Makes a coupon pool."""
+  createCouponPool(input: CreateCouponPoolInput!): CouponPoolPayload! @can(action: DESIGN) @data(category: NONE)
+  """Changes a coupon pool."""
+  updateCouponPool(input: UpdateCouponPoolInput!): CouponPoolPayload! @can(action: DESIGN) @data(category: NONE)
+  """Adds codes to a coupon pool."""
+  uploadCoupons(input: UploadCouponsInput!): UploadCouponsPayload! @can(action: DESIGN) @data(category: NONE)
+  """Makes random codes in advance."""
+  generateCoupons(input: GenerateCouponsInput!): UploadCouponsPayload! @can(action: DESIGN) @data(category: NONE)
+  """Gives somebody a coupon, once for each key."""
+  assignCoupon(input: AssignCouponInput!): CouponPayload! @can(action: ENGAGE) @data(category: NONE)
+  """Uses a coupon up, once."""
+  redeemCoupon(input: RedeemCouponInput!): CouponPayload! @can(action: ENGAGE) @data(category: NONE)
+  """Gives somebody points, once for each key."""
+  earnPoints(input: PointsInput!): PointsPayload! @can(action: ENGAGE) @data(category: NONE)
+  """Takes points from somebody, once for each key; the balance never falls below 0 by it."""
+  spendPoints(input: PointsInput!): PointsPayload! @can(action: ENGAGE) @data(category: NONE)
+  """Sets what points are worth; everybody's tier is looked at again."""
+  setLoyaltyProgram(input: SetLoyaltyProgramInput!): SetLoyaltyProgramPayload! @can(action: DESIGN) @data(category: NONE)
+  """The code by which somebody invites others, made when it is first asked for."""
+  referralCode(input: ReferralCodeInput!): ReferralCodePayload! @can(action: ENGAGE) @data(category: NONE)
+  """Says that somebody came by an invitation: both earn what the program gives, once."""
+  acceptReferral(input: AcceptReferralInput!): AcceptReferralPayload! @can(action: ENGAGE) @data(category: NONE)
 }
 `, BuiltIn: false},
 	{Name: "../schema/member.graphqls", Input: `"""The people whose data a role, a key or a member may see. Both lists narrow."""
@@ -8304,6 +9095,16 @@ func (ec *executionContext) childFields_AcceptInvitationPayload(ctx context.Cont
 	return nil, fmt.Errorf("no field named %q was found under type AcceptInvitationPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_AcceptReferralPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "accepted":
+		return ec.fieldContext_AcceptReferralPayload_accepted(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_AcceptReferralPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AcceptReferralPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_AccessCell(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "role":
@@ -9092,6 +9893,20 @@ func (ec *executionContext) childFields_ConsentSettings(ctx context.Context, fie
 	return nil, fmt.Errorf("no field named %q was found under type ConsentSettings", field.Name)
 }
 
+func (ec *executionContext) childFields_ConvertLeadPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "lead":
+		return ec.fieldContext_ConvertLeadPayload_lead(ctx, field)
+	case "recordId":
+		return ec.fieldContext_ConvertLeadPayload_recordId(ctx, field)
+	case "before":
+		return ec.fieldContext_ConvertLeadPayload_before(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ConvertLeadPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConvertLeadPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_CorrectQuarantinedEventPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "quarantinedEvent":
@@ -9114,6 +9929,104 @@ func (ec *executionContext) childFields_Count(ctx context.Context, field graphql
 		return ec.fieldContext_Count_high(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Count", field.Name)
+}
+
+func (ec *executionContext) childFields_Coupon(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "code":
+		return ec.fieldContext_Coupon_code(ctx, field)
+	case "poolId":
+		return ec.fieldContext_Coupon_poolId(ctx, field)
+	case "state":
+		return ec.fieldContext_Coupon_state(ctx, field)
+	case "assignedAt":
+		return ec.fieldContext_Coupon_assignedAt(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_Coupon_expiresAt(ctx, field)
+	case "redeemedAt":
+		return ec.fieldContext_Coupon_redeemedAt(ctx, field)
+	case "reference":
+		return ec.fieldContext_Coupon_reference(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Coupon", field.Name)
+}
+
+func (ec *executionContext) childFields_CouponPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "coupon":
+		return ec.fieldContext_CouponPayload_coupon(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CouponPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CouponPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_CouponPool(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_CouponPool_id(ctx, field)
+	case "name":
+		return ec.fieldContext_CouponPool_name(ctx, field)
+	case "description":
+		return ec.fieldContext_CouponPool_description(ctx, field)
+	case "onDemand":
+		return ec.fieldContext_CouponPool_onDemand(ctx, field)
+	case "validDays":
+		return ec.fieldContext_CouponPool_validDays(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_CouponPool_expiresAt(ctx, field)
+	case "lowBelow":
+		return ec.fieldContext_CouponPool_lowBelow(ctx, field)
+	case "bound":
+		return ec.fieldContext_CouponPool_bound(ctx, field)
+	case "stock":
+		return ec.fieldContext_CouponPool_stock(ctx, field)
+	case "codes":
+		return ec.fieldContext_CouponPool_codes(ctx, field)
+	case "free":
+		return ec.fieldContext_CouponPool_free(ctx, field)
+	case "assigned":
+		return ec.fieldContext_CouponPool_assigned(ctx, field)
+	case "redeemed":
+		return ec.fieldContext_CouponPool_redeemed(ctx, field)
+	case "version":
+		return ec.fieldContext_CouponPool_version(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_CouponPool_createdAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CouponPool", field.Name)
+}
+
+func (ec *executionContext) childFields_CouponPoolConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_CouponPoolConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_CouponPoolConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_CouponPoolConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CouponPoolConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_CouponPoolEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_CouponPoolEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_CouponPoolEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CouponPoolEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_CouponPoolPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "pool":
+		return ec.fieldContext_CouponPoolPayload_pool(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CouponPoolPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CouponPoolPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_CreateConnectionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -9912,6 +10825,68 @@ func (ec *executionContext) childFields_KillSwitch(ctx context.Context, field gr
 	return nil, fmt.Errorf("no field named %q was found under type KillSwitch", field.Name)
 }
 
+func (ec *executionContext) childFields_Lead(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "score":
+		return ec.fieldContext_Lead_score(ctx, field)
+	case "fit":
+		return ec.fieldContext_Lead_fit(ctx, field)
+	case "engagement":
+		return ec.fieldContext_Lead_engagement(ctx, field)
+	case "reasons":
+		return ec.fieldContext_Lead_reasons(ctx, field)
+	case "qualified":
+		return ec.fieldContext_Lead_qualified(ctx, field)
+	case "stage":
+		return ec.fieldContext_Lead_stage(ctx, field)
+	case "stageSince":
+		return ec.fieldContext_Lead_stageSince(ctx, field)
+	case "history":
+		return ec.fieldContext_Lead_history(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Lead", field.Name)
+}
+
+func (ec *executionContext) childFields_LeadStage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_LeadStage_key(ctx, field)
+	case "name":
+		return ec.fieldContext_LeadStage_name(ctx, field)
+	case "next":
+		return ec.fieldContext_LeadStage_next(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LeadStage", field.Name)
+}
+
+func (ec *executionContext) childFields_LeadStageChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_LeadStageChange_id(ctx, field)
+	case "from":
+		return ec.fieldContext_LeadStageChange_from(ctx, field)
+	case "to":
+		return ec.fieldContext_LeadStageChange_to(ctx, field)
+	case "at":
+		return ec.fieldContext_LeadStageChange_at(ctx, field)
+	case "reason":
+		return ec.fieldContext_LeadStageChange_reason(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LeadStageChange", field.Name)
+}
+
+func (ec *executionContext) childFields_LeadStages(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "stages":
+		return ec.fieldContext_LeadStages_stages(ctx, field)
+	case "converted":
+		return ec.fieldContext_LeadStages_converted(ctx, field)
+	case "version":
+		return ec.fieldContext_LeadStages_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LeadStages", field.Name)
+}
+
 func (ec *executionContext) childFields_LegalHold(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -10004,6 +10979,80 @@ func (ec *executionContext) childFields_ListResult(ctx context.Context, field gr
 		return ec.fieldContext_ListResult_status(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ListResult", field.Name)
+}
+
+func (ec *executionContext) childFields_Loyalty(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "balance":
+		return ec.fieldContext_Loyalty_balance(ctx, field)
+	case "earned":
+		return ec.fieldContext_Loyalty_earned(ctx, field)
+	case "expiring":
+		return ec.fieldContext_Loyalty_expiring(ctx, field)
+	case "tier":
+		return ec.fieldContext_Loyalty_tier(ctx, field)
+	case "tierSince":
+		return ec.fieldContext_Loyalty_tierSince(ctx, field)
+	case "tierPoints":
+		return ec.fieldContext_Loyalty_tierPoints(ctx, field)
+	case "missingPoints":
+		return ec.fieldContext_Loyalty_missingPoints(ctx, field)
+	case "ledger":
+		return ec.fieldContext_Loyalty_ledger(ctx, field)
+	case "coupons":
+		return ec.fieldContext_Loyalty_coupons(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Loyalty", field.Name)
+}
+
+func (ec *executionContext) childFields_LoyaltyPerk(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_LoyaltyPerk_key(ctx, field)
+	case "name":
+		return ec.fieldContext_LoyaltyPerk_name(ctx, field)
+	case "description":
+		return ec.fieldContext_LoyaltyPerk_description(ctx, field)
+	case "value":
+		return ec.fieldContext_LoyaltyPerk_value(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LoyaltyPerk", field.Name)
+}
+
+func (ec *executionContext) childFields_LoyaltyProgram(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "expireDays":
+		return ec.fieldContext_LoyaltyProgram_expireDays(ctx, field)
+	case "period":
+		return ec.fieldContext_LoyaltyProgram_period(ctx, field)
+	case "periodDays":
+		return ec.fieldContext_LoyaltyProgram_periodDays(ctx, field)
+	case "keepTiers":
+		return ec.fieldContext_LoyaltyProgram_keepTiers(ctx, field)
+	case "tiers":
+		return ec.fieldContext_LoyaltyProgram_tiers(ctx, field)
+	case "inviterPoints":
+		return ec.fieldContext_LoyaltyProgram_inviterPoints(ctx, field)
+	case "invitedPoints":
+		return ec.fieldContext_LoyaltyProgram_invitedPoints(ctx, field)
+	case "version":
+		return ec.fieldContext_LoyaltyProgram_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LoyaltyProgram", field.Name)
+}
+
+func (ec *executionContext) childFields_LoyaltyTier(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_LoyaltyTier_key(ctx, field)
+	case "name":
+		return ec.fieldContext_LoyaltyTier_name(ctx, field)
+	case "from":
+		return ec.fieldContext_LoyaltyTier_from(ctx, field)
+	case "perks":
+		return ec.fieldContext_LoyaltyTier_perks(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LoyaltyTier", field.Name)
 }
 
 func (ec *executionContext) childFields_MarkInboxReadPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -10446,6 +11495,18 @@ func (ec *executionContext) childFields_MessageSettings(ctx context.Context, fie
 	return nil, fmt.Errorf("no field named %q was found under type MessageSettings", field.Name)
 }
 
+func (ec *executionContext) childFields_MoveLeadStagePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "lead":
+		return ec.fieldContext_MoveLeadStagePayload_lead(ctx, field)
+	case "moved":
+		return ec.fieldContext_MoveLeadStagePayload_moved(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_MoveLeadStagePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MoveLeadStagePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_ObjectField(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "key":
@@ -10604,6 +11665,50 @@ func (ec *executionContext) childFields_PlanRule(ctx context.Context, field grap
 		return ec.fieldContext_PlanRule_description(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PlanRule", field.Name)
+}
+
+func (ec *executionContext) childFields_PointsEntry(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_PointsEntry_id(ctx, field)
+	case "kind":
+		return ec.fieldContext_PointsEntry_kind(ctx, field)
+	case "points":
+		return ec.fieldContext_PointsEntry_points(ctx, field)
+	case "at":
+		return ec.fieldContext_PointsEntry_at(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_PointsEntry_expiresAt(ctx, field)
+	case "reason":
+		return ec.fieldContext_PointsEntry_reason(ctx, field)
+	case "reference":
+		return ec.fieldContext_PointsEntry_reference(ctx, field)
+	case "tier":
+		return ec.fieldContext_PointsEntry_tier(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PointsEntry", field.Name)
+}
+
+func (ec *executionContext) childFields_PointsLot(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "points":
+		return ec.fieldContext_PointsLot_points(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_PointsLot_expiresAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PointsLot", field.Name)
+}
+
+func (ec *executionContext) childFields_PointsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "entry":
+		return ec.fieldContext_PointsPayload_entry(ctx, field)
+	case "balance":
+		return ec.fieldContext_PointsPayload_balance(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_PointsPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PointsPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_PolicyDocument(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -10948,6 +12053,10 @@ func (ec *executionContext) childFields_Profile(ctx context.Context, field graph
 		return ec.fieldContext_Profile_createdAt(ctx, field)
 	case "updatedAt":
 		return ec.fieldContext_Profile_updatedAt(ctx, field)
+	case "lead":
+		return ec.fieldContext_Profile_lead(ctx, field)
+	case "loyalty":
+		return ec.fieldContext_Profile_loyalty(ctx, field)
 	case "messages":
 		return ec.fieldContext_Profile_messages(ctx, field)
 	case "inbox":
@@ -11246,6 +12355,16 @@ func (ec *executionContext) childFields_RecordResult(ctx context.Context, field 
 		return ec.fieldContext_RecordResult_error(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RecordResult", field.Name)
+}
+
+func (ec *executionContext) childFields_ReferralCodePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "code":
+		return ec.fieldContext_ReferralCodePayload_code(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ReferralCodePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReferralCodePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_RefusePrivacyRequestPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -11596,6 +12715,68 @@ func (ec *executionContext) childFields_RunSyncPayload(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type RunSyncPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_ScoreModel(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "rules":
+		return ec.fieldContext_ScoreModel_rules(ctx, field)
+	case "threshold":
+		return ec.fieldContext_ScoreModel_threshold(ctx, field)
+	case "minFit":
+		return ec.fieldContext_ScoreModel_minFit(ctx, field)
+	case "minEngagement":
+		return ec.fieldContext_ScoreModel_minEngagement(ctx, field)
+	case "coolBelow":
+		return ec.fieldContext_ScoreModel_coolBelow(ctx, field)
+	case "stage":
+		return ec.fieldContext_ScoreModel_stage(ctx, field)
+	case "publishMinutes":
+		return ec.fieldContext_ScoreModel_publishMinutes(ctx, field)
+	case "version":
+		return ec.fieldContext_ScoreModel_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ScoreModel", field.Name)
+}
+
+func (ec *executionContext) childFields_ScoreReason(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_ScoreReason_key(ctx, field)
+	case "name":
+		return ec.fieldContext_ScoreReason_name(ctx, field)
+	case "kind":
+		return ec.fieldContext_ScoreReason_kind(ctx, field)
+	case "points":
+		return ec.fieldContext_ScoreReason_points(ctx, field)
+	case "count":
+		return ec.fieldContext_ScoreReason_count(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ScoreReason", field.Name)
+}
+
+func (ec *executionContext) childFields_ScoreRule(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_ScoreRule_key(ctx, field)
+	case "name":
+		return ec.fieldContext_ScoreRule_name(ctx, field)
+	case "kind":
+		return ec.fieldContext_ScoreRule_kind(ctx, field)
+	case "points":
+		return ec.fieldContext_ScoreRule_points(ctx, field)
+	case "where":
+		return ec.fieldContext_ScoreRule_where(ctx, field)
+	case "event":
+		return ec.fieldContext_ScoreRule_event(ctx, field)
+	case "decay":
+		return ec.fieldContext_ScoreRule_decay(ctx, field)
+	case "decayDays":
+		return ec.fieldContext_ScoreRule_decayDays(ctx, field)
+	case "cap":
+		return ec.fieldContext_ScoreRule_cap(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ScoreRule", field.Name)
+}
+
 func (ec *executionContext) childFields_Segment(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -11848,6 +13029,26 @@ func (ec *executionContext) childFields_SetKillSwitchPayload(ctx context.Context
 	return nil, fmt.Errorf("no field named %q was found under type SetKillSwitchPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_SetLeadStagesPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "stages":
+		return ec.fieldContext_SetLeadStagesPayload_stages(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SetLeadStagesPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetLeadStagesPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SetLoyaltyProgramPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "program":
+		return ec.fieldContext_SetLoyaltyProgramPayload_program(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SetLoyaltyProgramPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetLoyaltyProgramPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_SetPhoneRegionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "phoneRegion":
@@ -11906,6 +13107,18 @@ func (ec *executionContext) childFields_SetRetentionRulePayload(ctx context.Cont
 		return ec.fieldContext_SetRetentionRulePayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SetRetentionRulePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SetScoreModelPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "model":
+		return ec.fieldContext_SetScoreModelPayload_model(ctx, field)
+	case "job":
+		return ec.fieldContext_SetScoreModelPayload_job(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SetScoreModelPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetScoreModelPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_SetTrackingPlanPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -12670,6 +13883,24 @@ func (ec *executionContext) childFields_UpdateWorkspacePayload(ctx context.Conte
 		return ec.fieldContext_UpdateWorkspacePayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UpdateWorkspacePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UploadCouponsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "pool":
+		return ec.fieldContext_UploadCouponsPayload_pool(ctx, field)
+	case "added":
+		return ec.fieldContext_UploadCouponsPayload_added(ctx, field)
+	case "known":
+		return ec.fieldContext_UploadCouponsPayload_known(ctx, field)
+	case "taken":
+		return ec.fieldContext_UploadCouponsPayload_taken(ctx, field)
+	case "takenAt":
+		return ec.fieldContext_UploadCouponsPayload_takenAt(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UploadCouponsPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UploadCouponsPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_UploadListPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
