@@ -69,7 +69,7 @@ func (r *run) act(n *place) bool {
 	case s.Approval != nil:
 		var until time.Time
 		if s.Approval.Timeout != nil {
-			until = s.Approval.Timeout.After(r.base, r.location())
+			until = r.after(s.Approval.Timeout)
 		}
 		r.effect(Effect{Approve: &AskApproval{Role: s.Approval.Role, Note: s.Approval.Note, Until: until}})
 		return r.await(ForApproval, until, DidAsk, s.Approval.Role)
@@ -118,17 +118,29 @@ func (r *run) location() *time.Location {
 	return r.p.loc
 }
 
+// after returns when a period ends that begins with the run's base, or now where that
+// would be over already: a wait of seconds is one, however late the step.
+func (r *run) after(p *condition.Period) time.Time {
+	if due := p.After(r.base, r.location()); due.After(r.in.Now) {
+		return due
+	}
+	return p.After(r.in.Now, r.location())
+}
+
 // wait stops at a wait, or passes one whose time has come already.
 func (r *run) wait(n *place, w *Wait) bool {
 	var due time.Time
 	what, on := ForTime, OnNext
 	switch {
 	case w.Duration != nil:
-		due = w.Duration.After(r.base, r.location())
+		due = r.after(w.Duration)
 	case w.Event != nil:
-		what, due = ForEvent, w.Timeout.After(r.base, r.location())
+		what, due = ForEvent, r.after(w.Timeout)
 	case w.LocalTime != "":
-		due = nextLocal(r.base, w.LocalTime, r.location(), r.served[n.ID] || r.sent)
+		due = nextLocal(r.base, w.LocalTime, r.location(), false)
+		if r.served[n.ID] || r.sent { // this occurrence has had its turn
+			due = nextLocal(r.in.Now, w.LocalTime, r.location(), true)
+		}
 	case w.Trait != "":
 		on, due = OnElse, r.traitTime(w.Trait)
 	default:

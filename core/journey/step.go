@@ -216,7 +216,7 @@ func (r *run) await(what Await, due time.Time, did, detail string) bool {
 
 // walk passes nodes until one stops. Each cycle holds a node that surely does.
 func (r *run) walk() {
-	for {
+	for range 4*len(r.p.nodes) + 4 {
 		n := r.p.nodes[r.st.Node]
 		if r.dirty && n.sees { // it must see what this run has changed
 			r.st.Status, r.st.For, r.st.Due = Active, "", r.now
@@ -226,6 +226,8 @@ func (r *run) walk() {
 			return
 		}
 	}
+	// No drawing that Check lets through comes here; should one, it holds no process for ever.
+	r.st.Status, r.st.For, r.st.Due = Active, "", up(r.in.Now.Add(punctual))
 }
 
 // pass does what a node does. False when the run ends with it.

@@ -124,6 +124,19 @@ func TestPunctual(t *testing.T) {
 	require.Equal(t, start(t).Add(2*time.Hour), s.state.Due)
 	s.step(s.state.Due.Add(10 * time.Minute))
 	require.Equal(t, start(t).Add(3*time.Hour+10*time.Minute), s.state.Due)
+
+	// A wait of seconds is one however late the step, and a time of day comes once.
+	p = compiled(t, drawn("", []string{`w {"wait":{"duration":"PT10S"}}`, mail("m")}, "in next w", "w next m", "m next w"))
+	s = enters(t, p, happens(t, "Start", start(t), ""))
+	s.step(start(t))
+	now := s.state.Due.Add(30 * time.Second)
+	require.Equal(t, []string{"m"}, sends(s.step(now)))
+	require.Equal(t, now.Add(10*time.Second), s.state.Due)
+	p = compiled(t, drawn("", []string{`u {"wait":{"until":"2026-03-02T09:59:30Z"}}`, `w {"wait":{"localTime":"10:00"}}`, mail("m")}, "in next u", "u next w", "w next m", "m next w"))
+	s = enters(t, p, happens(t, "Start", start(t).Add(-time.Hour), ""))
+	s.step(start(t).Add(-time.Hour))
+	require.Equal(t, []string{"m"}, sends(s.step(start(t).Add(10*time.Second))))
+	require.Equal(t, start(t).AddDate(0, 0, 1), s.state.Due)
 }
 
 // TestWaitForTrait: a time or a date; nothing and the past go on at once by else.
