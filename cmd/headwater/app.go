@@ -133,8 +133,10 @@ func newApp(e *env, s store.Store, j *journal.Journal, ring *keyring.Ring) *app 
 	a.gates()
 	a.library = library.New(library.Options{
 		Store: s, Clock: e.clock, Access: a.access, Audit: a.audit,
-		Data: library.Stack{Events: a.events, Profiles: a.profiles, Objects: a.objects},
+		Data:      library.Stack{Events: a.events, Profiles: a.profiles, Objects: a.objects},
+		Condition: a.askable,
 	})
+	a.segments.OnUses(a.library.SegmentUsers)
 	a.syncs = vendor.New(vendor.Options{
 		Store: s, Clock: e.clock, Host: a.connectors, Keys: ring, Runner: a.runner, Events: a.events, Committer: a.pipeline, Profiles: a.profiles,
 		Objects: a.objects, Segments: a.segments, Consent: a.consent, Audit: a.audit, URL: func() string { return a.url }, Logger: e.log,
@@ -200,6 +202,12 @@ func (a *app) readFor(ctx context.Context, ws, purpose string) (map[core.Categor
 		}
 	}
 	return out, nil
+}
+
+// askable refuses a condition that cannot be asked, or not by the actor of ctx.
+func (a *app) askable(ctx context.Context, ws string, where any) error {
+	_, err := a.segments.CheckCondition(ctx, ws, segment.Condition{Where: where})
+	return err
 }
 
 // workspaceName returns what people know a workspace by.

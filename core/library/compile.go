@@ -34,11 +34,12 @@ type compiled struct {
 	content *Content
 	fields  map[string]map[string]*template.Template
 	show    map[string]*condition.Node // parts of layouts, by the name under show
+	of      map[string]string          // the languages of these, by name
 }
 
 // compile parses everything and lints it. The result is nil when something is an error.
 func compile(channel string, c *Content, blocks map[string]Pinned, voc template.Vocabulary) (*compiled, []Problem) {
-	out := &compiled{content: c, fields: map[string]map[string]*template.Template{}, show: map[string]*condition.Node{}}
+	out := &compiled{content: c, fields: map[string]map[string]*template.Template{}, show: map[string]*condition.Node{}, of: map[string]string{}}
 	var problems []Problem
 	failed := false
 	for _, locale := range slices.Sorted(maps.Keys(c.Locales)) {
@@ -99,7 +100,7 @@ func (c *compiled) layout(locale, source string) (string, []template.Finding) {
 	for name, n := range conditions { // each language has its own document
 		own := showName(locale, name)
 		html = strings.ReplaceAll(html, "{% if show."+name+" %}", "{% if show."+own+" %}")
-		c.show[own] = n
+		c.show[own], c.of[own] = n, locale
 	}
 	return html, nil
 }

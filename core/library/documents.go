@@ -37,6 +37,7 @@ type Template struct {
 	Hash        string           `bson:"hash,omitempty"`     // of the draft as it was submitted
 	Blocks      []string         `bson:"blocks,omitempty"`   // keys that the draft or a version names
 	Assets      []string         `bson:"assets,omitempty"`   // hashes that the draft or a version names
+	Segments    []string         `bson:"segments,omitempty"` // ids that conditions of these name
 	Sum         string           `bson:"sum,omitempty"`      // of the input that made it, to tell repetitions
 	CreatedAt   time.Time        `bson:"createdAt"`
 	CreatedBy   string           `bson:"createdBy"`
@@ -103,7 +104,7 @@ var (
 		Name: "templates",
 		Indexes: []store.Index{
 			store.On("-updatedAt"), store.On("family", "-updatedAt"), store.On("channel", "-updatedAt"), store.On("status", "-updatedAt"),
-			store.On("tags[]", "-updatedAt"), store.On("blocks[]"), store.On("assets[]"),
+			store.On("tags[]", "-updatedAt"), store.On("blocks[]"), store.On("assets[]"), store.On("segments[]"),
 		},
 	})
 	Versions      = store.Declare[TemplateVersion](store.Spec{Name: "template_versions", Indexes: []store.Index{store.On("template", "-number")}})

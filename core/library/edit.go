@@ -155,8 +155,9 @@ func tidyTags(tags []string) []string {
 }
 
 var (
-	blockUse = regexp.MustCompile(`\{%-?\s*block\s+\\?["']([a-z0-9][a-z0-9_-]{0,63})\\?["']|"shared"\s*:\s*\{\s*"key"\s*:\s*"([a-z0-9][a-z0-9_-]{0,63})"`)
-	assetUse = regexp.MustCompile(`/assets/(ws_[0-9A-Z]{10})/([0-9a-f]{64})`)
+	blockUse   = regexp.MustCompile(`\{%-?\s*block\s+\\?["']([a-z0-9][a-z0-9_-]{0,63})\\?["']|"shared"\s*:\s*\{\s*"key"\s*:\s*"([a-z0-9][a-z0-9_-]{0,63})"`)
+	segmentUse = regexp.MustCompile(`seg_[0-9A-Z]{26}`)
+	assetUse   = regexp.MustCompile(`/assets/(ws_[0-9A-Z]{10})/([0-9a-f]{64})`)
 )
 
 // sources returns everything that a content says, in one text.
@@ -199,7 +200,7 @@ func (t *Template) notes(ws string, newest *TemplateVersion) {
 			source += "\n" + p.Source
 		}
 	}
-	t.Blocks, t.Assets = blocksIn(source), assetsIn(ws, source)
+	t.Blocks, t.Assets, t.Segments = blocksIn(source), assetsIn(ws, source), sorted(segmentUse.FindAllString(source, -1))
 }
 
 // must returns a template, or NOT_FOUND.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/library"
-	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/template"
 	"github.com/headwater-cdp/headwater/core/work"
 )
@@ -140,7 +140,6 @@ func TestScore(t *testing.T) {
 	all := library.Posterior(5, 9)
 	require.LessOrEqual(t, all.High, 1.0)
 	require.Greater(t, all.Low, 0.5)
-	_ = store.Lanes
 }
 
 func TestLayoutTemplate(t *testing.T) {
@@ -167,4 +166,35 @@ func TestLayoutTemplate(t *testing.T) {
 	_, _, err = r.Submit(r.ana, ws, bad.TemplateID(), library.Edit{})
 	requireReason(t, err, core.Invalid, "TEMPLATE_LINT")
 	require.ErrorContains(t, err, "blocks[0].image.alt")
+}
+
+// What cannot be asked is said when the template is looked at, and a segment that a
+// template asks for knows of it.
+func TestConditions(t *testing.T) {
+	r := newRig(t)
+	r.Condition = func(_ context.Context, _ string, where any) error {
+		if where.(map[string]any)["segment"] == nil {
+			return segment.Faults{core.Errorf(core.Invalid, "UNKNOWN", "no such thing").At("where", "trait")}
+		}
+		return nil
+	}
+	layout := func(where string) library.Content {
+		return library.Content{Default: "en", Locales: map[string]library.Text{"en": {Subject: "Hi", Layout: `{"blocks": [{"text": {"text": "x"}, "where": ` + where + `}]}`}}}
+	}
+	const id = "seg_01JD2Q3V8Z7F4M5N6P7Q8R9S0T"
+	tpl := r.create(layout(`{"segment": {"id": "` + id + `"}}`))
+	_, _, err := r.Submit(r.ana, ws, tpl.TemplateID(), library.Edit{})
+	require.NoError(t, err)
+	users, err := r.SegmentUsers(t.Context(), ws, id)
+	require.NoError(t, err)
+	require.Equal(t, []segment.User{{ID: tpl.TemplateID(), Kind: "template", Name: "Welcome"}}, users)
+	c := layout(`{"trait": {"path": "tier", "eq": "gold"}}`)
+	_, err = r.Update(r.ana, ws, library.Update{ID: tpl.TemplateID(), Content: &c})
+	require.NoError(t, err)
+	_, _, err = r.Submit(r.ana, ws, tpl.TemplateID(), library.Edit{})
+	requireReason(t, err, core.Invalid, "TEMPLATE_LINT")
+	require.ErrorContains(t, err, "condition.where.trait: no such thing")
+	users, err = r.SegmentUsers(t.Context(), ws, id)
+	require.NoError(t, err)
+	require.Empty(t, users)
 }

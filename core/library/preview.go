@@ -1,9 +1,7 @@
 package library
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -217,14 +215,8 @@ func (p Previewer) one(ctx context.Context, ws string, in PreviewInput, made *co
 func (p Previewer) shown(ctx context.Context, ws string, conditions map[string]*condition.Node, id string) (map[string]any, error) {
 	out := map[string]any{}
 	for name, n := range conditions {
-		raw, err := condition.MarshalJSON(n)
+		tree, err := treeOf(n)
 		if err != nil {
-			return nil, err
-		}
-		d := json.NewDecoder(bytes.NewReader(raw))
-		d.UseNumber()
-		var tree any
-		if err := d.Decode(&tree); err != nil {
 			return nil, err
 		}
 		explained, err := p.Segments.ExplainWhere(ctx, ws, segment.PreviewInput{Where: tree}, id)

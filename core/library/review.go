@@ -1,18 +1,24 @@
 package library
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/condition"
 	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/template"
 )
 
-// Linter tells Lint, Submit and Publish what data there is; nil when the service has no
-// source.
+// vocabulary tells Lint, Submit and Publish what data there is; nil when the service has
+// no source.
 func (s *Service) vocabulary(ctx context.Context, ws string) (template.Vocabulary, error) {
 	if s.Data == nil {
 		return nil, nil
@@ -52,11 +58,59 @@ func (s *Service) examine(ctx context.Context, ws, channel string, c *Content) (
 	}
 	made, problems := compile(channel, c, pinned, voc)
 	if made != nil {
-		if more := made.clashes(); len(more) > 0 {
+		more := made.clashes()
+		asked, err := s.asked(ctx, ws, made)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		if more = append(more, asked...); len(more) > 0 {
 			made, problems = nil, append(problems, more...)
 		}
 	}
 	return made, pinned, problems, nil
+}
+
+// asked tells of conditions of layouts that cannot be asked, or not by the caller.
+func (s *Service) asked(ctx context.Context, ws string, made *compiled) ([]Problem, error) {
+	if s.Condition == nil {
+		return nil, nil
+	}
+	var out []Problem
+	for _, name := range slices.Sorted(maps.Keys(made.show)) {
+		tree, err := treeOf(made.show[name])
+		if err != nil {
+			return nil, err
+		}
+		err = s.Condition(ctx, ws, tree)
+		var many segment.Faults
+		switch one := core.AsError(err); {
+		case err == nil:
+			continue
+		case errors.As(err, &many):
+		case one.Code == core.Unavailable || one.Code == core.Internal:
+			return nil, err
+		default:
+			many = segment.Faults{one}
+		}
+		for _, f := range many {
+			out = append(out, Problem{made.of[name], "layout", template.Finding{
+				Line: 1, Column: 1, Level: template.LevelError, Code: template.CodeUnknownField, Message: strings.Join(append([]string{"condition"}, f.Path...), ".") + ": " + f.Message,
+			}})
+		}
+	}
+	return out, nil
+}
+
+// treeOf returns a condition as decoded JSON.
+func treeOf(n *condition.Node) (any, error) {
+	raw, err := condition.MarshalJSON(n)
+	if err != nil {
+		return nil, err
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	var tree any
+	return tree, d.Decode(&tree)
 }
 
 // Lint returns what is wrong with a template's draft, warnings too.

@@ -13,6 +13,7 @@ import (
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/audit"
+	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
 )
@@ -30,6 +31,9 @@ type Options struct {
 	Access *access.Service
 	Audit  Auditor
 	Data   Source // where Gather reads; nil: nothing is looked up
+	// Condition looks whether the actor of ctx may ask a condition, as decoded JSON, of
+	// people: whose faults are segment.Faults. nil: conditions are taken as they are.
+	Condition func(ctx context.Context, ws string, where any) error
 }
 
 // Service keeps templates, blocks and assets. It is safe for concurrent use.
@@ -117,6 +121,22 @@ func (s *Service) within(ctx context.Context, ws, kind, name string) ([]User, er
 		}
 		for _, b := range blocks {
 			out = append(out, User{b.Key(), b.Name})
+		}
+	}
+	return out, nil
+}
+
+// SegmentUsers returns the templates that show a part to those in a segment only: for
+// segment.Service.OnUses.
+func (s *Service) SegmentUsers(ctx context.Context, ws, segmentID string) ([]segment.User, error) {
+	found, err := Templates.Find(ctx, s.Store, store.Query{Workspace: ws, Where: []store.Cond{store.Eq("segments", segmentID)}}, 100)
+	if err != nil {
+		return nil, fail(err)
+	}
+	var out []segment.User
+	for _, t := range found {
+		if t.Status != Archived {
+			out = append(out, segment.User{ID: t.TemplateID(), Kind: "template", Name: t.Name})
 		}
 	}
 	return out, nil

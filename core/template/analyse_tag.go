@@ -52,7 +52,7 @@ func (p *reading) tag(t *token) {
 		if !slices.ContainsFunc(p.stack, func(f frame) bool { return f.name == "for" }) {
 			p.fault(t, t.offset, CodeSyntax, "cycle may stand only inside a for")
 		}
-		if _, err := expressions.ParseStatement(expressions.CycleStatementSelector, t.args); err != nil {
+		if err := cycles(t.args); err != nil {
 			p.fault(t, t.argsAt(), CodeSyntax, `cycle takes texts: {%% cycle "odd", "even" %%}`)
 		}
 		p.source.WriteString(t.source)
@@ -75,6 +75,17 @@ func (p *reading) tag(t *token) {
 	default:
 		p.fault(t, t.offset, CodeUnknownTag, "there is no tag %q%s", t.name, nearest(t.name, knownTags))
 	}
+}
+
+// cycles has the library read the texts of a cycle.
+func cycles(args string) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = &exprError{}
+		}
+	}()
+	_, err = expressions.ParseStatement(expressions.CycleStatementSelector, args)
+	return err
 }
 
 func (p *reading) push(t *token) {

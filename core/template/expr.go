@@ -150,7 +150,7 @@ func (r *exprReader) condition() *expr {
 	defer func() { r.depth-- }()
 	left := r.relation()
 	for {
-		op := ""
+		var op string
 		switch {
 		case r.keyword("and"):
 			op = "and"

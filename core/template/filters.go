@@ -79,7 +79,7 @@ func addTextFilters(d *dictionary, markup bool) {
 		return bounded(s)
 	})
 	addMarkupFilters(d, markup)
-	d.AddFilter("strip_html", func(s string) string { return stripHTML(s) })
+	d.AddFilter("strip_html", stripHTML)
 	d.AddFilter("strip_newlines", func(s string) string { return strings.NewReplacer("\r\n", "", "\n", "").Replace(s) })
 	d.AddFilter("url_encode", func(s string) (string, error) { return bounded(url.QueryEscape(s)) })
 	d.AddFilter("base64_encode", func(s string) (string, error) { return bounded(base64.StdEncoding.EncodeToString([]byte(s))) })

@@ -68,12 +68,12 @@ func (m *markup) read(s string) {
 		case inTag:
 			i += m.readTag(rest)
 		case inValue:
-			if at := strings.IndexByte(rest, m.quote); at >= 0 {
-				m.state, m.attr, i = inTag, "", i+at+1
-			} else {
+			at := strings.IndexByte(rest, m.quote)
+			if at < 0 {
 				m.begun = m.begun || strings.TrimSpace(rest) != ""
 				return
 			}
+			m.state, m.attr, i = inTag, "", i+at+1
 		case inBare:
 			at := strings.IndexAny(rest, " \t\r\n>")
 			if at < 0 {
@@ -86,11 +86,6 @@ func (m *markup) read(s string) {
 				return
 			}
 			m.state, m.begun, i = inText, false, i+at
-		}
-		if m.state == inValue && i < len(s) && s[i] != m.quote {
-			if at := strings.IndexByte(s[i:], m.quote); at < 0 {
-				m.begun = m.begun || strings.TrimSpace(s[i:]) != ""
-			}
 		}
 	}
 }

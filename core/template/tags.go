@@ -280,11 +280,10 @@ func (p *part) turn(r *run, w io.Writer, c render.Context, clauses []*render.Blo
 		c.Set("forloop", loop)
 		c.Set(p.variable, over.Index(at))
 		if err := c.RenderChildren(w); err != nil {
-			switch err.Cause() {
-			case errBreak:
+			switch why := err.Cause(); {
+			case errors.Is(why, errBreak):
 				return nil
-			case errContinue:
-			default:
+			case !errors.Is(why, errContinue):
 				return err
 			}
 		}

@@ -82,7 +82,7 @@ func Parse(source string, kind Kind, blocks func(key string) (string, bool)) (*T
 	t := &Template{kind: kind, parts: p.parts, spliced: len(p.blocks) > 0, found: p.found, unsure: p.unsure, blocks: p.blocks, lookups: p.lookups}
 	t.reads, t.roots = p.data(), p.firsts
 	t.config = t.configure()
-	root, err := t.config.Compile(p.source.String(), parser.SourceLoc{LineNo: 1})
+	root, err := t.compileAll(p.source.String())
 	if err != nil { // our own reading should have seen it
 		line := err.LineNumber()
 		if t.spliced {
@@ -92,6 +92,17 @@ func Parse(source string, kind Kind, blocks func(key string) (string, bool)) (*T
 	}
 	t.root = root
 	return t, p.found
+}
+
+// compileAll has the library compile the rewritten source; it panics on numbers out of
+// range.
+func (t *Template) compileAll(source string) (root render.Node, err parser.Error) {
+	defer func() {
+		if recover() != nil {
+			err = parser.Errorf(&parser.Token{SourceLoc: parser.SourceLoc{LineNo: 1}}, "a number is too large")
+		}
+	}()
+	return t.config.Compile(source, parser.SourceLoc{LineNo: 1})
 }
 
 func causeOf(err parser.Error) string {

@@ -32,13 +32,11 @@ func TextOf(source string) string {
 // textWriter writes text with the white space that blocks ask for.
 type textWriter struct {
 	b     strings.Builder
-	skip  int // depth within what is not shown
-	tags  []atom.Atom
+	skip  int  // depth within what is not shown
 	space bool // a space is due
 	lines int  // line ends that are due
 	links []string
 	from  []int // where the text of each open link begins
-	pre   int
 }
 
 // void elements have no end.
