@@ -285,9 +285,10 @@ const (
 	DidMove    = "MOVED" // to another version
 )
 
-// The names of what is counted of a version.
-func nodeCame(id string) string { return "came:" + id }
-func nodeLeft(id string) string { return "left:" + id }
+// The names of what is counted of a version. They are keys of a document, where a dot
+// would lead deeper.
+func nodeCame(id string) string { return "came:" + strings.ReplaceAll(id, ".", "%") }
+func nodeLeft(id string) string { return "left:" + strings.ReplaceAll(id, ".", "%") }
 
 func counterOf(journey string, version int64) string {
 	return "journeys/" + journey + "/" + strconv.FormatInt(version, 10)
