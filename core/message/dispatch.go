@@ -240,6 +240,11 @@ func (ln *lane) take(ctx context.Context, list []*Message, room int) (did int, e
 	if err != nil {
 		return 0, err
 	}
+	if !r.route.dedupes() { // whoever dies leaves all of a hand-off open: let it be few
+		ln.mu.Lock()
+		room = min(room, max(workers-ln.inFlight, 0))
+		ln.mu.Unlock()
+	}
 	var due []*Message
 	for _, m := range list {
 		switch {

@@ -16,10 +16,11 @@ const (
 	// begin: what comes later is given back uncalled.
 	callFor  = 75 * time.Second
 	freshFor = 15 * time.Second
-	// flightFor is when another process may take a message for lost. It is more than both
-	// and what clocks may differ by.
-	flightFor = 2 * time.Minute
 )
+
+// flightFor is when another process may take a message for lost. It is more than both and what
+// clocks may differ by. Tests that kill processes have less patience.
+var flightFor = 2 * time.Minute
 
 // handOff commits that messages go now, on the condition that nothing that was asked has
 // changed. It returns those that do; the others lost a race and are still due.

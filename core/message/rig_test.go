@@ -199,7 +199,7 @@ func rigOver(t testing.TB, db store.Store, p *postman, clock core.Clock) *rig {
 	require.NoError(t, err)
 	ring := keyring.New(db, clock, m)
 	r := &rig{t: t, store: db, post: p, clock: clock, words: words{}, ctx: core.WithActor(context.Background(), access.System(ws, "test"))}
-	r.runner = work.New(work.Options{Store: db, Clock: clock, Logger: logger, Poll: 20 * time.Millisecond, Grace: 200 * time.Millisecond})
+	r.runner = work.New(work.Options{Store: db, Clock: clock, Logger: logger, Poll: 20 * time.Millisecond, Grace: 200 * time.Millisecond, Lease: lease})
 	jobs := work.NewJobs(r.runner)
 	log := audit.New(audit.Options{
 		Store: db, Keys: ring, Clock: clock, Logger: logger, Runner: r.runner,
@@ -371,5 +371,8 @@ func (r *rig) events(profileID string) []string {
 	}
 	return out
 }
+
+// lease is that of tasks; 0 is the usual one.
+var lease time.Duration
 
 var realClock core.Clock = core.SystemClock{}
