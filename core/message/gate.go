@@ -76,6 +76,22 @@ func (g *gate) keeps(t *profile.Trait) bool {
 	return !g.foreign[t.Source] && g.uses(g.sorts[t.Path])
 }
 
+// entering makes of the event that a message carries, {name, properties}, what a template
+// reads: its properties, without what may not be used.
+func (g *gate) entering(ctx context.Context, roots map[string]any) error {
+	ev, ok := roots["event"].(map[string]any)
+	if !ok {
+		return nil
+	}
+	name, _ := ev["name"].(string)
+	props, ok := ev["properties"].(map[string]any)
+	if !ok {
+		props = map[string]any{}
+	}
+	roots["event"] = props
+	return g.event(ctx, name, props)
+}
+
 // event takes out of an event's properties what may not be used.
 func (g *gate) event(ctx context.Context, name string, props map[string]any) error {
 	sorts, err := g.of(ctx, event.OwnerOf(name))

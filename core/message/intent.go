@@ -36,7 +36,7 @@ type Intent struct {
 	Priority        int       // higher goes first through caps; 0 is usual
 	Quiet           string    // "" is QuietDefer
 	DueAt           time.Time // not before; zero: at once
-	Data            bson.Raw  // what the template reads beside the profile: event, coupon, …
+	Data            bson.Raw  // what the template reads beside the profile: event as {name, properties}, coupon, …
 	Test            bool      // a test: to the address in To only, past consent, caps and quiet hours
 	To              string    // only of tests, and of what is sent to an address that is named
 }

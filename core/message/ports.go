@@ -37,8 +37,9 @@ type Templates interface {
 type Template interface {
 	Number() int64
 	Channel() string // "" fits any
-	// Render makes the content for one person. roots is what it reads: profile, event,
-	// sender, links, message and what the message carries; plain maps. An INVALID error
+	// Render makes the content for one person. roots is what it reads: profile, event (its
+	// properties), sender, message, now, unsubscribeUrl, preferencesUrl and what else the
+	// message carries; maps, lists, texts, numbers, booleans and times. An INVALID error
 	// says that it cannot be rendered with this data.
 	Render(ctx context.Context, profileID, locale string, roots map[string]any) (Content, error)
 }

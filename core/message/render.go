@@ -3,6 +3,7 @@ package message
 import (
 	"context"
 	"strings"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -89,19 +90,16 @@ func (r *round) roots(ctx context.Context, l *letter) (map[string]any, error) {
 		for _, e := range d {
 			roots[e.Key] = plain(e.Value)
 		}
-		if ev, ok := roots["event"].(map[string]any); ok {
-			name, _ := ev["name"].(string)
-			if props, ok := ev["properties"].(map[string]any); ok {
-				if err := g.event(ctx, name, props); err != nil {
-					return nil, err
-				}
-			}
+		if err := g.entering(ctx, roots); err != nil {
+			return nil, err
 		}
 	}
 	person := map[string]any{}
 	if l.p != nil {
 		person, _ = plain(l.p.Values(g.keeps)).(map[string]any)
-		person["id"] = l.p.ProfileID()
+		if _, ok := person["id"]; !ok {
+			person["id"] = l.p.ProfileID()
+		}
 	}
 	roots["profile"] = person
 	sender := map[string]any{}
@@ -110,7 +108,7 @@ func (r *round) roots(ctx context.Context, l *letter) (map[string]any, error) {
 	}
 	roots["sender"] = sender
 	roots["message"] = map[string]any{"id": l.m.MessageID(), "purpose": l.m.Purpose, "channel": l.m.Channel}
-	links := map[string]any{}
+	roots["now"] = r.now.In(l.zone).Format(time.RFC3339)
 	if l.p != nil && !l.m.Test {
 		var to *consent.Delivery
 		if r.channel == Email || r.channel == SMS {
@@ -126,13 +124,12 @@ func (r *round) roots(ctx context.Context, l *letter) (map[string]any, error) {
 			return nil, err
 		}
 		if l.links != nil {
-			links["preferencesUrl"] = l.links.Preferences.URL
+			roots["preferencesUrl"] = l.links.Preferences.URL
 			if l.links.Unsubscribe != nil {
-				links["unsubscribeUrl"] = l.links.Unsubscribe.URL
+				roots["unsubscribeUrl"] = l.links.Unsubscribe.URL
 			}
 		}
 	}
-	roots["links"] = links
 	return roots, nil
 }
 

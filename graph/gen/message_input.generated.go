@@ -272,6 +272,70 @@ func (ec *executionContext) fieldContext_ResolveMessagePayload_userErrors(_ cont
 	return fc, nil
 }
 
+func (ec *executionContext) _ResumeSendingPayload_switches(ctx context.Context, field graphql.CollectedField, obj *ResumeSendingPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ResumeSendingPayload_switches(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Switches, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*KillSwitch) graphql.Marshaler {
+			return ec.marshalNKillSwitch2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐKillSwitchᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ResumeSendingPayload_switches(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ResumeSendingPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_KillSwitch(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ResumeSendingPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *ResumeSendingPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ResumeSendingPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*core.Error) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚐErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ResumeSendingPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ResumeSendingPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UserError(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _SendMessagePayload_message(ctx context.Context, field graphql.CollectedField, obj *SendMessagePayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -336,13 +400,13 @@ func (ec *executionContext) fieldContext_SendMessagePayload_userErrors(_ context
 	return fc, nil
 }
 
-func (ec *executionContext) _SetKillSwitchPayload_switches(ctx context.Context, field graphql.CollectedField, obj *SetKillSwitchPayload) (ret graphql.Marshaler) {
+func (ec *executionContext) _StopSendingPayload_switches(ctx context.Context, field graphql.CollectedField, obj *StopSendingPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_SetKillSwitchPayload_switches(ctx, field)
+			return ec.fieldContext_StopSendingPayload_switches(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.Switches, nil
@@ -355,9 +419,9 @@ func (ec *executionContext) _SetKillSwitchPayload_switches(ctx context.Context, 
 		true,
 	)
 }
-func (ec *executionContext) fieldContext_SetKillSwitchPayload_switches(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_StopSendingPayload_switches(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
-		Object:     "SetKillSwitchPayload",
+		Object:     "StopSendingPayload",
 		Field:      field,
 		IsMethod:   false,
 		IsResolver: false,
@@ -368,13 +432,13 @@ func (ec *executionContext) fieldContext_SetKillSwitchPayload_switches(_ context
 	return fc, nil
 }
 
-func (ec *executionContext) _SetKillSwitchPayload_inFlight(ctx context.Context, field graphql.CollectedField, obj *SetKillSwitchPayload) (ret graphql.Marshaler) {
+func (ec *executionContext) _StopSendingPayload_inFlight(ctx context.Context, field graphql.CollectedField, obj *StopSendingPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_SetKillSwitchPayload_inFlight(ctx, field)
+			return ec.fieldContext_StopSendingPayload_inFlight(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.InFlight, nil
@@ -387,9 +451,9 @@ func (ec *executionContext) _SetKillSwitchPayload_inFlight(ctx context.Context, 
 		true,
 	)
 }
-func (ec *executionContext) fieldContext_SetKillSwitchPayload_inFlight(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_StopSendingPayload_inFlight(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
-		Object:     "SetKillSwitchPayload",
+		Object:     "StopSendingPayload",
 		Field:      field,
 		IsMethod:   false,
 		IsResolver: false,
@@ -400,13 +464,13 @@ func (ec *executionContext) fieldContext_SetKillSwitchPayload_inFlight(_ context
 	return fc, nil
 }
 
-func (ec *executionContext) _SetKillSwitchPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *SetKillSwitchPayload) (ret graphql.Marshaler) {
+func (ec *executionContext) _StopSendingPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *StopSendingPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_SetKillSwitchPayload_userErrors(ctx, field)
+			return ec.fieldContext_StopSendingPayload_userErrors(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.UserErrors, nil
@@ -419,9 +483,9 @@ func (ec *executionContext) _SetKillSwitchPayload_userErrors(ctx context.Context
 		true,
 	)
 }
-func (ec *executionContext) fieldContext_SetKillSwitchPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_StopSendingPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
-		Object:     "SetKillSwitchPayload",
+		Object:     "StopSendingPayload",
 		Field:      field,
 		IsMethod:   false,
 		IsResolver: false,
@@ -946,6 +1010,43 @@ func (ec *executionContext) unmarshalInputResolveMessageInput(ctx context.Contex
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputResumeSendingInput(ctx context.Context, obj any) (ResumeSendingInput, error) {
+	var it ResumeSendingInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"channel", "reason"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "channel":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("channel"))
+			data, err := ec.unmarshalOChannel2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐChannel(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Channel = data
+		case "reason":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("reason"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Reason = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputSendMessageInput(ctx context.Context, obj any) (SendMessageInput, error) {
 	var it SendMessageInput
 	if obj == nil {
@@ -1057,8 +1158,8 @@ func (ec *executionContext) unmarshalInputSendMessageInput(ctx context.Context, 
 	return it, nil
 }
 
-func (ec *executionContext) unmarshalInputSetKillSwitchInput(ctx context.Context, obj any) (SetKillSwitchInput, error) {
-	var it SetKillSwitchInput
+func (ec *executionContext) unmarshalInputStopSendingInput(ctx context.Context, obj any) (StopSendingInput, error) {
+	var it StopSendingInput
 	if obj == nil {
 		return it, nil
 	}
@@ -1068,7 +1169,7 @@ func (ec *executionContext) unmarshalInputSetKillSwitchInput(ctx context.Context
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"channel", "off", "reason", "dryRun"}
+	fieldsInOrder := [...]string{"channel", "reason"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -1082,13 +1183,6 @@ func (ec *executionContext) unmarshalInputSetKillSwitchInput(ctx context.Context
 				return it, err
 			}
 			it.Channel = data
-		case "off":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("off"))
-			data, err := ec.unmarshalNBoolean2bool(ctx, v)
-			if err != nil {
-				return it, err
-			}
-			it.Off = data
 		case "reason":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("reason"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
@@ -1096,13 +1190,6 @@ func (ec *executionContext) unmarshalInputSetKillSwitchInput(ctx context.Context
 				return it, err
 			}
 			it.Reason = data
-		case "dryRun":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("dryRun"))
-			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
-			if err != nil {
-				return it, err
-			}
-			it.DryRun = data
 		}
 	}
 	return it, nil
@@ -1467,6 +1554,49 @@ func (ec *executionContext) _ResolveMessagePayload(ctx context.Context, sel ast.
 	return out
 }
 
+var resumeSendingPayloadImplementors = []string{"ResumeSendingPayload"}
+
+func (ec *executionContext) _ResumeSendingPayload(ctx context.Context, sel ast.SelectionSet, obj *ResumeSendingPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, resumeSendingPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ResumeSendingPayload")
+		case "switches":
+			out.Values[i] = ec._ResumeSendingPayload_switches(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._ResumeSendingPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var sendMessagePayloadImplementors = []string{"SendMessagePayload"}
 
 func (ec *executionContext) _SendMessagePayload(ctx context.Context, sel ast.SelectionSet, obj *SendMessagePayload) graphql.Marshaler {
@@ -1510,10 +1640,10 @@ func (ec *executionContext) _SendMessagePayload(ctx context.Context, sel ast.Sel
 	return out
 }
 
-var setKillSwitchPayloadImplementors = []string{"SetKillSwitchPayload"}
+var stopSendingPayloadImplementors = []string{"StopSendingPayload"}
 
-func (ec *executionContext) _SetKillSwitchPayload(ctx context.Context, sel ast.SelectionSet, obj *SetKillSwitchPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, setKillSwitchPayloadImplementors)
+func (ec *executionContext) _StopSendingPayload(ctx context.Context, sel ast.SelectionSet, obj *StopSendingPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, stopSendingPayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
 	deferredFieldSet := graphql.NewFieldSet(nil)
@@ -1521,19 +1651,19 @@ func (ec *executionContext) _SetKillSwitchPayload(ctx context.Context, sel ast.S
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
-			out.Values[i] = graphql.MarshalString("SetKillSwitchPayload")
+			out.Values[i] = graphql.MarshalString("StopSendingPayload")
 		case "switches":
-			out.Values[i] = ec._SetKillSwitchPayload_switches(ctx, field, obj)
+			out.Values[i] = ec._StopSendingPayload_switches(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		case "inFlight":
-			out.Values[i] = ec._SetKillSwitchPayload_inFlight(ctx, field, obj)
+			out.Values[i] = ec._StopSendingPayload_inFlight(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		case "userErrors":
-			out.Values[i] = ec._SetKillSwitchPayload_userErrors(ctx, field, obj)
+			out.Values[i] = ec._StopSendingPayload_userErrors(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -1740,6 +1870,21 @@ func (ec *executionContext) marshalNResolveMessagePayload2ᚖgithubᚗcomᚋhead
 	return ec._ResolveMessagePayload(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNResumeSendingInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐResumeSendingInput(ctx context.Context, v any) (ResumeSendingInput, error) {
+	res, err := ec.unmarshalInputResumeSendingInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNResumeSendingPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐResumeSendingPayload(ctx context.Context, sel ast.SelectionSet, v *ResumeSendingPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._ResumeSendingPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNSendMessageInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐSendMessageInput(ctx context.Context, v any) (SendMessageInput, error) {
 	res, err := ec.unmarshalInputSendMessageInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -1755,19 +1900,19 @@ func (ec *executionContext) marshalNSendMessagePayload2ᚖgithubᚗcomᚋheadwat
 	return ec._SendMessagePayload(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNSetKillSwitchInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐSetKillSwitchInput(ctx context.Context, v any) (SetKillSwitchInput, error) {
-	res, err := ec.unmarshalInputSetKillSwitchInput(ctx, v)
+func (ec *executionContext) unmarshalNStopSendingInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐStopSendingInput(ctx context.Context, v any) (StopSendingInput, error) {
+	res, err := ec.unmarshalInputStopSendingInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNSetKillSwitchPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐSetKillSwitchPayload(ctx context.Context, sel ast.SelectionSet, v *SetKillSwitchPayload) graphql.Marshaler {
+func (ec *executionContext) marshalNStopSendingPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐStopSendingPayload(ctx context.Context, sel ast.SelectionSet, v *StopSendingPayload) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
 		}
 		return graphql.Null
 	}
-	return ec._SetKillSwitchPayload(ctx, sel, v)
+	return ec._StopSendingPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNTestSendInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐTestSendInput(ctx context.Context, v any) (TestSendInput, error) {

@@ -65,18 +65,18 @@ func (r mutation) TestSend(ctx context.Context, in gen.TestSendInput) (*gen.Test
 	return out, err
 }
 
-// SetKillSwitch answers Mutation.setKillSwitch.
-func (r mutation) SetKillSwitch(ctx context.Context, in gen.SetKillSwitchInput) (*gen.SetKillSwitchPayload, error) {
-	out := &gen.SetKillSwitchPayload{InFlight: []*gen.MessageInFlight{}}
-	var list []outbox.Switch
-	var flights []outbox.Flight
-	var err error
-	if value(in.DryRun) {
-		list, err = r.Outbox.Switches(ctx, workspace(ctx))
-	} else {
-		list, flights, err = r.Outbox.SetSwitch(ctx, workspace(ctx), string(value(in.Channel)), in.Off, value(in.Reason))
-	}
-	out.Switches, out.InFlight = switchesOf(list), flightsOf(flights)
+// StopSending answers Mutation.stopSending.
+func (r mutation) StopSending(ctx context.Context, in gen.StopSendingInput) (*gen.StopSendingPayload, error) {
+	list, flights, err := r.Outbox.SetSwitch(ctx, workspace(ctx), string(value(in.Channel)), true, value(in.Reason))
+	out := &gen.StopSendingPayload{Switches: switchesOf(list), InFlight: flightsOf(flights)}
+	out.UserErrors, err = problems(err)
+	return out, err
+}
+
+// ResumeSending answers Mutation.resumeSending.
+func (r mutation) ResumeSending(ctx context.Context, in gen.ResumeSendingInput) (*gen.ResumeSendingPayload, error) {
+	list, _, err := r.Outbox.SetSwitch(ctx, workspace(ctx), string(value(in.Channel)), false, value(in.Reason))
+	out := &gen.ResumeSendingPayload{Switches: switchesOf(list)}
 	out.UserErrors, err = problems(err)
 	return out, err
 }
