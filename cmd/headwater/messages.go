@@ -16,7 +16,7 @@ import (
 func (a *app) send() {
 	a.messages = message.New(message.Options{
 		Store: a.store, Clock: a.e.clock, Keys: a.ring, Runner: a.runner, Committer: a.pipeline, Events: a.events, Profiles: a.profiles,
-		Consent: a.consent, Vendors: a.syncs, Audit: a.audit, Logger: a.e.log, Uses: a.usedFor, URL: func() string { return a.url },
+		Consent: a.consent, Vendors: a.syncs, Templates: shelf{a.library, a.segments}, Audit: a.audit, Logger: a.e.log, Uses: a.usedFor, URL: func() string { return a.url },
 	})
 	a.consent.InFlight = func(ctx context.Context, ws, profile string) ([]consent.InFlight, error) {
 		list, err := a.messages.InFlight(ctx, ws, profile)
