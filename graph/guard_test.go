@@ -25,6 +25,8 @@ var refused = []string{
 	"ObjectImportRow.externalId", "TypeBreak.externalIds",
 	// Words on consent, which are refused as a whole.
 	"WithdrawConsentPayload.entries",
+	// What became of messages, and what people find in their inboxes.
+	"Message.status", "Message.timeline", "Message.why", "Message.opens", "Message.clicks", "Message.robots", "Profile.messages", "Profile.inbox",
 	// Holds, which are for those who govern.
 	"LegalHold.reason",
 }

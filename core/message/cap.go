@@ -1,11 +1,13 @@
 package message
 
 import (
+	"context"
 	"slices"
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/work"
 )
 
 // maxWindow is how far back caps look.
@@ -115,6 +117,20 @@ func (r *Reserved) reserve(m *Message, now time.Time) *Reserved {
 	next.List = append(next.List, Place{Message: m.MessageID(), At: now, Channel: m.Channel, Purpose: m.Purpose})
 	next.Prune = now.Add(maxWindow)
 	return &next
+}
+
+// tidy deletes what no cap counts any more.
+func (s *Service) tidy(ctx context.Context, ws string) error {
+	old, err := Reservations.Find(ctx, s.Store, store.Query{Workspace: ws, Where: []store.Cond{store.Lt("prune", s.now())}}, 200)
+	if err != nil {
+		return storeError("read the caps", err)
+	}
+	for _, d := range old {
+		if err := work.Commit(ctx, s.Store, Reservations.Delete(d)); err != nil && conflictOf(err) == nil {
+			return storeError("delete what no cap counts", err)
+		}
+	}
+	return nil
 }
 
 // release returns the document without the place of a message; nil when it has none.

@@ -68,6 +68,9 @@ func (s *Service) dispatch(ctx context.Context, l *work.Lease) error {
 		case <-waiting.Done():
 		}
 	}()
+	if err := s.tidy(ctx, task.Workspace); err != nil {
+		return err
+	}
 	until := s.Clock.Now().Add(laneHold)
 	for waiting.Err() == nil && s.Clock.Now().Before(until) {
 		did, next, err := ln.step(ctx)

@@ -224,3 +224,27 @@ func TestGuardError(t *testing.T) {
 	require.Equal(t, "ERROR", m.Reason)
 	require.True(t, m.Due.After(time.Now()))
 }
+
+func TestNothingWithoutAnAgreement(t *testing.T) {
+	r := rigOver(t, openStore(t, ""), newPostman(), realClock)
+	_, err := r.syncs.CreateConnection(r.ctx, ws, sync.ConnectionInput{Name: "Post", Connector: "post", Config: map[string]any{}})
+	require.NoError(t, err)
+	r.start()
+	m := r.becomes(r.queue(intent(r.person(1)))[0], message.Held, message.Sent)
+	require.Equal(t, "AGREEMENT_MISSING", check(m, message.CheckChannel).Reason)
+	require.Zero(t, r.post.total())
+}
+
+func TestVendorThatIsBusyIsAskedAgain(t *testing.T) {
+	p := newPostman()
+	p.send = func(_ context.Context, m sync.Message) (sync.Sent, error) {
+		if p.sentTo(m.Key) == 1 {
+			return sync.Sent{}, &sync.Fault{Kind: sync.FaultRetry, Origin: sync.FromVendor, After: 100 * time.Millisecond, Message: "busy"}
+		}
+		return sync.Sent{ID: m.Key}, nil
+	}
+	r := newRig(t, p)
+	id := r.queue(intent(r.person(1)))[0]
+	require.Eventually(t, func() bool { m := r.get(id); return m.Status == message.Pending && m.Attempt != nil }, 5*time.Second, 5*time.Millisecond)
+	require.Empty(t, r.events(r.get(id).Part))
+}

@@ -69,11 +69,12 @@ type round struct {
 	register  *consent.Register
 	templates map[string]Template
 	faults    map[string]error
-	gates     map[string]*gate // by purpose
+	gates     map[string]*gate  // by purpose
+	agreed    map[string]string // by purpose: why nothing is handed to who carries it
 }
 
 func (s *Service) newRound(ctx context.Context, ws, lane, channel string) (*round, error) {
-	r := &round{s: s, ws: ws, channel: channel, now: s.now(), templates: map[string]Template{}, faults: map[string]error{}, gates: map[string]*gate{}}
+	r := &round{s: s, ws: ws, channel: channel, now: s.now(), templates: map[string]Template{}, faults: map[string]error{}, gates: map[string]*gate{}, agreed: map[string]string{}}
 	var err error
 	if r.set, err = s.settings(ctx, ws); err != nil {
 		return nil, err
@@ -206,6 +207,14 @@ func (r *round) first(ctx context.Context, l *letter) error {
 		l.fail(Held, CheckChannel, r.route.blocked, r.now)
 		return nil
 	}
+	switch reason, err := r.agreement(ctx, m.Purpose); {
+	case err != nil:
+		return err
+	case reason != "":
+		l.hold = string(CheckChannel) + ":" + r.channel + ":" + m.Purpose
+		l.fail(Held, CheckChannel, reason, r.now)
+		return nil
+	}
 	if l.p == nil && !m.Test {
 		l.pass(CheckChannel, "READY", r.now)
 		l.fail(Cancelled, CheckConsent, "NOBODY", r.now)
@@ -221,6 +230,29 @@ func (r *round) first(ctx context.Context, l *letter) error {
 		return nil
 	}
 	return r.consent(ctx, l)
+}
+
+// agreement returns why nothing may be handed to the vendor of the channel for a purpose: it
+// takes an agreement. The vendor's own hand-off asks it once more.
+func (r *round) agreement(ctx context.Context, purpose string) (string, error) {
+	if r.route.conn == nil {
+		return "", nil
+	}
+	if why, ok := r.agreed[purpose]; ok {
+		return why, nil
+	}
+	why := ""
+	if r.route.conn.Processor == "" {
+		why = "AGREEMENT_MISSING"
+	} else if err := r.s.Consent.ProcessorAllowed(ctx, r.ws, r.route.conn.Processor, purpose); err != nil {
+		e := core.AsError(err)
+		if e.Code != core.Forbidden {
+			return "", err
+		}
+		why = e.Reason
+	}
+	r.agreed[purpose] = why
+	return why, nil
 }
 
 func (r *round) template(ctx context.Context, m *Message) (Template, error) {
@@ -415,11 +447,11 @@ func (r *round) guards(ctx context.Context, l *letter) error {
 // outcome returns the document of a message that does not go.
 func (l *letter) outcome(now time.Time) *Message {
 	next := *l.m
-	if l.again {
+	if l.again && l.m.Channel != InApp && l.m.Channel != WebChat { // those are delivered with their answer
 		return l.unanswered(now)
 	}
 	next.Checks, next.Reason, next.Status = l.checks, l.reason, l.status
-	next.Hold, next.Due = "", time.Time{}
+	next.Hold, next.Due, next.Flight = "", time.Time{}, time.Time{}
 	switch l.status {
 	case Held:
 		next.Hold = l.hold

@@ -1618,10 +1618,10 @@ func (ec *executionContext) _WithdrawConsentPayload_inFlight(ctx context.Context
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []*MessageInFlight) graphql.Marshaler {
-			return ec.marshalNMessageInFlight2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐMessageInFlightᚄ(ctx, selections, v)
+			return ec.marshalOMessageInFlight2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐMessageInFlightᚄ(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_WithdrawConsentPayload_inFlight(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -3490,7 +3490,7 @@ func (ec *executionContext) _WithdrawConsentPayload(ctx context.Context, sel ast
 			}
 		case "inFlight":
 			out.Values[i] = ec._WithdrawConsentPayload_inFlight(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		case "profileId":

@@ -445,10 +445,10 @@ func (ec *executionContext) _StopSendingPayload_inFlight(ctx context.Context, fi
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []*MessageInFlight) graphql.Marshaler {
-			return ec.marshalNMessageInFlight2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐMessageInFlightᚄ(ctx, selections, v)
+			return ec.marshalOMessageInFlight2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐMessageInFlightᚄ(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_StopSendingPayload_inFlight(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -1659,7 +1659,7 @@ func (ec *executionContext) _StopSendingPayload(ctx context.Context, sel ast.Sel
 			}
 		case "inFlight":
 			out.Values[i] = ec._StopSendingPayload_inFlight(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		case "userErrors":
