@@ -2742,6 +2742,22 @@ type ResumeProcessingPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Takes a kill switch back.
+type ResumeSendingInput struct {
+	// The one of this channel; null the one of all of them.
+	Channel *Channel `json:"channel,omitempty"`
+	// Why.
+	Reason *string `json:"reason,omitempty"`
+}
+
+// What is switched off now; what was held by the switch goes on by itself.
+type ResumeSendingPayload struct {
+	// What is switched off.
+	Switches []*KillSwitch `json:"switches"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Says that you looked at a request that broke the glass, of somebody else.
 type ReviewBreakGlassInput struct {
 	// The request: gls_…
@@ -3148,28 +3164,6 @@ type SetIdentityNamespacePayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
-// Throws the kill switch of a channel, or takes it back.
-type SetKillSwitchInput struct {
-	// The channel; null for all of them.
-	Channel *Channel `json:"channel,omitempty"`
-	// True stops sending.
-	Off bool `json:"off"`
-	// Why.
-	Reason *string `json:"reason,omitempty"`
-	// Only say what there is now.
-	DryRun *bool `json:"dryRun,omitempty"`
-}
-
-// What is switched off now. Once this is answered, no hand-off commits over it any more.
-type SetKillSwitchPayload struct {
-	// What is switched off.
-	Switches []*KillSwitch `json:"switches"`
-	// What was handed over before and is not answered, at most 100 of it.
-	InFlight []*MessageInFlight `json:"inFlight"`
-	// What is wrong with the input.
-	UserErrors []*core.Error `json:"userErrors"`
-}
-
 // Declares the stages, all of them.
 type SetLeadStagesInput struct {
 	// The version that you saw; 0 before the first. Another is a CONFLICT.
@@ -3466,6 +3460,24 @@ type StartImportPayload struct {
 	Job *work.Job `json:"job,omitempty"`
 	// After a dry run: what would become of the first rows.
 	Preview []*ingest.PreviewRow `json:"preview"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Stops sending: throws the kill switch.
+type StopSendingInput struct {
+	// Over this channel; null over all of them.
+	Channel *Channel `json:"channel,omitempty"`
+	// Why.
+	Reason *string `json:"reason,omitempty"`
+}
+
+// What is switched off now. Once this is answered, no hand-off commits over it any more.
+type StopSendingPayload struct {
+	// What is switched off.
+	Switches []*KillSwitch `json:"switches"`
+	// What was handed over before and is not answered, at most 100 of it.
+	InFlight []*MessageInFlight `json:"inFlight,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -4278,7 +4290,7 @@ type WithdrawConsentPayload struct {
 	// One entry for each purpose; none after a dry run.
 	Entries []*consent.Entry `json:"entries"`
 	// Messages that were handed to their channels before and are not answered: the few that it cannot reach any more.
-	InFlight []*MessageInFlight `json:"inFlight"`
+	InFlight []*MessageInFlight `json:"inFlight,omitempty"`
 	// Whose it is.
 	ProfileID *string `json:"profileId,omitempty"`
 	// What is wrong with the input.

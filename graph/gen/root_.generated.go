@@ -247,6 +247,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRestoreSegmentInput,
 		ec.unmarshalInputRestoreTemplateInput,
 		ec.unmarshalInputResumeProcessingInput,
+		ec.unmarshalInputResumeSendingInput,
 		ec.unmarshalInputReviewBreakGlassInput,
 		ec.unmarshalInputRevokeInvitationInput,
 		ec.unmarshalInputRevokeKeyInput,
@@ -265,7 +266,6 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputSetControllerInput,
 		ec.unmarshalInputSetFieldDefinitionInput,
 		ec.unmarshalInputSetIdentityNamespaceInput,
-		ec.unmarshalInputSetKillSwitchInput,
 		ec.unmarshalInputSetLeadStagesInput,
 		ec.unmarshalInputSetLoyaltyProgramInput,
 		ec.unmarshalInputSetPhoneRegionInput,
@@ -278,6 +278,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputSetTraitRuleInput,
 		ec.unmarshalInputSnapshotSegmentInput,
 		ec.unmarshalInputStartImportInput,
+		ec.unmarshalInputStopSendingInput,
 		ec.unmarshalInputSubmitTemplateInput,
 		ec.unmarshalInputSuppressionFilter,
 		ec.unmarshalInputSuppressionInput,
@@ -2201,7 +2202,7 @@ type WithdrawConsentPayload {
   """One entry for each purpose; none after a dry run."""
   entries: [ConsentEntry!]! @data(category: CONSENT)
   """Messages that were handed to their channels before and are not answered: the few that it cannot reach any more."""
-  inFlight: [MessageInFlight!]! @data(category: BEHAVIOUR)
+  inFlight: [MessageInFlight!] @data(category: BEHAVIOUR)
   """Whose it is."""
   profileId: ID @data(category: NONE)
   """What is wrong with the input."""
@@ -3942,9 +3943,9 @@ type MessageCheck {
   """Which."""
   check: SendCheck! @data(category: NONE)
   """Whether it let the message go."""
-  passed: Boolean! @data(category: BEHAVIOUR)
+  passed: Boolean! @data(category: NONE)
   """A stable word for why."""
-  reason: String! @data(category: BEHAVIOUR)
+  reason: String! @data(category: NONE)
   """When it was asked last."""
   at: DateTime! @data(category: NONE)
   """The receipt of the consent decision, rcp_…"""
@@ -3954,9 +3955,9 @@ type MessageCheck {
 """Something that became of a message."""
 type MessageEvent {
   """What."""
-  type: MessageEventType! @data(category: BEHAVIOUR)
+  type: MessageEventType! @data(category: NONE)
   """When."""
-  at: DateTime! @data(category: BEHAVIOUR)
+  at: DateTime! @data(category: NONE)
   """What else is known: kind of a bounce, why, link, and robot: why it was no person who opened or clicked."""
   detail: JSON @data(category: BEHAVIOUR)
 }
@@ -3982,7 +3983,7 @@ type Message implements Node {
   """For whom; null where the person may not be seen or is gone."""
   profile: Profile @data(category: NONE)
   """Over which channel."""
-  channel: Channel! @data(category: BEHAVIOUR)
+  channel: Channel! @data(category: NONE)
   """For which purpose."""
   purpose: String! @data(category: NONE)
   """Where it stands."""
@@ -4072,7 +4073,7 @@ type MessageInFlight {
   """Its id, msg_…"""
   id: ID! @data(category: NONE)
   """Its channel."""
-  channel: Channel! @data(category: BEHAVIOUR)
+  channel: Channel! @data(category: NONE)
   """Its purpose."""
   purpose: String! @data(category: NONE)
   """When it was handed over."""
@@ -4184,9 +4185,9 @@ type InboxItem {
   """Its id, msg_…"""
   id: ID! @data(category: NONE)
   """IN_APP or WEB_CHAT."""
-  channel: Channel! @data(category: BEHAVIOUR)
+  channel: Channel! @data(category: NONE)
   """When."""
-  at: DateTime! @data(category: BEHAVIOUR)
+  at: DateTime! @data(category: NONE)
   """Its title."""
   title: String @data(category: FREE_TEXT)
   """Its text."""
@@ -4198,7 +4199,7 @@ type InboxItem {
   """Who it is from, for people."""
   from: String @data(category: FREE_TEXT)
   """Whether the person wrote it."""
-  reply: Boolean! @data(category: BEHAVIOUR)
+  reply: Boolean! @data(category: NONE)
   """When the person read it; null: they did not."""
   readAt: DateTime @data(category: BEHAVIOUR)
 }
@@ -4275,16 +4276,20 @@ input TestSendInput {
   idempotencyKey: String
 }
 
-"""Throws the kill switch of a channel, or takes it back."""
-input SetKillSwitchInput {
-  """The channel; null for all of them."""
+"""Stops sending: throws the kill switch."""
+input StopSendingInput {
+  """Over this channel; null over all of them."""
   channel: Channel
-  """True stops sending."""
-  off: Boolean!
   """Why."""
   reason: String
-  """Only say what there is now."""
-  dryRun: Boolean
+}
+
+"""Takes a kill switch back."""
+input ResumeSendingInput {
+  """The one of this channel; null the one of all of them."""
+  channel: Channel
+  """Why."""
+  reason: String
 }
 
 """What an operator knows of a message that nobody answered for."""
@@ -4446,11 +4451,19 @@ type CancelMessagePayload {
 }
 
 """What is switched off now. Once this is answered, no hand-off commits over it any more."""
-type SetKillSwitchPayload {
+type StopSendingPayload {
   """What is switched off."""
   switches: [KillSwitch!]! @data(category: NONE)
   """What was handed over before and is not answered, at most 100 of it."""
-  inFlight: [MessageInFlight!]! @data(category: BEHAVIOUR)
+  inFlight: [MessageInFlight!] @data(category: BEHAVIOUR)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""What is switched off now; what was held by the switch goes on by itself."""
+type ResumeSendingPayload {
+  """What is switched off."""
+  switches: [KillSwitch!]! @data(category: NONE)
   """What is wrong with the input."""
   userErrors: [UserError!]! @data(category: NONE)
 }
@@ -4504,8 +4517,10 @@ extend type Mutation {
   sendMessage(input: SendMessageInput!): SendMessagePayload! @can(action: SEND) @data(category: NONE)
   """Sends a template to an address of your own; it asks nobody's consent and counts for nothing."""
   testSend(input: TestSendInput!): TestSendPayload! @can(action: SEND) @data(category: NONE)
-  """Stops sending over a channel or over all, or lets it go on."""
-  setKillSwitch(input: SetKillSwitchInput!): SetKillSwitchPayload! @can(action: SEND) @data(category: NONE)
+  """Stops sending over a channel or over all."""
+  stopSending(input: StopSendingInput!): StopSendingPayload! @can(action: SEND) @data(category: NONE)
+  """Lets sending go on over a channel or over all."""
+  resumeSending(input: ResumeSendingInput!): ResumeSendingPayload! @can(action: SEND) @data(category: NONE)
   """Says what became of a message that nobody answered for."""
   resolveMessage(input: ResolveMessageInput!): ResolveMessagePayload! @can(action: SEND) @data(category: NONE)
   """Ends a message that is not handed over yet."""
@@ -12585,6 +12600,16 @@ func (ec *executionContext) childFields_ResumeProcessingPayload(ctx context.Cont
 	return nil, fmt.Errorf("no field named %q was found under type ResumeProcessingPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_ResumeSendingPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "switches":
+		return ec.fieldContext_ResumeSendingPayload_switches(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ResumeSendingPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ResumeSendingPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_RetentionRule(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -13017,18 +13042,6 @@ func (ec *executionContext) childFields_SetIdentityNamespacePayload(ctx context.
 	return nil, fmt.Errorf("no field named %q was found under type SetIdentityNamespacePayload", field.Name)
 }
 
-func (ec *executionContext) childFields_SetKillSwitchPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "switches":
-		return ec.fieldContext_SetKillSwitchPayload_switches(ctx, field)
-	case "inFlight":
-		return ec.fieldContext_SetKillSwitchPayload_inFlight(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_SetKillSwitchPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type SetKillSwitchPayload", field.Name)
-}
-
 func (ec *executionContext) childFields_SetLeadStagesPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "stages":
@@ -13185,6 +13198,18 @@ func (ec *executionContext) childFields_StartImportPayload(ctx context.Context, 
 		return ec.fieldContext_StartImportPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type StartImportPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_StopSendingPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "switches":
+		return ec.fieldContext_StopSendingPayload_switches(ctx, field)
+	case "inFlight":
+		return ec.fieldContext_StopSendingPayload_inFlight(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_StopSendingPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type StopSendingPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Stream(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
