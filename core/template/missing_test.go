@@ -1,6 +1,8 @@
 package template
 
 import (
+	"context"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -128,4 +130,25 @@ second line
 <p>Hello   <b>Ana</b>,</p><p><a href="https://shop.example/?a=1&amp;b=2">Your cart waits</a></p><ul><li>Kettle</li><li>Mug</li></ul>
 <table><tr><td>Total</td><td>9.00</td></tr><tr><td><a href="https://shop.example/x">https://shop.example/x</a></td></tr></table>
 <img src="x.png" alt="A cat"><hr><p>Bye<br>second line</p><script>x</script></body></html>`))
+}
+
+// One template is rendered by many at once.
+func TestRendersAtOnce(t *testing.T) {
+	tpl := parsed(t, HTML, typical)
+	data := typicalData()
+	want, err := tpl.Render(t.Context(), data, true)
+	require.NoError(t, err)
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 20 {
+				got, err := tpl.Render(context.Background(), data, true)
+				if err != nil || got.Text != want.Text {
+					t.Errorf("%v %q", err, got.Text)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
 }
