@@ -132,6 +132,7 @@ func TestConnector(t *testing.T) {
 // sandboxed is where the emulators are, and what lets a client in.
 type sandboxed struct {
 	Salesforce  string
+	Twilio      string
 	Credentials map[string]map[string]string
 }
 

@@ -90,7 +90,7 @@ func (t *Settings) room(m *Message, places []Place, zone *time.Location, now tim
 			return c, time.Time{}
 		}
 		full = c
-		free := time.Time{}
+		var free time.Time
 		if c.Calendar != "" {
 			_, free = period(c.Calendar, zone, now)
 		} else {

@@ -367,11 +367,8 @@ func (ln *lane) heldFor(ctx context.Context, scope string, one *Message) (did in
 			ops = append(ops, Messages.Replace(&next))
 		}
 		err = work.Commit(ctx, ln.s.Store, ops...)
-		if conflictOf(err) != nil {
-			return did, nil // another is at it; the next look finds the rest
-		}
-		if err != nil {
-			return did, storeError("let go what was held", err)
+		if err != nil { // where another is at it, the next look finds the rest
+			return did, storeError("let go what was held", unlessLost(err))
 		}
 		did += len(list)
 	}

@@ -19,7 +19,6 @@ type gate struct {
 	sorts   map[string]core.Category // of traits, by path
 	foreign map[string]bool          // sources that collected for other purposes
 	of      func(ctx context.Context, owner string) (map[string]core.Category, error)
-	byName  map[string]map[string]core.Category // of events' properties
 }
 
 // gate returns what may be used for a purpose.

@@ -159,8 +159,5 @@ func (s *Service) stopped(ctx context.Context, ws string, t *Settings, in *sync.
 	if err != nil {
 		return err
 	}
-	if err = work.Commit(ctx, s.Store, ops...); conflictOf(err) != nil {
-		return nil // it was answered before
-	}
-	return storeError("answer", err)
+	return storeError("answer", unlessLost(work.Commit(ctx, s.Store, ops...))) // unless it was answered before
 }

@@ -56,10 +56,7 @@ func (ln *lane) inquire(ctx context.Context, m *Message) (int, error) {
 	next.Due = now.Add(flightFor)
 	next.Polls++
 	if err := work.Commit(ctx, s.Store, Messages.Replace(&next)); err != nil {
-		if conflictOf(err) != nil {
-			return 0, nil
-		}
-		return 0, storeError("write the message", err)
+		return 0, storeError("write the message", unlessLost(err))
 	}
 	next.V++
 	under := context.WithoutCancel(ctx)
@@ -71,10 +68,7 @@ func (ln *lane) put(ctx context.Context, next *Message, before Status) error {
 	t := tally{}
 	next.figures(t, before)
 	err := work.Commit(ctx, ln.s.Store, append([]store.Op{Messages.Replace(next)}, t.ops(ln.ws)...)...)
-	if conflictOf(err) != nil {
-		return nil
-	}
-	return storeError("write the message", err)
+	return storeError("write the message", unlessLost(err))
 }
 
 // routeOf returns the route that a message went by; nil when its connection is gone.

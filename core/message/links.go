@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"html"
+	"net/http"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -164,7 +165,7 @@ var robots = []string{
 func robot(m *Message, v Visit) string {
 	agent := strings.ToLower(strings.TrimSpace(v.UserAgent))
 	switch {
-	case v.Method == "HEAD":
+	case v.Method == http.MethodHead:
 		return "HEAD"
 	case v.Prefetch:
 		return "PREFETCH"

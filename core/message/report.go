@@ -46,7 +46,7 @@ var errEarly = core.Errorf(core.Unavailable, "EARLY", "this is about a message w
 // report applies one report.
 func (s *Service) report(ctx context.Context, c *sync.Connection, d *sync.Delivery) error {
 	ws := c.Workspace()
-	id := ""
+	var id string
 	switch {
 	case core.IDPrefix(d.Key) == core.PrefixMessage && len(d.Key) <= 64:
 		id = d.Key

@@ -173,7 +173,10 @@ func specs() []*store.Spec {
 
 func openStore(t testing.TB, path string) store.Store {
 	t.Helper()
-	if path == "" {
+	if path == "" { // a store of the test's own
+		if tt, ok := t.(*testing.T); ok {
+			tt.Parallel()
+		}
 		path = filepath.Join(t.TempDir(), "headwater.db")
 	}
 	db, err := sqlite.Open(t.Context(), sqlite.Options{Path: path})

@@ -497,6 +497,14 @@ func (m *Message) end(now time.Time) {
 	m.Lane, m.Due, m.Hold, m.Flight, m.To, m.Data, m.OverAt = "", time.Time{}, "", time.Time{}, nil, bson.Raw(nil), now
 }
 
+// unlessLost returns an error that is not a lost race: whoever won did what was to be done.
+func unlessLost(err error) error {
+	if conflictOf(err) != nil {
+		return nil
+	}
+	return err
+}
+
 // conflictOf returns what a lost race was about, or nil.
 func conflictOf(err error) *store.ConflictError {
 	var c *store.ConflictError

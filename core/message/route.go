@@ -15,8 +15,7 @@ type route struct {
 	conn     *sync.Connection // nil of a channel of our own
 	spec     *sync.Connector
 	blocked  string // why nothing goes: a word; "" while it may
-	since    time.Time
-	cautious bool // the last call failed: one at a time
+	cautious bool   // the last call failed: one at a time
 }
 
 // dedupes reports whether a message that is handed over twice under its key arrives once.

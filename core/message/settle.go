@@ -190,7 +190,8 @@ func (s *Service) settleOne(ctx context.Context, ws string, res *result) error {
 // lateAnswer keeps the channel's id of a message whose report came before its answer, or that
 // somebody took for lost.
 func (s *Service) lateAnswer(ctx context.Context, stored *Message, res *result) error {
-	if res.fault != nil || stored.Ref != "" && stored.Status != Indeterminate {
+	told := res.fault == nil && (stored.Ref == "" || stored.Status == Indeterminate)
+	if !told {
 		return nil
 	}
 	next := *stored

@@ -63,7 +63,7 @@ func (s *Service) Send(ctx context.Context, ws, connection, purpose string, m Me
 	if err := s.handed(ctx, c); err != nil {
 		return Sent{}, err
 	}
-	if m.CallbackURL == "" {
+	if m.CallbackURL == "" && s.URL() != "" { // vendors take no address without a host
 		m.CallbackURL = s.WebhookURL(c)
 	}
 	var sent Sent
