@@ -22,6 +22,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/form"
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/lead"
@@ -124,7 +125,7 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	w := &world{t: t, db: &counting{Store: embedded}, log: &lockedBuffer{}}
 	logger := slog.New(slog.NewTextHandler(w.log, nil))
 	specs := store.Specs()
-	for _, more := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), policies.Specs(), work.Specs(), event.Specs(), consent.Specs(), profile.Specs(), ingest.Specs(), object.Specs(), segment.Specs(), loyalty.Specs(), lead.Specs(), privacy.Specs(), privacy.DeskSpecs(), library.Specs()} {
+	for _, more := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), policies.Specs(), work.Specs(), event.Specs(), consent.Specs(), profile.Specs(), ingest.Specs(), object.Specs(), segment.Specs(), loyalty.Specs(), lead.Specs(), form.Specs(), privacy.Specs(), privacy.DeskSpecs(), library.Specs()} {
 		specs = append(specs, more...)
 	}
 	require.NoError(t, w.db.Declare(ctx, specs...))
@@ -161,6 +162,7 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	s.Objects.SetUses(s.Segments.ObjectUses)
 	s.Rewards = loyalty.NewService(loyalty.Options{Store: w.db, Clock: clock, Profiles: s.Profiles, Committer: s.Ingest, Runner: runner, Jobs: jobs, Logger: logger})
 	s.Leads = lead.NewService(lead.Options{Store: w.db, Clock: clock, Profiles: s.Profiles, Objects: s.Objects, Committer: s.Ingest, Runner: runner, Jobs: jobs, Logger: logger})
+	s.Forms = form.NewService(form.Options{Store: w.db, Clock: clock, Profiles: s.Profiles, Consent: s.Consent, Committer: s.Ingest, Tokens: s.Ring})
 	s.Profiles.SetFold(profile.Folds{s.Segments, s.Rewards, s.Leads})
 	gate := profile.GateOptions{View: access.ViewOf, Events: s.Events, Pseudonyms: s.Ring.Pseudonymise, Members: s.Segments}
 	if s.Consent != nil {

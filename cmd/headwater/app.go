@@ -14,6 +14,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/audit/journal"
 	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/form"
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/lead"
@@ -52,6 +53,7 @@ type app struct {
 	segments *segment.Service
 	loyalty  *loyalty.Service
 	leads    *lead.Service
+	forms    *form.Service
 	pipeline *ingest.Pipeline
 	privacy  *privacy.Service
 	desk     *privacy.Desk
@@ -130,6 +132,9 @@ func newApp(e *env, s store.Store, j *journal.Journal, ring *keyring.Ring) *app 
 		May: a.mayAsk,
 	})
 	a.profiles.SetFold(profile.Folds{a.segments, a.loyalty, a.leads})
+	a.forms = form.NewService(form.Options{
+		Store: s, Clock: e.clock, Profiles: a.profiles, Consent: a.consent, Committer: a.pipeline, Tokens: ring, URL: func() string { return a.url },
+	})
 	a.gates()
 	a.library = library.New(library.Options{
 		Store: s, Clock: e.clock, Access: a.access, Audit: a.audit,
@@ -319,7 +324,7 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 		},
 	})
 	o := httpd.Options{
-		Access: a.access, Audit: a.audit, Events: a.pipeline, Segments: a.segments, Downloads: a.desk, Consent: a.consent, Vendors: a.syncs, Messages: a.messages, Assets: a.library, URL: func() string { return a.url }, GraphQL: g.Handler(), Ready: a.store.Ping, CORSOrigins: f.CorsOrigin,
+		Access: a.access, Audit: a.audit, Events: a.pipeline, Segments: a.segments, Downloads: a.desk, Consent: a.consent, Forms: a.forms, Vendors: a.syncs, Messages: a.messages, Assets: a.library, URL: func() string { return a.url }, GraphQL: g.Handler(), Ready: a.store.Ping, CORSOrigins: f.CorsOrigin,
 		Observe: a.metrics.Request, Tracing: f.OtlpEndpoint != "", Clock: a.e.clock, Logger: a.e.log,
 	}
 	if !f.NoGraphiql {
@@ -335,7 +340,7 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 func (a *app) services(hub *store.Hub) graph.Services {
 	return graph.Services{
 		Store: a.store, Hub: hub, Access: a.access, Policies: a.policies, Audit: a.audit, Ring: a.ring, Jobs: a.jobs, Consent: a.consent, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
-		Rewards: a.loyalty, Leads: a.leads, Privacy: a.privacy, Desk: a.desk, Syncs: a.syncs, Library: a.library, Outbox: a.messages, Ingest: a.pipeline, Clock: a.e.clock,
+		Rewards: a.loyalty, Forms: a.forms, Leads: a.leads, Privacy: a.privacy, Desk: a.desk, Syncs: a.syncs, Library: a.library, Outbox: a.messages, Ingest: a.pipeline, Clock: a.e.clock,
 	}
 }
 

@@ -42,6 +42,49 @@ type Record struct {
 // Record writes a word into the ledger. Where the purpose has double opt-in, a yes is
 // PENDING until Confirm.
 func (s *Service) Record(ctx context.Context, ws string, in RecordInput) (*Record, error) {
+	p, err := s.prepare(ctx, ws, &in)
+	if err != nil {
+		return nil, err
+	}
+	if in.DryRun {
+		return &Record{Entry: p.entry, ProfileID: p.who.ID}, nil
+	}
+	if err := s.write(ctx, ws, p.Event.Input, p.who, p.trace); err != nil {
+		return nil, err
+	}
+	return s.recorded(ctx, ws, p.who, p.entry.ID, p.lasts)
+}
+
+// Prepared is a word that is to be committed together with something else.
+type Prepared struct {
+	Event event.SystemEvent // with event.Committer.CommitAll
+	Ops   []store.Op        // likewise
+
+	who   *Subject
+	entry *Entry
+	lasts time.Time // of the yes, once confirmed
+	trace Trace
+}
+
+// Prepare is Record without the commit, for whoever has more to write in it. Finish then
+// tells what Record does.
+func (s *Service) Prepare(ctx context.Context, ws string, in RecordInput) (*Prepared, error) {
+	p, err := s.prepare(ctx, ws, &in)
+	if err != nil {
+		return nil, err
+	}
+	t := p.trace
+	t.Workspace, t.Profiles, t.Decision = ws, []string{p.who.ID}, core.Allow
+	p.Ops, err = s.audited(ctx, t)
+	return p, err
+}
+
+// Finish tells of a word that was prepared and is committed.
+func (s *Service) Finish(ctx context.Context, ws string, p *Prepared) (*Record, error) {
+	return s.recorded(ctx, ws, p.who, p.entry.ID, p.lasts)
+}
+
+func (s *Service) prepare(ctx context.Context, ws string, in *RecordInput) (*Prepared, error) {
 	r, err := s.Register(ctx, ws)
 	if err != nil {
 		return nil, err
@@ -72,22 +115,15 @@ func (s *Service) Record(ctx context.Context, ws string, in RecordInput) (*Recor
 	if say.Status == Granted && p.DoubleOptIn {
 		lasts, say.Status, say.ExpiresAt = say.ExpiresAt, Pending, s.now().Add(p.confirmWithin())
 	}
-	e := s.saying(ctx, in, say, at, decoded)
+	e := s.saying(ctx, *in, say, at, decoded)
 	entry := &Entry{
 		ID: EntryID(store.Rest(event.SystemKey(ws, e.MessageID))), Purpose: say.Purpose, Channel: say.Channel, Status: say.Status,
 		At: at, RecordedAt: s.now(), ExpiresAt: say.ExpiresAt, Actor: actor(ctx),
 	}
-	if in.DryRun {
-		return &Record{Entry: entry, ProfileID: who.ID}, nil
-	}
-	lifted, err := s.anew(ctx, ws, who, say, in.Evidence != nil, entry.ID, at)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.write(ctx, ws, e, who, Trace{Action: "consent.record", Resource: entry.ID, Identifier: in.Identifier, Purpose: in.Purpose}, lifted...); err != nil {
-		return nil, err
-	}
-	return s.recorded(ctx, ws, who, entry.ID, lasts)
+	return &Prepared{
+		Event: event.SystemEvent{Input: e, ProfileID: who.Part}, who: who, entry: entry, lasts: lasts,
+		trace: Trace{Action: "consent.record", Resource: entry.ID, Identifier: in.Identifier, Purpose: in.Purpose},
+	}, nil
 }
 
 // recorded reads back what was written and signs what confirms it.

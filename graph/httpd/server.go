@@ -33,6 +33,7 @@ type Options struct {
 	Events      event.Committer
 	Segments    Exporter      // nil: nothing to export
 	Downloads   Downloader    // nil: nothing to fetch
+	Forms       Forms         // nil: no forms
 	Consent     Pages         // nil: no preference centre, no policy documents
 	Vendors     Vendors       // nil: no webhooks, no way back from OAuth
 	Messages    Letters       // nil: no links of messages
@@ -57,11 +58,12 @@ type Server struct {
 	tracker *tracker
 	clicks  *clicks
 	hooks   hooksNow
+	visits  *visits
 }
 
 // New makes a server.
 func New(o Options) *Server {
-	s := &Server{o: o, tracker: &tracker{o: o}, clicks: newClicks()}
+	s := &Server{o: o, tracker: &tracker{o: o}, clicks: newClicks(), visits: newVisits()}
 	s.http = &http.Server{
 		Handler:           s.Handler(),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -124,6 +126,10 @@ func (s *Server) Handler() http.Handler {
 		}
 		if path, token, ok := letterLink(r.URL.Path); ok && s.o.Messages != nil {
 			s.letter(w, r, path, token)
+			return
+		}
+		if id, kind, ok := formPath(r.URL.Path); ok && s.o.Forms != nil {
+			s.form(w, r, id, kind)
 			return
 		}
 		if hash, ok := policyHash(r.URL.Path); ok && s.o.Consent != nil {

@@ -75,18 +75,18 @@ func (r poolFields) Redeemed(ctx context.Context, p *loyalty.Pool) (int, error) 
 }
 
 // CreateCouponPool answers Mutation.createCouponPool.
-func (r mutation) CreateCouponPool(ctx context.Context, in gen.CreateCouponPoolInput) (*gen.CouponPoolPayload, error) {
+func (r mutation) CreateCouponPool(ctx context.Context, in gen.CreateCouponPoolInput) (*gen.CreateCouponPoolPayload, error) {
 	p, err := r.Rewards.CreatePool(ctx, workspace(ctx), loyalty.Pool{
 		Name: in.Name, Description: value(in.Description), OnDemand: in.OnDemand, Prefix: value(in.Prefix), Length: in.Length,
 		ValidDays: value(in.ValidDays), ExpiresAt: value(in.ExpiresAt), LowBelow: int64(in.LowBelow), Bound: in.Bound,
 	}, in.IdempotencyKey)
-	out := &gen.CouponPoolPayload{Pool: p}
+	out := &gen.CreateCouponPoolPayload{Pool: p}
 	out.UserErrors, err = problems(err)
 	return out, err
 }
 
 // UpdateCouponPool answers Mutation.updateCouponPool.
-func (r mutation) UpdateCouponPool(ctx context.Context, in gen.UpdateCouponPoolInput) (*gen.CouponPoolPayload, error) {
+func (r mutation) UpdateCouponPool(ctx context.Context, in gen.UpdateCouponPoolInput) (*gen.UpdateCouponPoolPayload, error) {
 	p, err := r.Rewards.UpdatePool(ctx, workspace(ctx), in.ID, int64(in.ExpectedVersion), func(p *loyalty.Pool) {
 		if in.Name != nil {
 			p.Name = *in.Name
@@ -104,7 +104,7 @@ func (r mutation) UpdateCouponPool(ctx context.Context, in gen.UpdateCouponPoolI
 			p.LowBelow = int64(*in.LowBelow)
 		}
 	})
-	out := &gen.CouponPoolPayload{Pool: p}
+	out := &gen.UpdateCouponPoolPayload{Pool: p}
 	out.UserErrors, err = problems(err)
 	return out, err
 }
@@ -116,9 +116,10 @@ func (r mutation) UploadCoupons(ctx context.Context, in gen.UploadCouponsInput) 
 }
 
 // GenerateCoupons answers Mutation.generateCoupons.
-func (r mutation) GenerateCoupons(ctx context.Context, in gen.GenerateCouponsInput) (*gen.UploadCouponsPayload, error) {
+func (r mutation) GenerateCoupons(ctx context.Context, in gen.GenerateCouponsInput) (*gen.GenerateCouponsPayload, error) {
 	made, err := r.Rewards.Generate(ctx, workspace(ctx), in.PoolID, in.Count, in.IdempotencyKey)
-	return r.uploaded(ctx, in.PoolID, made, err)
+	out, err := r.uploaded(ctx, in.PoolID, made, err)
+	return (*gen.GenerateCouponsPayload)(out), err
 }
 
 func (r mutation) uploaded(ctx context.Context, pool string, made *loyalty.Uploaded, err error) (*gen.UploadCouponsPayload, error) {
@@ -133,9 +134,9 @@ func (r mutation) uploaded(ctx context.Context, pool string, made *loyalty.Uploa
 }
 
 // AssignCoupon answers Mutation.assignCoupon.
-func (r mutation) AssignCoupon(ctx context.Context, in gen.AssignCouponInput) (*gen.CouponPayload, error) {
+func (r mutation) AssignCoupon(ctx context.Context, in gen.AssignCouponInput) (*gen.AssignCouponPayload, error) {
 	_, err := r.somebody(ctx, in.ProfileID)
-	out := &gen.CouponPayload{}
+	out := &gen.AssignCouponPayload{}
 	if err == nil {
 		var c *loyalty.Coupon
 		c, err = r.Rewards.Assign(ctx, workspace(ctx), in.PoolID, in.ProfileID, in.IdempotencyKey)
@@ -146,9 +147,9 @@ func (r mutation) AssignCoupon(ctx context.Context, in gen.AssignCouponInput) (*
 }
 
 // RedeemCoupon answers Mutation.redeemCoupon.
-func (r mutation) RedeemCoupon(ctx context.Context, in gen.RedeemCouponInput) (*gen.CouponPayload, error) {
+func (r mutation) RedeemCoupon(ctx context.Context, in gen.RedeemCouponInput) (*gen.RedeemCouponPayload, error) {
 	c, err := r.Rewards.Redeem(ctx, workspace(ctx), loyalty.RedeemInput{Code: in.Code, ProfileID: value(in.ProfileID), Reference: in.Reference})
-	out := &gen.CouponPayload{Coupon: r.coupon(c)}
+	out := &gen.RedeemCouponPayload{Coupon: r.coupon(c)}
 	out.UserErrors, err = problems(err)
 	return out, err
 }

@@ -168,32 +168,37 @@ func (r mutation) SetLoyaltyProgram(ctx context.Context, in gen.SetLoyaltyProgra
 }
 
 // EarnPoints answers Mutation.earnPoints.
-func (r mutation) EarnPoints(ctx context.Context, in gen.PointsInput) (*gen.PointsPayload, error) {
-	return r.points(ctx, in, r.Rewards.Earn)
+func (r mutation) EarnPoints(ctx context.Context, in gen.EarnPointsInput) (*gen.EarnPointsPayload, error) {
+	e, balance, err := r.points(ctx, loyalty.Points{
+		ProfileID: in.ProfileID, Points: int64(in.Points), Key: in.IdempotencyKey, Reason: value(in.Reason), Reference: value(in.Reference), ExpiresAt: in.ExpiresAt,
+	}, r.Rewards.Earn)
+	out := &gen.EarnPointsPayload{Entry: e, Balance: balance}
+	out.UserErrors, err = problems(err)
+	return out, err
 }
 
 // SpendPoints answers Mutation.spendPoints.
-func (r mutation) SpendPoints(ctx context.Context, in gen.PointsInput) (*gen.PointsPayload, error) {
-	return r.points(ctx, in, r.Rewards.Spend)
-}
-
-func (r mutation) points(ctx context.Context, in gen.PointsInput, do func(context.Context, string, loyalty.Points) (*loyalty.Entry, error)) (*gen.PointsPayload, error) {
-	out, ws := &gen.PointsPayload{}, workspace(ctx)
-	p, err := r.somebody(ctx, in.ProfileID)
-	if err == nil {
-		var e *loyalty.Entry
-		e, err = do(ctx, ws, loyalty.Points{
-			ProfileID: in.ProfileID, Points: int64(in.Points), Key: in.IdempotencyKey, Reason: value(in.Reason), Reference: value(in.Reference), ExpiresAt: in.ExpiresAt,
-		})
-		out.Entry = pointsEntry(e)
-	}
-	if err == nil {
-		var a *loyalty.Account
-		a, err = r.Rewards.Account(ctx, ws, p.ProfileID())
-		out.Balance = ptr(int(a.Balance(r.Clock.Now())))
-	}
+func (r mutation) SpendPoints(ctx context.Context, in gen.SpendPointsInput) (*gen.SpendPointsPayload, error) {
+	e, balance, err := r.points(ctx, loyalty.Points{
+		ProfileID: in.ProfileID, Points: int64(in.Points), Key: in.IdempotencyKey, Reason: value(in.Reason), Reference: value(in.Reference),
+	}, r.Rewards.Spend)
+	out := &gen.SpendPointsPayload{Entry: e, Balance: balance}
 	out.UserErrors, err = problems(err)
 	return out, err
+}
+
+// points changes the points of somebody whom the caller may see.
+func (r mutation) points(ctx context.Context, in loyalty.Points, do func(context.Context, string, loyalty.Points) (*loyalty.Entry, error)) (*gen.PointsEntry, *int, error) {
+	p, err := r.somebody(ctx, in.ProfileID)
+	if err != nil {
+		return nil, nil, err
+	}
+	e, err := do(ctx, workspace(ctx), in)
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err := r.Rewards.Account(ctx, workspace(ctx), p.ProfileID())
+	return pointsEntry(e), ptr(int(a.Balance(r.Clock.Now()))), err
 }
 
 // ReferralCode answers Mutation.referralCode.

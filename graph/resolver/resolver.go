@@ -8,6 +8,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
+	visitors "github.com/headwater-cdp/headwater/core/form"
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/lead"
@@ -39,6 +40,7 @@ type Services struct {
 	Segments *segment.Service
 	Ingest   *ingest.Pipeline
 	Rewards  *loyalty.Service
+	Forms    *visitors.Service
 	Leads    *lead.Service
 	Privacy  *privacy.Service
 	Desk     *privacy.Desk
@@ -113,6 +115,7 @@ type (
 	loyaltyFields      struct{ *Resolver }
 	poolFields         struct{ *Resolver }
 	leadFields         struct{ *Resolver }
+	submissionFields   struct{ *Resolver }
 )
 
 // Loyalty implements gen.ResolverRoot.
@@ -120,6 +123,9 @@ func (r *Resolver) Loyalty() gen.LoyaltyResolver { return loyaltyFields{r} }
 
 // CouponPool implements gen.ResolverRoot.
 func (r *Resolver) CouponPool() gen.CouponPoolResolver { return poolFields{r} }
+
+// FormSubmission implements gen.ResolverRoot.
+func (r *Resolver) FormSubmission() gen.FormSubmissionResolver { return submissionFields{r} }
 
 // Lead implements gen.ResolverRoot.
 func (r *Resolver) Lead() gen.LeadResolver { return leadFields{r} }
