@@ -111,8 +111,8 @@ func (s *Service) visitor(ctx context.Context, ws string, f *Form, token string)
 		return nil, nil
 	}
 	p, err := s.Profiles.Get(ctx, ws, c.Profile)
-	if core.CodeOf(err) == core.NotFound { // erased
-		return nil, nil
+	if core.CodeOf(err) == core.NotFound {
+		err = nil // erased: p is nil
 	}
 	return p, outward(err)
 }

@@ -24,7 +24,7 @@ type Tokens interface {
 	Verify(ctx context.Context, ws, use, token string, claims any, now time.Time) error
 }
 
-// Options are what a Service is made of. All but Confirm, May and URL are required.
+// Options are what a Service is made of. All but Confirm and URL are required.
 type Options struct {
 	Store     store.Store
 	Clock     core.Clock

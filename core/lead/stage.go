@@ -183,7 +183,7 @@ func (s *Service) stepOf(ctx context.Context, ws string, l *Lead, to, reason str
 		return nil, err
 	}
 	from, _ := m.StageOf(l)
-	if from == to || m.refusal(from, to) != nil {
+	if allowed := m.refusal(from, to) == nil; from == to || !allowed {
 		return nil, nil
 	}
 	return s.step(l, l.ProfileID(), from, to, reason), nil

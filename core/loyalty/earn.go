@@ -150,7 +150,7 @@ func (s *Service) Spend(ctx context.Context, ws string, in Points) (*Entry, erro
 		}
 		if a.Balance(s.now()) < in.Points {
 			if q, err := s.person(ctx, ws, in.ProfileID); err != nil || q.ID != p.ID { // merged a moment ago
-				return cmp.Or(err, error(store.ErrConflict))
+				return cmp.Or(err, store.ErrConflict)
 			}
 			return core.Errorf(core.Conflict, "POINTS_TOO_FEW", "the balance is less than the points to be spent").At("points")
 		}

@@ -149,11 +149,10 @@ func (p *Program) plan(a *Account, now time.Time) {
 	if rank != p.rank(told) {
 		next = now
 	}
-	for _, l := range a.Lots { // sorted: the first has the first end
-		if !l.ExpiresAt.IsZero() && (next.IsZero() || l.ExpiresAt.Before(next)) {
+	if len(a.Lots) > 0 { // sorted: the first has the first end
+		if l := a.Lots[0]; !l.ExpiresAt.IsZero() && (next.IsZero() || l.ExpiresAt.Before(next)) {
 			next = l.ExpiresAt
 		}
-		break
 	}
 	a.Due = next
 }
