@@ -179,17 +179,12 @@ func (s *Service) Account(ctx context.Context, ws, profileID string) (*Account, 
 func (s *Service) Ledger(ctx context.Context, ws string, parts []string, limit int) ([]*Entry, error) {
 	var all []*Entry
 	for _, part := range parts {
-		found, err := Entries.Find(ctx, s.Store, store.Query{Workspace: ws, Where: []store.Cond{store.Eq("part", part)}, Order: []string{"-at"}}, limit)
+		found, err := Entries.Find(ctx, s.Store, store.Query{Workspace: ws, Where: []store.Cond{store.Eq("part", part)}, Order: []string{"-seq"}}, limit)
 		if err != nil {
 			return nil, outward(err)
 		}
 		all = append(all, found...)
 	}
-	return latest(all, limit, func(e *Entry) time.Time { return e.At }), nil
-}
-
-// latest returns the latest of some documents, at most limit.
-func latest[T any](all []*T, limit int, at func(*T) time.Time) []*T {
-	slices.SortStableFunc(all, func(a, b *T) int { return at(b).Compare(at(a)) })
-	return all[:min(len(all), limit)]
+	slices.SortFunc(all, func(a, b *Entry) int { return cmp.Or(b.At.Compare(a.At), cmp.Compare(b.Seq, a.Seq)) })
+	return all[:min(len(all), limit)], nil
 }

@@ -144,7 +144,7 @@ var (
 	Entries = store.Declare[Entry](store.Spec{
 		Name: "points_entries", Derived: true, Subject: "part",
 		Data:    map[string]core.Category{"*": core.Transaction},
-		Indexes: []store.Index{store.On("part", "-at").WithFewTies()},
+		Indexes: []store.Index{store.On("part", "-seq").WithFewTies()},
 	})
 	guards = store.Declare[guard](store.Spec{
 		Name: "loyalty_guards", Subject: "_id", Data: map[string]core.Category{"*": core.Transaction},

@@ -2,6 +2,7 @@ package loyalty
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -120,5 +121,6 @@ func (s *Service) CouponsOf(ctx context.Context, ws string, parts []string, limi
 		}
 		all = append(all, found...)
 	}
-	return latest(all, limit, func(c *Coupon) time.Time { return c.AssignedAt }), nil
+	slices.SortStableFunc(all, func(a, b *Coupon) int { return b.AssignedAt.Compare(a.AssignedAt) })
+	return all[:min(len(all), limit)], nil
 }
