@@ -62,20 +62,24 @@ type MutationResolver interface {
 	WithdrawConsent(ctx context.Context, input WithdrawConsentInput) (*WithdrawConsentPayload, error)
 	Ingest(ctx context.Context, input view.IngestInput) (*IngestPayload, error)
 	SetFieldDefinition(ctx context.Context, input SetFieldDefinitionInput) (*SetFieldDefinitionPayload, error)
+	CreateForm(ctx context.Context, input CreateFormInput) (*CreateFormPayload, error)
+	UpdateForm(ctx context.Context, input UpdateFormInput) (*UpdateFormPayload, error)
+	PublishForm(ctx context.Context, input PublishFormInput) (*PublishFormPayload, error)
+	FormLink(ctx context.Context, input FormLinkInput) (*FormLinkPayload, error)
 	StartImport(ctx context.Context, input StartImportInput) (*StartImportPayload, error)
 	CancelJob(ctx context.Context, input CancelJobInput) (*CancelJobPayload, error)
 	SetScoreModel(ctx context.Context, input SetScoreModelInput) (*SetScoreModelPayload, error)
 	SetLeadStages(ctx context.Context, input SetLeadStagesInput) (*SetLeadStagesPayload, error)
 	MoveLeadStage(ctx context.Context, input MoveLeadStageInput) (*MoveLeadStagePayload, error)
 	ConvertLead(ctx context.Context, input ConvertLeadInput) (*ConvertLeadPayload, error)
-	CreateCouponPool(ctx context.Context, input CreateCouponPoolInput) (*CouponPoolPayload, error)
-	UpdateCouponPool(ctx context.Context, input UpdateCouponPoolInput) (*CouponPoolPayload, error)
+	CreateCouponPool(ctx context.Context, input CreateCouponPoolInput) (*CreateCouponPoolPayload, error)
+	UpdateCouponPool(ctx context.Context, input UpdateCouponPoolInput) (*UpdateCouponPoolPayload, error)
 	UploadCoupons(ctx context.Context, input UploadCouponsInput) (*UploadCouponsPayload, error)
-	GenerateCoupons(ctx context.Context, input GenerateCouponsInput) (*UploadCouponsPayload, error)
-	AssignCoupon(ctx context.Context, input AssignCouponInput) (*CouponPayload, error)
-	RedeemCoupon(ctx context.Context, input RedeemCouponInput) (*CouponPayload, error)
-	EarnPoints(ctx context.Context, input PointsInput) (*PointsPayload, error)
-	SpendPoints(ctx context.Context, input PointsInput) (*PointsPayload, error)
+	GenerateCoupons(ctx context.Context, input GenerateCouponsInput) (*GenerateCouponsPayload, error)
+	AssignCoupon(ctx context.Context, input AssignCouponInput) (*AssignCouponPayload, error)
+	RedeemCoupon(ctx context.Context, input RedeemCouponInput) (*RedeemCouponPayload, error)
+	EarnPoints(ctx context.Context, input EarnPointsInput) (*EarnPointsPayload, error)
+	SpendPoints(ctx context.Context, input SpendPointsInput) (*SpendPointsPayload, error)
 	SetLoyaltyProgram(ctx context.Context, input SetLoyaltyProgramInput) (*SetLoyaltyProgramPayload, error)
 	ReferralCode(ctx context.Context, input ReferralCodeInput) (*ReferralCodePayload, error)
 	AcceptReferral(ctx context.Context, input AcceptReferralInput) (*AcceptReferralPayload, error)
@@ -191,6 +195,8 @@ type QueryResolver interface {
 	ConsentDecision(ctx context.Context, profileID string, purpose string, channel *Channel, asOf *time.Time) (*consent.Decision, error)
 	Events(ctx context.Context, first *int, after *string, last *int, before *string) (*view.Connection[event.Event], error)
 	FieldDefinitions(ctx context.Context, owner *string, prefix *string) ([]*event.FieldDefinition, error)
+	Forms(ctx context.Context, first *int) ([]*Form, error)
+	FormSubmissions(ctx context.Context, formID string, first *int) ([]*FormSubmission, error)
 	Job(ctx context.Context, id string) (*work.Job, error)
 	Jobs(ctx context.Context, kind *string, status *work.Status, first *int, after *string, last *int, before *string) (*view.Connection[work.Job], error)
 	ScoreModel(ctx context.Context) (*ScoreModel, error)
@@ -622,6 +628,20 @@ func (ec *executionContext) field_Mutation_createCouponPool_args(ctx context.Con
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_createForm_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (CreateFormInput, error) {
+			return ec.unmarshalNCreateFormInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐCreateFormInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_createKey_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -892,8 +912,8 @@ func (ec *executionContext) field_Mutation_earnPoints_args(ctx context.Context, 
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (PointsInput, error) {
-			return ec.unmarshalNPointsInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPointsInput(ctx, v)
+		func(ctx context.Context, v any) (EarnPointsInput, error) {
+			return ec.unmarshalNEarnPointsInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐEarnPointsInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -908,6 +928,20 @@ func (ec *executionContext) field_Mutation_extendPrivacyRequest_args(ctx context
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (ExtendPrivacyRequestInput, error) {
 			return ec.unmarshalNExtendPrivacyRequestInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐExtendPrivacyRequestInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_formLink_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (FormLinkInput, error) {
+			return ec.unmarshalNFormLinkInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐFormLinkInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -1076,6 +1110,20 @@ func (ec *executionContext) field_Mutation_previewFieldMap_args(ctx context.Cont
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (PreviewFieldMapInput, error) {
 			return ec.unmarshalNPreviewFieldMapInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPreviewFieldMapInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_publishForm_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (PublishFormInput, error) {
+			return ec.unmarshalNPublishFormInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPublishFormInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -1802,8 +1850,8 @@ func (ec *executionContext) field_Mutation_spendPoints_args(ctx context.Context,
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (PointsInput, error) {
-			return ec.unmarshalNPointsInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPointsInput(ctx, v)
+		func(ctx context.Context, v any) (SpendPointsInput, error) {
+			return ec.unmarshalNSpendPointsInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐSpendPointsInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -1944,6 +1992,20 @@ func (ec *executionContext) field_Mutation_updateCouponPool_args(ctx context.Con
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (UpdateCouponPoolInput, error) {
 			return ec.unmarshalNUpdateCouponPoolInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐUpdateCouponPoolInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_updateForm_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (UpdateFormInput, error) {
+			return ec.unmarshalNUpdateFormInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐUpdateFormInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -2829,6 +2891,42 @@ func (ec *executionContext) field_Query_fieldDefinitions_args(ctx context.Contex
 		return nil, err
 	}
 	args["prefix"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_formSubmissions_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "formId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["formId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_forms_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
 	return args, nil
 }
 
@@ -5698,6 +5796,254 @@ func (ec *executionContext) fieldContext_Mutation_setFieldDefinition(ctx context
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_createForm(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_createForm(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CreateForm(ctx, fc.Args["input"].(CreateFormInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNAction2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐAction(ctx, "DESIGN")
+				if err != nil {
+					var zeroVal *CreateFormPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Can == nil {
+					var zeroVal *CreateFormPayload
+					return zeroVal, errors.New("directive can is not implemented")
+				}
+				return ec.Directives.Can(ctx, nil, directive0, action)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *CreateFormPayload) graphql.Marshaler {
+			return ec.marshalNCreateFormPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐCreateFormPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_createForm(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_CreateFormPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_createForm_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_updateForm(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_updateForm(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateForm(ctx, fc.Args["input"].(UpdateFormInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNAction2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐAction(ctx, "DESIGN")
+				if err != nil {
+					var zeroVal *UpdateFormPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Can == nil {
+					var zeroVal *UpdateFormPayload
+					return zeroVal, errors.New("directive can is not implemented")
+				}
+				return ec.Directives.Can(ctx, nil, directive0, action)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *UpdateFormPayload) graphql.Marshaler {
+			return ec.marshalNUpdateFormPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐUpdateFormPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_updateForm(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UpdateFormPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_updateForm_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_publishForm(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_publishForm(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().PublishForm(ctx, fc.Args["input"].(PublishFormInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNAction2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐAction(ctx, "DESIGN")
+				if err != nil {
+					var zeroVal *PublishFormPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Can == nil {
+					var zeroVal *PublishFormPayload
+					return zeroVal, errors.New("directive can is not implemented")
+				}
+				return ec.Directives.Can(ctx, nil, directive0, action)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *PublishFormPayload) graphql.Marshaler {
+			return ec.marshalNPublishFormPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPublishFormPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_publishForm(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PublishFormPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_publishForm_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_formLink(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_formLink(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().FormLink(ctx, fc.Args["input"].(FormLinkInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNAction2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐAction(ctx, "ENGAGE")
+				if err != nil {
+					var zeroVal *FormLinkPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Can == nil {
+					var zeroVal *FormLinkPayload
+					return zeroVal, errors.New("directive can is not implemented")
+				}
+				return ec.Directives.Can(ctx, nil, directive0, action)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *FormLinkPayload) graphql.Marshaler {
+			return ec.marshalNFormLinkPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐFormLinkPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_formLink(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_FormLinkPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_formLink_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_startImport(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -6088,11 +6434,11 @@ func (ec *executionContext) _Mutation_createCouponPool(ctx context.Context, fiel
 			directive1 := func(ctx context.Context) (any, error) {
 				action, err := ec.unmarshalNAction2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐAction(ctx, "DESIGN")
 				if err != nil {
-					var zeroVal *CouponPoolPayload
+					var zeroVal *CreateCouponPoolPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Can == nil {
-					var zeroVal *CouponPoolPayload
+					var zeroVal *CreateCouponPoolPayload
 					return zeroVal, errors.New("directive can is not implemented")
 				}
 				return ec.Directives.Can(ctx, nil, directive0, action)
@@ -6101,8 +6447,8 @@ func (ec *executionContext) _Mutation_createCouponPool(ctx context.Context, fiel
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *CouponPoolPayload) graphql.Marshaler {
-			return ec.marshalNCouponPoolPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐCouponPoolPayload(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *CreateCouponPoolPayload) graphql.Marshaler {
+			return ec.marshalNCreateCouponPoolPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐCreateCouponPoolPayload(ctx, selections, v)
 		},
 		true,
 		true,
@@ -6115,7 +6461,7 @@ func (ec *executionContext) fieldContext_Mutation_createCouponPool(ctx context.C
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_CouponPoolPayload(ctx, field)
+			return ec.childFields_CreateCouponPoolPayload(ctx, field)
 		},
 	}
 	defer func() {
@@ -6150,11 +6496,11 @@ func (ec *executionContext) _Mutation_updateCouponPool(ctx context.Context, fiel
 			directive1 := func(ctx context.Context) (any, error) {
 				action, err := ec.unmarshalNAction2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐAction(ctx, "DESIGN")
 				if err != nil {
-					var zeroVal *CouponPoolPayload
+					var zeroVal *UpdateCouponPoolPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Can == nil {
-					var zeroVal *CouponPoolPayload
+					var zeroVal *UpdateCouponPoolPayload
 					return zeroVal, errors.New("directive can is not implemented")
 				}
 				return ec.Directives.Can(ctx, nil, directive0, action)
@@ -6163,8 +6509,8 @@ func (ec *executionContext) _Mutation_updateCouponPool(ctx context.Context, fiel
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *CouponPoolPayload) graphql.Marshaler {
-			return ec.marshalNCouponPoolPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐCouponPoolPayload(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *UpdateCouponPoolPayload) graphql.Marshaler {
+			return ec.marshalNUpdateCouponPoolPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐUpdateCouponPoolPayload(ctx, selections, v)
 		},
 		true,
 		true,
@@ -6177,7 +6523,7 @@ func (ec *executionContext) fieldContext_Mutation_updateCouponPool(ctx context.C
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_CouponPoolPayload(ctx, field)
+			return ec.childFields_UpdateCouponPoolPayload(ctx, field)
 		},
 	}
 	defer func() {
@@ -6274,11 +6620,11 @@ func (ec *executionContext) _Mutation_generateCoupons(ctx context.Context, field
 			directive1 := func(ctx context.Context) (any, error) {
 				action, err := ec.unmarshalNAction2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐAction(ctx, "DESIGN")
 				if err != nil {
-					var zeroVal *UploadCouponsPayload
+					var zeroVal *GenerateCouponsPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Can == nil {
-					var zeroVal *UploadCouponsPayload
+					var zeroVal *GenerateCouponsPayload
 					return zeroVal, errors.New("directive can is not implemented")
 				}
 				return ec.Directives.Can(ctx, nil, directive0, action)
@@ -6287,8 +6633,8 @@ func (ec *executionContext) _Mutation_generateCoupons(ctx context.Context, field
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *UploadCouponsPayload) graphql.Marshaler {
-			return ec.marshalNUploadCouponsPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐUploadCouponsPayload(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *GenerateCouponsPayload) graphql.Marshaler {
+			return ec.marshalNGenerateCouponsPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐGenerateCouponsPayload(ctx, selections, v)
 		},
 		true,
 		true,
@@ -6301,7 +6647,7 @@ func (ec *executionContext) fieldContext_Mutation_generateCoupons(ctx context.Co
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_UploadCouponsPayload(ctx, field)
+			return ec.childFields_GenerateCouponsPayload(ctx, field)
 		},
 	}
 	defer func() {
@@ -6336,11 +6682,11 @@ func (ec *executionContext) _Mutation_assignCoupon(ctx context.Context, field gr
 			directive1 := func(ctx context.Context) (any, error) {
 				action, err := ec.unmarshalNAction2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐAction(ctx, "ENGAGE")
 				if err != nil {
-					var zeroVal *CouponPayload
+					var zeroVal *AssignCouponPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Can == nil {
-					var zeroVal *CouponPayload
+					var zeroVal *AssignCouponPayload
 					return zeroVal, errors.New("directive can is not implemented")
 				}
 				return ec.Directives.Can(ctx, nil, directive0, action)
@@ -6349,8 +6695,8 @@ func (ec *executionContext) _Mutation_assignCoupon(ctx context.Context, field gr
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *CouponPayload) graphql.Marshaler {
-			return ec.marshalNCouponPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐCouponPayload(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *AssignCouponPayload) graphql.Marshaler {
+			return ec.marshalNAssignCouponPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐAssignCouponPayload(ctx, selections, v)
 		},
 		true,
 		true,
@@ -6363,7 +6709,7 @@ func (ec *executionContext) fieldContext_Mutation_assignCoupon(ctx context.Conte
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_CouponPayload(ctx, field)
+			return ec.childFields_AssignCouponPayload(ctx, field)
 		},
 	}
 	defer func() {
@@ -6398,11 +6744,11 @@ func (ec *executionContext) _Mutation_redeemCoupon(ctx context.Context, field gr
 			directive1 := func(ctx context.Context) (any, error) {
 				action, err := ec.unmarshalNAction2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐAction(ctx, "ENGAGE")
 				if err != nil {
-					var zeroVal *CouponPayload
+					var zeroVal *RedeemCouponPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Can == nil {
-					var zeroVal *CouponPayload
+					var zeroVal *RedeemCouponPayload
 					return zeroVal, errors.New("directive can is not implemented")
 				}
 				return ec.Directives.Can(ctx, nil, directive0, action)
@@ -6411,8 +6757,8 @@ func (ec *executionContext) _Mutation_redeemCoupon(ctx context.Context, field gr
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *CouponPayload) graphql.Marshaler {
-			return ec.marshalNCouponPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐCouponPayload(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *RedeemCouponPayload) graphql.Marshaler {
+			return ec.marshalNRedeemCouponPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐRedeemCouponPayload(ctx, selections, v)
 		},
 		true,
 		true,
@@ -6425,7 +6771,7 @@ func (ec *executionContext) fieldContext_Mutation_redeemCoupon(ctx context.Conte
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_CouponPayload(ctx, field)
+			return ec.childFields_RedeemCouponPayload(ctx, field)
 		},
 	}
 	defer func() {
@@ -6452,7 +6798,7 @@ func (ec *executionContext) _Mutation_earnPoints(ctx context.Context, field grap
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().EarnPoints(ctx, fc.Args["input"].(PointsInput))
+			return ec.Resolvers.Mutation().EarnPoints(ctx, fc.Args["input"].(EarnPointsInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -6460,11 +6806,11 @@ func (ec *executionContext) _Mutation_earnPoints(ctx context.Context, field grap
 			directive1 := func(ctx context.Context) (any, error) {
 				action, err := ec.unmarshalNAction2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐAction(ctx, "ENGAGE")
 				if err != nil {
-					var zeroVal *PointsPayload
+					var zeroVal *EarnPointsPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Can == nil {
-					var zeroVal *PointsPayload
+					var zeroVal *EarnPointsPayload
 					return zeroVal, errors.New("directive can is not implemented")
 				}
 				return ec.Directives.Can(ctx, nil, directive0, action)
@@ -6473,8 +6819,8 @@ func (ec *executionContext) _Mutation_earnPoints(ctx context.Context, field grap
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *PointsPayload) graphql.Marshaler {
-			return ec.marshalNPointsPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPointsPayload(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *EarnPointsPayload) graphql.Marshaler {
+			return ec.marshalNEarnPointsPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐEarnPointsPayload(ctx, selections, v)
 		},
 		true,
 		true,
@@ -6487,7 +6833,7 @@ func (ec *executionContext) fieldContext_Mutation_earnPoints(ctx context.Context
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_PointsPayload(ctx, field)
+			return ec.childFields_EarnPointsPayload(ctx, field)
 		},
 	}
 	defer func() {
@@ -6514,7 +6860,7 @@ func (ec *executionContext) _Mutation_spendPoints(ctx context.Context, field gra
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().SpendPoints(ctx, fc.Args["input"].(PointsInput))
+			return ec.Resolvers.Mutation().SpendPoints(ctx, fc.Args["input"].(SpendPointsInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -6522,11 +6868,11 @@ func (ec *executionContext) _Mutation_spendPoints(ctx context.Context, field gra
 			directive1 := func(ctx context.Context) (any, error) {
 				action, err := ec.unmarshalNAction2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐAction(ctx, "ENGAGE")
 				if err != nil {
-					var zeroVal *PointsPayload
+					var zeroVal *SpendPointsPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Can == nil {
-					var zeroVal *PointsPayload
+					var zeroVal *SpendPointsPayload
 					return zeroVal, errors.New("directive can is not implemented")
 				}
 				return ec.Directives.Can(ctx, nil, directive0, action)
@@ -6535,8 +6881,8 @@ func (ec *executionContext) _Mutation_spendPoints(ctx context.Context, field gra
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *PointsPayload) graphql.Marshaler {
-			return ec.marshalNPointsPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPointsPayload(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *SpendPointsPayload) graphql.Marshaler {
+			return ec.marshalNSpendPointsPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐSpendPointsPayload(ctx, selections, v)
 		},
 		true,
 		true,
@@ -6549,7 +6895,7 @@ func (ec *executionContext) fieldContext_Mutation_spendPoints(ctx context.Contex
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_PointsPayload(ctx, field)
+			return ec.childFields_SpendPointsPayload(ctx, field)
 		},
 	}
 	defer func() {
@@ -13604,6 +13950,130 @@ func (ec *executionContext) fieldContext_Query_fieldDefinitions(ctx context.Cont
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_forms(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_forms(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Forms(ctx, fc.Args["first"].(*int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNAction2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐAction(ctx, "READ")
+				if err != nil {
+					var zeroVal []*Form
+					return zeroVal, err
+				}
+				if ec.Directives.Can == nil {
+					var zeroVal []*Form
+					return zeroVal, errors.New("directive can is not implemented")
+				}
+				return ec.Directives.Can(ctx, nil, directive0, action)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v []*Form) graphql.Marshaler {
+			return ec.marshalNForm2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐFormᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_forms(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Form(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_forms_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_formSubmissions(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_formSubmissions(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().FormSubmissions(ctx, fc.Args["formId"].(string), fc.Args["first"].(*int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNAction2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐAction(ctx, "READ")
+				if err != nil {
+					var zeroVal []*FormSubmission
+					return zeroVal, err
+				}
+				if ec.Directives.Can == nil {
+					var zeroVal []*FormSubmission
+					return zeroVal, errors.New("directive can is not implemented")
+				}
+				return ec.Directives.Can(ctx, nil, directive0, action)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v []*FormSubmission) graphql.Marshaler {
+			return ec.marshalNFormSubmission2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐFormSubmissionᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_formSubmissions(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_FormSubmission(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_formSubmissions_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query_job(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -18351,6 +18821,34 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "createForm":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_createForm(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "updateForm":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_updateForm(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "publishForm":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_publishForm(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "formLink":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_formLink(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "startImport":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_startImport(ctx, field)
@@ -19577,6 +20075,50 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 					}
 				}()
 				res = ec._Query_fieldDefinitions(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "forms":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_forms(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "formSubmissions":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_formSubmissions(ctx, field)
 				if res == graphql.Null {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}

@@ -328,6 +328,14 @@ type AssignCouponInput struct {
 	IdempotencyKey string `json:"idempotencyKey"`
 }
 
+// A coupon.
+type AssignCouponPayload struct {
+	// The coupon as it is now.
+	Coupon *Coupon `json:"coupon,omitempty"`
+	// What is wrong with the input: POOL_EMPTY, COUPON_EXPIRED, COUPON_REDEEMED and so on.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Gives a request to somebody.
 type AssignPrivacyRequestInput struct {
 	// The request.
@@ -628,22 +636,6 @@ type Coupon struct {
 	Reference *string `json:"reference,omitempty"`
 }
 
-// A coupon.
-type CouponPayload struct {
-	// The coupon as it is now.
-	Coupon *Coupon `json:"coupon,omitempty"`
-	// What is wrong with the input: POOL_EMPTY, COUPON_EXPIRED, COUPON_REDEEMED and so on.
-	UserErrors []*core.Error `json:"userErrors"`
-}
-
-// A coupon pool.
-type CouponPoolPayload struct {
-	// The pool as it is now.
-	Pool *loyalty.Pool `json:"pool,omitempty"`
-	// What is wrong with the input.
-	UserErrors []*core.Error `json:"userErrors"`
-}
-
 // Makes a connection.
 type CreateConnectionInput struct {
 	// Its name.
@@ -690,6 +682,34 @@ type CreateCouponPoolInput struct {
 	Bound bool `json:"bound"`
 	// The same key again gives the same pool.
 	IdempotencyKey string `json:"idempotencyKey"`
+}
+
+// A coupon pool.
+type CreateCouponPoolPayload struct {
+	// The pool as it is now.
+	Pool *loyalty.Pool `json:"pool,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Makes a form.
+type CreateFormInput struct {
+	// Its name.
+	Name string `json:"name"`
+	// What it is to ask; see docs/forms.md.
+	Definition scalar.JSON `json:"definition"`
+	// Whose pages may embed it: "https://shop.example".
+	Origins []string `json:"origins"`
+	// The same key again gives the same form.
+	IdempotencyKey string `json:"idempotencyKey"`
+}
+
+// A new form.
+type CreateFormPayload struct {
+	// The form.
+	Form *Form `json:"form,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // Makes a key.
@@ -1149,6 +1169,32 @@ type Download struct {
 	Format string `json:"format"`
 }
 
+// Gives points.
+type EarnPointsInput struct {
+	// Whose.
+	ProfileID string `json:"profileId"`
+	// How many: 1 to 1,000,000,000.
+	Points int `json:"points"`
+	// Why; no personal value.
+	Reason *string `json:"reason,omitempty"`
+	// What for: an order's number.
+	Reference *string `json:"reference,omitempty"`
+	// When what is earned expires, other than the program has it.
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+	// The same key again changes nothing.
+	IdempotencyKey string `json:"idempotencyKey"`
+}
+
+// A change of points.
+type EarnPointsPayload struct {
+	// The entry in the ledger.
+	Entry *PointsEntry `json:"entry,omitempty"`
+	// How many points can be spent now.
+	Balance *int `json:"balance,omitempty"`
+	// What is wrong with the input: POINTS_TOO_FEW.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Why a person is in a segment, or is not.
 type Explanation struct {
 	// Whether the person meets the condition now; of a list, whether the person is on it.
@@ -1223,6 +1269,65 @@ type FieldConstraintsInput struct {
 	Scale *int `json:"scale,omitempty"`
 }
 
+// A form for visitors.
+type Form struct {
+	// frm_…
+	ID string `json:"id"`
+	// Its name.
+	Name string `json:"name"`
+	// What it is to ask: title, intro, submit, thanks, locale, fields, consents, blocks, gatedUrl, minSeconds; see docs/forms.md.
+	Draft scalar.JSON `json:"draft"`
+	// What visitors see; null while nothing is published.
+	Published scalar.JSON `json:"published,omitempty"`
+	// How often it was published.
+	PublishedVersion int `json:"publishedVersion"`
+	// Whose pages may embed it.
+	Origins []string `json:"origins"`
+	// The path of its page on this server.
+	Path string `json:"path"`
+	// The HTML that shows it in a page of one of its origins.
+	Snippet string `json:"snippet"`
+	// Rises with each change.
+	Version int `json:"version"`
+	// How many were submitted.
+	SubmissionCount int `json:"submissionCount"`
+}
+
+// Makes a link that shows a form to one person, filled in.
+type FormLinkInput struct {
+	// The form.
+	FormID string `json:"formId"`
+	// Whom; the link is sent to them alone.
+	ProfileID string `json:"profileId"`
+}
+
+// A link for one person.
+type FormLinkPayload struct {
+	// The link. Whoever has it sees what is filled in.
+	URL *string `json:"url,omitempty"`
+	// How long it is good.
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// One form that was submitted.
+type FormSubmission struct {
+	// sbm_…
+	ID string `json:"id"`
+	// The form.
+	FormID string `json:"formId"`
+	// Which published version of it.
+	FormVersion int `json:"formVersion"`
+	// When.
+	At time.Time `json:"at"`
+	// Who; null where this key may not see them.
+	Profile *profile.Profile `json:"profile,omitempty"`
+	// The event with the answers.
+	EventID string `json:"eventId"`
+	Person  string `json:"-"`
+}
+
 // Makes random codes in advance.
 type GenerateCouponsInput struct {
 	// The pool.
@@ -1231,6 +1336,22 @@ type GenerateCouponsInput struct {
 	Count int `json:"count"`
 	// The same key again makes no more.
 	IdempotencyKey string `json:"idempotencyKey"`
+}
+
+// What became of codes.
+type GenerateCouponsPayload struct {
+	// The pool as it is now.
+	Pool *loyalty.Pool `json:"pool,omitempty"`
+	// How many were added.
+	Added int `json:"added"`
+	// How many the pool had, or were named twice.
+	Known int `json:"known"`
+	// How many another pool has: they were not added.
+	Taken int `json:"taken"`
+	// The places of those in the input, counted from 0; the first 100.
+	TakenAt []int `json:"takenAt"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // What to import: exactly one of these. Files beyond a request's size go through 'headwater import'.
@@ -2002,38 +2123,12 @@ type PointsEntry struct {
 	Tier *string `json:"tier,omitempty"`
 }
 
-// Gives or takes points.
-type PointsInput struct {
-	// Whose.
-	ProfileID string `json:"profileId"`
-	// How many: 1 to 1,000,000,000.
-	Points int `json:"points"`
-	// Why; no personal value.
-	Reason *string `json:"reason,omitempty"`
-	// What for: an order's number.
-	Reference *string `json:"reference,omitempty"`
-	// When what is earned expires, other than the program has it.
-	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
-	// The same key again changes nothing.
-	IdempotencyKey string `json:"idempotencyKey"`
-}
-
 // Points that expire together.
 type PointsLot struct {
 	// How many are left.
 	Points *int `json:"points,omitempty"`
 	// When they expire.
 	ExpiresAt time.Time `json:"expiresAt"`
-}
-
-// A change of points.
-type PointsPayload struct {
-	// The entry in the ledger.
-	Entry *PointsEntry `json:"entry,omitempty"`
-	// How many points can be spent now.
-	Balance *int `json:"balance,omitempty"`
-	// What is wrong with the input: POINTS_TOO_FEW.
-	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // Tries a field map on real records. Nothing is written.
@@ -2092,6 +2187,22 @@ type PrivacyFigures struct {
 	Consents []*ConsentRate `json:"consents"`
 	// When the consents were counted: at most ten minutes ago.
 	ConsentsAt time.Time `json:"consentsAt"`
+}
+
+// Shows visitors the draft of a form.
+type PublishFormInput struct {
+	// The form.
+	ID string `json:"id"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion int `json:"expectedVersion"`
+}
+
+// A published form.
+type PublishFormPayload struct {
+	// The form as it is now.
+	Form *Form `json:"form,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // A new version of a policy document.
@@ -2292,6 +2403,14 @@ type RedeemCouponInput struct {
 	ProfileID *string `json:"profileId,omitempty"`
 	// What for: an order's number. The same again is a repetition.
 	Reference string `json:"reference"`
+}
+
+// A coupon.
+type RedeemCouponPayload struct {
+	// The coupon as it is now.
+	Coupon *Coupon `json:"coupon,omitempty"`
+	// What is wrong with the input: POOL_EMPTY, COUPON_EXPIRED, COUPON_REDEEMED and so on.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // Asks for the code by which somebody invites others.
@@ -3442,6 +3561,30 @@ type SnapshotSegmentPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Takes points.
+type SpendPointsInput struct {
+	// Whose.
+	ProfileID string `json:"profileId"`
+	// How many: 1 to 1,000,000,000.
+	Points int `json:"points"`
+	// Why; no personal value.
+	Reason *string `json:"reason,omitempty"`
+	// What for: an order's number.
+	Reference *string `json:"reference,omitempty"`
+	// The same key again changes nothing.
+	IdempotencyKey string `json:"idempotencyKey"`
+}
+
+// A change of points.
+type SpendPointsPayload struct {
+	// The entry in the ledger.
+	Entry *PointsEntry `json:"entry,omitempty"`
+	// How many points can be spent now.
+	Balance *int `json:"balance,omitempty"`
+	// What is wrong with the input: POINTS_TOO_FEW.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Imports events.
 type StartImportInput struct {
 	// What to import.
@@ -3861,6 +4004,36 @@ type UpdateCouponPoolInput struct {
 	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
 	// With fewer free codes than this the stock is LOW.
 	LowBelow *int `json:"lowBelow,omitempty"`
+}
+
+// A coupon pool.
+type UpdateCouponPoolPayload struct {
+	// The pool as it is now.
+	Pool *loyalty.Pool `json:"pool,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Changes a form; what is left out stays. Visitors see it when it is published.
+type UpdateFormInput struct {
+	// The form.
+	ID string `json:"id"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion int `json:"expectedVersion"`
+	// Its new name.
+	Name *string `json:"name,omitempty"`
+	// What it is to ask.
+	Definition scalar.JSON `json:"definition,omitempty"`
+	// Whose pages may embed it; in force at once.
+	Origins []string `json:"origins,omitempty"`
+}
+
+// A changed form.
+type UpdateFormPayload struct {
+	// The form as it is now.
+	Form *Form `json:"form,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // Changes a member; what is left out stays. Nobody changes what they may do themselves.

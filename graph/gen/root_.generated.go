@@ -40,6 +40,7 @@ type ResolverRoot interface {
 	ExplanationNode() ExplanationNodeResolver
 	Fault() FaultResolver
 	FieldDefinition() FieldDefinitionResolver
+	FormSubmission() FormSubmissionResolver
 	Identifier() IdentifierResolver
 	ImportRow() ImportRowResolver
 	InboxItem() InboxItemResolver
@@ -150,6 +151,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputCorrectQuarantinedEventInput,
 		ec.unmarshalInputCreateConnectionInput,
 		ec.unmarshalInputCreateCouponPoolInput,
+		ec.unmarshalInputCreateFormInput,
 		ec.unmarshalInputCreateKeyInput,
 		ec.unmarshalInputCreateObjectTypeInput,
 		ec.unmarshalInputCreatePreferencesLinkInput,
@@ -170,10 +172,12 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputDeleteWorkspaceInput,
 		ec.unmarshalInputDiscardDeadLettersInput,
 		ec.unmarshalInputDiscardQuarantinedEventsInput,
+		ec.unmarshalInputEarnPointsInput,
 		ec.unmarshalInputEventConditionInput,
 		ec.unmarshalInputEventInput,
 		ec.unmarshalInputExtendPrivacyRequestInput,
 		ec.unmarshalInputFieldConstraintsInput,
+		ec.unmarshalInputFormLinkInput,
 		ec.unmarshalInputGenerateCouponsInput,
 		ec.unmarshalInputGeoInput,
 		ec.unmarshalInputIdentifierInput,
@@ -207,12 +211,12 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputPauseConnectionInput,
 		ec.unmarshalInputPlaceLegalHoldInput,
 		ec.unmarshalInputPlanRuleInput,
-		ec.unmarshalInputPointsInput,
 		ec.unmarshalInputPolicyRoleInput,
 		ec.unmarshalInputPolicyRuleInput,
 		ec.unmarshalInputPredicateInput,
 		ec.unmarshalInputPreviewFieldMapInput,
 		ec.unmarshalInputPreviewTemplateInput,
+		ec.unmarshalInputPublishFormInput,
 		ec.unmarshalInputPublishPolicyDocumentInput,
 		ec.unmarshalInputPublishTemplateInput,
 		ec.unmarshalInputPurposeJurisdictionInput,
@@ -277,6 +281,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputSetTrackingPlanInput,
 		ec.unmarshalInputSetTraitRuleInput,
 		ec.unmarshalInputSnapshotSegmentInput,
+		ec.unmarshalInputSpendPointsInput,
 		ec.unmarshalInputStartImportInput,
 		ec.unmarshalInputStopSendingInput,
 		ec.unmarshalInputSubmitTemplateInput,
@@ -295,6 +300,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputUpdateAssetInput,
 		ec.unmarshalInputUpdateConnectionInput,
 		ec.unmarshalInputUpdateCouponPoolInput,
+		ec.unmarshalInputUpdateFormInput,
 		ec.unmarshalInputUpdateMemberInput,
 		ec.unmarshalInputUpdateMessageSettingsInput,
 		ec.unmarshalInputUpdateObjectTypeInput,
@@ -2475,6 +2481,140 @@ extend type Mutation {
   setFieldDefinition(input: SetFieldDefinitionInput!): SetFieldDefinitionPayload! @can(action: CHANGE) @data(category: NONE)
 }
 `, BuiltIn: false},
+	{Name: "../schema/form.graphqls", Input: `"""A form for visitors."""
+type Form {
+  """frm_…"""
+  id: ID! @data(category: NONE)
+  """Its name."""
+  name: String! @data(category: NONE)
+  """What it is to ask: title, intro, submit, thanks, locale, fields, consents, blocks, gatedUrl, minSeconds; see docs/forms.md."""
+  draft: JSON! @data(category: NONE)
+  """What visitors see; null while nothing is published."""
+  published: JSON @data(category: NONE)
+  """How often it was published."""
+  publishedVersion: Int! @data(category: NONE)
+  """Whose pages may embed it."""
+  origins: [String!]! @data(category: NONE)
+  """The path of its page on this server."""
+  path: String! @data(category: NONE)
+  """The HTML that shows it in a page of one of its origins."""
+  snippet: String! @data(category: NONE)
+  """Rises with each change."""
+  version: Int! @data(category: NONE)
+  """How many were submitted."""
+  submissionCount: Int! @data(category: NONE)
+}
+
+"""One form that was submitted."""
+type FormSubmission {
+  """sbm_…"""
+  id: ID! @data(category: NONE)
+  """The form."""
+  formId: ID! @data(category: NONE)
+  """Which published version of it."""
+  formVersion: Int! @data(category: NONE)
+  """When."""
+  at: DateTime! @data(category: NONE)
+  """Who; null where this key may not see them."""
+  profile: Profile @data(category: BEHAVIOUR)
+  """The event with the answers."""
+  eventId: ID! @data(category: NONE)
+}
+
+"""Makes a form."""
+input CreateFormInput {
+  """Its name."""
+  name: String!
+  """What it is to ask; see docs/forms.md."""
+  definition: JSON!
+  """Whose pages may embed it: "https://shop.example"."""
+  origins: [String!]! = []
+  """The same key again gives the same form."""
+  idempotencyKey: String!
+}
+
+"""A new form."""
+type CreateFormPayload {
+  """The form."""
+  form: Form @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Changes a form; what is left out stays. Visitors see it when it is published."""
+input UpdateFormInput {
+  """The form."""
+  id: ID!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int!
+  """Its new name."""
+  name: String
+  """What it is to ask."""
+  definition: JSON
+  """Whose pages may embed it; in force at once."""
+  origins: [String!]
+}
+
+"""A changed form."""
+type UpdateFormPayload {
+  """The form as it is now."""
+  form: Form @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Shows visitors the draft of a form."""
+input PublishFormInput {
+  """The form."""
+  id: ID!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int!
+}
+
+"""A published form."""
+type PublishFormPayload {
+  """The form as it is now."""
+  form: Form @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Makes a link that shows a form to one person, filled in."""
+input FormLinkInput {
+  """The form."""
+  formId: ID!
+  """Whom; the link is sent to them alone."""
+  profileId: ID!
+}
+
+"""A link for one person."""
+type FormLinkPayload {
+  """The link. Whoever has it sees what is filled in."""
+  url: String @data(category: CONTACT)
+  """How long it is good."""
+  expiresAt: DateTime @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+extend type Query {
+  """The forms, at most 200."""
+  forms(first: Int = 50): [Form!]! @can(action: READ) @data(category: NONE)
+  """What was submitted with a form, the latest first; at most 200."""
+  formSubmissions(formId: ID!, first: Int = 20): [FormSubmission!]! @can(action: READ) @data(category: NONE)
+}
+
+extend type Mutation {
+  """Makes a form."""
+  createForm(input: CreateFormInput!): CreateFormPayload! @can(action: DESIGN) @data(category: NONE)
+  """Changes a form."""
+  updateForm(input: UpdateFormInput!): UpdateFormPayload! @can(action: DESIGN) @data(category: NONE)
+  """Shows visitors the draft of a form."""
+  publishForm(input: PublishFormInput!): PublishFormPayload! @can(action: DESIGN) @data(category: NONE)
+  """Makes a link that shows a form to one person, filled in."""
+  formLink(input: FormLinkInput!): FormLinkPayload! @can(action: ENGAGE) @data(category: NONE)
+}
+`, BuiltIn: false},
 	{Name: "../schema/import.graphqls", Input: `"""What to import: exactly one of these. Files beyond a request's size go through 'headwater import'."""
 input ImportContent @oneOf {
   """A message of Segment's protocol a line, each with its type."""
@@ -3186,7 +3326,15 @@ input UpdateCouponPoolInput {
 }
 
 """A coupon pool."""
-type CouponPoolPayload {
+type CreateCouponPoolPayload {
+  """The pool as it is now."""
+  pool: CouponPool @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""A coupon pool."""
+type UpdateCouponPoolPayload {
   """The pool as it is now."""
   pool: CouponPool @data(category: NONE)
   """What is wrong with the input."""
@@ -3227,6 +3375,22 @@ type UploadCouponsPayload {
   userErrors: [UserError!]! @data(category: NONE)
 }
 
+"""What became of codes."""
+type GenerateCouponsPayload {
+  """The pool as it is now."""
+  pool: CouponPool @data(category: NONE)
+  """How many were added."""
+  added: Int! @data(category: NONE)
+  """How many the pool had, or were named twice."""
+  known: Int! @data(category: NONE)
+  """How many another pool has: they were not added."""
+  taken: Int! @data(category: NONE)
+  """The places of those in the input, counted from 0; the first 100."""
+  takenAt: [Int!]! @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
 """Gives somebody a coupon."""
 input AssignCouponInput {
   """The pool."""
@@ -3248,15 +3412,23 @@ input RedeemCouponInput {
 }
 
 """A coupon."""
-type CouponPayload {
+type AssignCouponPayload {
   """The coupon as it is now."""
   coupon: Coupon @data(category: TRANSACTION)
   """What is wrong with the input: POOL_EMPTY, COUPON_EXPIRED, COUPON_REDEEMED and so on."""
   userErrors: [UserError!]! @data(category: NONE)
 }
 
-"""Gives or takes points."""
-input PointsInput {
+"""A coupon."""
+type RedeemCouponPayload {
+  """The coupon as it is now."""
+  coupon: Coupon @data(category: TRANSACTION)
+  """What is wrong with the input: POOL_EMPTY, COUPON_EXPIRED, COUPON_REDEEMED and so on."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Gives points."""
+input EarnPointsInput {
   """Whose."""
   profileId: ID!
   """How many: 1 to 1,000,000,000."""
@@ -3271,8 +3443,32 @@ input PointsInput {
   idempotencyKey: String!
 }
 
+"""Takes points."""
+input SpendPointsInput {
+  """Whose."""
+  profileId: ID!
+  """How many: 1 to 1,000,000,000."""
+  points: Int!
+  """Why; no personal value."""
+  reason: String
+  """What for: an order's number."""
+  reference: String
+  """The same key again changes nothing."""
+  idempotencyKey: String!
+}
+
 """A change of points."""
-type PointsPayload {
+type EarnPointsPayload {
+  """The entry in the ledger."""
+  entry: PointsEntry @data(category: TRANSACTION)
+  """How many points can be spent now."""
+  balance: Int @data(category: TRANSACTION)
+  """What is wrong with the input: POINTS_TOO_FEW."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""A change of points."""
+type SpendPointsPayload {
   """The entry in the ledger."""
   entry: PointsEntry @data(category: TRANSACTION)
   """How many points can be spent now."""
@@ -3374,21 +3570,21 @@ extend type Query {
 
 extend type Mutation {
   """Makes a coupon pool."""
-  createCouponPool(input: CreateCouponPoolInput!): CouponPoolPayload! @can(action: DESIGN) @data(category: NONE)
+  createCouponPool(input: CreateCouponPoolInput!): CreateCouponPoolPayload! @can(action: DESIGN) @data(category: NONE)
   """Changes a coupon pool."""
-  updateCouponPool(input: UpdateCouponPoolInput!): CouponPoolPayload! @can(action: DESIGN) @data(category: NONE)
+  updateCouponPool(input: UpdateCouponPoolInput!): UpdateCouponPoolPayload! @can(action: DESIGN) @data(category: NONE)
   """Adds codes to a coupon pool."""
   uploadCoupons(input: UploadCouponsInput!): UploadCouponsPayload! @can(action: DESIGN) @data(category: NONE)
   """Makes random codes in advance."""
-  generateCoupons(input: GenerateCouponsInput!): UploadCouponsPayload! @can(action: DESIGN) @data(category: NONE)
+  generateCoupons(input: GenerateCouponsInput!): GenerateCouponsPayload! @can(action: DESIGN) @data(category: NONE)
   """Gives somebody a coupon, once for each key."""
-  assignCoupon(input: AssignCouponInput!): CouponPayload! @can(action: ENGAGE) @data(category: NONE)
+  assignCoupon(input: AssignCouponInput!): AssignCouponPayload! @can(action: ENGAGE) @data(category: NONE)
   """Uses a coupon up, once."""
-  redeemCoupon(input: RedeemCouponInput!): CouponPayload! @can(action: ENGAGE) @data(category: NONE)
+  redeemCoupon(input: RedeemCouponInput!): RedeemCouponPayload! @can(action: ENGAGE) @data(category: NONE)
   """Gives somebody points, once for each key."""
-  earnPoints(input: PointsInput!): PointsPayload! @can(action: ENGAGE) @data(category: NONE)
+  earnPoints(input: EarnPointsInput!): EarnPointsPayload! @can(action: ENGAGE) @data(category: NONE)
   """Takes points from somebody, once for each key; the balance never falls below 0 by it."""
-  spendPoints(input: PointsInput!): PointsPayload! @can(action: ENGAGE) @data(category: NONE)
+  spendPoints(input: SpendPointsInput!): SpendPointsPayload! @can(action: ENGAGE) @data(category: NONE)
   """Sets what points are worth; everybody's tier is looked at again."""
   setLoyaltyProgram(input: SetLoyaltyProgramInput!): SetLoyaltyProgramPayload! @can(action: DESIGN) @data(category: NONE)
   """The code by which somebody invites others, made when it is first asked for."""
@@ -9440,6 +9636,16 @@ func (ec *executionContext) childFields_AssetVersion(ctx context.Context, field 
 	return nil, fmt.Errorf("no field named %q was found under type AssetVersion", field.Name)
 }
 
+func (ec *executionContext) childFields_AssignCouponPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "coupon":
+		return ec.fieldContext_AssignCouponPayload_coupon(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_AssignCouponPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AssignCouponPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_AssignPrivacyRequestPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "request":
@@ -9966,16 +10172,6 @@ func (ec *executionContext) childFields_Coupon(ctx context.Context, field graphq
 	return nil, fmt.Errorf("no field named %q was found under type Coupon", field.Name)
 }
 
-func (ec *executionContext) childFields_CouponPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "coupon":
-		return ec.fieldContext_CouponPayload_coupon(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_CouponPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type CouponPayload", field.Name)
-}
-
 func (ec *executionContext) childFields_CouponPool(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -10034,16 +10230,6 @@ func (ec *executionContext) childFields_CouponPoolEdge(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type CouponPoolEdge", field.Name)
 }
 
-func (ec *executionContext) childFields_CouponPoolPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "pool":
-		return ec.fieldContext_CouponPoolPayload_pool(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_CouponPoolPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type CouponPoolPayload", field.Name)
-}
-
 func (ec *executionContext) childFields_CreateConnectionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "connection":
@@ -10052,6 +10238,26 @@ func (ec *executionContext) childFields_CreateConnectionPayload(ctx context.Cont
 		return ec.fieldContext_CreateConnectionPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CreateConnectionPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_CreateCouponPoolPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "pool":
+		return ec.fieldContext_CreateCouponPoolPayload_pool(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CreateCouponPoolPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateCouponPoolPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_CreateFormPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "form":
+		return ec.fieldContext_CreateFormPayload_form(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CreateFormPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateFormPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_CreateKeyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -10330,6 +10536,18 @@ func (ec *executionContext) childFields_Download(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type Download", field.Name)
 }
 
+func (ec *executionContext) childFields_EarnPointsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "entry":
+		return ec.fieldContext_EarnPointsPayload_entry(ctx, field)
+	case "balance":
+		return ec.fieldContext_EarnPointsPayload_balance(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_EarnPointsPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EarnPointsPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_ErasurePlan(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "profileId":
@@ -10548,6 +10766,80 @@ func (ec *executionContext) childFields_FieldMapPreviewRow(ctx context.Context, 
 		return ec.fieldContext_FieldMapPreviewRow_fault(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type FieldMapPreviewRow", field.Name)
+}
+
+func (ec *executionContext) childFields_Form(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Form_id(ctx, field)
+	case "name":
+		return ec.fieldContext_Form_name(ctx, field)
+	case "draft":
+		return ec.fieldContext_Form_draft(ctx, field)
+	case "published":
+		return ec.fieldContext_Form_published(ctx, field)
+	case "publishedVersion":
+		return ec.fieldContext_Form_publishedVersion(ctx, field)
+	case "origins":
+		return ec.fieldContext_Form_origins(ctx, field)
+	case "path":
+		return ec.fieldContext_Form_path(ctx, field)
+	case "snippet":
+		return ec.fieldContext_Form_snippet(ctx, field)
+	case "version":
+		return ec.fieldContext_Form_version(ctx, field)
+	case "submissionCount":
+		return ec.fieldContext_Form_submissionCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Form", field.Name)
+}
+
+func (ec *executionContext) childFields_FormLinkPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "url":
+		return ec.fieldContext_FormLinkPayload_url(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_FormLinkPayload_expiresAt(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_FormLinkPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type FormLinkPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_FormSubmission(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_FormSubmission_id(ctx, field)
+	case "formId":
+		return ec.fieldContext_FormSubmission_formId(ctx, field)
+	case "formVersion":
+		return ec.fieldContext_FormSubmission_formVersion(ctx, field)
+	case "at":
+		return ec.fieldContext_FormSubmission_at(ctx, field)
+	case "profile":
+		return ec.fieldContext_FormSubmission_profile(ctx, field)
+	case "eventId":
+		return ec.fieldContext_FormSubmission_eventId(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type FormSubmission", field.Name)
+}
+
+func (ec *executionContext) childFields_GenerateCouponsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "pool":
+		return ec.fieldContext_GenerateCouponsPayload_pool(ctx, field)
+	case "added":
+		return ec.fieldContext_GenerateCouponsPayload_added(ctx, field)
+	case "known":
+		return ec.fieldContext_GenerateCouponsPayload_known(ctx, field)
+	case "taken":
+		return ec.fieldContext_GenerateCouponsPayload_taken(ctx, field)
+	case "takenAt":
+		return ec.fieldContext_GenerateCouponsPayload_takenAt(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_GenerateCouponsPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type GenerateCouponsPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Identifier(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -11714,18 +12006,6 @@ func (ec *executionContext) childFields_PointsLot(ctx context.Context, field gra
 	return nil, fmt.Errorf("no field named %q was found under type PointsLot", field.Name)
 }
 
-func (ec *executionContext) childFields_PointsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "entry":
-		return ec.fieldContext_PointsPayload_entry(ctx, field)
-	case "balance":
-		return ec.fieldContext_PointsPayload_balance(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_PointsPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type PointsPayload", field.Name)
-}
-
 func (ec *executionContext) childFields_PolicyDocument(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -12124,6 +12404,16 @@ func (ec *executionContext) childFields_ProfileEdge(ctx context.Context, field g
 	return nil, fmt.Errorf("no field named %q was found under type ProfileEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_PublishFormPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "form":
+		return ec.fieldContext_PublishFormPayload_form(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_PublishFormPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PublishFormPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_PublishPolicyDocumentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "policyDocument":
@@ -12370,6 +12660,16 @@ func (ec *executionContext) childFields_RecordResult(ctx context.Context, field 
 		return ec.fieldContext_RecordResult_error(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RecordResult", field.Name)
+}
+
+func (ec *executionContext) childFields_RedeemCouponPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "coupon":
+		return ec.fieldContext_RedeemCouponPayload_coupon(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RedeemCouponPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RedeemCouponPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_ReferralCodePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -13188,6 +13488,18 @@ func (ec *executionContext) childFields_Source(ctx context.Context, field graphq
 	return nil, fmt.Errorf("no field named %q was found under type Source", field.Name)
 }
 
+func (ec *executionContext) childFields_SpendPointsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "entry":
+		return ec.fieldContext_SpendPointsPayload_entry(ctx, field)
+	case "balance":
+		return ec.fieldContext_SpendPointsPayload_balance(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SpendPointsPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SpendPointsPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_StartImportPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "job":
@@ -13796,6 +14108,26 @@ func (ec *executionContext) childFields_UpdateConnectionPayload(ctx context.Cont
 		return ec.fieldContext_UpdateConnectionPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UpdateConnectionPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateCouponPoolPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "pool":
+		return ec.fieldContext_UpdateCouponPoolPayload_pool(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateCouponPoolPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateCouponPoolPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateFormPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "form":
+		return ec.fieldContext_UpdateFormPayload_form(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateFormPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateFormPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_UpdateMemberPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
