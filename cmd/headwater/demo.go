@@ -234,6 +234,8 @@ Headwater {{.Version}} listening on {{.URL}}
 {{if .Connected}}Connections, to vendors emulated at {{.Vendors}}:
 {{range .Connected}}
   {{printf "%-25s %s" .Name .State}}{{with .Fault}}  {{.}}{{end}}{{end}}
+
+  Mails that were sent are at {{.Vendors}}/smtp/
 {{else}}No connectors are beside this program: make connectors builds them.
 {{end}}
 Try:

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/headwater-cdp/headwater/connectors/sandbox"
+	"github.com/headwater-cdp/headwater/connectors/sandbox/smtp"
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/internal/demo"
@@ -20,6 +21,7 @@ var demoSeeds = map[string]int{"salesforce": 60, "hubspot": 40}
 type demoVendors struct {
 	url     string
 	server  *http.Server
+	mails   *smtp.Sink
 	vendors map[string]demo.Vendor
 }
 
@@ -42,13 +44,17 @@ func startVendors(ctx context.Context) (*demoVendors, error) {
 
 // serveVendors serves the emulators on a port of this machine.
 func serveVendors(ctx context.Context) (*demoVendors, []sandbox.Emulator, error) {
-	all := emulators()
+	all, mails, err := emulators()
+	if err != nil {
+		return nil, nil, err
+	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
+		mails.Close()
 		return nil, nil, fmt.Errorf("listen for the vendors: %w", err)
 	}
 	d := &demoVendors{
-		url: "http://" + listener.Addr().String(), vendors: map[string]demo.Vendor{},
+		url: "http://" + listener.Addr().String(), vendors: map[string]demo.Vendor{}, mails: mails,
 		server: &http.Server{Handler: sandbox.Mount(all...), ReadHeaderTimeout: 10 * time.Second},
 	}
 	for _, v := range all {
@@ -61,6 +67,7 @@ func serveVendors(ctx context.Context) (*demoVendors, []sandbox.Emulator, error)
 func (d *demoVendors) close() {
 	if d != nil {
 		_ = d.server.Close()
+		d.mails.Close()
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/headwater-cdp/headwater/connectors/sandbox/hubspot"
 	"github.com/headwater-cdp/headwater/connectors/sandbox/klaviyo"
 	"github.com/headwater-cdp/headwater/connectors/sandbox/salesforce"
+	"github.com/headwater-cdp/headwater/connectors/sandbox/smtp"
 	"github.com/headwater-cdp/headwater/connectors/sandbox/twilio"
 	"github.com/headwater-cdp/headwater/connectors/sms/smpp/smpptest"
 )
@@ -27,14 +28,23 @@ type sandboxCmd struct {
 	Faults string `help:"JSON file with the faults to begin with: {\"hubspot\":[{\"kind\":\"rate_limited\",\"times\":3}]}." type:"existingfile" placeholder:"FILE"`
 }
 
-// emulators are the vendors that there are.
-func emulators() []sandbox.Emulator {
-	return []sandbox.Emulator{salesforce.New(), hubspot.New(), klaviyo.New(), twilio.New()}
+// emulators are the vendors that there are. The mail server listens on a port of its own
+// until it is closed.
+func emulators() ([]sandbox.Emulator, *smtp.Sink, error) {
+	mails, err := smtp.Start(smtp.Options{})
+	if err != nil {
+		return nil, nil, fmt.Errorf("listen for mail: %w", err)
+	}
+	return []sandbox.Emulator{salesforce.New(), hubspot.New(), klaviyo.New(), twilio.New(), mails.Emulator()}, mails, nil
 }
 
 // Run implements the command.
 func (c *sandboxCmd) Run(e *env) (err error) {
-	all := emulators()
+	all, mails, err := emulators()
+	if err != nil {
+		return err
+	}
+	defer mails.Close()
 	if c.Faults != "" {
 		if err := setFaults(all, c.Faults); err != nil {
 			return err

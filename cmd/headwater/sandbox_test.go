@@ -37,6 +37,9 @@ func TestSandboxSaysWhereItIsAndBeginsWithTheFaults(t *testing.T) {
 	centre, err := net.Dial("tcp", said.SMPP)
 	require.NoError(t, err)
 	require.NoError(t, centre.Close())
+	mails, err := net.Dial("tcp", net.JoinHostPort(said.Credentials["smtp"]["host"], said.Credentials["smtp"]["port"]))
+	require.NoError(t, err)
+	require.NoError(t, mails.Close())
 
 	get := func(url, token string) *http.Response {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)

@@ -37,6 +37,9 @@ func (j *Journal) add(r Request) {
 	j.last = append(j.last, r)
 }
 
+// Add notes a request of an emulator whose protocol is not HTTP; [Serve] notes those of others.
+func (j *Journal) Add(r Request) { j.add(r) }
+
 // List returns the last requests, the newest at the end.
 func (j *Journal) List() []Request {
 	j.mu.Lock()

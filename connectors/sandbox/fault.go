@@ -141,6 +141,14 @@ func (s *Faults) request(method, path string) []Fault {
 	})
 }
 
+// Meet takes the faults that a command meets of an emulator whose protocol is not HTTP:
+// method is the command, path what it is about, and kinds are those that it has a form of.
+func (s *Faults) Meet(method, path string, kinds ...Kind) []Fault {
+	return s.take(func(f *Fault) bool {
+		return slices.Contains(kinds, f.Kind) && (f.Method == "" || strings.EqualFold(f.Method, method)) && strings.HasPrefix(path, f.Path)
+	})
+}
+
 // delivery takes the faults that the next webhook meets.
 func (s *Faults) delivery() []Fault {
 	return s.take(func(f *Fault) bool { return f.Kind.webhook() })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,6 +25,7 @@ type plan struct {
 	config                    map[string]any // beside what vendorConfig puts in
 	address                   []string       // properties that hold the vendor's address
 	secrets                   []string       // credentials that it needs
+	numbers                   []string       // those of them that are numbers
 	syncs                     []sync.Sync    // Segment holds the key of one of Definitions
 	purposes                  []string
 }
@@ -37,7 +39,7 @@ var people = []sync.Field{
 }
 
 // connectionPlans are the demo's connections: a CRM both ways, another whose list follows a segment,
-// an ESP that gets who agreed to marketing, and text messages.
+// an ESP that gets who agreed to marketing, text messages, and e-mail.
 var connectionPlans = []plan{
 	{
 		connector: "salesforce", emulator: "salesforce", name: "Salesforce (emulated)",
@@ -82,6 +84,11 @@ var connectionPlans = []plan{
 	{
 		connector: "sms", emulator: "twilio", name: "Text messages (emulated)", config: map[string]any{"provider": "twilio"},
 		address: []string{"baseUrl"}, secrets: []string{"accountSid", "authToken", "from"}, purposes: []string{consent.Marketing},
+	},
+	{
+		connector: "smtp", emulator: "smtp", name: "E-mail (emulated)",
+		secrets: []string{"host", "username", "password", "from", "webhookSecret", "trustedCertificates"}, numbers: []string{"port"},
+		purposes: []string{consent.Marketing, consent.Operations},
 	},
 }
 
@@ -148,6 +155,9 @@ func (p plan) configOf(v Vendor) map[string]any {
 	}
 	for _, name := range p.secrets {
 		config[name] = v.Credentials[name]
+	}
+	for _, name := range p.numbers {
+		config[name], _ = strconv.Atoi(v.Credentials[name]) // 0 is refused by the connector's schema
 	}
 	return config
 }
