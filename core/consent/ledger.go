@@ -29,11 +29,12 @@ type Entry struct {
 	Evidence   bson.Raw
 
 	record string // the same for all events that one call made of one word
+	seq    int64  // the event's place in the commit order of its profile
 }
 
 // entriesOf reads what an event says about consent.
 func entriesOf(e *event.Event) []*Entry {
-	one := Entry{Part: e.Part, At: e.Timestamp, RecordedAt: e.CommittedAt, Actor: e.Source}
+	one := Entry{Part: e.Part, At: e.Timestamp, RecordedAt: e.CommittedAt, Actor: e.Source, seq: e.Seq}
 	id := store.Rest(e.Meta.ID)
 	if e.Type == event.System {
 		w, ok := Recorded(e.Context)
@@ -98,7 +99,7 @@ func (s *Service) entries(ctx context.Context, ws, profile string) ([]*Entry, er
 		}
 	}
 	slices.SortFunc(all, func(a, b *Entry) int { // the earliest first, to see what is new
-		return cmp.Or(a.At.Compare(b.At), a.RecordedAt.Compare(b.RecordedAt), strings.Compare(a.ID, b.ID))
+		return cmp.Or(a.At.Compare(b.At), a.RecordedAt.Compare(b.RecordedAt), cmp.Compare(a.seq, b.seq), strings.Compare(a.ID, b.ID))
 	})
 	out := news(all)
 	slices.Reverse(out)
