@@ -23,6 +23,10 @@ var refused = []string{
 	"Query.previewSegment", "Query.explainMembership", "Query.objects", "Subscription.segmentMembershipChanged",
 	// Of a record, by core/object.
 	"ObjectImportRow.externalId", "TypeBreak.externalIds",
+	// Of enrollments, which whoever may not read behaviour sees none of, and of what is simulated.
+	"Profile.enrollments", "Enrollment.cause", "Enrollment.status", "Enrollment.enteredAt", "Enrollment.timeline", "EnrollmentChange.enrollment",
+	"EnrollmentChange.at", "JourneyPassage.node", "JourneyPassage.visit", "JourneyPassage.at", "JourneyPassage.did", "JourneyToDo.node",
+	"JourneyComparison.examples", "ComparedPerson.before", "ComparedPerson.after", "SimulatedMessage.nodeId", "SimulatedMessage.at",
 	// Words on consent, which are refused as a whole.
 	"WithdrawConsentPayload.entries",
 	// What became of messages, and what people find in their inboxes.

@@ -16,6 +16,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/form"
 	"github.com/headwater-cdp/headwater/core/ingest"
+	"github.com/headwater-cdp/headwater/core/journey"
 	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/lead"
 	"github.com/headwater-cdp/headwater/core/library"
@@ -59,6 +60,7 @@ type app struct {
 	desk     *privacy.Desk
 	syncs    *vendor.Service
 	library  *library.Service
+	journeys *journey.Service
 	messages *message.Service
 	url      string // of this server as people and vendors reach it
 
@@ -131,7 +133,6 @@ func newApp(e *env, s store.Store, j *journal.Journal, ring *keyring.Ring) *app 
 		Store: s, Clock: e.clock, Profiles: a.profiles, Objects: a.objects, Committer: a.pipeline, Runner: a.runner, Jobs: a.jobs, Logger: e.log,
 		May: a.mayAsk,
 	})
-	a.profiles.SetFold(profile.Folds{a.segments, a.loyalty, a.leads})
 	a.forms = form.NewService(form.Options{
 		Store: s, Clock: e.clock, Profiles: a.profiles, Consent: a.consent, Committer: a.pipeline, Tokens: ring, URL: func() string { return a.url },
 	})
@@ -148,6 +149,7 @@ func newApp(e *env, s store.Store, j *journal.Journal, ring *keyring.Ring) *app 
 		Reports: a.reports,
 	})
 	a.send()
+	a.guide()
 	a.privacy = privacy.New(privacy.Options{
 		Store: s, Clock: e.clock, Keys: ring, Audit: a.audit, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
 		Jobs: a.jobs, Runner: a.runner, Specs: specs(), Logger: e.log, Destinations: a.destinations,
@@ -340,7 +342,7 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 func (a *app) services(hub *store.Hub) graph.Services {
 	return graph.Services{
 		Store: a.store, Hub: hub, Access: a.access, Policies: a.policies, Audit: a.audit, Ring: a.ring, Jobs: a.jobs, Consent: a.consent, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
-		Rewards: a.loyalty, Forms: a.forms, Leads: a.leads, Privacy: a.privacy, Desk: a.desk, Syncs: a.syncs, Library: a.library, Outbox: a.messages, Ingest: a.pipeline, Clock: a.e.clock,
+		Rewards: a.loyalty, Forms: a.forms, Leads: a.leads, Privacy: a.privacy, Desk: a.desk, Syncs: a.syncs, Library: a.library, Outbox: a.messages, Journeys: a.journeys, Ingest: a.pipeline, Clock: a.e.clock,
 	}
 }
 

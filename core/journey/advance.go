@@ -142,16 +142,8 @@ func (b *batch) effects(ctx context.Context, it *item, e *Enrollment, list []Eff
 			err = b.call(it, e, x, key)
 		case x.Coupon != nil:
 			answer, err = b.coupon(ctx, it, x, key)
-		case x.Points != nil:
-			var in event.Input
-			if in, err = b.s.Ledger.PointsEvent(key, *x.Points, b.now); err == nil {
-				say(in)
-			}
-		case x.Score != nil:
-			var in event.Input
-			if in, err = b.s.Ledger.ScoreEvent(key, *x.Score, b.now); err == nil {
-				say(in)
-			}
+		case x.Points != nil, x.Score != nil:
+			err = b.account(ctx, it, e, x, key)
 		case x.Task != nil:
 			b.ask(it, e, x, key, &ToDo{Kind: ToDoTask, Title: x.Task.Title, Note: x.Task.Note, Assignee: x.Task.Assignee, Due: x.Task.Due})
 		case x.Approve != nil:
@@ -250,6 +242,25 @@ func (b *batch) coupon(ctx context.Context, it *item, x *Effect, key string) (*A
 		return nil, err
 	}
 	return &Answer{For: ForCoupon, Visit: x.Visit, OK: ok, Code: held.Code, Expires: held.ExpiresAt}, nil
+}
+
+// account changes points or a score: for one step once. What cannot be is told, and the
+// journey goes on.
+func (b *batch) account(ctx context.Context, it *item, e *Enrollment, x *Effect, key string) error {
+	if b.s.Ledger == nil {
+		return core.Errorf(core.Unavailable, "NO_LEDGER", "there are no points and scores here")
+	}
+	var word string
+	var err error
+	if x.Points != nil {
+		word, err = b.s.Ledger.Points(ctx, b.ws, it.person.ProfileID(), key, *x.Points)
+	} else {
+		word, err = b.s.Ledger.Score(ctx, b.ws, it.person.ProfileID(), key, *x.Score)
+	}
+	if err == nil && word != "" {
+		e.tell(Passage{Node: x.Node, Visit: x.Visit, At: b.now, Did: DidSkip, Detail: word})
+	}
+	return err
 }
 
 // ask stores a to-do.

@@ -34,7 +34,10 @@ func isID(prefix, id string) bool {
 	return core.IDPrefix(id) == prefix && len(id) <= 64 && !strings.ContainsAny(id, "/\x00")
 }
 
-var errNoJourney = core.Errorf(core.NotFound, "JOURNEY", "no journey has this id").At("id")
+var (
+	errNoJourney   = core.Errorf(core.NotFound, "JOURNEY", "no journey has this id").At("id")
+	errThisJourney = core.Errorf(core.NotFound, "JOURNEY", "no journey has this id").At("journeyId")
+)
 
 // mayDesign refuses who may not make journeys.
 func mayDesign(ctx context.Context) error { return access.Allow(ctx, access.Design) }

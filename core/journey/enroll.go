@@ -32,9 +32,9 @@ func (s *Service) Enroll(ctx context.Context, ws string, in EnrollInput) (enroll
 	case err != nil:
 		return "", err
 	case j == nil:
-		return "", core.AsError(errNoJourney).At("journeyId")
+		return "", errThisJourney
 	case j.Mode != Live:
-		return "", errMode(j, "entered").At("journeyId")
+		return "", core.Errorf(core.Conflict, "JOURNEY_MODE", "a journey that is %s cannot be entered", j.Mode).At("journeyId")
 	case in.IdempotencyKey == "" || len(in.IdempotencyKey) > 200:
 		return "", core.Errorf(core.Invalid, "IDEMPOTENCY_KEY", "give an idempotency key of 1 to 200 bytes, the same for the same request").At("idempotencyKey")
 	}

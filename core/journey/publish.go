@@ -32,6 +32,7 @@ type CreateInput struct {
 	Definition     any    // as decoded JSON
 	Approval       bool   // its versions are published only with the approval of somebody else
 	Pilot          *int64 // percent; nil: everybody
+	DryRun         bool   `json:"-"` // only checks the definition
 	IdempotencyKey string
 }
 
@@ -71,9 +72,12 @@ func (s *Service) Create(ctx context.Context, ws string, in CreateInput) (*Journ
 	if in.Pilot != nil {
 		j.Pilot = *in.Pilot
 	}
+	if j.Pilot < 0 || j.Pilot > 100 {
+		return nil, nil, core.Errorf(core.Invalid, "PILOT", "a pilot is 0 to 100 percent of people").At("pilot")
+	}
 	v, warnings, err := s.draft(ctx, ws, id, 1, in.Definition)
-	if err != nil {
-		return nil, nil, err
+	if err != nil || in.DryRun {
+		return nil, warnings, err
 	}
 	ops, err := s.recorded(ctx, ws, "journey.create", id, map[string]string{"hash": v.Hash}, Journeys.Insert(j), Versions.Insert(v))
 	if err != nil {
@@ -113,6 +117,9 @@ func (s *Service) draft(ctx context.Context, ws, id string, number int64, defini
 	}
 	if len(faults) > 0 {
 		return nil, nil, under("definition", faults)
+	}
+	for i, w := range warnings {
+		warnings[i].Path = append([]string{"definition"}, w.Path...)
 	}
 	text, err := MarshalJSON(d)
 	if err != nil {

@@ -32,11 +32,12 @@ type Coupons interface {
 	Take(ctx context.Context, ws, pool, profileID, key string, expires time.Time) (h Held, ok bool, err error)
 }
 
-// Ledger writes events about a person that other packages fold: points and scores.
+// Ledger keeps points and lead scores. Its calls come before the step commits, and again
+// with the same key should the step be made anew: the same key changes something once. The
+// word is why nothing changed ("POINTS_TOO_FEW"), for the history; "" when something did.
 type Ledger interface {
-	// PointsEvent and ScoreEvent return the event that makes the change, once for a key.
-	PointsEvent(key string, p Points, at time.Time) (event.Input, error)
-	ScoreEvent(key string, s Score, at time.Time) (event.Input, error)
+	Points(ctx context.Context, ws, profileID, key string, p Points) (word string, err error)
+	Score(ctx context.Context, ws, profileID, key string, s Score) (word string, err error)
 }
 
 // Caller carries out the calls of webhook nodes. The same key may be called again.
@@ -68,7 +69,9 @@ type ServiceOptions struct {
 	Runner    *work.Runner
 	Jobs      *work.Jobs
 	// Words knows the names that definitions may use.
-	Words  func(ctx context.Context, ws string) (Vocabulary, error)
+	Words func(ctx context.Context, ws string) (Vocabulary, error)
+	// Title names a template to people; nil: they are told by their ids.
+	Title  func(ctx context.Context, ws, template string) string
 	Logger *slog.Logger
 }
 

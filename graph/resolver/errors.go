@@ -8,6 +8,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/journey"
 	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/sync"
 	"github.com/headwater-cdp/headwater/graph/gen"
@@ -37,6 +38,10 @@ func faultsOf(err error) []*core.Error {
 	var many segment.Faults
 	if errors.As(err, &many) && len(many) > 0 {
 		return many
+	}
+	var drawn journey.Faults
+	if errors.As(err, &drawn) && len(drawn) > 0 {
+		return drawn
 	}
 	var list sync.Problems
 	if errors.As(err, &list) && len(list) > 0 {

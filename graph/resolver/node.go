@@ -48,6 +48,11 @@ func (r query) Node(ctx context.Context, id string) (view.Node, error) {
 			return nil, err
 		}
 		return node(gate.ShowProposal(ctx, id))
+	case core.PrefixJourney:
+		id, _, _ = strings.Cut(id, ".") // a version of it is approved by its number
+		return node(r.Resolver.Journeys.Journey(ctx, ws, id))
+	case core.PrefixEnrollment:
+		return node(r.Resolver.Journeys.ShowEnrollment(ctx, ws, id))
 	case core.PrefixConnection:
 		return node(r.Resolver.Syncs.Connection(ctx, ws, id))
 	case core.PrefixMessage:

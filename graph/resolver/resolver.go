@@ -10,6 +10,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/event"
 	visitors "github.com/headwater-cdp/headwater/core/form"
 	"github.com/headwater-cdp/headwater/core/ingest"
+	"github.com/headwater-cdp/headwater/core/journey"
 	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/lead"
 	"github.com/headwater-cdp/headwater/core/library"
@@ -47,6 +48,7 @@ type Services struct {
 	Syncs    *sync.Service
 	Outbox   *outbox.Service
 	Library  *library.Service
+	Journeys *journey.Service
 	Store    store.Watcher // what Hub follows
 	Hub      *store.Hub    // where the stream of changes stands, and who hears of it
 	Clock    core.Clock
@@ -116,6 +118,12 @@ type (
 	poolFields         struct{ *Resolver }
 	leadFields         struct{ *Resolver }
 	submissionFields   struct{ *Resolver }
+	journeyFields      struct{ *Resolver }
+	drawingFields      struct{ *Resolver }
+	enrollmentFields   struct{ *Resolver }
+	passageFields      struct{ *Resolver }
+	toDoFields         struct{ *Resolver }
+	drawingInput       struct{ *Resolver }
 )
 
 // Loyalty implements gen.ResolverRoot.
@@ -129,6 +137,26 @@ func (r *Resolver) FormSubmission() gen.FormSubmissionResolver { return submissi
 
 // Lead implements gen.ResolverRoot.
 func (r *Resolver) Lead() gen.LeadResolver { return leadFields{r} }
+
+// Journey implements gen.ResolverRoot.
+func (r *Resolver) Journey() gen.JourneyResolver { return journeyFields{r} }
+
+// JourneyDefinitionInput implements gen.ResolverRoot.
+func (r *Resolver) JourneyDefinitionInput() gen.JourneyDefinitionInputResolver {
+	return drawingInput{r}
+}
+
+// JourneyVersion implements gen.ResolverRoot.
+func (r *Resolver) JourneyVersion() gen.JourneyVersionResolver { return drawingFields{r} }
+
+// Enrollment implements gen.ResolverRoot.
+func (r *Resolver) Enrollment() gen.EnrollmentResolver { return enrollmentFields{r} }
+
+// JourneyPassage implements gen.ResolverRoot.
+func (r *Resolver) JourneyPassage() gen.JourneyPassageResolver { return passageFields{r} }
+
+// JourneyToDo implements gen.ResolverRoot.
+func (r *Resolver) JourneyToDo() gen.JourneyToDoResolver { return toDoFields{r} }
 
 // Query implements gen.ResolverRoot.
 func (r *Resolver) Query() gen.QueryResolver { return query{r} }

@@ -68,7 +68,7 @@ func (r *Resolver) Each(ctx context.Context) context.Context {
 		}
 		return found, nil
 	}, dataloadgen.WithWait(loaderWait), dataloadgen.WithBatchCapacity(loaderBatch))
-	if op := operation(ctx); op != nil && (asks(op.SelectionSet, "Profile", "cursor") || asks(op.SelectionSet, "Segment", "cursor")) {
+	if op := operation(ctx); op != nil && (asks(op.SelectionSet, "Profile", "cursor") || asks(op.SelectionSet, "Segment", "cursor") || asks(op.SelectionSet, "Journey", "cursor")) {
 		s.token, s.tokenErr = r.Hub.Now(ctx)
 	}
 	return context.WithValue(ctx, scopeKey{}, s)
@@ -143,4 +143,9 @@ func (s *scope) cursorOf(p *profile.Profile) (string, error) {
 // answer reads.
 func (s *scope) membershipCursor() (string, error) {
 	return encodeMembershipCursor(s.token), s.tokenErr
+}
+
+// enrollmentCursor returns where enrollmentChanged continues from what this answer reads.
+func (s *scope) enrollmentCursor() (string, error) {
+	return encodeEnrollmentCursor(s.token), s.tokenErr
 }
