@@ -17,6 +17,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
+	"github.com/headwater-cdp/headwater/core/journey"
 	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/library"
 	"github.com/headwater-cdp/headwater/core/loyalty"
@@ -209,6 +210,22 @@ type ArchiveAssetPayload struct {
 	// The asset.
 	Asset *library.Asset `json:"asset,omitempty"`
 	// What was wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Puts a journey away that was stopped or never began.
+type ArchiveJourneyInput struct {
+	// The journey.
+	ID string `json:"id"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+}
+
+// A journey that was put away.
+type ArchiveJourneyPayload struct {
+	// The journey as it is now.
+	Journey *journey.Journey `json:"journey,omitempty"`
+	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
@@ -438,6 +455,22 @@ type CheckConnectionPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Lets nobody in any more.
+type CloseJourneyInput struct {
+	// The journey.
+	ID string `json:"id"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+}
+
+// A closed journey.
+type CloseJourneyPayload struct {
+	// The journey as it is now.
+	Journey *journey.Journey `json:"journey,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Completes a request by hand when all its tasks are over.
 type ClosePrivacyRequestInput struct {
 	// The request.
@@ -490,6 +523,16 @@ type CombineSegmentsPayload struct {
 	Job *work.Job `json:"job,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// What would be sent to a person under two versions.
+type ComparedPerson struct {
+	// The person.
+	Profile *profile.Profile `json:"profile,omitempty"`
+	// Under the one.
+	Before []*SimulatedMessage `json:"before"`
+	// Under the other.
+	After []*SimulatedMessage `json:"after"`
 }
 
 // Confirms a word that is PENDING.
@@ -708,6 +751,36 @@ type CreateFormInput struct {
 type CreateFormPayload struct {
 	// The form.
 	Form *Form `json:"form,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Makes a journey with its first version, which nobody enters before it is published.
+type CreateJourneyInput struct {
+	// Its name.
+	Name string `json:"name"`
+	// What it is for.
+	Description *string `json:"description,omitempty"`
+	// Words to find it by.
+	Tags []string `json:"tags,omitempty"`
+	// The drawing.
+	Definition *view.JourneyDefinition `json:"definition"`
+	// Whether a version is published only with the approval of somebody else.
+	NeedsApproval *bool `json:"needsApproval,omitempty"`
+	// How many percent of people may enter; all when left out.
+	Pilot *int `json:"pilot,omitempty"`
+	// Only check the definition.
+	DryRun *bool `json:"dryRun,omitempty"`
+	// The same key again gives the same journey.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// A new journey.
+type CreateJourneyPayload struct {
+	// The journey; null after a dry run.
+	Journey *journey.Journey `json:"journey,omitempty"`
+	// What may be a mistake in the definition.
+	Warnings []*condition.Warning `json:"warnings"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -1013,6 +1086,24 @@ type DecideApprovalPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Answers what a journey asks.
+type DecideJourneyToDoInput struct {
+	// The to-do.
+	ID string `json:"id"`
+	// Of a task: done, or not to be done. Of an approval: yes or no. Of what is overdue: send it or not.
+	Yes bool `json:"yes"`
+	// Why; no personal value.
+	Reason *string `json:"reason,omitempty"`
+}
+
+// Something that was answered.
+type DecideJourneyToDoPayload struct {
+	// The to-do as it is now.
+	ToDo *journey.ToDo `json:"toDo,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Decides a proposal.
 type DecideMergeProposalInput struct {
 	// The proposal.
@@ -1029,6 +1120,22 @@ type DecideMergeProposalPayload struct {
 	Merge *profile.Merge `json:"merge,omitempty"`
 	// The profile that both are now.
 	Profile *profile.Profile `json:"profile,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Answers for all at once whose messages are overdue in a journey, at most 500; ask again until none is left.
+type DecideOverdueInput struct {
+	// The journey.
+	JourneyID string `json:"journeyId"`
+	// Whether they are still sent.
+	Send bool `json:"send"`
+}
+
+// Overdue messages that were answered for.
+type DecideOverduePayload struct {
+	// How many; 0 when none is left.
+	Decided int `json:"decided"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -1192,6 +1299,36 @@ type EarnPointsPayload struct {
 	// How many points can be spent now.
 	Balance *int `json:"balance,omitempty"`
 	// What is wrong with the input: POINTS_TOO_FEW.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// How many have ended one way.
+type EndedCount struct {
+	// How.
+	Status journey.Status `json:"status"`
+	// How many.
+	Count int `json:"count"`
+}
+
+// Lets somebody into a journey whose version has an entry by the API. Give one of profileId and identifier.
+type EnrollInJourneyInput struct {
+	// The journey.
+	JourneyID string `json:"journeyId"`
+	// The person.
+	ProfileID *string `json:"profileId,omitempty"`
+	// One of the person's names.
+	Identifier *event.Identifier `json:"identifier,omitempty"`
+	// A JSON object that stands for the properties of an entering event.
+	Event scalar.JSON `json:"event,omitempty"`
+	// The same key again asks once.
+	IdempotencyKey string `json:"idempotencyKey"`
+}
+
+// Somebody who was asked in.
+type EnrollInJourneyPayload struct {
+	// The id that the enrollment has or will have: re-entry is decided shortly after.
+	EnrollmentID *string `json:"enrollmentId,omitempty"`
+	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
@@ -1422,6 +1559,66 @@ type InviteMemberPayload struct {
 	Token *string `json:"token,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Who would get what under another version.
+type JourneyComparison struct {
+	// What would come of the one.
+	Before *JourneySimulation `json:"before"`
+	// What would come of the other.
+	After *JourneySimulation `json:"after"`
+	// To how many people the same would be sent at the same times.
+	Same int `json:"same"`
+	// To how many people more would be sent.
+	More int `json:"more"`
+	// To how many people less would be sent.
+	Fewer int `json:"fewer"`
+	// To how many people as much, but something else or at other times.
+	Other int `json:"other"`
+	// Some of those to whom something else would be sent.
+	Examples []*ComparedPerson `json:"examples"`
+}
+
+// Which journeys to list; all that is given must hold.
+type JourneyFilter struct {
+	// Only those that stand at one of these; all that are not archived when left out.
+	Statuses []journey.Mode `json:"statuses,omitempty"`
+	// Only those with this tag.
+	Tag *string `json:"tag,omitempty"`
+	// Only those in whose name this is found, whatever the case.
+	Text *string `json:"text,omitempty"`
+}
+
+// How many people stand at a node of an older version, and what becomes of them.
+type JourneyInside struct {
+	// The number of the version.
+	Version int `json:"version"`
+	// The node.
+	NodeID string `json:"nodeId"`
+	// How many.
+	Count int `json:"count"`
+	// The node of the new version at which they go on.
+	To *string `json:"to,omitempty"`
+	// What becomes of them.
+	Goes JourneyInsideGoes `json:"goes"`
+}
+
+// What would come of a journey: people's pasts run through it under a virtual clock, without any effect.
+type JourneySimulation struct {
+	// How many people were looked at.
+	People int `json:"people"`
+	// How many of them entered at least once.
+	Reached int `json:"reached"`
+	// How many enrollments there were.
+	Entered int `json:"entered"`
+	// What was at each node.
+	Nodes []*SimulatedNode `json:"nodes"`
+	// How many messages, by node and day.
+	Sends []*SimulatedSends `json:"sends"`
+	// How the enrollments stood at the end.
+	Ended []*EndedCount `json:"ended"`
+	// What may be a mistake: nodes that nobody comes to, and what is not simulated.
+	Warnings []*condition.Warning `json:"warnings"`
 }
 
 // The rule of a country.
@@ -1938,6 +2135,28 @@ type MoveLeadStagePayload struct {
 type Mutation struct {
 }
 
+// Says where those go on who stand at a node of an older version. Nodes with the same id need none.
+type NodeMapInput struct {
+	// The node of the older version.
+	From string `json:"from"`
+	// The node of the new one; null leads them out.
+	To *string `json:"to,omitempty"`
+}
+
+// How many people came to a node of a version, stand there, and have left it.
+type NodeStats struct {
+	// The node, by its author's id.
+	NodeID string `json:"nodeId"`
+	// The number of the version.
+	Version int `json:"version"`
+	// How many came.
+	Entered int `json:"entered"`
+	// How many stand there.
+	Inside int `json:"inside"`
+	// How many have left.
+	Left int `json:"left"`
+}
+
 // A field to change; what is left out stays.
 type ObjectFieldChangeInput struct {
 	// The field.
@@ -2053,6 +2272,22 @@ type PauseConnectionInput struct {
 type PauseConnectionPayload struct {
 	// The connection; after a dry run as it would be.
 	Connection *sync1.Connection `json:"connection,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Pauses a journey.
+type PauseJourneyInput struct {
+	// The journey.
+	ID string `json:"id"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+}
+
+// A paused journey.
+type PauseJourneyPayload struct {
+	// The journey as it is now.
+	Journey *journey.Journey `json:"journey,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -2201,6 +2436,38 @@ type PublishFormInput struct {
 type PublishFormPayload struct {
 	// The form as it is now.
 	Form *Form `json:"form,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Lets people enter by a version from now on. An older one rolls back to it.
+type PublishJourneyInput struct {
+	// The journey.
+	ID string `json:"id"`
+	// The number of the version; the latest when left out.
+	Version *int `json:"version,omitempty"`
+	// The version of the journey that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// What becomes of those inside older versions.
+	Inside InsidePolicy `json:"inside"`
+	// With MIGRATE: where those go on whose node the new version does not have.
+	NodeMap []*NodeMapInput `json:"nodeMap,omitempty"`
+	// Only say who is where, and what would become of them.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// A version in force, or one that waits for approval.
+type PublishJourneyPayload struct {
+	// The journey as it is now.
+	Journey *journey.Journey `json:"journey,omitempty"`
+	// The version.
+	Version *journey.Version `json:"version,omitempty"`
+	// The approval that it waits for; nothing was published. Publish again once it is given.
+	Approval *access.Approval `json:"approval,omitempty"`
+	// With MIGRATE: the job that moves those inside.
+	Job *work.Job `json:"job,omitempty"`
+	// Who is inside older versions, and what becomes of them.
+	Inside []*JourneyInside `json:"inside"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -2445,12 +2712,34 @@ type RefusePrivacyRequestPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// How many were not let in for one reason.
+type RefusedCount struct {
+	// REENTRY, CONDITION, CLOSED, TOO_MANY, NO_ENTRANCE or PERSON_GONE.
+	Reason string `json:"reason"`
+	// How many.
+	Count int `json:"count"`
+}
+
 // What a record has in one relation, instead of what it had.
 type RelationLinksInput struct {
 	// The key of the relation.
 	Relation string `json:"relation"`
 	// Whom or what; none clears it.
 	To []*LinkTargetInput `json:"to"`
+}
+
+// Leads one person out of a journey, with nothing more sent.
+type RemoveEnrollmentInput struct {
+	// The enrollment.
+	ID string `json:"id"`
+}
+
+// An enrollment that has ended.
+type RemoveEnrollmentPayload struct {
+	// The enrollment as it is now.
+	Enrollment *journey.Enrollment `json:"enrollment,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // Takes people off a list.
@@ -2840,6 +3129,26 @@ type RestoreTemplatePayload struct {
 	// The template.
 	Template *library.Template `json:"template,omitempty"`
 	// What was wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Lets a paused journey go on.
+type ResumeJourneyInput struct {
+	// The journey.
+	ID string `json:"id"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// What becomes of messages that fell due meanwhile; as the definition says when left out.
+	OnOverdue *journey.Overdue `json:"onOverdue,omitempty"`
+}
+
+// A journey that goes on.
+type ResumeJourneyPayload struct {
+	// The journey as it is now.
+	Journey *journey.Journey `json:"journey,omitempty"`
+	// The job that wakes who fell due meanwhile.
+	Job *work.Job `json:"job,omitempty"`
+	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
@@ -3283,6 +3592,24 @@ type SetIdentityNamespacePayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Lets only a part of people in.
+type SetJourneyPilotInput struct {
+	// The journey.
+	ID string `json:"id"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// How many percent of people may enter, 0 to 100.
+	Percent int `json:"percent"`
+}
+
+// A journey with another pilot.
+type SetJourneyPilotPayload struct {
+	// The journey as it is now.
+	Journey *journey.Journey `json:"journey,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Declares the stages, all of them.
 type SetLeadStagesInput struct {
 	// The version that you saw; 0 before the first. Another is a CONFLICT.
@@ -3537,6 +3864,38 @@ type SetTraitRulePayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// A message that would be sent.
+type SimulatedMessage struct {
+	// The node.
+	NodeID string `json:"nodeId"`
+	// When.
+	At time.Time `json:"at"`
+}
+
+// What was at a node of a simulation.
+type SimulatedNode struct {
+	// The node.
+	NodeID string `json:"nodeId"`
+	// How many came.
+	Entered int `json:"entered"`
+	// How many stood there at the end.
+	Inside int `json:"inside"`
+	// How many left.
+	Left int `json:"left"`
+	// How many messages it sent.
+	Sent int `json:"sent"`
+}
+
+// How many messages a node would send on a day.
+type SimulatedSends struct {
+	// The node.
+	NodeID string `json:"nodeId"`
+	// The day, in the journey's time zone: "2026-03-10".
+	Day string `json:"day"`
+	// How many.
+	Sent int `json:"sent"`
+}
+
 // Makes a list of who is in a segment now.
 type SnapshotSegmentInput struct {
 	// The segment to copy.
@@ -3603,6 +3962,24 @@ type StartImportPayload struct {
 	Job *work.Job `json:"job,omitempty"`
 	// After a dry run: what would become of the first rows.
 	Preview []*ingest.PreviewRow `json:"preview"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Ends a journey.
+type StopJourneyInput struct {
+	// The journey.
+	ID string `json:"id"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+}
+
+// A stopped journey.
+type StopJourneyPayload struct {
+	// The journey as it is now.
+	Journey *journey.Journey `json:"journey,omitempty"`
+	// The job that leads everybody out.
+	Job *work.Job `json:"job,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -4032,6 +4409,30 @@ type UpdateFormInput struct {
 type UpdateFormPayload struct {
 	// The form as it is now.
 	Form *Form `json:"form,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Saves a new version of a journey, which is not in force before it is published.
+type UpdateJourneyInput struct {
+	// The journey.
+	ID string `json:"id"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// The drawing.
+	Definition *view.JourneyDefinition `json:"definition"`
+	// Only check it.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// A journey with a new version.
+type UpdateJourneyPayload struct {
+	// The journey as it is now.
+	Journey *journey.Journey `json:"journey,omitempty"`
+	// The new version, or the latest when it is the same.
+	Version *journey.Version `json:"version,omitempty"`
+	// What may be a mistake in the definition.
+	Warnings []*condition.Warning `json:"warnings"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -5080,6 +5481,253 @@ func (e *CouponStock) UnmarshalJSON(b []byte) error {
 }
 
 func (e CouponStock) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What becomes of those inside when a version is published.
+type InsidePolicy string
+
+const (
+	// They go on in theirs.
+	InsidePolicyPin InsidePolicy = "PIN"
+	// They leave at their next step, with nothing more sent.
+	InsidePolicyDrain InsidePolicy = "DRAIN"
+	// They go on in the new one.
+	InsidePolicyMigrate InsidePolicy = "MIGRATE"
+)
+
+var AllInsidePolicy = []InsidePolicy{
+	InsidePolicyPin,
+	InsidePolicyDrain,
+	InsidePolicyMigrate,
+}
+
+func (e InsidePolicy) IsValid() bool {
+	switch e {
+	case InsidePolicyPin, InsidePolicyDrain, InsidePolicyMigrate:
+		return true
+	}
+	return false
+}
+
+func (e InsidePolicy) String() string {
+	return string(e)
+}
+
+func (e *InsidePolicy) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = InsidePolicy(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid InsidePolicy", str)
+	}
+	return nil
+}
+
+func (e InsidePolicy) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *InsidePolicy) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e InsidePolicy) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What becomes of somebody inside an older version.
+type JourneyInsideGoes string
+
+const (
+	// They go on in theirs.
+	JourneyInsideGoesStays JourneyInsideGoes = "STAYS"
+	// They go on in the new one.
+	JourneyInsideGoesMoves JourneyInsideGoes = "MOVES"
+	// They leave.
+	JourneyInsideGoesLeaves JourneyInsideGoes = "LEAVES"
+)
+
+var AllJourneyInsideGoes = []JourneyInsideGoes{
+	JourneyInsideGoesStays,
+	JourneyInsideGoesMoves,
+	JourneyInsideGoesLeaves,
+}
+
+func (e JourneyInsideGoes) IsValid() bool {
+	switch e {
+	case JourneyInsideGoesStays, JourneyInsideGoesMoves, JourneyInsideGoesLeaves:
+		return true
+	}
+	return false
+}
+
+func (e JourneyInsideGoes) String() string {
+	return string(e)
+}
+
+func (e *JourneyInsideGoes) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = JourneyInsideGoes(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid JourneyInsideGoes", str)
+	}
+	return nil
+}
+
+func (e JourneyInsideGoes) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *JourneyInsideGoes) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e JourneyInsideGoes) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What a journey asks.
+type JourneyToDoKind string
+
+const (
+	// To do something.
+	JourneyToDoKindTask JourneyToDoKind = "TASK"
+	// A yes or no.
+	JourneyToDoKindApproval JourneyToDoKind = "APPROVAL"
+	// Whether a message that is overdue is still sent.
+	JourneyToDoKindOverdue JourneyToDoKind = "OVERDUE"
+)
+
+var AllJourneyToDoKind = []JourneyToDoKind{
+	JourneyToDoKindTask,
+	JourneyToDoKindApproval,
+	JourneyToDoKindOverdue,
+}
+
+func (e JourneyToDoKind) IsValid() bool {
+	switch e {
+	case JourneyToDoKindTask, JourneyToDoKindApproval, JourneyToDoKindOverdue:
+		return true
+	}
+	return false
+}
+
+func (e JourneyToDoKind) String() string {
+	return string(e)
+}
+
+func (e *JourneyToDoKind) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = JourneyToDoKind(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid JourneyToDoKind", str)
+	}
+	return nil
+}
+
+func (e JourneyToDoKind) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *JourneyToDoKind) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e JourneyToDoKind) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Where something asked stands.
+type JourneyToDoState string
+
+const (
+	// Nobody has answered.
+	JourneyToDoStateOpen JourneyToDoState = "OPEN"
+	// Done; of an approval: yes.
+	JourneyToDoStateDone JourneyToDoState = "DONE"
+	// No.
+	JourneyToDoStateRefused JourneyToDoState = "REFUSED"
+	// The enrollment went on without an answer.
+	JourneyToDoStateGone JourneyToDoState = "GONE"
+)
+
+var AllJourneyToDoState = []JourneyToDoState{
+	JourneyToDoStateOpen,
+	JourneyToDoStateDone,
+	JourneyToDoStateRefused,
+	JourneyToDoStateGone,
+}
+
+func (e JourneyToDoState) IsValid() bool {
+	switch e {
+	case JourneyToDoStateOpen, JourneyToDoStateDone, JourneyToDoStateRefused, JourneyToDoStateGone:
+		return true
+	}
+	return false
+}
+
+func (e JourneyToDoState) String() string {
+	return string(e)
+}
+
+func (e *JourneyToDoState) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = JourneyToDoState(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid JourneyToDoState", str)
+	}
+	return nil
+}
+
+func (e JourneyToDoState) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *JourneyToDoState) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e JourneyToDoState) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -34,6 +34,7 @@ type ResolverRoot interface {
 	ConsentEntry() ConsentEntryResolver
 	CouponPool() CouponPoolResolver
 	DeadLetter() DeadLetterResolver
+	Enrollment() EnrollmentResolver
 	ErasurePlan() ErasurePlanResolver
 	ErasureReceipt() ErasureReceiptResolver
 	Event() EventResolver
@@ -46,6 +47,10 @@ type ResolverRoot interface {
 	InboxItem() InboxItemResolver
 	IngestResult() IngestResultResolver
 	Job() JobResolver
+	Journey() JourneyResolver
+	JourneyPassage() JourneyPassageResolver
+	JourneyToDo() JourneyToDoResolver
+	JourneyVersion() JourneyVersionResolver
 	Key() KeyResolver
 	Lead() LeadResolver
 	LegalHold() LegalHoldResolver
@@ -91,6 +96,7 @@ type ResolverRoot interface {
 	TrackingPlan() TrackingPlanResolver
 	Trait() TraitResolver
 	Viewer() ViewerResolver
+	JourneyDefinitionInput() JourneyDefinitionInputResolver
 }
 
 type DirectiveRoot struct {
@@ -125,13 +131,16 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputAddToListInput,
 		ec.unmarshalInputAggregateConditionInput,
 		ec.unmarshalInputAgoInput,
+		ec.unmarshalInputApprovalStepInput,
 		ec.unmarshalInputApproveTemplateInput,
 		ec.unmarshalInputArchiveAssetInput,
+		ec.unmarshalInputArchiveJourneyInput,
 		ec.unmarshalInputArchiveProcessorInput,
 		ec.unmarshalInputArchivePurposeInput,
 		ec.unmarshalInputArchiveSegmentInput,
 		ec.unmarshalInputArchiveTemplateBlockInput,
 		ec.unmarshalInputArchiveTemplateInput,
+		ec.unmarshalInputArmInput,
 		ec.unmarshalInputAssignCouponInput,
 		ec.unmarshalInputAssignPrivacyRequestInput,
 		ec.unmarshalInputAuditFilter,
@@ -140,6 +149,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputCancelJobInput,
 		ec.unmarshalInputCancelMessageInput,
 		ec.unmarshalInputCheckConnectionInput,
+		ec.unmarshalInputCloseJourneyInput,
 		ec.unmarshalInputClosePrivacyRequestInput,
 		ec.unmarshalInputColumnInput,
 		ec.unmarshalInputCombineSegmentsInput,
@@ -149,9 +159,11 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputConvertLeadInput,
 		ec.unmarshalInputConvertLeadRecordInput,
 		ec.unmarshalInputCorrectQuarantinedEventInput,
+		ec.unmarshalInputCouponStepInput,
 		ec.unmarshalInputCreateConnectionInput,
 		ec.unmarshalInputCreateCouponPoolInput,
 		ec.unmarshalInputCreateFormInput,
+		ec.unmarshalInputCreateJourneyInput,
 		ec.unmarshalInputCreateKeyInput,
 		ec.unmarshalInputCreateObjectTypeInput,
 		ec.unmarshalInputCreatePreferencesLinkInput,
@@ -164,7 +176,9 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputCreateTemplateInput,
 		ec.unmarshalInputCsvInput,
 		ec.unmarshalInputDecideApprovalInput,
+		ec.unmarshalInputDecideJourneyToDoInput,
 		ec.unmarshalInputDecideMergeProposalInput,
+		ec.unmarshalInputDecideOverdueInput,
 		ec.unmarshalInputDeleteConnectionInput,
 		ec.unmarshalInputDeleteObjectInput,
 		ec.unmarshalInputDeleteObjectTypeInput,
@@ -173,6 +187,8 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputDiscardDeadLettersInput,
 		ec.unmarshalInputDiscardQuarantinedEventsInput,
 		ec.unmarshalInputEarnPointsInput,
+		ec.unmarshalInputEnrollInJourneyInput,
+		ec.unmarshalInputEntryStepInput,
 		ec.unmarshalInputEventConditionInput,
 		ec.unmarshalInputEventInput,
 		ec.unmarshalInputExtendPrivacyRequestInput,
@@ -185,6 +201,10 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputImportObjectsInput,
 		ec.unmarshalInputIngestInput,
 		ec.unmarshalInputInviteMemberInput,
+		ec.unmarshalInputJourneyEdgeInput,
+		ec.unmarshalInputJourneyFilter,
+		ec.unmarshalInputJourneyNodeInput,
+		ec.unmarshalInputJourneyStepInput,
 		ec.unmarshalInputJurisdictionInput,
 		ec.unmarshalInputLeadStageInput,
 		ec.unmarshalInputLiftLegalHoldInput,
@@ -201,7 +221,9 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputMessageChannelInput,
 		ec.unmarshalInputMessageConditionInput,
 		ec.unmarshalInputMessageFilter,
+		ec.unmarshalInputMessageStepInput,
 		ec.unmarshalInputMoveLeadStageInput,
+		ec.unmarshalInputNodeMapInput,
 		ec.unmarshalInputObjectConditionInput,
 		ec.unmarshalInputObjectFieldChangeInput,
 		ec.unmarshalInputObjectFieldInput,
@@ -209,14 +231,17 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputObjectRelationChangeInput,
 		ec.unmarshalInputObjectRelationInput,
 		ec.unmarshalInputPauseConnectionInput,
+		ec.unmarshalInputPauseJourneyInput,
 		ec.unmarshalInputPlaceLegalHoldInput,
 		ec.unmarshalInputPlanRuleInput,
+		ec.unmarshalInputPointsStepInput,
 		ec.unmarshalInputPolicyRoleInput,
 		ec.unmarshalInputPolicyRuleInput,
 		ec.unmarshalInputPredicateInput,
 		ec.unmarshalInputPreviewFieldMapInput,
 		ec.unmarshalInputPreviewTemplateInput,
 		ec.unmarshalInputPublishFormInput,
+		ec.unmarshalInputPublishJourneyInput,
 		ec.unmarshalInputPublishPolicyDocumentInput,
 		ec.unmarshalInputPublishTemplateInput,
 		ec.unmarshalInputPurposeJurisdictionInput,
@@ -231,6 +256,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRefusePrivacyRequestInput,
 		ec.unmarshalInputRelationLinksInput,
 		ec.unmarshalInputRelativeInput,
+		ec.unmarshalInputRemoveEnrollmentInput,
 		ec.unmarshalInputRemoveFromListInput,
 		ec.unmarshalInputRemoveMemberInput,
 		ec.unmarshalInputRenameFieldInput,
@@ -250,6 +276,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRestoreObjectInput,
 		ec.unmarshalInputRestoreSegmentInput,
 		ec.unmarshalInputRestoreTemplateInput,
+		ec.unmarshalInputResumeJourneyInput,
 		ec.unmarshalInputResumeProcessingInput,
 		ec.unmarshalInputResumeSendingInput,
 		ec.unmarshalInputReviewBreakGlassInput,
@@ -262,6 +289,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRunRetentionInput,
 		ec.unmarshalInputRunSyncInput,
 		ec.unmarshalInputScoreRuleInput,
+		ec.unmarshalInputScoreStepInput,
 		ec.unmarshalInputSegmentFilter,
 		ec.unmarshalInputSendMessageInput,
 		ec.unmarshalInputSequenceConditionInput,
@@ -270,6 +298,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputSetControllerInput,
 		ec.unmarshalInputSetFieldDefinitionInput,
 		ec.unmarshalInputSetIdentityNamespaceInput,
+		ec.unmarshalInputSetJourneyPilotInput,
 		ec.unmarshalInputSetLeadStagesInput,
 		ec.unmarshalInputSetLoyaltyProgramInput,
 		ec.unmarshalInputSetPhoneRegionInput,
@@ -282,7 +311,9 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputSetTraitRuleInput,
 		ec.unmarshalInputSnapshotSegmentInput,
 		ec.unmarshalInputSpendPointsInput,
+		ec.unmarshalInputSplitStepInput,
 		ec.unmarshalInputStartImportInput,
+		ec.unmarshalInputStopJourneyInput,
 		ec.unmarshalInputStopSendingInput,
 		ec.unmarshalInputSubmitTemplateInput,
 		ec.unmarshalInputSuppressionFilter,
@@ -290,6 +321,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputSuspendMemberInput,
 		ec.unmarshalInputSyncFieldInput,
 		ec.unmarshalInputSyncSettingsInput,
+		ec.unmarshalInputTaskStepInput,
 		ec.unmarshalInputTemplateContentInput,
 		ec.unmarshalInputTemplateFilter,
 		ec.unmarshalInputTemplateTextInput,
@@ -301,6 +333,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputUpdateConnectionInput,
 		ec.unmarshalInputUpdateCouponPoolInput,
 		ec.unmarshalInputUpdateFormInput,
+		ec.unmarshalInputUpdateJourneyInput,
 		ec.unmarshalInputUpdateMemberInput,
 		ec.unmarshalInputUpdateMessageSettingsInput,
 		ec.unmarshalInputUpdateObjectTypeInput,
@@ -310,12 +343,18 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputUpdateSyncInput,
 		ec.unmarshalInputUpdateTemplateBlockInput,
 		ec.unmarshalInputUpdateTemplateInput,
+		ec.unmarshalInputUpdateTraitStepInput,
 		ec.unmarshalInputUpdateWorkspaceInput,
 		ec.unmarshalInputUploadCouponsInput,
 		ec.unmarshalInputUploadListInput,
 		ec.unmarshalInputUpsertObjectInput,
+		ec.unmarshalInputUpsertObjectStepInput,
 		ec.unmarshalInputUpsertObjectsInput,
 		ec.unmarshalInputVerifyPrivacyRequestInput,
+		ec.unmarshalInputWaitEventInput,
+		ec.unmarshalInputWaitStepInput,
+		ec.unmarshalInputWebhookHeaderInput,
+		ec.unmarshalInputWebhookStepInput,
 		ec.unmarshalInputWindowInput,
 		ec.unmarshalInputWithdrawConsentInput,
 	)
@@ -2243,6 +2282,239 @@ extend type Mutation {
   withdrawConsent(input: WithdrawConsentInput!): WithdrawConsentPayload! @can(action: CONSENT) @data(category: CONSENT)
 }
 `, BuiltIn: false},
+	{Name: "../schema/enrollment.graphqls", Input: `"""
+One person's way through a journey. Nobody sees those of people whom they may not see, nor those of journeys whose
+conditions ask about what they may not read in clear.
+"""
+type Enrollment implements Node {
+  """enr_…"""
+  id: ID! @data(category: NONE)
+  """The journey."""
+  journey: Journey! @data(category: NONE)
+  """The number of the version."""
+  version: Int! @data(category: NONE)
+  """The person; null when they may not be seen."""
+  profile: Profile @data(category: NONE)
+  """Tells apart enrollments of one person at once: a digest of the value at the definition's key."""
+  key: String @data(category: BEHAVIOUR)
+  """What let the person in: EVENT, SEGMENT, DATE, OBJECT, API, LIST or JOURNEY."""
+  cause: String! @data(category: BEHAVIOUR)
+  """The node where the person stands, or has ended."""
+  node: String @data(category: BEHAVIOUR)
+  """How it stands."""
+  status: EnrollmentStatus! @data(category: BEHAVIOUR)
+  """What a waiting one waits for."""
+  waitsFor: EnrollmentWait @data(category: BEHAVIOUR)
+  """When it goes on by itself; null for never."""
+  dueAt: DateTime @data(category: BEHAVIOUR)
+  """When the person entered."""
+  enteredAt: DateTime! @data(category: BEHAVIOUR)
+  """When it ended."""
+  endedAt: DateTime @data(category: BEHAVIOUR)
+  """Of a failed one: the word of what goes wrong."""
+  fault: String @data(category: NONE)
+  """All that has happened, the earliest first."""
+  timeline: [JourneyPassage!]! @data(category: BEHAVIOUR)
+}
+
+"""How an enrollment stands."""
+enum EnrollmentStatus {
+  """Steps at once."""
+  ACTIVE
+  """Waits, see waitsFor."""
+  WAITING
+  """Came to the goal."""
+  GOAL_REACHED
+  """The exit condition came to hold."""
+  EXITED
+  """Came to an end of the drawing."""
+  COMPLETED
+  """Was kept out by a holdout."""
+  HELD_OUT
+  """An older enrollment of the same person goes on instead, since two people turned out to be one."""
+  SUSPENDED
+  """The journey was stopped, or somebody led the person out."""
+  REMOVED
+  """The version was replaced, and there was no place to go on."""
+  LEFT
+  """A step fails again and again; see fault."""
+  FAILED
+}
+
+"""What an enrollment waits for."""
+enum EnrollmentWait {
+  """A time."""
+  TIME
+  """An event, or the end of waiting for it."""
+  EVENT
+  """A coupon."""
+  COUPON
+  """Somebody's yes or no."""
+  APPROVAL
+  """The end of another journey."""
+  SUB_JOURNEY
+  """A word about what is overdue."""
+  OVERDUE
+}
+
+"""A line of an enrollment's history."""
+type JourneyPassage {
+  """The node."""
+  node: String! @data(category: BEHAVIOUR)
+  """Nodes come to so far."""
+  visit: Int! @data(category: BEHAVIOUR)
+  """When."""
+  at: DateTime! @data(category: BEHAVIOUR)
+  """ENTERED, SENT, SKIPPED, WAITS, WENT_ON, CHOSE, ACTED, ASKED, ANSWERED, REACHED_GOAL, EXITED, ENDED, HELD_OUT, SUSPENDED, RESUMED or MOVED."""
+  did: String! @data(category: BEHAVIOUR)
+  """The edge that it left by."""
+  on: String @data(category: BEHAVIOUR)
+  """More about it: a stable word, an arm, an id."""
+  detail: String @data(category: BEHAVIOUR)
+}
+
+"""A page of enrollments."""
+type EnrollmentConnection {
+  """The enrollments with their cursors."""
+  edges: [EnrollmentEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are in all; counted when asked for."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""An enrollment in a list."""
+type EnrollmentEdge {
+  """Its place."""
+  cursor: Cursor! @data(category: NONE)
+  """The enrollment."""
+  node: Enrollment! @data(category: NONE)
+}
+
+"""A change of an enrollment, as it happens."""
+type EnrollmentChange {
+  """Where to continue after this change."""
+  cursor: Cursor! @data(category: NONE)
+  """The enrollment as it stands now."""
+  enrollment: Enrollment! @data(category: BEHAVIOUR)
+  """The node where the person stood before; null for who enters."""
+  from: String @data(category: BEHAVIOUR)
+  """The node where the person stands, or has ended."""
+  to: String @data(category: BEHAVIOUR)
+  """When."""
+  at: DateTime! @data(category: BEHAVIOUR)
+}
+
+"""Something that a journey asks of somebody in the company."""
+type JourneyToDo {
+  """todo_…"""
+  id: ID! @data(category: NONE)
+  """What is asked."""
+  kind: JourneyToDoKind! @data(category: NONE)
+  """Of which journey."""
+  journey: Journey @data(category: NONE)
+  """Whose way it is about."""
+  enrollment: Enrollment @data(category: BEHAVIOUR)
+  """The person."""
+  profile: Profile @data(category: NONE)
+  """The node that asks."""
+  node: String! @data(category: BEHAVIOUR)
+  """Of a task: what is to be done."""
+  title: String @data(category: FREE_TEXT)
+  """More about it."""
+  note: String @data(category: FREE_TEXT)
+  """Whose it is: mem_… or the name of a role."""
+  assignee: String @data(category: NONE)
+  """Until when."""
+  dueAt: DateTime @data(category: NONE)
+  """When it was asked."""
+  createdAt: DateTime! @data(category: NONE)
+  """Where it stands."""
+  state: JourneyToDoState! @data(category: NONE)
+  """Who answered."""
+  decidedBy: String @data(category: NONE)
+  """When."""
+  decidedAt: DateTime @data(category: NONE)
+  """Why, as who answered says."""
+  reason: String @data(category: FREE_TEXT)
+}
+
+"""What a journey asks."""
+enum JourneyToDoKind {
+  """To do something."""
+  TASK
+  """A yes or no."""
+  APPROVAL
+  """Whether a message that is overdue is still sent."""
+  OVERDUE
+}
+
+"""Where something asked stands."""
+enum JourneyToDoState {
+  """Nobody has answered."""
+  OPEN
+  """Done; of an approval: yes."""
+  DONE
+  """No."""
+  REFUSED
+  """The enrollment went on without an answer."""
+  GONE
+}
+
+"""A page of what journeys ask."""
+type JourneyToDoConnection {
+  """What is asked, with cursors."""
+  edges: [JourneyToDoEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are in all; counted when asked for."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""Something asked, in a list."""
+type JourneyToDoEdge {
+  """Its place."""
+  cursor: Cursor! @data(category: NONE)
+  """What is asked."""
+  node: JourneyToDo! @data(category: NONE)
+}
+
+extend type Query {
+  """
+  The enrollments of a journey, the latest first. FORBIDDEN, reason PROTECTED_JOURNEY, for whoever may not read in clear
+  what its conditions ask about.
+  """
+  enrollments(journeyId: ID!, status: EnrollmentStatus, first: Int, after: Cursor, last: Int, before: Cursor): EnrollmentConnection! @can(action: READ) @data(category: BEHAVIOUR)
+  """What journeys ask of people in the company, the latest first."""
+  journeyToDos(
+    """Only of this journey."""
+    journeyId: ID
+    """Where they stand; OPEN when left out."""
+    state: JourneyToDoState
+    first: Int
+    after: Cursor
+    last: Int
+    before: Cursor
+  ): JourneyToDoConnection! @can(action: READ) @data(category: BEHAVIOUR)
+}
+
+extend type Subscription {
+  """
+  Each step of those inside a journey, in order. Begin after Journey.cursor, or after the cursor of the last change that
+  was seen, and nothing is missed; steps that one follows closely may be told together. Without a cursor it begins now.
+  """
+  enrollmentChanged(
+    journeyId: ID!
+    """Continue after this."""
+    after: Cursor
+  ): EnrollmentChange! @can(action: READ) @data(category: BEHAVIOUR)
+}
+
+extend type Profile {
+  """The journeys that the person is or was in, the latest first, at most 500 of each former person."""
+  enrollments: [Enrollment!]! @data(category: BEHAVIOUR)
+}
+`, BuiltIn: false},
 	{Name: "../schema/event.graphqls", Input: `"""One thing that happened. It never changes."""
 type Event implements Node {
   """evt_…, the same for the same message for ever."""
@@ -2768,6 +3040,759 @@ extend type Mutation {
 extend type Subscription {
   """A job: its state now, then every change, until it ends."""
   jobChanged(id: ID!): Job! @can(action: READ) @data(category: NONE)
+}
+`, BuiltIn: false},
+	{Name: "../schema/journey.graphqls", Input: `"""Leads people through a drawing: nodes that send, wait, choose and act, joined by edges."""
+type Journey implements Node {
+  """jrn_…"""
+  id: ID! @data(category: NONE)
+  """Its name."""
+  name: String! @data(category: NONE)
+  """What it is for."""
+  description: String @data(category: NONE)
+  """Words to find it by."""
+  tags: [String!]! @data(category: NONE)
+  """Where it stands."""
+  status: JourneyStatus! @data(category: NONE)
+  """For expectedVersion; each change makes another."""
+  version: Int! @data(category: NONE)
+  """How many percent of people may enter. Those who were among fewer stay among more."""
+  pilot: Int! @data(category: NONE)
+  """Whether a version is published only with the approval of somebody else."""
+  needsApproval: Boolean! @data(category: NONE)
+  """The number of the version by which people enter; null when nobody does."""
+  entryVersion: Int @data(category: NONE)
+  """The number of the latest version, published or not."""
+  latestVersion: Int! @data(category: NONE)
+  """All versions, the oldest first."""
+  versions: [JourneyVersion!]! @data(category: NONE)
+  """
+  How many came to each node, stand there and have left it, by published version; kept with each step. Null for whoever
+  may not read in clear what the conditions of the journey ask about.
+  """
+  stats(
+    """Only of this version."""
+    version: Int
+  ): [NodeStats!] @data(category: NONE)
+  """Since when it is paused."""
+  pausedAt: DateTime @data(category: NONE)
+  """When it was made."""
+  createdAt: DateTime! @data(category: NONE)
+  """When it was last changed."""
+  updatedAt: DateTime! @data(category: NONE)
+  """Who made it."""
+  createdBy: String! @data(category: NONE)
+  """Where enrollmentChanged continues from this very state, with no gap."""
+  cursor: Cursor! @data(category: NONE)
+}
+
+"""Where a journey stands."""
+enum JourneyStatus {
+  """Nothing was published yet."""
+  DRAFT
+  """People enter and are led on."""
+  LIVE
+  """Nobody enters, nobody steps, nothing is sent."""
+  PAUSED
+  """Nobody enters; who is inside is led to the end."""
+  DRAINING
+  """Everybody was led out."""
+  STOPPED
+  """Stopped, and out of the lists."""
+  ARCHIVED
+}
+
+"""One definition of a journey. It never changes."""
+type JourneyVersion {
+  """1, 2 and so on."""
+  number: Int! @data(category: NONE)
+  """
+  The definition, valid as a JourneyDefinitionInput again. Null for whoever may not read in clear what its conditions ask
+  about, as the other forms of it are.
+  """
+  definition: JSON @data(category: NONE)
+  """The SHA-256 of its canonical form, in hex: what an approval is bound to."""
+  hash: String! @data(category: NONE)
+  """A drawing of it, for Mermaid."""
+  mermaid: String @data(category: NONE)
+  """A drawing of it in lines of English."""
+  text: String @data(category: NONE)
+  """Who made it."""
+  author: String! @data(category: NONE)
+  """When it was made."""
+  createdAt: DateTime! @data(category: NONE)
+  """When it was first published."""
+  publishedAt: DateTime @data(category: NONE)
+  """Who published it."""
+  publishedBy: String @data(category: NONE)
+  """What was chosen for those inside older versions."""
+  inside: InsidePolicy @data(category: NONE)
+  """Who was asked to agree to it, and what they said."""
+  approval: Approval @data(category: NONE)
+  """How many entered by it; null as Journey.stats is."""
+  entered: Int @data(category: NONE)
+  """How many have ended, by how; null as Journey.stats is."""
+  ended: [EndedCount!] @data(category: NONE)
+  """How many were not let in, by why; null as Journey.stats is."""
+  refused: [RefusedCount!] @data(category: NONE)
+}
+
+"""How many people came to a node of a version, stand there, and have left it."""
+type NodeStats {
+  """The node, by its author's id."""
+  nodeId: String! @data(category: NONE)
+  """The number of the version."""
+  version: Int! @data(category: NONE)
+  """How many came."""
+  entered: Int! @data(category: NONE)
+  """How many stand there."""
+  inside: Int! @data(category: NONE)
+  """How many have left."""
+  left: Int! @data(category: NONE)
+}
+
+"""How many have ended one way."""
+type EndedCount {
+  """How."""
+  status: EnrollmentStatus! @data(category: NONE)
+  """How many."""
+  count: Int! @data(category: NONE)
+}
+
+"""How many were not let in for one reason."""
+type RefusedCount {
+  """REENTRY, CONDITION, CLOSED, TOO_MANY, NO_ENTRANCE or PERSON_GONE."""
+  reason: String! @data(category: NONE)
+  """How many."""
+  count: Int! @data(category: NONE)
+}
+
+"""A page of journeys."""
+type JourneyConnection {
+  """The journeys with their cursors."""
+  edges: [JourneyEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are in all."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""A journey in a list."""
+type JourneyEdge {
+  """Its place."""
+  cursor: Cursor! @data(category: NONE)
+  """The journey."""
+  node: Journey! @data(category: NONE)
+}
+
+"""Which journeys to list; all that is given must hold."""
+input JourneyFilter {
+  """Only those that stand at one of these; all that are not archived when left out."""
+  statuses: [JourneyStatus!]
+  """Only those with this tag."""
+  tag: String
+  """Only those in whose name this is found, whatever the case."""
+  text: String
+}
+
+extend type Query {
+  """A journey by its id; null when there is none."""
+  journey(id: ID!): Journey @can(action: READ) @data(category: NONE)
+  """The journeys of the workspace, the latest first."""
+  journeys(where: JourneyFilter, first: Int, after: Cursor, last: Int, before: Cursor): JourneyConnection! @can(action: READ) @data(category: NONE)
+}
+`, BuiltIn: false},
+	{Name: "../schema/journey_change.graphqls", Input: `"""Makes a journey with its first version, which nobody enters before it is published."""
+input CreateJourneyInput {
+  """Its name."""
+  name: String!
+  """What it is for."""
+  description: String
+  """Words to find it by."""
+  tags: [String!]
+  """The drawing."""
+  definition: JourneyDefinitionInput!
+  """Whether a version is published only with the approval of somebody else."""
+  needsApproval: Boolean
+  """How many percent of people may enter; all when left out."""
+  pilot: Int
+  """Only check the definition."""
+  dryRun: Boolean
+  """The same key again gives the same journey."""
+  idempotencyKey: String
+}
+
+"""A new journey."""
+type CreateJourneyPayload {
+  """The journey; null after a dry run."""
+  journey: Journey @data(category: NONE)
+  """What may be a mistake in the definition."""
+  warnings: [ConditionWarning!]! @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Saves a new version of a journey, which is not in force before it is published."""
+input UpdateJourneyInput {
+  """The journey."""
+  id: ID!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+  """The drawing."""
+  definition: JourneyDefinitionInput!
+  """Only check it."""
+  dryRun: Boolean
+}
+
+"""A journey with a new version."""
+type UpdateJourneyPayload {
+  """The journey as it is now."""
+  journey: Journey @data(category: NONE)
+  """The new version, or the latest when it is the same."""
+  version: JourneyVersion @data(category: NONE)
+  """What may be a mistake in the definition."""
+  warnings: [ConditionWarning!]! @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Lets people enter by a version from now on. An older one rolls back to it."""
+input PublishJourneyInput {
+  """The journey."""
+  id: ID!
+  """The number of the version; the latest when left out."""
+  version: Int
+  """The version of the journey that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+  """What becomes of those inside older versions."""
+  inside: InsidePolicy! = PIN
+  """With MIGRATE: where those go on whose node the new version does not have."""
+  nodeMap: [NodeMapInput!]
+  """Only say who is where, and what would become of them."""
+  dryRun: Boolean
+}
+
+"""A version in force, or one that waits for approval."""
+type PublishJourneyPayload {
+  """The journey as it is now."""
+  journey: Journey @data(category: NONE)
+  """The version."""
+  version: JourneyVersion @data(category: NONE)
+  """The approval that it waits for; nothing was published. Publish again once it is given."""
+  approval: Approval @data(category: NONE)
+  """With MIGRATE: the job that moves those inside."""
+  job: Job @data(category: NONE)
+  """Who is inside older versions, and what becomes of them."""
+  inside: [JourneyInside!]! @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""How many people stand at a node of an older version, and what becomes of them."""
+type JourneyInside {
+  """The number of the version."""
+  version: Int! @data(category: NONE)
+  """The node."""
+  nodeId: String! @data(category: NONE)
+  """How many."""
+  count: Int! @data(category: NONE)
+  """The node of the new version at which they go on."""
+  to: String @data(category: NONE)
+  """What becomes of them."""
+  goes: JourneyInsideGoes! @data(category: NONE)
+}
+
+"""What becomes of somebody inside an older version."""
+enum JourneyInsideGoes {
+  """They go on in theirs."""
+  STAYS
+  """They go on in the new one."""
+  MOVES
+  """They leave."""
+  LEAVES
+}
+
+"""Pauses a journey."""
+input PauseJourneyInput {
+  """The journey."""
+  id: ID!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+}
+
+"""A paused journey."""
+type PauseJourneyPayload {
+  """The journey as it is now."""
+  journey: Journey @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Lets a paused journey go on."""
+input ResumeJourneyInput {
+  """The journey."""
+  id: ID!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+  """What becomes of messages that fell due meanwhile; as the definition says when left out."""
+  onOverdue: OverduePolicy
+}
+
+"""A journey that goes on."""
+type ResumeJourneyPayload {
+  """The journey as it is now."""
+  journey: Journey @data(category: NONE)
+  """The job that wakes who fell due meanwhile."""
+  job: Job @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Lets nobody in any more."""
+input CloseJourneyInput {
+  """The journey."""
+  id: ID!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+}
+
+"""A closed journey."""
+type CloseJourneyPayload {
+  """The journey as it is now."""
+  journey: Journey @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Ends a journey."""
+input StopJourneyInput {
+  """The journey."""
+  id: ID!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+}
+
+"""A stopped journey."""
+type StopJourneyPayload {
+  """The journey as it is now."""
+  journey: Journey @data(category: NONE)
+  """The job that leads everybody out."""
+  job: Job @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Puts a journey away that was stopped or never began."""
+input ArchiveJourneyInput {
+  """The journey."""
+  id: ID!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+}
+
+"""A journey that was put away."""
+type ArchiveJourneyPayload {
+  """The journey as it is now."""
+  journey: Journey @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Lets only a part of people in."""
+input SetJourneyPilotInput {
+  """The journey."""
+  id: ID!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+  """How many percent of people may enter, 0 to 100."""
+  percent: Int!
+}
+
+"""A journey with another pilot."""
+type SetJourneyPilotPayload {
+  """The journey as it is now."""
+  journey: Journey @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Lets somebody into a journey whose version has an entry by the API. Give one of profileId and identifier."""
+input EnrollInJourneyInput {
+  """The journey."""
+  journeyId: ID!
+  """The person."""
+  profileId: ID
+  """One of the person's names."""
+  identifier: IdentifierInput
+  """A JSON object that stands for the properties of an entering event."""
+  event: JSON
+  """The same key again asks once."""
+  idempotencyKey: String!
+}
+
+"""Somebody who was asked in."""
+type EnrollInJourneyPayload {
+  """The id that the enrollment has or will have: re-entry is decided shortly after."""
+  enrollmentId: ID @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Leads one person out of a journey, with nothing more sent."""
+input RemoveEnrollmentInput {
+  """The enrollment."""
+  id: ID!
+}
+
+"""An enrollment that has ended."""
+type RemoveEnrollmentPayload {
+  """The enrollment as it is now."""
+  enrollment: Enrollment @data(category: BEHAVIOUR)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Answers what a journey asks."""
+input DecideJourneyToDoInput {
+  """The to-do."""
+  id: ID!
+  """Of a task: done, or not to be done. Of an approval: yes or no. Of what is overdue: send it or not."""
+  yes: Boolean!
+  """Why; no personal value."""
+  reason: String
+}
+
+"""Something that was answered."""
+type DecideJourneyToDoPayload {
+  """The to-do as it is now."""
+  toDo: JourneyToDo @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Answers for all at once whose messages are overdue in a journey, at most 500; ask again until none is left."""
+input DecideOverdueInput {
+  """The journey."""
+  journeyId: ID!
+  """Whether they are still sent."""
+  send: Boolean!
+}
+
+"""Overdue messages that were answered for."""
+type DecideOverduePayload {
+  """How many; 0 when none is left."""
+  decided: Int! @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+extend type Mutation {
+  """Makes a journey."""
+  createJourney(input: CreateJourneyInput!): CreateJourneyPayload! @can(action: DESIGN) @data(category: NONE)
+  """Saves a new version. What was agreed to of the versions before is void for it."""
+  updateJourney(input: UpdateJourneyInput!): UpdateJourneyPayload! @can(action: DESIGN) @data(category: NONE)
+  """Lets people enter by a version from now on, or asks for the approval that it needs."""
+  publishJourney(input: PublishJourneyInput!): PublishJourneyPayload! @can(action: DESIGN) @data(category: NONE)
+  """Pauses a journey. Once it is acknowledged nothing more is handed to any channel."""
+  pauseJourney(input: PauseJourneyInput!): PauseJourneyPayload! @can(action: DESIGN) @data(category: NONE)
+  """Lets a paused journey go on."""
+  resumeJourney(input: ResumeJourneyInput!): ResumeJourneyPayload! @can(action: DESIGN) @data(category: NONE)
+  """Lets nobody in any more; who is inside is led to the end."""
+  closeJourney(input: CloseJourneyInput!): CloseJourneyPayload! @can(action: DESIGN) @data(category: NONE)
+  """Ends a journey: everybody leaves, and what it has queued is cancelled."""
+  stopJourney(input: StopJourneyInput!): StopJourneyPayload! @can(action: DESIGN) @data(category: NONE)
+  """Puts a journey away."""
+  archiveJourney(input: ArchiveJourneyInput!): ArchiveJourneyPayload! @can(action: DESIGN) @data(category: NONE)
+  """Lets only a part of people in, the same ones as the part grows."""
+  setJourneyPilot(input: SetJourneyPilotInput!): SetJourneyPilotPayload! @can(action: DESIGN) @data(category: NONE)
+  """Lets somebody in."""
+  enrollInJourney(input: EnrollInJourneyInput!): EnrollInJourneyPayload! @can(action: INGEST) @data(category: NONE)
+  """Leads somebody out."""
+  removeEnrollment(input: RemoveEnrollmentInput!): RemoveEnrollmentPayload! @can(action: DESIGN) @data(category: NONE)
+  """Answers what a journey asks of somebody in the company."""
+  decideJourneyToDo(input: DecideJourneyToDoInput!): DecideJourneyToDoPayload! @can(action: READ) @data(category: NONE)
+  """Answers for all at once whose messages are overdue."""
+  decideOverdue(input: DecideOverdueInput!): DecideOverduePayload! @can(action: DESIGN) @data(category: NONE)
+}
+`, BuiltIn: false},
+	{Name: "../schema/journey_input.graphqls", Input: `"""A journey as its author draws it. All that is wrong with it is told at once, each fault with its path and node."""
+input JourneyDefinitionInput {
+  """IANA name of the time zone of people who have none of their own: "Europe/Bucharest"."""
+  timeZone: String!
+  """At most 500."""
+  nodes: [JourneyNodeInput!]!
+  """How they are joined."""
+  edges: [JourneyEdgeInput!]!
+  """Whether somebody may enter again. Nobody stands in a journey twice at once with the same key."""
+  reentry: ReentryPolicy!
+  """With AFTER: how long after entering."""
+  reentryAfter: Duration
+  """A path in the properties of the entering event, "cartId": each value is an enrollment of its own."""
+  key: String
+  """Ends an enrollment. It speaks of what happened since the person entered."""
+  exitWhen: ConditionInput
+  """Ends an enrollment as a success; asked as exitWhen is."""
+  goal: ConditionInput
+  """What becomes of messages that are due long ago."""
+  onOverdue: OverduePolicy! = SKIP
+  """How late that is; an hour when left out."""
+  overdueAfter: Duration
+}
+
+"""A step of the drawing."""
+input JourneyNodeInput {
+  """Its author's, the same across versions: letters, digits and _ . : -"""
+  id: String!
+  """For people."""
+  name: String
+  """What it does."""
+  step: JourneyStepInput!
+}
+
+"""Leads from a node to the next."""
+input JourneyEdgeInput {
+  """The node that it leaves."""
+  from: String!
+  """The node that it leads to."""
+  to: String!
+  """next, timeout, else, or the name of an arm."""
+  on: String! = "next"
+}
+
+"""What a node does: exactly one of these."""
+input JourneyStepInput @oneOf {
+  """A way in."""
+  entry: EntryStepInput
+  """Sends something."""
+  message: MessageStepInput
+  """Goes on later."""
+  wait: WaitStepInput
+  """Goes on by the first arm whose condition holds, else by the edge else."""
+  branch: [ArmInput!]
+  """Spreads people over arms by a hash."""
+  split: SplitStepInput
+  """Keeps out who falls to an arm without an edge."""
+  holdout: SplitStepInput
+  """Writes a trait."""
+  updateTrait: UpdateTraitStepInput
+  """Writes a record that is related to the person."""
+  upsertObject: UpsertObjectStepInput
+  """Calls another system."""
+  webhook: WebhookStepInput
+  """Takes a coupon out of a pool; edges next, and else for an empty pool."""
+  coupon: CouponStepInput
+  """Changes the person's points."""
+  points: PointsStepInput
+  """Changes the person's lead score."""
+  score: ScoreStepInput
+  """Asks somebody in the company to do something, and goes on."""
+  task: TaskStepInput
+  """Waits until somebody says yes or no; edges next, else, and timeout."""
+  approval: ApprovalStepInput
+  """Leads through another journey, and goes on when that has ended."""
+  subJourney: ID
+  """Ends the enrollment as a success when this holds, or goes on by next; by else when not."""
+  goal: ConditionInput
+  """Ends the enrollment; true."""
+  exit: Boolean
+}
+
+"""A way in: exactly one of these."""
+input EntryStepInput @oneOf {
+  """Each event that matches."""
+  event: EventConditionInput
+  """Who enters a segment."""
+  segmentEntered: ID
+  """Who leaves a segment."""
+  segmentLeft: ID
+  """When a date among the traits comes to be so: anniversary, within or olderThan."""
+  date: PredicateInput
+  """When a related record changes and this holds."""
+  object: ObjectConditionInput
+  """By enrollInJourney, or as the sub-journey of another; true."""
+  api: Boolean
+  """Who is put on a list."""
+  list: ID
+}
+
+"""Sends something."""
+input MessageStepInput {
+  """What."""
+  templateId: ID!
+  """Over what."""
+  channel: Channel!
+  """For which purpose: without a consent to it nothing is sent."""
+  purpose: String!
+  """Higher goes first where only so many messages may be sent; 0 is usual."""
+  priority: Int
+  """What is done within quiet hours."""
+  quietHours: QuietPolicy! = DEFER
+}
+
+"""Goes on later: exactly one of these. Never early, whatever happens."""
+input WaitStepInput @oneOf {
+  """After so long."""
+  duration: Duration
+  """At an instant."""
+  until: DateTime
+  """At the next such time of day where the person is: "09:00"."""
+  localTime: String
+  """At the date that a trait holds."""
+  trait: String
+  """When something happens, by next; by timeout when it does not."""
+  event: WaitEventInput
+}
+
+"""Waits for an event."""
+input WaitEventInput {
+  """The event."""
+  event: EventConditionInput!
+  """How long."""
+  timeout: Duration!
+}
+
+"""A way on."""
+input ArmInput {
+  """Its name, which edges give in on."""
+  name: String!
+  """Of a branch: the condition."""
+  where: ConditionInput
+  """Of a split: its share. All of a split make 100, or 10,000."""
+  weight: Int
+}
+
+"""Spreads people over arms. Who has passed keeps the arm when weights change."""
+input SplitStepInput {
+  """Splits with the same salt put the same people together."""
+  salt: String!
+  """The arms."""
+  arms: [ArmInput!]!
+}
+
+"""Writes a trait."""
+input UpdateTraitStepInput {
+  """Which: "plan", "address.city"."""
+  path: String!
+  """What, with placeholders such as {{ event.total }}; null clears it."""
+  value: JSON
+}
+
+"""Writes a record that is related to the person."""
+input UpsertObjectStepInput {
+  """The key of its type."""
+  type: String!
+  """Its id, with placeholders."""
+  externalId: String!
+  """The label of the relation to the person; left out when there is only one."""
+  relation: String
+  """Its fields, with placeholders."""
+  fields: JSON
+}
+
+"""Calls another system with JSON."""
+input WebhookStepInput {
+  """Where; https, and no placeholders in the host."""
+  url: String!
+  """Headers of the request."""
+  headers: [WebhookHeaderInput!]
+  """What is sent, with placeholders; the entering event when left out."""
+  body: JSON
+  """The name of the secret that signs it."""
+  secret: String
+}
+
+"""A header of a request."""
+input WebhookHeaderInput {
+  """Its name."""
+  name: String!
+  """Its value, with placeholders."""
+  value: String!
+}
+
+"""Takes a coupon out of a pool."""
+input CouponStepInput {
+  """The pool."""
+  pool: String!
+  """How long it is good; as the pool says when left out."""
+  expiresAfter: Duration
+}
+
+"""Changes the person's points."""
+input PointsStepInput {
+  """How many; less than 0 takes some away. Who has too few keeps them, and goes on."""
+  amount: Int!
+  """Why, for people."""
+  reason: String!
+}
+
+"""Changes the person's lead score: by a rule, or by points and a reason."""
+input ScoreStepInput {
+  """The key of a scoring rule."""
+  rule: String
+  """How many."""
+  points: Int
+  """Why, for people."""
+  reason: String
+}
+
+"""Asks somebody in the company to do something."""
+input TaskStepInput {
+  """What, with placeholders."""
+  title: String!
+  """More about it, with placeholders."""
+  note: String
+  """mem_… or the name of a role."""
+  assignee: String!
+  """Until when."""
+  dueAfter: Duration
+}
+
+"""Asks for a yes."""
+input ApprovalStepInput {
+  """Who may say it: the name of a role."""
+  role: String!
+  """What about."""
+  note: String
+  """How long it is waited for; for ever when left out."""
+  timeout: Duration
+}
+
+"""Whether somebody may enter again."""
+enum ReentryPolicy {
+  """Never."""
+  ONCE
+  """When so much time has gone by."""
+  AFTER
+  """Whenever they are not inside."""
+  ALWAYS
+}
+
+"""What becomes of messages that are due long ago, since the journey was paused or nothing ran."""
+enum OverduePolicy {
+  """They are not sent, and the person goes on."""
+  SKIP
+  """They are sent."""
+  SEND
+  """The person waits until somebody says."""
+  ASK
+}
+
+"""What becomes of those inside when a version is published."""
+enum InsidePolicy {
+  """They go on in theirs."""
+  PIN
+  """They leave at their next step, with nothing more sent."""
+  DRAIN
+  """They go on in the new one."""
+  MIGRATE
+}
+
+"""Says where those go on who stand at a node of an older version. Nodes with the same id need none."""
+input NodeMapInput {
+  """The node of the older version."""
+  from: String!
+  """The node of the new one; null leads them out."""
+  to: String
 }
 `, BuiltIn: false},
 	{Name: "../schema/lead.graphqls", Input: `"""What a rule of a score looks at."""
@@ -8198,6 +9223,116 @@ extend type Profile {
   explain(segmentId: ID!): Explanation! @data(category: BEHAVIOUR)
 }
 `, BuiltIn: false},
+	{Name: "../schema/simulation.graphqls", Input: `"""What would come of a journey: people's pasts run through it under a virtual clock, without any effect."""
+type JourneySimulation {
+  """How many people were looked at."""
+  people: Int! @data(category: NONE)
+  """How many of them entered at least once."""
+  reached: Int! @data(category: NONE)
+  """How many enrollments there were."""
+  entered: Int! @data(category: NONE)
+  """What was at each node."""
+  nodes: [SimulatedNode!]! @data(category: NONE)
+  """How many messages, by node and day."""
+  sends: [SimulatedSends!]! @data(category: NONE)
+  """How the enrollments stood at the end."""
+  ended: [EndedCount!]! @data(category: NONE)
+  """What may be a mistake: nodes that nobody comes to, and what is not simulated."""
+  warnings: [ConditionWarning!]! @data(category: NONE)
+}
+
+"""What was at a node of a simulation."""
+type SimulatedNode {
+  """The node."""
+  nodeId: String! @data(category: NONE)
+  """How many came."""
+  entered: Int! @data(category: NONE)
+  """How many stood there at the end."""
+  inside: Int! @data(category: NONE)
+  """How many left."""
+  left: Int! @data(category: NONE)
+  """How many messages it sent."""
+  sent: Int! @data(category: NONE)
+}
+
+"""How many messages a node would send on a day."""
+type SimulatedSends {
+  """The node."""
+  nodeId: String! @data(category: NONE)
+  """The day, in the journey's time zone: "2026-03-10"."""
+  day: String! @data(category: NONE)
+  """How many."""
+  sent: Int! @data(category: NONE)
+}
+
+"""Who would get what under another version."""
+type JourneyComparison {
+  """What would come of the one."""
+  before: JourneySimulation! @data(category: NONE)
+  """What would come of the other."""
+  after: JourneySimulation! @data(category: NONE)
+  """To how many people the same would be sent at the same times."""
+  same: Int! @data(category: NONE)
+  """To how many people more would be sent."""
+  more: Int! @data(category: NONE)
+  """To how many people less would be sent."""
+  fewer: Int! @data(category: NONE)
+  """To how many people as much, but something else or at other times."""
+  other: Int! @data(category: NONE)
+  """Some of those to whom something else would be sent."""
+  examples: [ComparedPerson!]! @data(category: BEHAVIOUR)
+}
+
+"""What would be sent to a person under two versions."""
+type ComparedPerson {
+  """The person."""
+  profile: Profile @data(category: NONE)
+  """Under the one."""
+  before: [SimulatedMessage!]! @data(category: BEHAVIOUR)
+  """Under the other."""
+  after: [SimulatedMessage!]! @data(category: BEHAVIOUR)
+}
+
+"""A message that would be sent."""
+type SimulatedMessage {
+  """The node."""
+  nodeId: String! @data(category: BEHAVIOUR)
+  """When."""
+  at: DateTime! @data(category: BEHAVIOUR)
+}
+
+extend type Query {
+  """
+  Runs the pasts of people who may be seen through a version. Their traits are those of today. FORBIDDEN, reason
+  PROTECTED_JOURNEY, for whoever may not read in clear what its conditions ask about.
+  """
+  simulateJourney(
+    journeyId: ID!
+    """The number of the version; the latest when left out."""
+    version: Int
+    """From when, in the past."""
+    from: DateTime!
+    """Until when; at most 92 days later."""
+    to: DateTime!
+    """How many people at most, 1 to 2,000, in the order of their ids."""
+    people: Int! = 500
+  ): JourneySimulation! @can(action: DESIGN) @data(category: BEHAVIOUR)
+  """Runs the pasts of the same people through two versions; otherwise as simulateJourney."""
+  diffJourneyVersions(
+    journeyId: ID!
+    """The number of the one."""
+    before: Int!
+    """The number of the other."""
+    after: Int!
+    """From when, in the past."""
+    from: DateTime!
+    """Until when; at most 92 days later."""
+    to: DateTime!
+    """How many people at most, 1 to 2,000, in the order of their ids."""
+    people: Int! = 500
+  ): JourneyComparison! @can(action: DESIGN) @data(category: BEHAVIOUR)
+}
+`, BuiltIn: false},
 	{Name: "../schema/template.graphqls", Input: `"""What a message says, for one channel, in one or several languages. docs/templates.md tells how it is written."""
 type Template implements Node {
   """tpl_…"""
@@ -9520,6 +10655,16 @@ func (ec *executionContext) childFields_ArchiveAssetPayload(ctx context.Context,
 	return nil, fmt.Errorf("no field named %q was found under type ArchiveAssetPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_ArchiveJourneyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "journey":
+		return ec.fieldContext_ArchiveJourneyPayload_journey(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ArchiveJourneyPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ArchiveJourneyPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_ArchiveProcessorPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "processor":
@@ -9850,6 +10995,16 @@ func (ec *executionContext) childFields_CheckConnectionPayload(ctx context.Conte
 	return nil, fmt.Errorf("no field named %q was found under type CheckConnectionPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_CloseJourneyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "journey":
+		return ec.fieldContext_CloseJourneyPayload_journey(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CloseJourneyPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CloseJourneyPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_ClosePrivacyRequestPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "request":
@@ -9880,6 +11035,18 @@ func (ec *executionContext) childFields_CombineSegmentsPayload(ctx context.Conte
 		return ec.fieldContext_CombineSegmentsPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CombineSegmentsPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ComparedPerson(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "profile":
+		return ec.fieldContext_ComparedPerson_profile(ctx, field)
+	case "before":
+		return ec.fieldContext_ComparedPerson_before(ctx, field)
+	case "after":
+		return ec.fieldContext_ComparedPerson_after(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ComparedPerson", field.Name)
 }
 
 func (ec *executionContext) childFields_ConditionWarning(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -10260,6 +11427,18 @@ func (ec *executionContext) childFields_CreateFormPayload(ctx context.Context, f
 	return nil, fmt.Errorf("no field named %q was found under type CreateFormPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_CreateJourneyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "journey":
+		return ec.fieldContext_CreateJourneyPayload_journey(ctx, field)
+	case "warnings":
+		return ec.fieldContext_CreateJourneyPayload_warnings(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CreateJourneyPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateJourneyPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_CreateKeyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "key":
@@ -10424,6 +11603,16 @@ func (ec *executionContext) childFields_DecideApprovalPayload(ctx context.Contex
 	return nil, fmt.Errorf("no field named %q was found under type DecideApprovalPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_DecideJourneyToDoPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "toDo":
+		return ec.fieldContext_DecideJourneyToDoPayload_toDo(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DecideJourneyToDoPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DecideJourneyToDoPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_DecideMergeProposalPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "proposal":
@@ -10436,6 +11625,16 @@ func (ec *executionContext) childFields_DecideMergeProposalPayload(ctx context.C
 		return ec.fieldContext_DecideMergeProposalPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DecideMergeProposalPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DecideOverduePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "decided":
+		return ec.fieldContext_DecideOverduePayload_decided(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DecideOverduePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DecideOverduePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_DeleteConnectionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -10546,6 +11745,98 @@ func (ec *executionContext) childFields_EarnPointsPayload(ctx context.Context, f
 		return ec.fieldContext_EarnPointsPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type EarnPointsPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_EndedCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "status":
+		return ec.fieldContext_EndedCount_status(ctx, field)
+	case "count":
+		return ec.fieldContext_EndedCount_count(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EndedCount", field.Name)
+}
+
+func (ec *executionContext) childFields_EnrollInJourneyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "enrollmentId":
+		return ec.fieldContext_EnrollInJourneyPayload_enrollmentId(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_EnrollInJourneyPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EnrollInJourneyPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_Enrollment(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Enrollment_id(ctx, field)
+	case "journey":
+		return ec.fieldContext_Enrollment_journey(ctx, field)
+	case "version":
+		return ec.fieldContext_Enrollment_version(ctx, field)
+	case "profile":
+		return ec.fieldContext_Enrollment_profile(ctx, field)
+	case "key":
+		return ec.fieldContext_Enrollment_key(ctx, field)
+	case "cause":
+		return ec.fieldContext_Enrollment_cause(ctx, field)
+	case "node":
+		return ec.fieldContext_Enrollment_node(ctx, field)
+	case "status":
+		return ec.fieldContext_Enrollment_status(ctx, field)
+	case "waitsFor":
+		return ec.fieldContext_Enrollment_waitsFor(ctx, field)
+	case "dueAt":
+		return ec.fieldContext_Enrollment_dueAt(ctx, field)
+	case "enteredAt":
+		return ec.fieldContext_Enrollment_enteredAt(ctx, field)
+	case "endedAt":
+		return ec.fieldContext_Enrollment_endedAt(ctx, field)
+	case "fault":
+		return ec.fieldContext_Enrollment_fault(ctx, field)
+	case "timeline":
+		return ec.fieldContext_Enrollment_timeline(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Enrollment", field.Name)
+}
+
+func (ec *executionContext) childFields_EnrollmentChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_EnrollmentChange_cursor(ctx, field)
+	case "enrollment":
+		return ec.fieldContext_EnrollmentChange_enrollment(ctx, field)
+	case "from":
+		return ec.fieldContext_EnrollmentChange_from(ctx, field)
+	case "to":
+		return ec.fieldContext_EnrollmentChange_to(ctx, field)
+	case "at":
+		return ec.fieldContext_EnrollmentChange_at(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EnrollmentChange", field.Name)
+}
+
+func (ec *executionContext) childFields_EnrollmentConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_EnrollmentConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_EnrollmentConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_EnrollmentConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EnrollmentConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_EnrollmentEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_EnrollmentEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_EnrollmentEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EnrollmentEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_ErasurePlan(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -11046,6 +12337,234 @@ func (ec *executionContext) childFields_JobEdge(ctx context.Context, field graph
 		return ec.fieldContext_JobEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type JobEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_Journey(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Journey_id(ctx, field)
+	case "name":
+		return ec.fieldContext_Journey_name(ctx, field)
+	case "description":
+		return ec.fieldContext_Journey_description(ctx, field)
+	case "tags":
+		return ec.fieldContext_Journey_tags(ctx, field)
+	case "status":
+		return ec.fieldContext_Journey_status(ctx, field)
+	case "version":
+		return ec.fieldContext_Journey_version(ctx, field)
+	case "pilot":
+		return ec.fieldContext_Journey_pilot(ctx, field)
+	case "needsApproval":
+		return ec.fieldContext_Journey_needsApproval(ctx, field)
+	case "entryVersion":
+		return ec.fieldContext_Journey_entryVersion(ctx, field)
+	case "latestVersion":
+		return ec.fieldContext_Journey_latestVersion(ctx, field)
+	case "versions":
+		return ec.fieldContext_Journey_versions(ctx, field)
+	case "stats":
+		return ec.fieldContext_Journey_stats(ctx, field)
+	case "pausedAt":
+		return ec.fieldContext_Journey_pausedAt(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Journey_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_Journey_updatedAt(ctx, field)
+	case "createdBy":
+		return ec.fieldContext_Journey_createdBy(ctx, field)
+	case "cursor":
+		return ec.fieldContext_Journey_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Journey", field.Name)
+}
+
+func (ec *executionContext) childFields_JourneyComparison(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "before":
+		return ec.fieldContext_JourneyComparison_before(ctx, field)
+	case "after":
+		return ec.fieldContext_JourneyComparison_after(ctx, field)
+	case "same":
+		return ec.fieldContext_JourneyComparison_same(ctx, field)
+	case "more":
+		return ec.fieldContext_JourneyComparison_more(ctx, field)
+	case "fewer":
+		return ec.fieldContext_JourneyComparison_fewer(ctx, field)
+	case "other":
+		return ec.fieldContext_JourneyComparison_other(ctx, field)
+	case "examples":
+		return ec.fieldContext_JourneyComparison_examples(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type JourneyComparison", field.Name)
+}
+
+func (ec *executionContext) childFields_JourneyConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_JourneyConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_JourneyConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_JourneyConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type JourneyConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_JourneyEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_JourneyEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_JourneyEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type JourneyEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_JourneyInside(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "version":
+		return ec.fieldContext_JourneyInside_version(ctx, field)
+	case "nodeId":
+		return ec.fieldContext_JourneyInside_nodeId(ctx, field)
+	case "count":
+		return ec.fieldContext_JourneyInside_count(ctx, field)
+	case "to":
+		return ec.fieldContext_JourneyInside_to(ctx, field)
+	case "goes":
+		return ec.fieldContext_JourneyInside_goes(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type JourneyInside", field.Name)
+}
+
+func (ec *executionContext) childFields_JourneyPassage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return ec.fieldContext_JourneyPassage_node(ctx, field)
+	case "visit":
+		return ec.fieldContext_JourneyPassage_visit(ctx, field)
+	case "at":
+		return ec.fieldContext_JourneyPassage_at(ctx, field)
+	case "did":
+		return ec.fieldContext_JourneyPassage_did(ctx, field)
+	case "on":
+		return ec.fieldContext_JourneyPassage_on(ctx, field)
+	case "detail":
+		return ec.fieldContext_JourneyPassage_detail(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type JourneyPassage", field.Name)
+}
+
+func (ec *executionContext) childFields_JourneySimulation(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "people":
+		return ec.fieldContext_JourneySimulation_people(ctx, field)
+	case "reached":
+		return ec.fieldContext_JourneySimulation_reached(ctx, field)
+	case "entered":
+		return ec.fieldContext_JourneySimulation_entered(ctx, field)
+	case "nodes":
+		return ec.fieldContext_JourneySimulation_nodes(ctx, field)
+	case "sends":
+		return ec.fieldContext_JourneySimulation_sends(ctx, field)
+	case "ended":
+		return ec.fieldContext_JourneySimulation_ended(ctx, field)
+	case "warnings":
+		return ec.fieldContext_JourneySimulation_warnings(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type JourneySimulation", field.Name)
+}
+
+func (ec *executionContext) childFields_JourneyToDo(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_JourneyToDo_id(ctx, field)
+	case "kind":
+		return ec.fieldContext_JourneyToDo_kind(ctx, field)
+	case "journey":
+		return ec.fieldContext_JourneyToDo_journey(ctx, field)
+	case "enrollment":
+		return ec.fieldContext_JourneyToDo_enrollment(ctx, field)
+	case "profile":
+		return ec.fieldContext_JourneyToDo_profile(ctx, field)
+	case "node":
+		return ec.fieldContext_JourneyToDo_node(ctx, field)
+	case "title":
+		return ec.fieldContext_JourneyToDo_title(ctx, field)
+	case "note":
+		return ec.fieldContext_JourneyToDo_note(ctx, field)
+	case "assignee":
+		return ec.fieldContext_JourneyToDo_assignee(ctx, field)
+	case "dueAt":
+		return ec.fieldContext_JourneyToDo_dueAt(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_JourneyToDo_createdAt(ctx, field)
+	case "state":
+		return ec.fieldContext_JourneyToDo_state(ctx, field)
+	case "decidedBy":
+		return ec.fieldContext_JourneyToDo_decidedBy(ctx, field)
+	case "decidedAt":
+		return ec.fieldContext_JourneyToDo_decidedAt(ctx, field)
+	case "reason":
+		return ec.fieldContext_JourneyToDo_reason(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type JourneyToDo", field.Name)
+}
+
+func (ec *executionContext) childFields_JourneyToDoConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_JourneyToDoConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_JourneyToDoConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_JourneyToDoConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type JourneyToDoConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_JourneyToDoEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_JourneyToDoEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_JourneyToDoEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type JourneyToDoEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_JourneyVersion(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "number":
+		return ec.fieldContext_JourneyVersion_number(ctx, field)
+	case "definition":
+		return ec.fieldContext_JourneyVersion_definition(ctx, field)
+	case "hash":
+		return ec.fieldContext_JourneyVersion_hash(ctx, field)
+	case "mermaid":
+		return ec.fieldContext_JourneyVersion_mermaid(ctx, field)
+	case "text":
+		return ec.fieldContext_JourneyVersion_text(ctx, field)
+	case "author":
+		return ec.fieldContext_JourneyVersion_author(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_JourneyVersion_createdAt(ctx, field)
+	case "publishedAt":
+		return ec.fieldContext_JourneyVersion_publishedAt(ctx, field)
+	case "publishedBy":
+		return ec.fieldContext_JourneyVersion_publishedBy(ctx, field)
+	case "inside":
+		return ec.fieldContext_JourneyVersion_inside(ctx, field)
+	case "approval":
+		return ec.fieldContext_JourneyVersion_approval(ctx, field)
+	case "entered":
+		return ec.fieldContext_JourneyVersion_entered(ctx, field)
+	case "ended":
+		return ec.fieldContext_JourneyVersion_ended(ctx, field)
+	case "refused":
+		return ec.fieldContext_JourneyVersion_refused(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type JourneyVersion", field.Name)
 }
 
 func (ec *executionContext) childFields_Jurisdiction(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -11814,6 +13333,22 @@ func (ec *executionContext) childFields_MoveLeadStagePayload(ctx context.Context
 	return nil, fmt.Errorf("no field named %q was found under type MoveLeadStagePayload", field.Name)
 }
 
+func (ec *executionContext) childFields_NodeStats(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "nodeId":
+		return ec.fieldContext_NodeStats_nodeId(ctx, field)
+	case "version":
+		return ec.fieldContext_NodeStats_version(ctx, field)
+	case "entered":
+		return ec.fieldContext_NodeStats_entered(ctx, field)
+	case "inside":
+		return ec.fieldContext_NodeStats_inside(ctx, field)
+	case "left":
+		return ec.fieldContext_NodeStats_left(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type NodeStats", field.Name)
+}
+
 func (ec *executionContext) childFields_ObjectField(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "key":
@@ -11928,6 +13463,16 @@ func (ec *executionContext) childFields_PauseConnectionPayload(ctx context.Conte
 		return ec.fieldContext_PauseConnectionPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PauseConnectionPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_PauseJourneyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "journey":
+		return ec.fieldContext_PauseJourneyPayload_journey(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_PauseJourneyPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PauseJourneyPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_PhoneRegion(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -12348,6 +13893,8 @@ func (ec *executionContext) childFields_Profile(ctx context.Context, field graph
 		return ec.fieldContext_Profile_createdAt(ctx, field)
 	case "updatedAt":
 		return ec.fieldContext_Profile_updatedAt(ctx, field)
+	case "enrollments":
+		return ec.fieldContext_Profile_enrollments(ctx, field)
 	case "lead":
 		return ec.fieldContext_Profile_lead(ctx, field)
 	case "loyalty":
@@ -12412,6 +13959,24 @@ func (ec *executionContext) childFields_PublishFormPayload(ctx context.Context, 
 		return ec.fieldContext_PublishFormPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PublishFormPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_PublishJourneyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "journey":
+		return ec.fieldContext_PublishJourneyPayload_journey(ctx, field)
+	case "version":
+		return ec.fieldContext_PublishJourneyPayload_version(ctx, field)
+	case "approval":
+		return ec.fieldContext_PublishJourneyPayload_approval(ctx, field)
+	case "job":
+		return ec.fieldContext_PublishJourneyPayload_job(ctx, field)
+	case "inside":
+		return ec.fieldContext_PublishJourneyPayload_inside(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_PublishJourneyPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PublishJourneyPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_PublishPolicyDocumentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -12692,6 +14257,26 @@ func (ec *executionContext) childFields_RefusePrivacyRequestPayload(ctx context.
 	return nil, fmt.Errorf("no field named %q was found under type RefusePrivacyRequestPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_RefusedCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "reason":
+		return ec.fieldContext_RefusedCount_reason(ctx, field)
+	case "count":
+		return ec.fieldContext_RefusedCount_count(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RefusedCount", field.Name)
+}
+
+func (ec *executionContext) childFields_RemoveEnrollmentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "enrollment":
+		return ec.fieldContext_RemoveEnrollmentPayload_enrollment(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RemoveEnrollmentPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RemoveEnrollmentPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_RemoveFromListPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "segment":
@@ -12888,6 +14473,18 @@ func (ec *executionContext) childFields_RestoreTemplatePayload(ctx context.Conte
 		return ec.fieldContext_RestoreTemplatePayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RestoreTemplatePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ResumeJourneyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "journey":
+		return ec.fieldContext_ResumeJourneyPayload_journey(ctx, field)
+	case "job":
+		return ec.fieldContext_ResumeJourneyPayload_job(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ResumeJourneyPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ResumeJourneyPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_ResumeProcessingPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -13342,6 +14939,16 @@ func (ec *executionContext) childFields_SetIdentityNamespacePayload(ctx context.
 	return nil, fmt.Errorf("no field named %q was found under type SetIdentityNamespacePayload", field.Name)
 }
 
+func (ec *executionContext) childFields_SetJourneyPilotPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "journey":
+		return ec.fieldContext_SetJourneyPilotPayload_journey(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SetJourneyPilotPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetJourneyPilotPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_SetLeadStagesPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "stages":
@@ -13456,6 +15063,44 @@ func (ec *executionContext) childFields_SetTraitRulePayload(ctx context.Context,
 	return nil, fmt.Errorf("no field named %q was found under type SetTraitRulePayload", field.Name)
 }
 
+func (ec *executionContext) childFields_SimulatedMessage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "nodeId":
+		return ec.fieldContext_SimulatedMessage_nodeId(ctx, field)
+	case "at":
+		return ec.fieldContext_SimulatedMessage_at(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SimulatedMessage", field.Name)
+}
+
+func (ec *executionContext) childFields_SimulatedNode(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "nodeId":
+		return ec.fieldContext_SimulatedNode_nodeId(ctx, field)
+	case "entered":
+		return ec.fieldContext_SimulatedNode_entered(ctx, field)
+	case "inside":
+		return ec.fieldContext_SimulatedNode_inside(ctx, field)
+	case "left":
+		return ec.fieldContext_SimulatedNode_left(ctx, field)
+	case "sent":
+		return ec.fieldContext_SimulatedNode_sent(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SimulatedNode", field.Name)
+}
+
+func (ec *executionContext) childFields_SimulatedSends(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "nodeId":
+		return ec.fieldContext_SimulatedSends_nodeId(ctx, field)
+	case "day":
+		return ec.fieldContext_SimulatedSends_day(ctx, field)
+	case "sent":
+		return ec.fieldContext_SimulatedSends_sent(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SimulatedSends", field.Name)
+}
+
 func (ec *executionContext) childFields_SnapshotSegmentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "segment":
@@ -13510,6 +15155,18 @@ func (ec *executionContext) childFields_StartImportPayload(ctx context.Context, 
 		return ec.fieldContext_StartImportPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type StartImportPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_StopJourneyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "journey":
+		return ec.fieldContext_StopJourneyPayload_journey(ctx, field)
+	case "job":
+		return ec.fieldContext_StopJourneyPayload_job(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_StopJourneyPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type StopJourneyPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_StopSendingPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -14128,6 +15785,20 @@ func (ec *executionContext) childFields_UpdateFormPayload(ctx context.Context, f
 		return ec.fieldContext_UpdateFormPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UpdateFormPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateJourneyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "journey":
+		return ec.fieldContext_UpdateJourneyPayload_journey(ctx, field)
+	case "version":
+		return ec.fieldContext_UpdateJourneyPayload_version(ctx, field)
+	case "warnings":
+		return ec.fieldContext_UpdateJourneyPayload_warnings(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateJourneyPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateJourneyPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_UpdateMemberPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
