@@ -214,6 +214,9 @@ func (r *round) asideOps(l *letter) []store.Op {
 	t := tally{}
 	if next.Status != l.m.Status {
 		t.add(next, string(next.Status))
+		if next.Status == Skipped || next.Status == Cancelled {
+			t.add(next, string(next.Status)+":"+next.Reason)
+		}
 	}
 	return append(ops, t.ops(r.ws)...)
 }
@@ -226,7 +229,11 @@ func (t tally) add(m *Message, name string) {
 	if m.Test {
 		return
 	}
-	for _, owner := range []string{m.Campaign, m.Journey, m.Template} {
+	arm := ""
+	if m.Campaign != "" && m.Arm != "" {
+		arm = ArmOf(m.Campaign, m.Arm)
+	}
+	for _, owner := range []string{m.Campaign, arm, m.Journey, m.Template} {
 		if owner == "" {
 			continue
 		}
@@ -248,11 +255,15 @@ func (t tally) ops(ws string) []store.Op {
 
 func counterOf(owner string) string { return "message-" + owner }
 
-// Figures returns how many messages of a campaign, a journey or a template went through each
-// status (SENT, DELIVERED, SKIPPED, …) and how many were opened and clicked by people.
+// ArmOf names the messages of one arm of a campaign, for Figures.
+func ArmOf(campaign, arm string) string { return campaign + ":" + arm }
+
+// Figures returns how many messages of a campaign, an arm of one (ArmOf), a journey or a
+// template went through each status (SENT, DELIVERED, SKIPPED, …; SKIPPED:REASON and
+// CANCELLED:REASON say why not) and how many were opened and clicked by people.
 func (s *Service) Figures(ctx context.Context, ws, owner string) (map[string]int64, error) {
 	if owner == "" || len(owner) > 64 {
-		return nil, core.Errorf(core.Invalid, "OWNER", "name a campaign, a journey or a template")
+		return nil, core.Errorf(core.Invalid, "OWNER", "name a campaign, an arm of one, a journey or a template")
 	}
 	out, err := store.Sum(ctx, s.Store, ws, counterOf(owner))
 	return out, storeError("read the figures", err)

@@ -74,6 +74,7 @@ var Plan = []Floor{
 	// and register what they use; it knows none of them.
 	{Path: "core/library", Level: 95},
 	{Path: "core/message", Level: 100, InTests: []string{"core/ingest"}},
+	{Path: "core/campaign", Level: 105, InTests: []string{"core/ingest"}},
 	{Path: "core/form", Level: 110, InTests: []string{"core/ingest"}},
 	{Path: "core/journey", Level: 110, InTests: []string{"core/ingest"}},
 	// Data and who fills it in; its tests run it.
