@@ -138,12 +138,13 @@ func (s *Service) decided(ctx context.Context, a *access.Approval) ([]store.Op, 
 }
 
 // Pause holds a campaign. When it returns, nothing of it is queued or handed over any more.
+// One that is done has queued everything; what was not handed over yet can still be held.
 func (s *Service) Pause(ctx context.Context, ws, id string, edit Edit) (*Campaign, error) {
 	if err := access.Allow(ctx, access.Send); err != nil {
 		return nil, err
 	}
 	return s.change(ctx, ws, id, edit, "campaign.pause", func(c *Campaign) ([]store.Op, error) {
-		if c.Status != Scheduled && c.Status != Running {
+		if c.Status != Scheduled && c.Status != Running && c.Status != Done {
 			return nil, errStatus(c, "paused")
 		}
 		c.Before, c.Status = c.Status, Paused
@@ -180,7 +181,7 @@ func (s *Service) Cancel(ctx context.Context, ws, id string, edit Edit) (*Campai
 		if c.Status == Cancelled {
 			return nil, nil
 		}
-		if c.Status.Final() {
+		if c.Status == Failed {
 			return nil, errStatus(c, "cancelled")
 		}
 		c.Status, c.Before = Cancelled, ""

@@ -28,11 +28,18 @@ func (s *Service) run(ctx context.Context, l *work.Lease) error {
 	ws, id := task.Workspace, task.Name
 	ctx = core.WithActor(ctx, access.System(ws, "campaigns"))
 	until := s.Clock.Now().Add(holdFor)
-	for {
+	waiting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
 		select {
 		case <-l.Stopping():
+			cancel()
+		case <-waiting.Done():
+		}
+	}()
+	for {
+		if waiting.Err() != nil && ctx.Err() == nil {
 			return work.ErrStopping
-		default:
 		}
 		c, err := s.Get(ctx, ws, id)
 		if err != nil {
@@ -60,8 +67,8 @@ func (s *Service) run(ctx context.Context, l *work.Lease) error {
 			return s.moved(l.Reschedule(ctx, next, nil, Campaigns.Check(c)))
 		}
 		if wait := next.Sub(now); wait > 0 {
-			if err := s.Clock.Sleep(ctx, wait); err != nil {
-				return err
+			if s.Clock.Sleep(waiting, wait) != nil && ctx.Err() != nil {
+				return context.Cause(ctx)
 			}
 		}
 	}

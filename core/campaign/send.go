@@ -88,13 +88,16 @@ func (s *Service) send(ctx context.Context, l *work.Lease, c *Campaign, r *Run, 
 		return now, err
 	}
 	if every > 0 {
-		next.NextAt = now.Add(every)
+		next.NextAt = s.now().Add(every) // from when the messages say that they were decided
 	}
 	if err := s.moved(l.Progress(ctx, append(ops, Campaigns.Check(c), Runs.Replace(&next))...)); err != nil {
 		return now, err
 	}
 	s.Messages.Wake(c.Workspace(), c.Definition.Channel)
-	return now.Add(every), nil
+	if every == 0 {
+		return now, nil
+	}
+	return next.NextAt, nil
 }
 
 // queue returns the operations that queue messages for people and take them off the list,

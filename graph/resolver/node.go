@@ -55,6 +55,8 @@ func (r query) Node(ctx context.Context, id string) (view.Node, error) {
 		return node(r.Resolver.Journeys.ShowEnrollment(ctx, ws, id))
 	case core.PrefixConnection:
 		return node(r.Resolver.Syncs.Connection(ctx, ws, id))
+	case core.PrefixCampaign:
+		return node(r.Sendouts.Get(ctx, ws, id))
 	case core.PrefixMessage:
 		if behaviour(ctx, "messages") != nil {
 			return nil, nil

@@ -6,6 +6,7 @@ import (
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/audit"
+	"github.com/headwater-cdp/headwater/core/campaign"
 	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
 	visitors "github.com/headwater-cdp/headwater/core/form"
@@ -47,6 +48,7 @@ type Services struct {
 	Desk     *privacy.Desk
 	Syncs    *sync.Service
 	Outbox   *outbox.Service
+	Sendouts *campaign.Service
 	Library  *library.Service
 	Journeys *journey.Service
 	Store    store.Watcher // what Hub follows
