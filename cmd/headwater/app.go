@@ -12,6 +12,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/audit/journal"
+	"github.com/headwater-cdp/headwater/core/campaign"
 	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/form"
@@ -62,6 +63,7 @@ type app struct {
 	library  *library.Service
 	journeys *journey.Service
 	messages *message.Service
+	sendouts *campaign.Service
 	url      string // of this server as people and vendors reach it
 
 	connectors *lateHost // none runs until runConnectors
@@ -150,6 +152,7 @@ func newApp(e *env, s store.Store, j *journal.Journal, ring *keyring.Ring) *app 
 	})
 	a.send()
 	a.guide()
+	a.campaign()
 	a.privacy = privacy.New(privacy.Options{
 		Store: s, Clock: e.clock, Keys: ring, Audit: a.audit, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
 		Jobs: a.jobs, Runner: a.runner, Specs: specs(), Logger: e.log, Destinations: a.destinations,
@@ -342,7 +345,7 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 func (a *app) services(hub *store.Hub) graph.Services {
 	return graph.Services{
 		Store: a.store, Hub: hub, Access: a.access, Policies: a.policies, Audit: a.audit, Ring: a.ring, Jobs: a.jobs, Consent: a.consent, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
-		Rewards: a.loyalty, Forms: a.forms, Leads: a.leads, Privacy: a.privacy, Desk: a.desk, Syncs: a.syncs, Library: a.library, Outbox: a.messages, Journeys: a.journeys, Ingest: a.pipeline, Clock: a.e.clock,
+		Rewards: a.loyalty, Forms: a.forms, Leads: a.leads, Privacy: a.privacy, Desk: a.desk, Syncs: a.syncs, Library: a.library, Outbox: a.messages, Sendouts: a.sendouts, Journeys: a.journeys, Ingest: a.pipeline, Clock: a.e.clock,
 	}
 }
 

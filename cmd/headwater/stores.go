@@ -11,6 +11,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/audit/journal"
+	"github.com/headwater-cdp/headwater/core/campaign"
 	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/form"
@@ -80,7 +81,7 @@ func (f storeFlags) master(e *env, s store.Store) (keyring.Master, error) {
 // walk them, so a new package is added here and nowhere else.
 func specs() []*store.Spec {
 	all := store.Specs()
-	for _, s := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), policies.Specs(), work.Specs(), event.Specs(), consent.Specs(), object.Specs(), profile.Specs(), segment.Specs(), loyalty.Specs(), lead.Specs(), form.Specs(), sync.Specs(), library.Specs(), message.Specs(), journey.Specs(), privacy.Specs(), privacy.DeskSpecs(), ingest.Specs()} {
+	for _, s := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), policies.Specs(), work.Specs(), event.Specs(), consent.Specs(), object.Specs(), profile.Specs(), segment.Specs(), loyalty.Specs(), lead.Specs(), form.Specs(), sync.Specs(), library.Specs(), message.Specs(), campaign.Specs(), journey.Specs(), privacy.Specs(), privacy.DeskSpecs(), ingest.Specs()} {
 		all = append(all, s...)
 	}
 	return all
