@@ -4436,6 +4436,22 @@ func (ec *executionContext) marshalNKillSwitch2ᚖgithubᚗcomᚋheadwaterᚑcdp
 	return ec._KillSwitch(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalNMessage2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋmessageᚐMessageᚄ(ctx context.Context, sel ast.SelectionSet, v []*message.Message) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNMessage2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋmessageᚐMessage(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) marshalNMessage2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋmessageᚐMessage(ctx context.Context, sel ast.SelectionSet, v *message.Message) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
