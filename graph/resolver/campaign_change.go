@@ -9,8 +9,8 @@ import (
 	"github.com/headwater-cdp/headwater/graph/gen"
 )
 
-// definitionOf reads what is sent, and to whom.
-func definitionOf(in *gen.CampaignDefinitionInput) (d campaign.Definition, goal any) {
+// campaignOf reads what is sent, and to whom.
+func campaignOf(in *gen.CampaignDefinitionInput) (d campaign.Definition, goal any) {
 	d = campaign.Definition{
 		Channel: string(in.Channel), Purpose: in.Purpose, Include: in.Include, Exclude: in.Exclude, Local: in.Local, Passed: value(in.Passed),
 		PerMinute: int64(value(in.PerMinute)), Quiet: string(in.QuietHours), Priority: int64(value(in.Priority)),
@@ -58,7 +58,7 @@ func costOf(in *gen.CampaignCostInput) *campaign.Cost {
 
 // CreateCampaign answers Mutation.createCampaign.
 func (r mutation) CreateCampaign(ctx context.Context, in gen.CreateCampaignInput) (*gen.CreateCampaignPayload, error) {
-	d, goal := definitionOf(in.Definition)
+	d, goal := campaignOf(in.Definition)
 	c, err := r.Sendouts.Create(ctx, workspace(ctx), campaign.Input{
 		Name: in.Name, Description: value(in.Description), Tags: in.Tags, Cost: costOf(in.Cost), Parts: in.Parts, Definition: d, Goal: goal,
 		Approval: in.Approval, IdempotencyKey: value(in.IdempotencyKey), DryRun: value(in.DryRun),
@@ -80,7 +80,7 @@ func (r mutation) UpdateCampaign(ctx context.Context, in gen.UpdateCampaignInput
 		u.Parts = &in.Parts
 	}
 	if in.Definition != nil {
-		d, goal := definitionOf(in.Definition)
+		d, goal := campaignOf(in.Definition)
 		u.Definition, u.Goal = &d, goal
 	}
 	c, err := r.Sendouts.Update(ctx, workspace(ctx), u)
