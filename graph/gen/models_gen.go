@@ -13,6 +13,7 @@ import (
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/audit"
+	"github.com/headwater-cdp/headwater/core/campaign"
 	"github.com/headwater-cdp/headwater/core/condition"
 	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
@@ -409,6 +410,232 @@ type AuthorizeConnectionPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// One of the things that a campaign says.
+type CampaignArm struct {
+	// Its name.
+	ID string `json:"id"`
+	// What it says, tpl_…
+	TemplateID string `json:"templateId"`
+	// Which version; null until the campaign is scheduled, which pins the newest.
+	TemplateVersion *int `json:"templateVersion,omitempty"`
+	// Percent of those who get one.
+	Share int `json:"share"`
+}
+
+// One of the things that a campaign says.
+type CampaignArmInput struct {
+	// Its name: letters, digits, - and _.
+	ID string `json:"id"`
+	// What it says, tpl_…
+	TemplateID string `json:"templateId"`
+	// Which version; null is pinned to the newest when the campaign is scheduled.
+	TemplateVersion *int `json:"templateVersion,omitempty"`
+	// Percent of those who get one; the arms' add up to 100.
+	Share int `json:"share"`
+}
+
+// Pauses, resumes or cancels a campaign.
+type CampaignControlInput struct {
+	// Which one.
+	ID string `json:"id"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// Only check it.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// What a campaign costs.
+type CampaignCostInput struct {
+	// In the currency's smallest unit.
+	Minor int `json:"minor"`
+	// EUR, RON, …
+	Currency string `json:"currency"`
+}
+
+// Which arm went to the rest.
+type CampaignDecision struct {
+	// The arm.
+	Winner string `json:"winner"`
+	// BEST, TIE (the first of the best), TOO_FEW (the first) or BY_HAND.
+	Why string `json:"why"`
+	// Who decided; null for the rule.
+	By *string `json:"by,omitempty"`
+	// When.
+	At time.Time `json:"at"`
+	// From which counts.
+	Counts []*campaign.Count `json:"counts"`
+}
+
+// What is sent, and to whom.
+type CampaignDefinitionInput struct {
+	// Over which channel.
+	Channel Channel `json:"channel"`
+	// For which purpose: each person's consent for it is asked.
+	Purpose string `json:"purpose"`
+	// To whom: those in one of these segments when it starts …
+	Include []string `json:"include"`
+	// … and in none of these.
+	Exclude []string `json:"exclude,omitempty"`
+	// What it says: one arm or more.
+	Arms []*CampaignArmInput `json:"arms"`
+	// How the arms are tried; null: each goes to its share.
+	Test *CampaignTestInput `json:"test,omitempty"`
+	// At each person's own time of day, by their time zone.
+	Local bool `json:"local"`
+	// With local: who is late gets it …
+	Passed *campaign.Passed `json:"passed,omitempty"`
+	// At most so many messages a minute; null as fast as it goes.
+	PerMinute *int `json:"perMinute,omitempty"`
+	// What quiet hours are to it.
+	QuietHours QuietPolicy `json:"quietHours"`
+	// Higher goes first through caps.
+	Priority *int `json:"priority,omitempty"`
+	// A condition that people are to come to meet.
+	Goal *view.Condition `json:"goal,omitempty"`
+}
+
+// How many messages came to what.
+type CampaignFigures struct {
+	// Put into the outbox; of a journey 0.
+	Queued int `json:"queued"`
+	// Taken by the channel.
+	Sent int `json:"sent"`
+	// Arrived.
+	Delivered int `json:"delivered"`
+	// Opened by a person, each message once.
+	Opened int `json:"opened"`
+	// Clicked in by a person, each message once.
+	Clicked int `json:"clicked"`
+	// Did not arrive.
+	Bounced int `json:"bounced"`
+	// Called unwanted.
+	Complained int `json:"complained"`
+	// Unsubscribed from.
+	Unsubscribed int `json:"unsubscribed"`
+	// Answered.
+	Replied int `json:"replied"`
+	// Refused by the channel.
+	Failed int `json:"failed"`
+	// Nobody knows.
+	Indeterminate int `json:"indeterminate"`
+	// Not sent: a check said no, or they were cancelled.
+	Skipped int `json:"skipped"`
+	// Those, by why: the most first.
+	SkippedBy []*CampaignReason `json:"skippedBy"`
+}
+
+// The campaign as it is now.
+type CampaignPayload struct {
+	// The campaign.
+	Campaign *campaign.Campaign `json:"campaign,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// What a campaign would do now.
+type CampaignPreview struct {
+	// Whom it would be for, before any check; exact.
+	People int `json:"people"`
+	// Of them, those on whom the arms would be tried.
+	Tested int `json:"tested"`
+	// Of how many of them everything was asked that is asked before a hand-off.
+	Sample int `json:"sample"`
+	// Of the sample, who would get it.
+	Goes int `json:"goes"`
+	// Of the sample, who would not, by why: the most first.
+	Skipped []*CampaignReason `json:"skipped"`
+	// Of the sample, by locale; empty for who may not read everything.
+	Locales []*CampaignReason `json:"locales"`
+	// Of the sample, by time zone; empty for who may not read everything.
+	Zones []*CampaignReason `json:"zones"`
+}
+
+// How many there are of something.
+type CampaignReason struct {
+	// Which check said no; null where there is none.
+	Check *string `json:"check,omitempty"`
+	// A stable word; of locales and zones their name, "" where nobody knows.
+	Name string `json:"name"`
+	// How many.
+	Count int `json:"count"`
+	// Of a preview: how many of all that would be, by the sample.
+	Estimate *int `json:"estimate,omitempty"`
+}
+
+// What has become of a campaign. The total is the sum of its arms and its parts; nothing is counted twice.
+type CampaignReport struct {
+	// Of everything.
+	Total *CampaignFigures `json:"total"`
+	// By arm of its own messages.
+	Arms []*CampaignShare `json:"arms"`
+	// By part.
+	Parts []*CampaignShare `json:"parts"`
+}
+
+// How far a campaign has come.
+type CampaignRun struct {
+	// The phase.
+	Phase campaign.Phase `json:"phase"`
+	// Whom it is for, as written down at its start.
+	People int `json:"people"`
+	// Of them, those on whom the arms are tried.
+	Tested int `json:"tested"`
+	// Messages that were queued.
+	Queued int `json:"queued"`
+	// Who turned out to be somebody who had been written to.
+	Merged int `json:"merged"`
+	// Who are no more.
+	Gone int `json:"gone"`
+	// When a test is decided.
+	DecideAt *time.Time `json:"decideAt,omitempty"`
+	// What was decided.
+	Decision *CampaignDecision `json:"decision,omitempty"`
+	// When it began.
+	StartedAt time.Time `json:"startedAt"`
+	// When it ended.
+	EndedAt *time.Time `json:"endedAt,omitempty"`
+}
+
+// The figures of an arm or a part.
+type CampaignShare struct {
+	// The arm's name, or the part's id: jrn_… or cmp_…
+	Of string `json:"of"`
+	// Its figures.
+	Figures *CampaignFigures `json:"figures"`
+}
+
+// Tries the arms on a part of the people, then sends the best to the rest.
+type CampaignTest struct {
+	// Percent of the people on whom the arms are tried.
+	Percent int `json:"percent"`
+	// By what they are compared.
+	Metric campaign.Metric `json:"metric"`
+	// How many minutes after the last of the part is queued it is decided.
+	AfterMinutes int `json:"afterMinutes"`
+	// How many messages of each arm have to have been sent.
+	Minimum int `json:"minimum"`
+	// What is done when there are fewer.
+	Few campaign.Few `json:"few"`
+	// Somebody decides, whatever the counts.
+	ByHand bool `json:"byHand"`
+}
+
+// Tries the arms on a part of the people, then sends the best to the rest. Of equal ones it is the first.
+type CampaignTestInput struct {
+	// Percent of the people, 1 to 99.
+	Percent int `json:"percent"`
+	// By what the arms are compared.
+	Metric campaign.Metric `json:"metric"`
+	// How many minutes after the last of the part is queued it is decided.
+	AfterMinutes int `json:"afterMinutes"`
+	// How many messages of each arm have to have been sent.
+	Minimum int `json:"minimum"`
+	// What is done when there are fewer.
+	Few campaign.Few `json:"few"`
+	// Somebody decides, whatever the counts.
+	ByHand bool `json:"byHand"`
+}
+
 // Cancels a job.
 type CancelJobInput struct {
 	// The job.
@@ -677,6 +904,36 @@ type Coupon struct {
 	RedeemedAt *time.Time `json:"redeemedAt,omitempty"`
 	// What it was used for.
 	Reference *string `json:"reference,omitempty"`
+}
+
+// Makes a campaign.
+type CreateCampaignInput struct {
+	// Its name.
+	Name string `json:"name"`
+	// What it is for.
+	Description *string `json:"description,omitempty"`
+	// For finding it.
+	Tags []string `json:"tags,omitempty"`
+	// What it costs.
+	Cost *CampaignCostInput `json:"cost,omitempty"`
+	// Journeys and campaigns whose figures are in its totals; each is a part of one.
+	Parts []string `json:"parts,omitempty"`
+	// What is sent, and to whom.
+	Definition *CampaignDefinitionInput `json:"definition"`
+	// Whether somebody else agrees before it is scheduled.
+	Approval bool `json:"approval"`
+	// The same key again answers with the first campaign.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+	// Only check it.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// The campaign that was made.
+type CreateCampaignPayload struct {
+	// The campaign.
+	Campaign *campaign.Campaign `json:"campaign,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // Makes a connection.
@@ -1084,6 +1341,18 @@ type DecideApprovalPayload struct {
 	Approval *access.Approval `json:"approval,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Has an arm go to the rest.
+type DecideCampaignWinnerInput struct {
+	// Which campaign.
+	ID string `json:"id"`
+	// Which arm.
+	Arm string `json:"arm"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// Only check it.
+	DryRun *bool `json:"dryRun,omitempty"`
 }
 
 // Answers what a journey asks.
@@ -3334,6 +3603,30 @@ type RunSyncPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Has a campaign start: at once, at an instant, or at a time on everybody's own clock.
+type ScheduleCampaignInput struct {
+	// Which one.
+	ID string `json:"id"`
+	// When; null at once. Of one that is not sent at local times.
+	At *time.Time `json:"at,omitempty"`
+	// The time on everybody's own clock, "2026-11-24T09:00". Of one that is sent at local times.
+	LocalAt *string `json:"localAt,omitempty"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// Only check it.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// The campaign as it is now.
+type ScheduleCampaignPayload struct {
+	// The campaign.
+	Campaign *campaign.Campaign `json:"campaign,omitempty"`
+	// What it waits for; null: it is scheduled.
+	Approval *access.Approval `json:"approval,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // How people are scored.
 type ScoreModel struct {
 	// The rules.
@@ -4255,6 +4548,28 @@ type TemplateTextInput struct {
 	URL *string `json:"url,omitempty"`
 }
 
+// Sends a campaign to an address of your own.
+type TestCampaignInput struct {
+	// Which one.
+	ID string `json:"id"`
+	// Which arm; null for each.
+	Arm *string `json:"arm,omitempty"`
+	// The address.
+	To string `json:"to"`
+	// Whose data it shows; null is nobody's.
+	ProfileID *string `json:"profileId,omitempty"`
+	// The same key again sends nothing more.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// The tests that were queued.
+type TestCampaignPayload struct {
+	// A message for each arm.
+	Messages []*message.Message `json:"messages"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Sends a template to an address of your own.
 type TestSendInput struct {
 	// EMAIL, SMS or PUSH.
@@ -4338,6 +4653,38 @@ type UpdateAssetPayload struct {
 	// The asset.
 	Asset *library.Asset `json:"asset,omitempty"`
 	// What was wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Changes a campaign; what is null stays.
+type UpdateCampaignInput struct {
+	// Which one.
+	ID string `json:"id"`
+	// Its name.
+	Name *string `json:"name,omitempty"`
+	// What it is for.
+	Description *string `json:"description,omitempty"`
+	// For finding it.
+	Tags []string `json:"tags,omitempty"`
+	// What it costs.
+	Cost *CampaignCostInput `json:"cost,omitempty"`
+	// Journeys and campaigns whose figures are in its totals.
+	Parts []string `json:"parts,omitempty"`
+	// What is sent, and to whom.
+	Definition *CampaignDefinitionInput `json:"definition,omitempty"`
+	// Whether somebody else agrees before it is scheduled.
+	Approval *bool `json:"approval,omitempty"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// Only check it.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// The campaign as it is now.
+type UpdateCampaignPayload struct {
+	// The campaign.
+	Campaign *campaign.Campaign `json:"campaign,omitempty"`
+	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
 

@@ -29,6 +29,7 @@ type ResolverRoot interface {
 	AuditKey() AuditKeyResolver
 	AuditRetention() AuditRetentionResolver
 	BreakGlassUse() BreakGlassUseResolver
+	Campaign() CampaignResolver
 	Connector() ConnectorResolver
 	ConnectorInstance() ConnectorInstanceResolver
 	ConsentEntry() ConsentEntryResolver
@@ -146,6 +147,11 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputAuditFilter,
 		ec.unmarshalInputAuthorizeConnectionInput,
 		ec.unmarshalInputBucketInput,
+		ec.unmarshalInputCampaignArmInput,
+		ec.unmarshalInputCampaignControlInput,
+		ec.unmarshalInputCampaignCostInput,
+		ec.unmarshalInputCampaignDefinitionInput,
+		ec.unmarshalInputCampaignTestInput,
 		ec.unmarshalInputCancelJobInput,
 		ec.unmarshalInputCancelMessageInput,
 		ec.unmarshalInputCheckConnectionInput,
@@ -160,6 +166,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputConvertLeadRecordInput,
 		ec.unmarshalInputCorrectQuarantinedEventInput,
 		ec.unmarshalInputCouponStepInput,
+		ec.unmarshalInputCreateCampaignInput,
 		ec.unmarshalInputCreateConnectionInput,
 		ec.unmarshalInputCreateCouponPoolInput,
 		ec.unmarshalInputCreateFormInput,
@@ -176,6 +183,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputCreateTemplateInput,
 		ec.unmarshalInputCsvInput,
 		ec.unmarshalInputDecideApprovalInput,
+		ec.unmarshalInputDecideCampaignWinnerInput,
 		ec.unmarshalInputDecideJourneyToDoInput,
 		ec.unmarshalInputDecideMergeProposalInput,
 		ec.unmarshalInputDecideOverdueInput,
@@ -288,6 +296,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRotateKeyInput,
 		ec.unmarshalInputRunRetentionInput,
 		ec.unmarshalInputRunSyncInput,
+		ec.unmarshalInputScheduleCampaignInput,
 		ec.unmarshalInputScoreRuleInput,
 		ec.unmarshalInputScoreStepInput,
 		ec.unmarshalInputSegmentFilter,
@@ -325,11 +334,13 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputTemplateContentInput,
 		ec.unmarshalInputTemplateFilter,
 		ec.unmarshalInputTemplateTextInput,
+		ec.unmarshalInputTestCampaignInput,
 		ec.unmarshalInputTestSendInput,
 		ec.unmarshalInputTimeRangeInput,
 		ec.unmarshalInputUnmergeProfilesInput,
 		ec.unmarshalInputUpdateAccessSettingsInput,
 		ec.unmarshalInputUpdateAssetInput,
+		ec.unmarshalInputUpdateCampaignInput,
 		ec.unmarshalInputUpdateConnectionInput,
 		ec.unmarshalInputUpdateCouponPoolInput,
 		ec.unmarshalInputUpdateFormInput,
@@ -820,6 +831,543 @@ type Mutation
 
 """What can be followed, over graphql-transport-ws or server-sent events."""
 type Subscription
+`, BuiltIn: false},
+	{Name: "../schema/campaign.graphqls", Input: `"""Where a campaign stands."""
+enum CampaignStatus {
+  """It is being made."""
+  DRAFT
+  """It starts at its time."""
+  SCHEDULED
+  """Its messages are being queued."""
+  RUNNING
+  """Somebody holds it: nothing of it is queued or handed over."""
+  PAUSED
+  """All its messages are queued."""
+  DONE
+  """Somebody ended it."""
+  CANCELLED
+  """It could not go on; reason says why."""
+  FAILED
+}
+
+"""How far the run of a campaign has come."""
+enum CampaignPhase {
+  """Whom it is for is written down."""
+  FREEZING
+  """To everybody, or to the part of a test."""
+  SENDING
+  """A test is waited for."""
+  DECIDING
+  """The winner goes to the rest."""
+  RESTING
+  """All are queued."""
+  OVER
+}
+
+"""By what the arms of a test are compared: of the messages that were sent, how many people …"""
+enum CampaignMetric {
+  """… opened theirs."""
+  OPENED
+  """… clicked in theirs."""
+  CLICKED
+  """… meet the campaign's goal."""
+  GOAL
+}
+
+"""What is done when too few messages were sent to compare the arms."""
+enum CampaignFew {
+  """The first arm goes to the rest."""
+  FIRST
+  """Somebody decides."""
+  WAIT
+}
+
+"""What is done about somebody whose local time has passed already."""
+enum CampaignPassed {
+  """They get it at once."""
+  NOW
+  """They get it at that time of their next day."""
+  NEXT_DAY
+}
+
+"""One of the things that a campaign says."""
+type CampaignArm {
+  """Its name."""
+  id: String! @data(category: NONE)
+  """What it says, tpl_…"""
+  templateId: ID! @data(category: NONE)
+  """Which version; null until the campaign is scheduled, which pins the newest."""
+  templateVersion: Int @data(category: NONE)
+  """Percent of those who get one."""
+  share: Int! @data(category: NONE)
+}
+
+"""Tries the arms on a part of the people, then sends the best to the rest."""
+type CampaignTest {
+  """Percent of the people on whom the arms are tried."""
+  percent: Int! @data(category: NONE)
+  """By what they are compared."""
+  metric: CampaignMetric! @data(category: NONE)
+  """How many minutes after the last of the part is queued it is decided."""
+  afterMinutes: Int! @data(category: NONE)
+  """How many messages of each arm have to have been sent."""
+  minimum: Int! @data(category: NONE)
+  """What is done when there are fewer."""
+  few: CampaignFew! @data(category: NONE)
+  """Somebody decides, whatever the counts."""
+  byHand: Boolean! @data(category: NONE)
+}
+
+"""How an arm did in a test."""
+type CampaignCount {
+  """Which."""
+  arm: String! @data(category: NONE)
+  """Messages that were sent."""
+  sent: Int! @data(category: NONE)
+  """Of their people, those who count by the metric."""
+  hits: Int! @data(category: NONE)
+}
+
+"""Which arm went to the rest."""
+type CampaignDecision {
+  """The arm."""
+  winner: String! @data(category: NONE)
+  """BEST, TIE (the first of the best), TOO_FEW (the first) or BY_HAND."""
+  why: String! @data(category: NONE)
+  """Who decided; null for the rule."""
+  by: ID @data(category: NONE)
+  """When."""
+  at: DateTime! @data(category: NONE)
+  """From which counts."""
+  counts: [CampaignCount!]! @data(category: NONE)
+}
+
+"""How far a campaign has come."""
+type CampaignRun {
+  """The phase."""
+  phase: CampaignPhase! @data(category: NONE)
+  """Whom it is for, as written down at its start."""
+  people: Int! @data(category: NONE)
+  """Of them, those on whom the arms are tried."""
+  tested: Int! @data(category: NONE)
+  """Messages that were queued."""
+  queued: Int! @data(category: NONE)
+  """Who turned out to be somebody who had been written to."""
+  merged: Int! @data(category: NONE)
+  """Who are no more."""
+  gone: Int! @data(category: NONE)
+  """When a test is decided."""
+  decideAt: DateTime @data(category: NONE)
+  """What was decided."""
+  decision: CampaignDecision @data(category: NONE)
+  """When it began."""
+  startedAt: DateTime! @data(category: NONE)
+  """When it ended."""
+  endedAt: DateTime @data(category: NONE)
+}
+
+"""How many messages came to what."""
+type CampaignFigures {
+  """Put into the outbox; of a journey 0."""
+  queued: Int! @data(category: NONE)
+  """Taken by the channel."""
+  sent: Int! @data(category: NONE)
+  """Arrived."""
+  delivered: Int! @data(category: NONE)
+  """Opened by a person, each message once."""
+  opened: Int! @data(category: NONE)
+  """Clicked in by a person, each message once."""
+  clicked: Int! @data(category: NONE)
+  """Did not arrive."""
+  bounced: Int! @data(category: NONE)
+  """Called unwanted."""
+  complained: Int! @data(category: NONE)
+  """Unsubscribed from."""
+  unsubscribed: Int! @data(category: NONE)
+  """Answered."""
+  replied: Int! @data(category: NONE)
+  """Refused by the channel."""
+  failed: Int! @data(category: NONE)
+  """Nobody knows."""
+  indeterminate: Int! @data(category: NONE)
+  """Not sent: a check said no, or they were cancelled."""
+  skipped: Int! @data(category: NONE)
+  """Those, by why: the most first."""
+  skippedBy: [CampaignReason!]! @data(category: NONE)
+}
+
+"""How many there are of something."""
+type CampaignReason {
+  """Which check said no; null where there is none."""
+  check: String @data(category: NONE)
+  """A stable word; of locales and zones their name, "" where nobody knows."""
+  name: String! @data(category: NONE)
+  """How many."""
+  count: Int! @data(category: NONE)
+  """Of a preview: how many of all that would be, by the sample."""
+  estimate: Int @data(category: NONE)
+}
+
+"""The figures of an arm or a part."""
+type CampaignShare {
+  """The arm's name, or the part's id: jrn_… or cmp_…"""
+  of: String! @data(category: NONE)
+  """Its figures."""
+  figures: CampaignFigures! @data(category: NONE)
+}
+
+"""What has become of a campaign. The total is the sum of its arms and its parts; nothing is counted twice."""
+type CampaignReport {
+  """Of everything."""
+  total: CampaignFigures! @data(category: NONE)
+  """By arm of its own messages."""
+  arms: [CampaignShare!]! @data(category: NONE)
+  """By part."""
+  parts: [CampaignShare!]! @data(category: NONE)
+}
+
+"""What a campaign costs."""
+type CampaignCost {
+  """In the currency's smallest unit."""
+  minor: Int! @data(category: NONE)
+  """EUR, RON, …"""
+  currency: String! @data(category: NONE)
+}
+
+"""One thing that is sent once to many, with what it is for."""
+type Campaign implements Node {
+  """Its id, cmp_…"""
+  id: ID! @data(category: NONE)
+  """Its name."""
+  name: String! @data(category: NONE)
+  """What it is for."""
+  description: String @data(category: NONE)
+  """Sorted."""
+  tags: [String!]! @data(category: NONE)
+  """What it costs."""
+  cost: CampaignCost @data(category: NONE)
+  """Where it stands."""
+  status: CampaignStatus! @data(category: NONE)
+  """Of FAILED: a stable word for why."""
+  reason: String @data(category: NONE)
+  """Over which channel."""
+  channel: Channel! @data(category: NONE)
+  """For which purpose: each person's consent for it is asked."""
+  purpose: String! @data(category: NONE)
+  """To whom: those in one of these segments …"""
+  include: [ID!]! @data(category: NONE)
+  """… and in none of these."""
+  exclude: [ID!]! @data(category: NONE)
+  """What it says."""
+  arms: [CampaignArm!]! @data(category: NONE)
+  """How the arms are tried; null: each goes to its share."""
+  test: CampaignTest @data(category: NONE)
+  """Whether it is sent at each person's own time of day."""
+  local: Boolean! @data(category: NONE)
+  """With local: who is late gets it …"""
+  passed: CampaignPassed @data(category: NONE)
+  """At most so many messages a minute; null as fast as it goes."""
+  perMinute: Int @data(category: NONE)
+  """What quiet hours are to it."""
+  quietHours: QuietPolicy! @data(category: NONE)
+  """Higher goes first through caps."""
+  priority: Int! @data(category: NONE)
+  """A condition that people are to come to meet, as it is stored."""
+  goal: JSON @data(category: NONE)
+  """Journeys and campaigns whose figures are in its totals; each is a part of one."""
+  parts: [ID!]! @data(category: NONE)
+  """Whether somebody else agrees before it is scheduled."""
+  approval: Boolean! @data(category: NONE)
+  """What an approval is bound to: a hash of all that is sent, and to whom."""
+  hash: String! @data(category: NONE)
+  """When it starts."""
+  startsAt: DateTime @data(category: NONE)
+  """With local: the time on everybody's own clock."""
+  localAt: String @data(category: NONE)
+  """How far it has come; null before its start."""
+  run: CampaignRun @data(category: NONE)
+  """What has become of it."""
+  report: CampaignReport! @data(category: NONE)
+  """When it was made."""
+  createdAt: DateTime! @data(category: NONE)
+  """When it was changed last."""
+  updatedAt: DateTime! @data(category: NONE)
+  """By whom it was made."""
+  createdBy: ID! @data(category: NONE)
+  """Rises with every change."""
+  version: Int! @data(category: NONE)
+}
+
+"""A page of campaigns."""
+type CampaignConnection {
+  """The campaigns."""
+  edges: [CampaignEdge!]! @data(category: NONE)
+  """Where it lies in the list."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are in all."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""A campaign in a list."""
+type CampaignEdge {
+  """Its place."""
+  cursor: Cursor! @data(category: NONE)
+  """The campaign."""
+  node: Campaign! @data(category: NONE)
+}
+
+"""What a campaign would do now."""
+type CampaignPreview {
+  """Whom it would be for, before any check; exact."""
+  people: Int! @data(category: NONE)
+  """Of them, those on whom the arms would be tried."""
+  tested: Int! @data(category: NONE)
+  """Of how many of them everything was asked that is asked before a hand-off."""
+  sample: Int! @data(category: NONE)
+  """Of the sample, who would get it."""
+  goes: Int! @data(category: NONE)
+  """Of the sample, who would not, by why: the most first."""
+  skipped: [CampaignReason!]! @data(category: NONE)
+  """Of the sample, by locale; empty for who may not read everything."""
+  locales: [CampaignReason!]! @data(category: NONE)
+  """Of the sample, by time zone; empty for who may not read everything."""
+  zones: [CampaignReason!]! @data(category: NONE)
+}
+
+extend type Query {
+  """A campaign; null when there is none."""
+  campaign(id: ID!): Campaign @can(action: READ) @data(category: NONE)
+  """The campaigns, the latest first."""
+  campaigns(status: CampaignStatus, first: Int, after: Cursor, last: Int, before: Cursor): CampaignConnection! @can(action: READ) @data(category: NONE)
+  """What a campaign would do now: whom it is for, and who would not get it, by a sample. Nothing is stored or sent."""
+  previewCampaign(id: ID!): CampaignPreview! @can(action: DESIGN) @data(category: NONE)
+}
+
+extend type Mutation {
+  """Makes a campaign, a draft."""
+  createCampaign(input: CreateCampaignInput!): CreateCampaignPayload! @can(action: DESIGN) @data(category: NONE)
+  """Changes a campaign. What is sent, and to whom, changes only before it starts; then an approval is void, and one that was scheduled is a draft again."""
+  updateCampaign(input: UpdateCampaignInput!): UpdateCampaignPayload! @can(action: DESIGN) @data(category: NONE)
+  """Has a campaign start; one that asks for approval waits for somebody else's."""
+  scheduleCampaign(input: ScheduleCampaignInput!): ScheduleCampaignPayload! @can(action: SEND) @data(category: NONE)
+  """Holds a campaign. Once it is acknowledged, nothing of it is queued or handed over."""
+  pauseCampaign(input: CampaignControlInput!): CampaignPayload! @can(action: SEND) @data(category: NONE)
+  """Lets a paused campaign go on."""
+  resumeCampaign(input: CampaignControlInput!): CampaignPayload! @can(action: SEND) @data(category: NONE)
+  """Ends a campaign for good. Once it is acknowledged, nothing of it is queued or handed over."""
+  cancelCampaign(input: CampaignControlInput!): CampaignPayload! @can(action: SEND) @data(category: NONE)
+  """Has an arm of a test go to the rest, whatever the counts."""
+  decideCampaignWinner(input: DecideCampaignWinnerInput!): CampaignPayload! @can(action: SEND) @data(category: NONE)
+  """Sends the arms of a campaign to an address of your own; it asks nobody's consent and counts for nothing."""
+  testCampaign(input: TestCampaignInput!): TestCampaignPayload! @can(action: SEND) @data(category: NONE)
+}
+
+extend type Subscription {
+  """A campaign: as it is now, then every change of its status."""
+  campaignChanged(id: ID!): Campaign! @can(action: READ) @data(category: NONE)
+}
+`, BuiltIn: false},
+	{Name: "../schema/campaign_input.graphqls", Input: `"""What a campaign costs."""
+input CampaignCostInput {
+  """In the currency's smallest unit."""
+  minor: Int!
+  """EUR, RON, …"""
+  currency: String!
+}
+
+"""One of the things that a campaign says."""
+input CampaignArmInput {
+  """Its name: letters, digits, - and _."""
+  id: String!
+  """What it says, tpl_…"""
+  templateId: ID!
+  """Which version; null is pinned to the newest when the campaign is scheduled."""
+  templateVersion: Int
+  """Percent of those who get one; the arms' add up to 100."""
+  share: Int! = 100
+}
+
+"""Tries the arms on a part of the people, then sends the best to the rest. Of equal ones it is the first."""
+input CampaignTestInput {
+  """Percent of the people, 1 to 99."""
+  percent: Int!
+  """By what the arms are compared."""
+  metric: CampaignMetric!
+  """How many minutes after the last of the part is queued it is decided."""
+  afterMinutes: Int!
+  """How many messages of each arm have to have been sent."""
+  minimum: Int! = 100
+  """What is done when there are fewer."""
+  few: CampaignFew! = FIRST
+  """Somebody decides, whatever the counts."""
+  byHand: Boolean! = false
+}
+
+"""What is sent, and to whom."""
+input CampaignDefinitionInput {
+  """Over which channel."""
+  channel: Channel!
+  """For which purpose: each person's consent for it is asked."""
+  purpose: String!
+  """To whom: those in one of these segments when it starts …"""
+  include: [ID!]!
+  """… and in none of these."""
+  exclude: [ID!]
+  """What it says: one arm or more."""
+  arms: [CampaignArmInput!]!
+  """How the arms are tried; null: each goes to its share."""
+  test: CampaignTestInput
+  """At each person's own time of day, by their time zone."""
+  local: Boolean! = false
+  """With local: who is late gets it …"""
+  passed: CampaignPassed
+  """At most so many messages a minute; null as fast as it goes."""
+  perMinute: Int
+  """What quiet hours are to it."""
+  quietHours: QuietPolicy! = DEFER
+  """Higher goes first through caps."""
+  priority: Int
+  """A condition that people are to come to meet."""
+  goal: ConditionInput
+}
+
+"""Makes a campaign."""
+input CreateCampaignInput {
+  """Its name."""
+  name: String!
+  """What it is for."""
+  description: String
+  """For finding it."""
+  tags: [String!]
+  """What it costs."""
+  cost: CampaignCostInput
+  """Journeys and campaigns whose figures are in its totals; each is a part of one."""
+  parts: [ID!]
+  """What is sent, and to whom."""
+  definition: CampaignDefinitionInput!
+  """Whether somebody else agrees before it is scheduled."""
+  approval: Boolean! = false
+  """The same key again answers with the first campaign."""
+  idempotencyKey: String
+  """Only check it."""
+  dryRun: Boolean
+}
+
+"""Changes a campaign; what is null stays."""
+input UpdateCampaignInput {
+  """Which one."""
+  id: ID!
+  """Its name."""
+  name: String
+  """What it is for."""
+  description: String
+  """For finding it."""
+  tags: [String!]
+  """What it costs."""
+  cost: CampaignCostInput
+  """Journeys and campaigns whose figures are in its totals."""
+  parts: [ID!]
+  """What is sent, and to whom."""
+  definition: CampaignDefinitionInput
+  """Whether somebody else agrees before it is scheduled."""
+  approval: Boolean
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+  """Only check it."""
+  dryRun: Boolean
+}
+
+"""Has a campaign start: at once, at an instant, or at a time on everybody's own clock."""
+input ScheduleCampaignInput {
+  """Which one."""
+  id: ID!
+  """When; null at once. Of one that is not sent at local times."""
+  at: DateTime
+  """The time on everybody's own clock, "2026-11-24T09:00". Of one that is sent at local times."""
+  localAt: String
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+  """Only check it."""
+  dryRun: Boolean
+}
+
+"""Pauses, resumes or cancels a campaign."""
+input CampaignControlInput {
+  """Which one."""
+  id: ID!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+  """Only check it."""
+  dryRun: Boolean
+}
+
+"""Has an arm go to the rest."""
+input DecideCampaignWinnerInput {
+  """Which campaign."""
+  id: ID!
+  """Which arm."""
+  arm: String!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+  """Only check it."""
+  dryRun: Boolean
+}
+
+"""Sends a campaign to an address of your own."""
+input TestCampaignInput {
+  """Which one."""
+  id: ID!
+  """Which arm; null for each."""
+  arm: String
+  """The address."""
+  to: String!
+  """Whose data it shows; null is nobody's."""
+  profileId: ID
+  """The same key again sends nothing more."""
+  idempotencyKey: String
+}
+
+"""The campaign that was made."""
+type CreateCampaignPayload {
+  """The campaign."""
+  campaign: Campaign @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""The campaign as it is now."""
+type UpdateCampaignPayload {
+  """The campaign."""
+  campaign: Campaign @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""The campaign as it is now."""
+type ScheduleCampaignPayload {
+  """The campaign."""
+  campaign: Campaign @data(category: NONE)
+  """What it waits for; null: it is scheduled."""
+  approval: Approval @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""The campaign as it is now."""
+type CampaignPayload {
+  """The campaign."""
+  campaign: Campaign @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""The tests that were queued."""
+type TestCampaignPayload {
+  """A message for each arm."""
+  messages: [Message!]! @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
 `, BuiltIn: false},
 	{Name: "../schema/condition.graphqls", Input: `"""
 What to ask of a person, or of a record: exactly one of these. Nodes nest to a depth of 12, 200 of them at most.
@@ -10963,6 +11511,288 @@ func (ec *executionContext) childFields_BreakGlassUseEdge(ctx context.Context, f
 	return nil, fmt.Errorf("no field named %q was found under type BreakGlassUseEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_Campaign(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Campaign_id(ctx, field)
+	case "name":
+		return ec.fieldContext_Campaign_name(ctx, field)
+	case "description":
+		return ec.fieldContext_Campaign_description(ctx, field)
+	case "tags":
+		return ec.fieldContext_Campaign_tags(ctx, field)
+	case "cost":
+		return ec.fieldContext_Campaign_cost(ctx, field)
+	case "status":
+		return ec.fieldContext_Campaign_status(ctx, field)
+	case "reason":
+		return ec.fieldContext_Campaign_reason(ctx, field)
+	case "channel":
+		return ec.fieldContext_Campaign_channel(ctx, field)
+	case "purpose":
+		return ec.fieldContext_Campaign_purpose(ctx, field)
+	case "include":
+		return ec.fieldContext_Campaign_include(ctx, field)
+	case "exclude":
+		return ec.fieldContext_Campaign_exclude(ctx, field)
+	case "arms":
+		return ec.fieldContext_Campaign_arms(ctx, field)
+	case "test":
+		return ec.fieldContext_Campaign_test(ctx, field)
+	case "local":
+		return ec.fieldContext_Campaign_local(ctx, field)
+	case "passed":
+		return ec.fieldContext_Campaign_passed(ctx, field)
+	case "perMinute":
+		return ec.fieldContext_Campaign_perMinute(ctx, field)
+	case "quietHours":
+		return ec.fieldContext_Campaign_quietHours(ctx, field)
+	case "priority":
+		return ec.fieldContext_Campaign_priority(ctx, field)
+	case "goal":
+		return ec.fieldContext_Campaign_goal(ctx, field)
+	case "parts":
+		return ec.fieldContext_Campaign_parts(ctx, field)
+	case "approval":
+		return ec.fieldContext_Campaign_approval(ctx, field)
+	case "hash":
+		return ec.fieldContext_Campaign_hash(ctx, field)
+	case "startsAt":
+		return ec.fieldContext_Campaign_startsAt(ctx, field)
+	case "localAt":
+		return ec.fieldContext_Campaign_localAt(ctx, field)
+	case "run":
+		return ec.fieldContext_Campaign_run(ctx, field)
+	case "report":
+		return ec.fieldContext_Campaign_report(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Campaign_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_Campaign_updatedAt(ctx, field)
+	case "createdBy":
+		return ec.fieldContext_Campaign_createdBy(ctx, field)
+	case "version":
+		return ec.fieldContext_Campaign_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Campaign", field.Name)
+}
+
+func (ec *executionContext) childFields_CampaignArm(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_CampaignArm_id(ctx, field)
+	case "templateId":
+		return ec.fieldContext_CampaignArm_templateId(ctx, field)
+	case "templateVersion":
+		return ec.fieldContext_CampaignArm_templateVersion(ctx, field)
+	case "share":
+		return ec.fieldContext_CampaignArm_share(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CampaignArm", field.Name)
+}
+
+func (ec *executionContext) childFields_CampaignConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_CampaignConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_CampaignConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_CampaignConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CampaignConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_CampaignCost(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "minor":
+		return ec.fieldContext_CampaignCost_minor(ctx, field)
+	case "currency":
+		return ec.fieldContext_CampaignCost_currency(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CampaignCost", field.Name)
+}
+
+func (ec *executionContext) childFields_CampaignCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "arm":
+		return ec.fieldContext_CampaignCount_arm(ctx, field)
+	case "sent":
+		return ec.fieldContext_CampaignCount_sent(ctx, field)
+	case "hits":
+		return ec.fieldContext_CampaignCount_hits(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CampaignCount", field.Name)
+}
+
+func (ec *executionContext) childFields_CampaignDecision(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "winner":
+		return ec.fieldContext_CampaignDecision_winner(ctx, field)
+	case "why":
+		return ec.fieldContext_CampaignDecision_why(ctx, field)
+	case "by":
+		return ec.fieldContext_CampaignDecision_by(ctx, field)
+	case "at":
+		return ec.fieldContext_CampaignDecision_at(ctx, field)
+	case "counts":
+		return ec.fieldContext_CampaignDecision_counts(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CampaignDecision", field.Name)
+}
+
+func (ec *executionContext) childFields_CampaignEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_CampaignEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_CampaignEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CampaignEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_CampaignFigures(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "queued":
+		return ec.fieldContext_CampaignFigures_queued(ctx, field)
+	case "sent":
+		return ec.fieldContext_CampaignFigures_sent(ctx, field)
+	case "delivered":
+		return ec.fieldContext_CampaignFigures_delivered(ctx, field)
+	case "opened":
+		return ec.fieldContext_CampaignFigures_opened(ctx, field)
+	case "clicked":
+		return ec.fieldContext_CampaignFigures_clicked(ctx, field)
+	case "bounced":
+		return ec.fieldContext_CampaignFigures_bounced(ctx, field)
+	case "complained":
+		return ec.fieldContext_CampaignFigures_complained(ctx, field)
+	case "unsubscribed":
+		return ec.fieldContext_CampaignFigures_unsubscribed(ctx, field)
+	case "replied":
+		return ec.fieldContext_CampaignFigures_replied(ctx, field)
+	case "failed":
+		return ec.fieldContext_CampaignFigures_failed(ctx, field)
+	case "indeterminate":
+		return ec.fieldContext_CampaignFigures_indeterminate(ctx, field)
+	case "skipped":
+		return ec.fieldContext_CampaignFigures_skipped(ctx, field)
+	case "skippedBy":
+		return ec.fieldContext_CampaignFigures_skippedBy(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CampaignFigures", field.Name)
+}
+
+func (ec *executionContext) childFields_CampaignPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "campaign":
+		return ec.fieldContext_CampaignPayload_campaign(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CampaignPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CampaignPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_CampaignPreview(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "people":
+		return ec.fieldContext_CampaignPreview_people(ctx, field)
+	case "tested":
+		return ec.fieldContext_CampaignPreview_tested(ctx, field)
+	case "sample":
+		return ec.fieldContext_CampaignPreview_sample(ctx, field)
+	case "goes":
+		return ec.fieldContext_CampaignPreview_goes(ctx, field)
+	case "skipped":
+		return ec.fieldContext_CampaignPreview_skipped(ctx, field)
+	case "locales":
+		return ec.fieldContext_CampaignPreview_locales(ctx, field)
+	case "zones":
+		return ec.fieldContext_CampaignPreview_zones(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CampaignPreview", field.Name)
+}
+
+func (ec *executionContext) childFields_CampaignReason(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "check":
+		return ec.fieldContext_CampaignReason_check(ctx, field)
+	case "name":
+		return ec.fieldContext_CampaignReason_name(ctx, field)
+	case "count":
+		return ec.fieldContext_CampaignReason_count(ctx, field)
+	case "estimate":
+		return ec.fieldContext_CampaignReason_estimate(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CampaignReason", field.Name)
+}
+
+func (ec *executionContext) childFields_CampaignReport(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "total":
+		return ec.fieldContext_CampaignReport_total(ctx, field)
+	case "arms":
+		return ec.fieldContext_CampaignReport_arms(ctx, field)
+	case "parts":
+		return ec.fieldContext_CampaignReport_parts(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CampaignReport", field.Name)
+}
+
+func (ec *executionContext) childFields_CampaignRun(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "phase":
+		return ec.fieldContext_CampaignRun_phase(ctx, field)
+	case "people":
+		return ec.fieldContext_CampaignRun_people(ctx, field)
+	case "tested":
+		return ec.fieldContext_CampaignRun_tested(ctx, field)
+	case "queued":
+		return ec.fieldContext_CampaignRun_queued(ctx, field)
+	case "merged":
+		return ec.fieldContext_CampaignRun_merged(ctx, field)
+	case "gone":
+		return ec.fieldContext_CampaignRun_gone(ctx, field)
+	case "decideAt":
+		return ec.fieldContext_CampaignRun_decideAt(ctx, field)
+	case "decision":
+		return ec.fieldContext_CampaignRun_decision(ctx, field)
+	case "startedAt":
+		return ec.fieldContext_CampaignRun_startedAt(ctx, field)
+	case "endedAt":
+		return ec.fieldContext_CampaignRun_endedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CampaignRun", field.Name)
+}
+
+func (ec *executionContext) childFields_CampaignShare(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "of":
+		return ec.fieldContext_CampaignShare_of(ctx, field)
+	case "figures":
+		return ec.fieldContext_CampaignShare_figures(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CampaignShare", field.Name)
+}
+
+func (ec *executionContext) childFields_CampaignTest(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "percent":
+		return ec.fieldContext_CampaignTest_percent(ctx, field)
+	case "metric":
+		return ec.fieldContext_CampaignTest_metric(ctx, field)
+	case "afterMinutes":
+		return ec.fieldContext_CampaignTest_afterMinutes(ctx, field)
+	case "minimum":
+		return ec.fieldContext_CampaignTest_minimum(ctx, field)
+	case "few":
+		return ec.fieldContext_CampaignTest_few(ctx, field)
+	case "byHand":
+		return ec.fieldContext_CampaignTest_byHand(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CampaignTest", field.Name)
+}
+
 func (ec *executionContext) childFields_CancelJobPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "job":
@@ -11395,6 +12225,16 @@ func (ec *executionContext) childFields_CouponPoolEdge(ctx context.Context, fiel
 		return ec.fieldContext_CouponPoolEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CouponPoolEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_CreateCampaignPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "campaign":
+		return ec.fieldContext_CreateCampaignPayload_campaign(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CreateCampaignPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateCampaignPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_CreateConnectionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -14637,6 +15477,18 @@ func (ec *executionContext) childFields_RunSyncPayload(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type RunSyncPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_ScheduleCampaignPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "campaign":
+		return ec.fieldContext_ScheduleCampaignPayload_campaign(ctx, field)
+	case "approval":
+		return ec.fieldContext_ScheduleCampaignPayload_approval(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ScheduleCampaignPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ScheduleCampaignPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_ScoreModel(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "rules":
@@ -15655,6 +16507,16 @@ func (ec *executionContext) childFields_TemplateVersionEdge(ctx context.Context,
 	return nil, fmt.Errorf("no field named %q was found under type TemplateVersionEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_TestCampaignPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "messages":
+		return ec.fieldContext_TestCampaignPayload_messages(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_TestCampaignPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TestCampaignPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_TestSendPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "message":
@@ -15755,6 +16617,16 @@ func (ec *executionContext) childFields_UpdateAssetPayload(ctx context.Context, 
 		return ec.fieldContext_UpdateAssetPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UpdateAssetPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateCampaignPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "campaign":
+		return ec.fieldContext_UpdateCampaignPayload_campaign(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateCampaignPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateCampaignPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_UpdateConnectionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
