@@ -79,11 +79,8 @@ func (words) Rule(string) bool                           { return true }
 func (words) Journey(string) (journey.JourneyInfo, bool) { return journey.JourneyInfo{}, true }
 func (words) Connected(string) bool                      { return true }
 
-func openStore(t testing.TB) store.Store {
-	t.Helper()
-	db, err := sqlite.Open(context.Background(), sqlite.Options{Path: filepath.Join(t.TempDir(), "headwater.db")})
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = db.Close(context.Background()) })
+// specsOf are the collections of a house.
+func specsOf() []*store.Spec {
 	specs := store.Specs()
 	for _, list := range [][]*store.Spec{
 		keyring.Specs(), audit.Specs(), access.Specs(), work.Specs(), event.Specs(), consent.Specs(), object.Specs(), profile.Specs(), segment.Specs(),
@@ -91,7 +88,15 @@ func openStore(t testing.TB) store.Store {
 	} {
 		specs = append(specs, list...)
 	}
-	require.NoError(t, db.Declare(context.Background(), specs...))
+	return specs
+}
+
+func openStore(t testing.TB) store.Store {
+	t.Helper()
+	db, err := sqlite.Open(context.Background(), sqlite.Options{Path: filepath.Join(t.TempDir(), "headwater.db")})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = db.Close(context.Background()) })
+	require.NoError(t, db.Declare(context.Background(), specsOf()...))
 	return db
 }
 
