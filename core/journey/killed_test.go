@@ -42,7 +42,7 @@ func TestKilledWhileManyFallDue(t *testing.T) {
 	require.NoError(t, db.Declare(t.Context(), specsOf()...))
 	clock := core.NewVirtualClock(start)
 	h := houseOver(t, db, clock)
-	j := h.published(drawing("", []string{
+	j := h.published(drawing(`,"onOverdue":"SEND"`, []string{
 		`in {"entry":{"event":{"name":"Start"}}}`, `hour {"wait":{"duration":"PT1H"}}`, mail("one"), `second {"wait":{"duration":"PT1S"}}`, mail("two"), `end {"exit":true}`,
 	}, "in next hour", "hour next one", "one next second", "second next two", "two next end"))
 	h.crowd(n, "Start")
