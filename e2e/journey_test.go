@@ -23,6 +23,10 @@ func TestJourney(t *testing.T) {
 	second := other.Key
 	s := start(t, time.Minute, "serve", "--addr", "127.0.0.1:0", "--data", data)
 	type faults = []struct{ Reason, Message string }
+	// What an event says may be put into messages once somebody has said what it is.
+	var field struct{ SetFieldDefinition struct{ UserErrors faults } }
+	s.query(t, k.AdminKey, `mutation { setFieldDefinition(input: {owner: "Signed Up", path: "plan", category: TRANSACTION}) { userErrors { reason message } } }`, nil, &field)
+	require.Empty(t, field.SetFieldDefinition.UserErrors)
 
 	var made struct {
 		CreateTemplate struct {

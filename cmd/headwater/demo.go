@@ -124,6 +124,9 @@ func (c *demoCmd) fill(a *app, keys *demoKeys) error {
 	if err := demo.Stock(ctx, w); err != nil {
 		return err
 	}
+	if err := demo.Guide(ctx, w.ID, demo.Journeys{Installer: a.installer(), Access: a.access}); err != nil {
+		return err
+	}
 	keys.Furnished = demo.Furnishing
 	return writeKeys(path, keys)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/condition"
 	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/journey"
+	"github.com/headwater-cdp/headwater/core/journey/ready"
 	"github.com/headwater-cdp/headwater/core/library"
 	"github.com/headwater-cdp/headwater/core/loyalty"
 	"github.com/headwater-cdp/headwater/core/message"
@@ -38,6 +39,11 @@ func (a *app) guide() {
 		}
 		return out, err
 	})
+}
+
+// installer makes ready journeys the workspace's own.
+func (a *app) installer() ready.Installer {
+	return ready.Installer{Library: a.library, Segments: a.segments, Loyalty: a.loyalty, Journeys: a.journeys}
 }
 
 // templateName names a template; "" for one that cannot be read now.

@@ -11,9 +11,12 @@ import (
 	"github.com/headwater-cdp/headwater/core/segment"
 )
 
-// Furnishing is the version of what Define and Stock make: a workspace that has an
+// Furnishing is the version of what Define, Stock and Guide make: a workspace that has an
 // earlier one, or none, is given it.
-const Furnishing = 2
+const Furnishing = 3
+
+// segmentsMade is the version that the present segments were first made by.
+const segmentsMade = 2
 
 // Workspace is where the demo's types and segments are made.
 type Workspace struct {
@@ -95,7 +98,7 @@ func (w Workspace) segments(ctx context.Context) (map[string]string, error) {
 	for _, d := range Definitions {
 		in := segment.CreateInput{
 			Name: d.Name, Description: d.Description, TimeZone: d.TimeZone, Tags: append([]string{"demo"}, d.Tags...),
-			IdempotencyKey: fmt.Sprintf("demo/%d/%s", Furnishing, d.Key),
+			IdempotencyKey: fmt.Sprintf("demo/%d/%s", segmentsMade, d.Key),
 		}
 		if d.Where == "" {
 			in.Kind = segment.Static
