@@ -39,7 +39,7 @@ func TestDemoAnswersWhatTheDocumentsAsk(t *testing.T) {
 	var keys demoKeys
 	require.NoError(t, json.Unmarshal(raw, &keys))
 	ids := segmentIDs(t, s.url, keys.AdminKey)
-	require.Len(t, ids, 12)
+	require.Len(t, ids, 14)
 
 	for _, where := range examples(t) {
 		id := "Churn risk"

@@ -1800,6 +1800,30 @@ type IngestPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Which ready journey to install.
+type InstallReadyJourneyInput struct {
+	// Its key.
+	Key string `json:"key"`
+	// What it is to use, by the names in needs: an object of texts, {"pool.cart": "cpl_…", "value.sku": "COF-250"}.
+	Choices scalar.JSON `json:"choices,omitempty"`
+	// The same key again makes nothing twice; after an error half way, send it again.
+	IdempotencyKey string `json:"idempotencyKey"`
+}
+
+// What was installed: drafts, for somebody else to agree to.
+type InstallReadyJourneyPayload struct {
+	// The journey, which nobody enters before it is published.
+	Journey *journey.Journey `json:"journey,omitempty"`
+	// The templates that were made: tpl_…
+	Templates []string `json:"templates"`
+	// The segments that were made: seg_…
+	Segments []string `json:"segments"`
+	// The pools of coupons that were made: cpl_…
+	Pools []string `json:"pools"`
+	// What was wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Invites somebody.
 type InviteMemberInput struct {
 	// Their e-mail address.
@@ -2839,6 +2863,19 @@ type QuietHoursInput struct {
 	From string `json:"from"`
 	// The recipient's time, "08:00"; earlier than from is the next day.
 	To string `json:"to"`
+}
+
+// A journey that shops and sellers want alike, ready to be made one's own.
+type ReadyJourney struct {
+	// Its name for installReadyJourney: "cart-recovery".
+	Key string `json:"key"`
+	// What it is called.
+	Name string `json:"name"`
+	// What it does.
+	About string `json:"about"`
+	// What it names: "template.welcome", "segment.lapsed", "pool.cart", "value.sku". Installing makes templates, segments and
+	// pools that are not chosen; values must be.
+	Needs []string `json:"needs"`
 }
 
 // Folds every profile anew from the events.

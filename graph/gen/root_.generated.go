@@ -208,6 +208,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputImportContent,
 		ec.unmarshalInputImportObjectsInput,
 		ec.unmarshalInputIngestInput,
+		ec.unmarshalInputInstallReadyJourneyInput,
 		ec.unmarshalInputInviteMemberInput,
 		ec.unmarshalInputJourneyEdgeInput,
 		ec.unmarshalInputJourneyFilter,
@@ -4341,6 +4342,55 @@ input NodeMapInput {
   from: String!
   """The node of the new one; null leads them out."""
   to: String
+}
+`, BuiltIn: false},
+	{Name: "../schema/journey_ready.graphqls", Input: `"""A journey that shops and sellers want alike, ready to be made one's own."""
+type ReadyJourney {
+  """Its name for installReadyJourney: "cart-recovery"."""
+  key: String! @data(category: NONE)
+  """What it is called."""
+  name: String! @data(category: NONE)
+  """What it does."""
+  about: String! @data(category: NONE)
+  """
+  What it names: "template.welcome", "segment.lapsed", "pool.cart", "value.sku". Installing makes templates, segments and
+  pools that are not chosen; values must be.
+  """
+  needs: [String!]! @data(category: NONE)
+}
+
+"""Which ready journey to install."""
+input InstallReadyJourneyInput {
+  """Its key."""
+  key: String!
+  """What it is to use, by the names in needs: an object of texts, {"pool.cart": "cpl_…", "value.sku": "COF-250"}."""
+  choices: JSON
+  """The same key again makes nothing twice; after an error half way, send it again."""
+  idempotencyKey: String!
+}
+
+"""What was installed: drafts, for somebody else to agree to."""
+type InstallReadyJourneyPayload {
+  """The journey, which nobody enters before it is published."""
+  journey: Journey @data(category: NONE)
+  """The templates that were made: tpl_…"""
+  templates: [ID!]! @data(category: NONE)
+  """The segments that were made: seg_…"""
+  segments: [ID!]! @data(category: NONE)
+  """The pools of coupons that were made: cpl_…"""
+  pools: [ID!]! @data(category: NONE)
+  """What was wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+extend type Query {
+  """The journeys that are ready to be installed."""
+  readyJourneys: [ReadyJourney!]! @can(action: READ) @data(category: NONE)
+}
+
+extend type Mutation {
+  """Makes of a ready journey one of your own, with the templates, segments and pools that it needs."""
+  installReadyJourney(input: InstallReadyJourneyInput!): InstallReadyJourneyPayload! @can(action: DESIGN) @data(category: NONE)
 }
 `, BuiltIn: false},
 	{Name: "../schema/lead.graphqls", Input: `"""What a rule of a score looks at."""
@@ -13119,6 +13169,22 @@ func (ec *executionContext) childFields_IngestResult(ctx context.Context, field 
 	return nil, fmt.Errorf("no field named %q was found under type IngestResult", field.Name)
 }
 
+func (ec *executionContext) childFields_InstallReadyJourneyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "journey":
+		return ec.fieldContext_InstallReadyJourneyPayload_journey(ctx, field)
+	case "templates":
+		return ec.fieldContext_InstallReadyJourneyPayload_templates(ctx, field)
+	case "segments":
+		return ec.fieldContext_InstallReadyJourneyPayload_segments(ctx, field)
+	case "pools":
+		return ec.fieldContext_InstallReadyJourneyPayload_pools(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_InstallReadyJourneyPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type InstallReadyJourneyPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_InviteMemberPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "member":
@@ -14959,6 +15025,20 @@ func (ec *executionContext) childFields_QuietHours(ctx context.Context, field gr
 		return ec.fieldContext_QuietHours_to(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type QuietHours", field.Name)
+}
+
+func (ec *executionContext) childFields_ReadyJourney(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_ReadyJourney_key(ctx, field)
+	case "name":
+		return ec.fieldContext_ReadyJourney_name(ctx, field)
+	case "about":
+		return ec.fieldContext_ReadyJourney_about(ctx, field)
+	case "needs":
+		return ec.fieldContext_ReadyJourney_needs(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReadyJourney", field.Name)
 }
 
 func (ec *executionContext) childFields_RebuildProfilesPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
