@@ -31,7 +31,9 @@ type loosening struct {
 }
 
 // loosens reports whether people who did not agree come to be used for a purpose.
-func loosens(old, next *Purpose) bool { return old != nil && old.ConsentRequired && !next.ConsentRequired }
+func loosens(old, next *Purpose) bool {
+	return old != nil && old.ConsentRequired && !next.ConsentRequired
+}
 
 // ChangePurpose is UpdatePurpose, where what drops the consent that a purpose requires
 // waits for the approval of somebody else who may govern, where there is one: the purpose
