@@ -47,10 +47,7 @@ func withShop(t *testing.T, o *graph.Options) {
 }
 
 // shop is a host whose one connector has three contacts.
-type shop struct {
-	mu      stdsync.Mutex
-	written int
-}
+type shop struct{}
 
 // Connectors implements sync.Host.
 func (*shop) Connectors() []sync.Connector {

@@ -67,7 +67,7 @@ func faultOf(ctx context.Context, err error) error {
 // broken is the fault of a server that did not answer.
 func broken(f *failure) error {
 	var bad *tls.CertificateVerificationError
-	var clear tls.RecordHeaderError
+	var plain tls.RecordHeaderError
 	var nowhere *net.DNSError
 	switch {
 	case f.at == stageEnd:
@@ -80,7 +80,7 @@ func broken(f *failure) error {
 		return sdk.InvalidConfig("authentication", "the mail server offers no such way to authenticate").Because("NO_AUTH")
 	case errors.As(f.err, &bad):
 		return sdk.InvalidConfig("host", "the mail server's certificate is not one for this host by an authority that is trusted").Because("BAD_CERTIFICATE")
-	case errors.As(f.err, &clear):
+	case errors.As(f.err, &plain):
 		return sdk.InvalidConfig("security", "the mail server speaks no TLS at this port: compare the port, or use starttls").Because("NO_TLS")
 	case errors.As(f.err, &nowhere) && nowhere.IsNotFound:
 		return sdk.InvalidConfig("host", "there is no such host").Because("NO_HOST")

@@ -79,7 +79,7 @@ func failed(at stage, err error) error {
 func enhanced(text string) string {
 	word, _, _ := strings.Cut(text, " ")
 	parts := strings.Split(word, ".")
-	if len(parts) != 3 || len(word) > 11 || !strings.Contains("245", parts[0]) || len(parts[0]) != 1 {
+	if len(parts) != 3 || len(word) > 11 || !slices.Contains([]string{"2", "4", "5"}, parts[0]) {
 		return ""
 	}
 	for _, p := range parts {

@@ -11,7 +11,7 @@ import (
 )
 
 // joinBy has somebody invite somebody, who accepts.
-func (h *house) joinBy(t *testing.T, by context.Context, name string, roles ...string) context.Context {
+func (h *house) joinBy(by context.Context, t *testing.T, name string, roles ...string) context.Context {
 	t.Helper()
 	made, err := h.InviteMember(by, access.NewMember{Email: name + "@example.com", Roles: roles})
 	require.NoError(t, err)
@@ -29,11 +29,11 @@ func TestInvitedMembersDoNotAgreeForThoseWhoLetThemIn(t *testing.T) {
 	h.clock.Advance(access.Vacancy)
 	xena, yves := h.member(t, "xena"), h.member(t, "yves")
 
-	twin := h.joinBy(t, xena, "twin", access.Owner)
+	twin := h.joinBy(xena, t, "twin", access.Owner)
 	key, err := h.CreateKey(xena, access.NewKey{Name: "x", Roles: []string{access.Owner}})
 	require.NoError(t, err)
-	byKey := h.joinBy(t, h.as(t, key.Secret), "bykey", access.Owner)
-	third := h.joinBy(t, twin, "third", access.Owner)
+	byKey := h.joinBy(h.as(t, key.Secret), t, "bykey", access.Owner)
+	third := h.joinBy(twin, t, "third", access.Owner)
 	decide := func(asks, decides context.Context) error {
 		t.Helper()
 		a, err := h.RequestApproval(asks, core.NewID("jrn", h.clock.Now()), "hash")

@@ -107,7 +107,8 @@ func (s *Service) Open(ctx context.Context, publicID, known string) (*View, erro
 // visitor returns whom a link was signed for; nil when it is not good.
 func (s *Service) visitor(ctx context.Context, ws string, f *Form, token string) (*profile.Profile, error) {
 	var c visitor
-	if len(token) > 2000 || s.Tokens.Verify(ctx, ws, usePrefill, token, &c, s.now()) != nil || c.Form != f.FormID() {
+	good := len(token) <= 2000 && s.Tokens.Verify(ctx, ws, usePrefill, token, &c, s.now()) == nil
+	if !good || c.Form != f.FormID() {
 		return nil, nil
 	}
 	p, err := s.Profiles.Get(ctx, ws, c.Profile)

@@ -236,11 +236,6 @@ func (h *house) track(user, name, properties string) string {
 	return h.send(fmt.Sprintf(`{"type":"track","userId":%q,"event":%q,"timestamp":%q,"properties":%s}`, user, name, h.clock.Now().Format(time.RFC3339Nano), properties))
 }
 
-func (h *house) identify(user, traits string) string {
-	h.t.Helper()
-	return h.send(fmt.Sprintf(`{"type":"identify","userId":%q,"traits":%s}`, user, traits))
-}
-
 func (h *house) send(text string) string {
 	h.t.Helper()
 	h.ids++

@@ -99,9 +99,7 @@ func (s *Service) rehearsal(ctx context.Context, ws string, in RehearseInput, nu
 		return nil, nil, o, err
 	}
 	a := &audience{s: s, ws: ws, most: in.People}
-	for _, c := range p.all() {
-		a.programs = append(a.programs, c)
-	}
+	a.programs = append(a.programs, p.all()...)
 	for _, id := range sortedKeys(o.Segments) {
 		a.programs = append(a.programs, o.Segments[id])
 	}

@@ -61,8 +61,8 @@ func (m *Message) end(now time.Time) {
 
 // unlessLost returns an error that is not a lost race: whoever won did what was to be done.
 func unlessLost(err error) error {
-	if conflictOf(err) != nil {
-		return nil
+	if lost := conflictOf(err); lost == nil {
+		return err
 	}
-	return err
+	return nil
 }

@@ -2,7 +2,7 @@ package resolver
 
 import (
 	"context"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/headwater-cdp/headwater/core/campaign"
@@ -43,7 +43,7 @@ func below(err error) error {
 		e := *faults[0]
 		e.Path = append([]string{"definition", "goal"}, e.Path[1:]...)
 		return &e
-	case strings.Contains(" channel purpose include exclude arms test passed perMinute quietHours segmentIds ", " "+head+" "):
+	case slices.Contains([]string{"channel", "purpose", "include", "exclude", "arms", "test", "passed", "perMinute", "quietHours", "segmentIds"}, head):
 		return faults[0].At("definition")
 	}
 	return err

@@ -58,7 +58,7 @@ func (r query) Node(ctx context.Context, id string) (view.Node, error) {
 	case core.PrefixCampaign:
 		return node(r.Sendouts.Get(ctx, ws, id))
 	case core.PrefixMessage:
-		if behaviour(ctx, "messages") != nil {
+		if hidden := behaviour(ctx, "messages") != nil; hidden {
 			return nil, nil
 		}
 		return node(r.Outbox.Show(ctx, ws, id))
