@@ -58,10 +58,7 @@ func (r query) Node(ctx context.Context, id string) (view.Node, error) {
 	case core.PrefixCampaign:
 		return node(r.Sendouts.Get(ctx, ws, id))
 	case core.PrefixMessage:
-		if hidden := behaviour(ctx, "messages") != nil; hidden {
-			return nil, nil
-		}
-		return node(r.Outbox.Show(ctx, ws, id))
+		return r.shownMessage(ctx, ws, id)
 	case core.PrefixSync:
 		return node(r.Resolver.Syncs.Sync(ctx, ws, id))
 	case core.PrefixSyncRun:
@@ -169,4 +166,17 @@ func (r viewerFields) Member(ctx context.Context, a *core.Actor) (*access.Member
 // Can answers Viewer.can.
 func (r viewerFields) Can(ctx context.Context, _ *core.Actor, action, _ string) (bool, error) {
 	return access.Can(ctx, access.Permission(action)), nil
+}
+
+// shownMessage returns a message as a node, or nothing to whoever may not read what people
+// did: an id of a message is no different from one of nothing.
+func (r query) shownMessage(ctx context.Context, ws, id string) (view.Node, error) {
+	err := behaviour(ctx, "messages")
+	if core.CodeOf(err) == core.Forbidden {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return node(r.Outbox.Show(ctx, ws, id))
 }
