@@ -49,7 +49,11 @@ func (s *Service) Record(ctx context.Context, ws string, in RecordInput) (*Recor
 	if in.DryRun {
 		return &Record{Entry: p.entry, ProfileID: p.who.ID}, nil
 	}
-	if err := s.write(ctx, ws, p.Event.Input, p.who, p.trace); err != nil {
+	lifted, err := s.lifts(ctx, ws, p)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.write(ctx, ws, p.Event.Input, p.who, p.trace, lifted...); err != nil {
 		return nil, err
 	}
 	return s.recorded(ctx, ws, p.who, p.entry.ID, p.lasts)
@@ -60,10 +64,17 @@ type Prepared struct {
 	Event event.SystemEvent // with event.Committer.CommitAll
 	Ops   []store.Op        // likewise
 
-	who   *Subject
-	entry *Entry
-	lasts time.Time // of the yes, once confirmed
-	trace Trace
+	who    *Subject
+	entry  *Entry
+	proved bool      // with evidence
+	lasts  time.Time // of the yes, once confirmed
+	trace  Trace
+}
+
+// lifts returns the operations that lift what an erasure left of a person who now agrees.
+func (s *Service) lifts(ctx context.Context, ws string, p *Prepared) ([]store.Op, error) {
+	say := Saying{Purpose: p.entry.Purpose, Channel: p.entry.Channel, Status: p.entry.Status}
+	return s.anew(ctx, ws, p.who, say, p.proved, p.entry.ID, p.entry.At)
 }
 
 // Prepare is Record without the commit, for whoever has more to write in it. Finish then
@@ -75,7 +86,10 @@ func (s *Service) Prepare(ctx context.Context, ws string, in RecordInput) (*Prep
 	}
 	t := p.trace
 	t.Workspace, t.Profiles, t.Decision = ws, []string{p.who.ID}, core.Allow
-	p.Ops, err = s.audited(ctx, t)
+	lifted, err := s.lifts(ctx, ws, p)
+	if err == nil {
+		p.Ops, err = s.audited(ctx, t, lifted...)
+	}
 	return p, err
 }
 
@@ -121,7 +135,7 @@ func (s *Service) prepare(ctx context.Context, ws string, in *RecordInput) (*Pre
 		At: at, RecordedAt: s.now(), ExpiresAt: say.ExpiresAt, Actor: actor(ctx),
 	}
 	return &Prepared{
-		Event: event.SystemEvent{Input: e, ProfileID: who.Part}, who: who, entry: entry, lasts: lasts,
+		Event: event.SystemEvent{Input: e, ProfileID: who.Part}, who: who, entry: entry, proved: in.Evidence != nil, lasts: lasts,
 		trace: Trace{Action: "consent.record", Resource: entry.ID, Identifier: in.Identifier, Purpose: in.Purpose},
 	}, nil
 }
