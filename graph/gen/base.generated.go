@@ -44,10 +44,10 @@ type MutationResolver interface {
 	CreateCampaign(ctx context.Context, input CreateCampaignInput) (*CreateCampaignPayload, error)
 	UpdateCampaign(ctx context.Context, input UpdateCampaignInput) (*UpdateCampaignPayload, error)
 	ScheduleCampaign(ctx context.Context, input ScheduleCampaignInput) (*ScheduleCampaignPayload, error)
-	PauseCampaign(ctx context.Context, input CampaignControlInput) (*CampaignPayload, error)
-	ResumeCampaign(ctx context.Context, input CampaignControlInput) (*CampaignPayload, error)
-	CancelCampaign(ctx context.Context, input CampaignControlInput) (*CampaignPayload, error)
-	DecideCampaignWinner(ctx context.Context, input DecideCampaignWinnerInput) (*CampaignPayload, error)
+	PauseCampaign(ctx context.Context, input PauseCampaignInput) (*PauseCampaignPayload, error)
+	ResumeCampaign(ctx context.Context, input ResumeCampaignInput) (*ResumeCampaignPayload, error)
+	CancelCampaign(ctx context.Context, input CancelCampaignInput) (*CancelCampaignPayload, error)
+	DecideCampaignWinner(ctx context.Context, input DecideCampaignWinnerInput) (*DecideCampaignWinnerPayload, error)
 	TestCampaign(ctx context.Context, input TestCampaignInput) (*TestCampaignPayload, error)
 	CreateConnection(ctx context.Context, input CreateConnectionInput) (*CreateConnectionPayload, error)
 	UpdateConnection(ctx context.Context, input UpdateConnectionInput) (*UpdateConnectionPayload, error)
@@ -542,8 +542,8 @@ func (ec *executionContext) field_Mutation_cancelCampaign_args(ctx context.Conte
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (CampaignControlInput, error) {
-			return ec.unmarshalNCampaignControlInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐCampaignControlInput(ctx, v)
+		func(ctx context.Context, v any) (CancelCampaignInput, error) {
+			return ec.unmarshalNCancelCampaignInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐCancelCampaignInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -1256,8 +1256,8 @@ func (ec *executionContext) field_Mutation_pauseCampaign_args(ctx context.Contex
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (CampaignControlInput, error) {
-			return ec.unmarshalNCampaignControlInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐCampaignControlInput(ctx, v)
+		func(ctx context.Context, v any) (PauseCampaignInput, error) {
+			return ec.unmarshalNPauseCampaignInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPauseCampaignInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -1704,8 +1704,8 @@ func (ec *executionContext) field_Mutation_resumeCampaign_args(ctx context.Conte
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (CampaignControlInput, error) {
-			return ec.unmarshalNCampaignControlInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐCampaignControlInput(ctx, v)
+		func(ctx context.Context, v any) (ResumeCampaignInput, error) {
+			return ec.unmarshalNResumeCampaignInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐResumeCampaignInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -5288,7 +5288,7 @@ func (ec *executionContext) _Mutation_pauseCampaign(ctx context.Context, field g
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().PauseCampaign(ctx, fc.Args["input"].(CampaignControlInput))
+			return ec.Resolvers.Mutation().PauseCampaign(ctx, fc.Args["input"].(PauseCampaignInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -5296,11 +5296,11 @@ func (ec *executionContext) _Mutation_pauseCampaign(ctx context.Context, field g
 			directive1 := func(ctx context.Context) (any, error) {
 				action, err := ec.unmarshalNAction2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐAction(ctx, "SEND")
 				if err != nil {
-					var zeroVal *CampaignPayload
+					var zeroVal *PauseCampaignPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Can == nil {
-					var zeroVal *CampaignPayload
+					var zeroVal *PauseCampaignPayload
 					return zeroVal, errors.New("directive can is not implemented")
 				}
 				return ec.Directives.Can(ctx, nil, directive0, action)
@@ -5309,8 +5309,8 @@ func (ec *executionContext) _Mutation_pauseCampaign(ctx context.Context, field g
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *CampaignPayload) graphql.Marshaler {
-			return ec.marshalNCampaignPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐCampaignPayload(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *PauseCampaignPayload) graphql.Marshaler {
+			return ec.marshalNPauseCampaignPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPauseCampaignPayload(ctx, selections, v)
 		},
 		true,
 		true,
@@ -5323,7 +5323,7 @@ func (ec *executionContext) fieldContext_Mutation_pauseCampaign(ctx context.Cont
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_CampaignPayload(ctx, field)
+			return ec.childFields_PauseCampaignPayload(ctx, field)
 		},
 	}
 	defer func() {
@@ -5350,7 +5350,7 @@ func (ec *executionContext) _Mutation_resumeCampaign(ctx context.Context, field 
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().ResumeCampaign(ctx, fc.Args["input"].(CampaignControlInput))
+			return ec.Resolvers.Mutation().ResumeCampaign(ctx, fc.Args["input"].(ResumeCampaignInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -5358,11 +5358,11 @@ func (ec *executionContext) _Mutation_resumeCampaign(ctx context.Context, field 
 			directive1 := func(ctx context.Context) (any, error) {
 				action, err := ec.unmarshalNAction2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐAction(ctx, "SEND")
 				if err != nil {
-					var zeroVal *CampaignPayload
+					var zeroVal *ResumeCampaignPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Can == nil {
-					var zeroVal *CampaignPayload
+					var zeroVal *ResumeCampaignPayload
 					return zeroVal, errors.New("directive can is not implemented")
 				}
 				return ec.Directives.Can(ctx, nil, directive0, action)
@@ -5371,8 +5371,8 @@ func (ec *executionContext) _Mutation_resumeCampaign(ctx context.Context, field 
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *CampaignPayload) graphql.Marshaler {
-			return ec.marshalNCampaignPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐCampaignPayload(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ResumeCampaignPayload) graphql.Marshaler {
+			return ec.marshalNResumeCampaignPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐResumeCampaignPayload(ctx, selections, v)
 		},
 		true,
 		true,
@@ -5385,7 +5385,7 @@ func (ec *executionContext) fieldContext_Mutation_resumeCampaign(ctx context.Con
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_CampaignPayload(ctx, field)
+			return ec.childFields_ResumeCampaignPayload(ctx, field)
 		},
 	}
 	defer func() {
@@ -5412,7 +5412,7 @@ func (ec *executionContext) _Mutation_cancelCampaign(ctx context.Context, field 
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().CancelCampaign(ctx, fc.Args["input"].(CampaignControlInput))
+			return ec.Resolvers.Mutation().CancelCampaign(ctx, fc.Args["input"].(CancelCampaignInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -5420,11 +5420,11 @@ func (ec *executionContext) _Mutation_cancelCampaign(ctx context.Context, field 
 			directive1 := func(ctx context.Context) (any, error) {
 				action, err := ec.unmarshalNAction2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐAction(ctx, "SEND")
 				if err != nil {
-					var zeroVal *CampaignPayload
+					var zeroVal *CancelCampaignPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Can == nil {
-					var zeroVal *CampaignPayload
+					var zeroVal *CancelCampaignPayload
 					return zeroVal, errors.New("directive can is not implemented")
 				}
 				return ec.Directives.Can(ctx, nil, directive0, action)
@@ -5433,8 +5433,8 @@ func (ec *executionContext) _Mutation_cancelCampaign(ctx context.Context, field 
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *CampaignPayload) graphql.Marshaler {
-			return ec.marshalNCampaignPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐCampaignPayload(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *CancelCampaignPayload) graphql.Marshaler {
+			return ec.marshalNCancelCampaignPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐCancelCampaignPayload(ctx, selections, v)
 		},
 		true,
 		true,
@@ -5447,7 +5447,7 @@ func (ec *executionContext) fieldContext_Mutation_cancelCampaign(ctx context.Con
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_CampaignPayload(ctx, field)
+			return ec.childFields_CancelCampaignPayload(ctx, field)
 		},
 	}
 	defer func() {
@@ -5482,11 +5482,11 @@ func (ec *executionContext) _Mutation_decideCampaignWinner(ctx context.Context, 
 			directive1 := func(ctx context.Context) (any, error) {
 				action, err := ec.unmarshalNAction2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐAction(ctx, "SEND")
 				if err != nil {
-					var zeroVal *CampaignPayload
+					var zeroVal *DecideCampaignWinnerPayload
 					return zeroVal, err
 				}
 				if ec.Directives.Can == nil {
-					var zeroVal *CampaignPayload
+					var zeroVal *DecideCampaignWinnerPayload
 					return zeroVal, errors.New("directive can is not implemented")
 				}
 				return ec.Directives.Can(ctx, nil, directive0, action)
@@ -5495,8 +5495,8 @@ func (ec *executionContext) _Mutation_decideCampaignWinner(ctx context.Context, 
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *CampaignPayload) graphql.Marshaler {
-			return ec.marshalNCampaignPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐCampaignPayload(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *DecideCampaignWinnerPayload) graphql.Marshaler {
+			return ec.marshalNDecideCampaignWinnerPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐDecideCampaignWinnerPayload(ctx, selections, v)
 		},
 		true,
 		true,
@@ -5509,7 +5509,7 @@ func (ec *executionContext) fieldContext_Mutation_decideCampaignWinner(ctx conte
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_CampaignPayload(ctx, field)
+			return ec.childFields_DecideCampaignWinnerPayload(ctx, field)
 		},
 	}
 	defer func() {

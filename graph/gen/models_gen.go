@@ -434,16 +434,6 @@ type CampaignArmInput struct {
 	Share int `json:"share"`
 }
 
-// Pauses, resumes or cancels a campaign.
-type CampaignControlInput struct {
-	// Which one.
-	ID string `json:"id"`
-	// The version that you saw; another is a CONFLICT.
-	ExpectedVersion *int `json:"expectedVersion,omitempty"`
-	// Only check it.
-	DryRun *bool `json:"dryRun,omitempty"`
-}
-
 // What a campaign costs.
 type CampaignCostInput struct {
 	// In the currency's smallest unit.
@@ -522,14 +512,6 @@ type CampaignFigures struct {
 	Skipped int `json:"skipped"`
 	// Those, by why: the most first.
 	SkippedBy []*CampaignReason `json:"skippedBy"`
-}
-
-// The campaign as it is now.
-type CampaignPayload struct {
-	// The campaign.
-	Campaign *campaign.Campaign `json:"campaign,omitempty"`
-	// What is wrong with the input.
-	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // What a campaign would do now.
@@ -634,6 +616,24 @@ type CampaignTestInput struct {
 	Few campaign.Few `json:"few"`
 	// Somebody decides, whatever the counts.
 	ByHand bool `json:"byHand"`
+}
+
+// Cancels a campaign.
+type CancelCampaignInput struct {
+	// Which one.
+	ID string `json:"id"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// Only check it.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// The campaign as it is now.
+type CancelCampaignPayload struct {
+	// The campaign.
+	Campaign *campaign.Campaign `json:"campaign,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // Cancels a job.
@@ -1353,6 +1353,14 @@ type DecideCampaignWinnerInput struct {
 	ExpectedVersion *int `json:"expectedVersion,omitempty"`
 	// Only check it.
 	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// The campaign as it is now.
+type DecideCampaignWinnerPayload struct {
+	// The campaign.
+	Campaign *campaign.Campaign `json:"campaign,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // Answers what a journey asks.
@@ -2551,6 +2559,24 @@ type ObjectRelationInput struct {
 	Target *string `json:"target,omitempty"`
 }
 
+// Pauses a campaign.
+type PauseCampaignInput struct {
+	// Which one.
+	ID string `json:"id"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// Only check it.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// The campaign as it is now.
+type PauseCampaignPayload struct {
+	// The campaign.
+	Campaign *campaign.Campaign `json:"campaign,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Pauses a connection, or lets it go on.
 type PauseConnectionInput struct {
 	// Which one.
@@ -3435,6 +3461,24 @@ type RestoreTemplatePayload struct {
 	// The template.
 	Template *library.Template `json:"template,omitempty"`
 	// What was wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Resumes a campaign.
+type ResumeCampaignInput struct {
+	// Which one.
+	ID string `json:"id"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// Only check it.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// The campaign as it is now.
+type ResumeCampaignPayload struct {
+	// The campaign.
+	Campaign *campaign.Campaign `json:"campaign,omitempty"`
+	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
 

@@ -148,10 +148,10 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputAuthorizeConnectionInput,
 		ec.unmarshalInputBucketInput,
 		ec.unmarshalInputCampaignArmInput,
-		ec.unmarshalInputCampaignControlInput,
 		ec.unmarshalInputCampaignCostInput,
 		ec.unmarshalInputCampaignDefinitionInput,
 		ec.unmarshalInputCampaignTestInput,
+		ec.unmarshalInputCancelCampaignInput,
 		ec.unmarshalInputCancelJobInput,
 		ec.unmarshalInputCancelMessageInput,
 		ec.unmarshalInputCheckConnectionInput,
@@ -239,6 +239,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputObjectImportContent,
 		ec.unmarshalInputObjectRelationChangeInput,
 		ec.unmarshalInputObjectRelationInput,
+		ec.unmarshalInputPauseCampaignInput,
 		ec.unmarshalInputPauseConnectionInput,
 		ec.unmarshalInputPauseJourneyInput,
 		ec.unmarshalInputPlaceLegalHoldInput,
@@ -285,6 +286,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRestoreObjectInput,
 		ec.unmarshalInputRestoreSegmentInput,
 		ec.unmarshalInputRestoreTemplateInput,
+		ec.unmarshalInputResumeCampaignInput,
 		ec.unmarshalInputResumeJourneyInput,
 		ec.unmarshalInputResumeProcessingInput,
 		ec.unmarshalInputResumeSendingInput,
@@ -1152,13 +1154,13 @@ extend type Mutation {
   """Has a campaign start; one that asks for approval waits for somebody else's."""
   scheduleCampaign(input: ScheduleCampaignInput!): ScheduleCampaignPayload! @can(action: SEND) @data(category: NONE)
   """Holds a campaign. Once it is acknowledged, nothing of it is queued or handed over."""
-  pauseCampaign(input: CampaignControlInput!): CampaignPayload! @can(action: SEND) @data(category: NONE)
+  pauseCampaign(input: PauseCampaignInput!): PauseCampaignPayload! @can(action: SEND) @data(category: NONE)
   """Lets a paused campaign go on."""
-  resumeCampaign(input: CampaignControlInput!): CampaignPayload! @can(action: SEND) @data(category: NONE)
+  resumeCampaign(input: ResumeCampaignInput!): ResumeCampaignPayload! @can(action: SEND) @data(category: NONE)
   """Ends a campaign for good. Once it is acknowledged, nothing of it is queued or handed over."""
-  cancelCampaign(input: CampaignControlInput!): CampaignPayload! @can(action: SEND) @data(category: NONE)
+  cancelCampaign(input: CancelCampaignInput!): CancelCampaignPayload! @can(action: SEND) @data(category: NONE)
   """Has an arm of a test go to the rest, whatever the counts."""
-  decideCampaignWinner(input: DecideCampaignWinnerInput!): CampaignPayload! @can(action: SEND) @data(category: NONE)
+  decideCampaignWinner(input: DecideCampaignWinnerInput!): DecideCampaignWinnerPayload! @can(action: SEND) @data(category: NONE)
   """Sends the arms of a campaign to an address of your own; it asks nobody's consent and counts for nothing."""
   testCampaign(input: TestCampaignInput!): TestCampaignPayload! @can(action: SEND) @data(category: NONE)
 }
@@ -1292,8 +1294,28 @@ input ScheduleCampaignInput {
   dryRun: Boolean
 }
 
-"""Pauses, resumes or cancels a campaign."""
-input CampaignControlInput {
+"""Pauses a campaign."""
+input PauseCampaignInput {
+  """Which one."""
+  id: ID!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+  """Only check it."""
+  dryRun: Boolean
+}
+
+"""Resumes a campaign."""
+input ResumeCampaignInput {
+  """Which one."""
+  id: ID!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+  """Only check it."""
+  dryRun: Boolean
+}
+
+"""Cancels a campaign."""
+input CancelCampaignInput {
   """Which one."""
   id: ID!
   """The version that you saw; another is a CONFLICT."""
@@ -1355,7 +1377,31 @@ type ScheduleCampaignPayload {
 }
 
 """The campaign as it is now."""
-type CampaignPayload {
+type PauseCampaignPayload {
+  """The campaign."""
+  campaign: Campaign @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""The campaign as it is now."""
+type ResumeCampaignPayload {
+  """The campaign."""
+  campaign: Campaign @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""The campaign as it is now."""
+type CancelCampaignPayload {
+  """The campaign."""
+  campaign: Campaign @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""The campaign as it is now."""
+type DecideCampaignWinnerPayload {
   """The campaign."""
   campaign: Campaign @data(category: NONE)
   """What is wrong with the input."""
@@ -11733,16 +11779,6 @@ func (ec *executionContext) childFields_CampaignFigures(ctx context.Context, fie
 	return nil, fmt.Errorf("no field named %q was found under type CampaignFigures", field.Name)
 }
 
-func (ec *executionContext) childFields_CampaignPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "campaign":
-		return ec.fieldContext_CampaignPayload_campaign(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_CampaignPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type CampaignPayload", field.Name)
-}
-
 func (ec *executionContext) childFields_CampaignPreview(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "people":
@@ -11841,6 +11877,16 @@ func (ec *executionContext) childFields_CampaignTest(ctx context.Context, field 
 		return ec.fieldContext_CampaignTest_byHand(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CampaignTest", field.Name)
+}
+
+func (ec *executionContext) childFields_CancelCampaignPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "campaign":
+		return ec.fieldContext_CancelCampaignPayload_campaign(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CancelCampaignPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CancelCampaignPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_CancelJobPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -12491,6 +12537,16 @@ func (ec *executionContext) childFields_DecideApprovalPayload(ctx context.Contex
 		return ec.fieldContext_DecideApprovalPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DecideApprovalPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DecideCampaignWinnerPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "campaign":
+		return ec.fieldContext_DecideCampaignWinnerPayload_campaign(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DecideCampaignWinnerPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DecideCampaignWinnerPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_DecideJourneyToDoPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -14361,6 +14417,16 @@ func (ec *executionContext) childFields_PageInfo(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
 }
 
+func (ec *executionContext) childFields_PauseCampaignPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "campaign":
+		return ec.fieldContext_PauseCampaignPayload_campaign(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_PauseCampaignPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PauseCampaignPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_PauseConnectionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "connection":
@@ -15393,6 +15459,16 @@ func (ec *executionContext) childFields_RestoreTemplatePayload(ctx context.Conte
 		return ec.fieldContext_RestoreTemplatePayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RestoreTemplatePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ResumeCampaignPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "campaign":
+		return ec.fieldContext_ResumeCampaignPayload_campaign(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ResumeCampaignPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ResumeCampaignPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_ResumeJourneyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -106,32 +106,34 @@ func (r mutation) ScheduleCampaign(ctx context.Context, in gen.ScheduleCampaignI
 	return out, err
 }
 
-func (r mutation) control(ctx context.Context, in gen.CampaignControlInput, f func(context.Context, string, string, campaign.Edit) (*campaign.Campaign, error)) (*gen.CampaignPayload, error) {
+func (r mutation) control(ctx context.Context, in gen.PauseCampaignInput, f func(context.Context, string, string, campaign.Edit) (*campaign.Campaign, error)) (*gen.PauseCampaignPayload, error) {
 	c, err := f(ctx, workspace(ctx), in.ID, editOf(in.ExpectedVersion, in.DryRun))
-	out := &gen.CampaignPayload{}
+	out := &gen.PauseCampaignPayload{}
 	out.Campaign, out.UserErrors, err = settled(c, err)
 	return out, err
 }
 
 // PauseCampaign answers Mutation.pauseCampaign.
-func (r mutation) PauseCampaign(ctx context.Context, in gen.CampaignControlInput) (*gen.CampaignPayload, error) {
+func (r mutation) PauseCampaign(ctx context.Context, in gen.PauseCampaignInput) (*gen.PauseCampaignPayload, error) {
 	return r.control(ctx, in, r.Sendouts.Pause)
 }
 
 // ResumeCampaign answers Mutation.resumeCampaign.
-func (r mutation) ResumeCampaign(ctx context.Context, in gen.CampaignControlInput) (*gen.CampaignPayload, error) {
-	return r.control(ctx, in, r.Sendouts.Resume)
+func (r mutation) ResumeCampaign(ctx context.Context, in gen.ResumeCampaignInput) (*gen.ResumeCampaignPayload, error) {
+	out, err := r.control(ctx, gen.PauseCampaignInput(in), r.Sendouts.Resume)
+	return (*gen.ResumeCampaignPayload)(out), err
 }
 
 // CancelCampaign answers Mutation.cancelCampaign.
-func (r mutation) CancelCampaign(ctx context.Context, in gen.CampaignControlInput) (*gen.CampaignPayload, error) {
-	return r.control(ctx, in, r.Sendouts.Cancel)
+func (r mutation) CancelCampaign(ctx context.Context, in gen.CancelCampaignInput) (*gen.CancelCampaignPayload, error) {
+	out, err := r.control(ctx, gen.PauseCampaignInput(in), r.Sendouts.Cancel)
+	return (*gen.CancelCampaignPayload)(out), err
 }
 
 // DecideCampaignWinner answers Mutation.decideCampaignWinner.
-func (r mutation) DecideCampaignWinner(ctx context.Context, in gen.DecideCampaignWinnerInput) (*gen.CampaignPayload, error) {
+func (r mutation) DecideCampaignWinner(ctx context.Context, in gen.DecideCampaignWinnerInput) (*gen.DecideCampaignWinnerPayload, error) {
 	c, err := r.Sendouts.Decide(ctx, workspace(ctx), in.ID, in.Arm, editOf(in.ExpectedVersion, in.DryRun))
-	out := &gen.CampaignPayload{}
+	out := &gen.DecideCampaignWinnerPayload{}
 	out.Campaign, out.UserErrors, err = settled(c, err)
 	return out, err
 }
