@@ -25,7 +25,7 @@ func TestJourney(t *testing.T) {
 	type faults = []struct{ Reason, Message string }
 	// What an event says may be put into messages once somebody has said what it is.
 	var field struct{ SetFieldDefinition struct{ UserErrors faults } }
-	s.query(t, k.AdminKey, `mutation { setFieldDefinition(input: {owner: "Signed Up", path: "plan", category: DEMOGRAPHIC}) { userErrors { reason message } } }`, nil, &field)
+	s.query(t, k.AdminKey, `mutation { setFieldDefinition(input: {owner: "Signed Up", path: "plan", category: BEHAVIOUR}) { userErrors { reason message } } }`, nil, &field)
 	require.Empty(t, field.SetFieldDefinition.UserErrors)
 
 	var made struct {

@@ -165,7 +165,7 @@ func (b *batch) send(ctx context.Context, it *item, e *Enrollment, x *Effect) er
 	visit := strconv.FormatInt(x.Visit, 10)
 	data := bson.D{{Key: "enrollment", Value: bson.D{{Key: "id", Value: e.EnrollmentID()}}}}
 	if it.entered != nil && len(it.entered.Properties) > 0 {
-		data = append(data, bson.E{Key: "event", Value: it.entered.Properties})
+		data = append(data, bson.E{Key: "event", Value: bson.D{{Key: "name", Value: it.entered.Name}, {Key: "properties", Value: it.entered.Properties}}})
 	}
 	if c := x.Message.Coupon; c != nil {
 		coupon := bson.D{{Key: "code", Value: c.Code}}
