@@ -204,7 +204,6 @@ func fault(t *testing.T, err error) *sync.Fault {
 // gone waits until no process of that number runs; a dead one that nobody has asked after
 // yet runs no more.
 func gone(t *testing.T, pid int, within time.Duration) {
-	within *= 3 // other tests want the processors too
 	t.Helper()
 	require.Eventually(t, func() bool {
 		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
