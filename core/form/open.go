@@ -14,6 +14,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/condition"
 	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/work"
 )
 
 // What tokens are for, and how long they are good.
@@ -58,7 +59,7 @@ func (s *Service) Find(ctx context.Context, publicID string) (ws string, f *Form
 	}
 	f, err = Forms.Get(ctx, s.Store, ws+"/"+id)
 	if err != nil {
-		return "", nil, outward(err)
+		return "", nil, work.Outward(err)
 	}
 	if f == nil || f.Published == nil {
 		return "", nil, none
@@ -92,7 +93,7 @@ func (s *Service) Open(ctx context.Context, publicID, known string) (*View, erro
 		b := &f.Published.Blocks[i]
 		program, err := b.compile()
 		if err != nil {
-			return nil, outward(err)
+			return nil, work.Outward(err)
 		}
 		if program == nil || p != nil && program.Evaluate(facts{p}, s.now()).Value {
 			v.Blocks = append(v.Blocks, b.Text)
@@ -101,7 +102,7 @@ func (s *Service) Open(ctx context.Context, publicID, known string) (*View, erro
 	var nonce [16]byte
 	_, _ = rand.Read(nonce[:]) // never fails since Go 1.24
 	v.Token, err = s.Tokens.Sign(ctx, ws, useOpened, opened{f.FormID(), s.now(), base64.RawURLEncoding.EncodeToString(nonce[:])}, s.now().Add(openedFor))
-	return v, outward(err)
+	return v, work.Outward(err)
 }
 
 // visitor returns whom a link was signed for; nil when it is not good.
@@ -115,7 +116,7 @@ func (s *Service) visitor(ctx context.Context, ws string, f *Form, token string)
 	if core.CodeOf(err) == core.NotFound {
 		err = nil // erased: p is nil
 	}
-	return p, outward(err)
+	return p, work.Outward(err)
 }
 
 // PrefillLink makes a link that shows a form to one person, with the fields filled in that
@@ -127,7 +128,7 @@ func (s *Service) PrefillLink(ctx context.Context, ws, id, profileID string) (ur
 	}
 	p, err := s.Profiles.Get(ctx, ws, profileID)
 	if err != nil {
-		return "", expires, outward(err)
+		return "", expires, work.Outward(err)
 	}
 	if p == nil {
 		return "", expires, core.Errorf(core.NotFound, "PROFILE", "there is no profile with this id").At("profileId")
@@ -135,7 +136,7 @@ func (s *Service) PrefillLink(ctx context.Context, ws, id, profileID string) (ur
 	expires = s.now().Add(PrefillFor)
 	token, err := s.Tokens.Sign(ctx, ws, usePrefill, visitor{id, p.ProfileID()}, expires)
 	if err != nil {
-		return "", expires, outward(err)
+		return "", expires, work.Outward(err)
 	}
 	base := ""
 	if s.URL != nil {

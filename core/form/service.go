@@ -3,7 +3,6 @@ package form
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -63,7 +62,7 @@ func (s *Service) Create(ctx context.Context, ws, name string, d Definition, ori
 	}
 	f.Sum = sumOf(bson.D{{Key: "name", Value: name}, {Key: "draft", Value: d}, {Key: "origins", Value: origins}})
 	var out *Form
-	err := retry(ctx, func() error {
+	err := work.Retry(ctx, attempts, func() error {
 		old, err := Forms.Get(ctx, s.Store, f.ID)
 		switch {
 		case err != nil:
@@ -136,7 +135,7 @@ func (s *Service) Publish(ctx context.Context, ws, id string, expected int64) (*
 
 func (s *Service) change(ctx context.Context, ws, id string, expected int64, f func(*Form) ([]store.Op, error)) (*Form, error) {
 	var out *Form
-	err := retry(ctx, func() error {
+	err := work.Retry(ctx, attempts, func() error {
 		old, err := s.Form(ctx, ws, id)
 		if err != nil {
 			return err
@@ -164,7 +163,7 @@ func (s *Service) change(ctx context.Context, ws, id string, expected int64, f f
 func (s *Service) Form(ctx context.Context, ws, id string) (*Form, error) {
 	f, err := Forms.Get(ctx, s.Store, store.Key(ws, id))
 	if err != nil {
-		return nil, outward(err)
+		return nil, work.Outward(err)
 	}
 	if f == nil {
 		return nil, core.Errorf(core.NotFound, "FORM", "there is no form with this id").At("id")
@@ -175,13 +174,13 @@ func (s *Service) Form(ctx context.Context, ws, id string) (*Form, error) {
 // Page lists the forms.
 func (s *Service) Page(ctx context.Context, ws string, w core.Window) (store.Page[Form], error) {
 	page, err := Forms.Page(ctx, s.Store, store.Query{Workspace: ws}, w)
-	return page, outward(err)
+	return page, work.Outward(err)
 }
 
 // Count returns how many forms there are.
 func (s *Service) Count(ctx context.Context, ws string) (int64, error) {
 	n, err := Forms.Count(ctx, s.Store, store.Query{Workspace: ws})
-	return n, outward(err)
+	return n, work.Outward(err)
 }
 
 func ofForm(ws, form string) store.Query {
@@ -191,13 +190,13 @@ func ofForm(ws, form string) store.Query {
 // SubmissionPage lists what was submitted with a form, the latest first.
 func (s *Service) SubmissionPage(ctx context.Context, ws, form string, w core.Window) (store.Page[Submission], error) {
 	page, err := Submissions.Page(ctx, s.Store, ofForm(ws, form), w)
-	return page, outward(err)
+	return page, work.Outward(err)
 }
 
 // SubmissionCount returns how many were submitted.
 func (s *Service) SubmissionCount(ctx context.Context, ws, form string) (int64, error) {
 	n, err := Submissions.Count(ctx, s.Store, ofForm(ws, form))
-	return n, outward(err)
+	return n, work.Outward(err)
 }
 
 // Snippet returns the HTML that shows a form in a page of one of its origins.
@@ -213,34 +212,6 @@ func (s *Service) now() time.Time { return s.Clock.Now().UTC().Truncate(time.Mil
 
 // attempts is how often a change is computed anew that others overtook.
 const attempts = 30
-
-// retry runs f, which reads, computes and commits, until it loses no race.
-func retry(ctx context.Context, f func() error) error {
-	for try := range attempts {
-		err := f()
-		if !errors.Is(err, store.ErrConflict) {
-			return outward(err)
-		}
-		if err := (core.SystemClock{}).Sleep(ctx, time.Duration(min(try*try, 100))*time.Millisecond/4); err != nil {
-			return core.AsError(err)
-		}
-	}
-	return core.Errorf(core.Unavailable, "BUSY", "this changes too often just now; try again")
-}
-
-// outward turns an error into the one that leaves the domain.
-func outward(err error) error {
-	var e *core.Error
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &e):
-		return e
-	case errors.Is(err, store.ErrUnavailable):
-		return core.Errorf(core.Unavailable, "STORE_UNAVAILABLE", "the store cannot answer now; try again").Wrap(err).After(time.Second)
-	}
-	return core.AsError(err)
-}
 
 func document(d bson.D) bson.Raw {
 	raw, _ := bson.Marshal(d) // texts, times and numbers: cannot fail

@@ -15,6 +15,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/work"
 )
 
 // Sent is what a visitor submits.
@@ -76,7 +77,7 @@ func (s *Service) Submit(ctx context.Context, publicID string, in Sent) (*Taken,
 	t.id = core.HashID(core.PrefixSubmission, f.FormID(), in.ID)
 	t.sum = sumOf(bson.D{{Key: "answers", Value: answers}, {Key: "agreed", Value: agreed}})
 	var out *Taken
-	err = retry(ctx, func() (err error) {
+	err = work.Retry(ctx, attempts, func() (err error) {
 		out, err = t.take(ctx)
 		return err
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/work"
 )
 
 // Conversion makes a customer of a lead.
@@ -61,7 +62,7 @@ func (s *Service) Convert(ctx context.Context, ws string, in Conversion) (*Conve
 	out := &Converted{}
 	had, err := event.Events.Get(ctx, s.Store, event.SystemKey(ws, e.MessageID))
 	if err != nil {
-		return nil, outward(err)
+		return nil, work.Outward(err)
 	}
 	if had != nil {
 		if string(had.Sum) != string(e.Sum) {
@@ -77,7 +78,7 @@ func (s *Service) Convert(ctx context.Context, ws string, in Conversion) (*Conve
 			return nil, err
 		}
 	}
-	err = retry(ctx, func() error {
+	err = work.Retry(ctx, attempts, func() error {
 		st, err := s.move(ctx, ws, Move{ProfileID: in.ProfileID, Stage: in.Stage, Reason: in.Reason}, []event.SystemEvent{{ProfileID: in.ProfileID, Input: e}})
 		if err == nil {
 			out.Standing = *st
@@ -97,14 +98,14 @@ func (s *Service) Convert(ctx context.Context, ws string, in Conversion) (*Conve
 func (s *Service) allowed(ctx context.Context, ws string, m *Machine, in Conversion) error {
 	p, err := s.Profiles.Get(ctx, ws, in.ProfileID)
 	if err != nil {
-		return outward(err)
+		return work.Outward(err)
 	}
 	if p == nil {
 		return core.Errorf(core.NotFound, "PROFILE", "there is no profile with this id").At("profileId")
 	}
 	l, err := Leads.Get(ctx, s.Store, p.ID)
 	if err != nil {
-		return outward(err)
+		return work.Outward(err)
 	}
 	if from, _ := m.StageOf(l); from != in.Stage {
 		if err := m.refusal(from, in.Stage); err != nil {
@@ -118,11 +119,11 @@ func (s *Service) allowed(ctx context.Context, ws string, m *Machine, in Convers
 func (s *Service) converted(ctx context.Context, ws string, m *Machine, in Conversion, out *Converted) (*Converted, error) {
 	p, err := s.Profiles.Get(ctx, ws, in.ProfileID)
 	if err != nil || p == nil {
-		return out, outward(err)
+		return out, work.Outward(err)
 	}
 	l, err := Leads.Get(ctx, s.Store, store.Key(ws, p.ProfileID()))
 	out.Stage, out.Since = m.StageOf(l)
-	return out, outward(err)
+	return out, work.Outward(err)
 }
 
 // record writes the record of a conversion.

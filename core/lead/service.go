@@ -3,7 +3,6 @@ package lead
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -139,7 +138,7 @@ func (s *Service) Drop(ws string) {
 func (s *Service) Model(ctx context.Context, ws string) (*Model, error) {
 	c, err := s.readModel(ctx, ws)
 	if err != nil {
-		return nil, outward(err)
+		return nil, work.Outward(err)
 	}
 	return c.Model, nil
 }
@@ -149,7 +148,7 @@ func (s *Service) Model(ctx context.Context, ws string) (*Model, error) {
 func (s *Service) SetModel(ctx context.Context, ws string, expected int64, change func(*Model)) (*Model, *work.Job, error) {
 	var out *Model
 	var job *work.Job
-	err := retry(ctx, func() error {
+	err := work.Retry(ctx, attempts, func() error {
 		old, err := s.readModel(ctx, ws)
 		if err != nil {
 			return err
@@ -230,11 +229,11 @@ func (s *Service) admit(ctx context.Context, ws string, m *Model) error {
 func (s *Service) ScoreOf(ctx context.Context, ws, profileID string) (Score, *Lead, error) {
 	c, err := s.model(ctx, ws)
 	if err != nil {
-		return Score{}, nil, outward(err)
+		return Score{}, nil, work.Outward(err)
 	}
 	l, err := Leads.Get(ctx, s.Store, store.Key(ws, profileID))
 	if err != nil {
-		return Score{}, nil, outward(err)
+		return Score{}, nil, work.Outward(err)
 	}
 	if l == nil {
 		return Score{}, nil, nil
@@ -246,34 +245,6 @@ func (s *Service) now() time.Time { return s.Clock.Now().UTC().Truncate(time.Mil
 
 // attempts is how often a change is computed anew that others overtook.
 const attempts = 50
-
-// retry runs f, which reads, computes and commits, until it loses no race.
-func retry(ctx context.Context, f func() error) error {
-	for try := range attempts {
-		err := f()
-		if !errors.Is(err, store.ErrConflict) {
-			return outward(err)
-		}
-		if err := (core.SystemClock{}).Sleep(ctx, time.Duration(min(try*try, 100))*time.Millisecond/4); err != nil {
-			return core.AsError(err)
-		}
-	}
-	return core.Errorf(core.Unavailable, "BUSY", "this changes too often just now; try again")
-}
-
-// outward turns an error into the one that leaves the domain.
-func outward(err error) error {
-	var e *core.Error
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &e):
-		return e
-	case errors.Is(err, store.ErrUnavailable):
-		return core.Errorf(core.Unavailable, "STORE_UNAVAILABLE", "the store cannot answer now; try again").Wrap(err).After(time.Second)
-	}
-	return core.AsError(err)
-}
 
 // saying makes a system event. Its sum is that of said alone, so that the same call
 // again is known by what the caller said and not by what time it was.

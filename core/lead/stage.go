@@ -55,7 +55,7 @@ const maxStages = 50
 func (s *Service) Machine(ctx context.Context, ws string) (*Machine, error) {
 	m, err := machines.Get(ctx, s.Store, machineKey(ws))
 	if err != nil {
-		return nil, outward(err)
+		return nil, work.Outward(err)
 	}
 	if m == nil {
 		m = &Machine{Meta: store.Meta{ID: machineKey(ws)}, Stages: usual(), Converted: "customer"}
@@ -67,7 +67,7 @@ func (s *Service) Machine(ctx context.Context, ws string) (*Machine, error) {
 // change. Whoever stands at a stage that there is no more may go anywhere.
 func (s *Service) SetMachine(ctx context.Context, ws string, expected int64, stages []Stage, converted string) (*Machine, error) {
 	var out *Machine
-	err := retry(ctx, func() error {
+	err := work.Retry(ctx, attempts, func() error {
 		old, err := s.Machine(ctx, ws)
 		if err != nil {
 			return err
@@ -224,7 +224,7 @@ type Standing struct {
 // reason TRANSITION, when the step is not allowed; it names those that are.
 func (s *Service) MoveStage(ctx context.Context, ws string, in Move) (*Standing, error) {
 	var out *Standing
-	err := retry(ctx, func() (err error) {
+	err := work.Retry(ctx, attempts, func() (err error) {
 		out, err = s.move(ctx, ws, in, nil)
 		return err
 	})
@@ -302,5 +302,5 @@ func (s *Service) History(ctx context.Context, ws string, parts []string, limit 
 		return nil
 	})
 	slices.SortStableFunc(out, func(a, b HistoryEntry) int { return b.At.Compare(a.At) })
-	return out[:min(len(out), limit)], outward(err)
+	return out[:min(len(out), limit)], work.Outward(err)
 }

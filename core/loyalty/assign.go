@@ -11,6 +11,7 @@ import (
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/work"
 )
 
 // ReasonPoolEmpty is the reason of the error of a pool without a free code.
@@ -22,7 +23,7 @@ const ReasonPoolEmpty = "POOL_EMPTY"
 // CONFLICT, reason POOL_EMPTY; after the pool's end INVALID, POOL_EXPIRED.
 func (s *Service) Assign(ctx context.Context, ws, poolID, profileID, key string) (*Coupon, error) {
 	var out *Coupon
-	err := retry(ctx, func() error {
+	err := work.Retry(ctx, attempts, func() error {
 		a, err := s.Prepare(ctx, ws, poolID, profileID, key)
 		if err != nil {
 			return err
@@ -58,7 +59,7 @@ func (s *Service) Prepare(ctx context.Context, ws, poolID, profileID, key string
 	hash := core.HashID("given", poolID, key)
 	given, err := assignments.Get(ctx, s.Store, store.Key(ws, hash))
 	if err != nil {
-		return nil, outward(err)
+		return nil, work.Outward(err)
 	}
 	if given != nil {
 		c, err := s.given(ctx, ws, given, profileID)
@@ -126,7 +127,7 @@ func (s *Service) given(ctx context.Context, ws string, a *assignment, profileID
 	}
 	c, err := Coupons.Get(ctx, s.Store, store.Key(ws, a.Code))
 	if err != nil {
-		return nil, outward(err)
+		return nil, work.Outward(err)
 	}
 	if c == nil { // released between the two reads
 		return nil, store.ErrConflict
@@ -160,7 +161,7 @@ func (s *Service) free(ctx context.Context, ws string, p *Pool) (*Coupon, error)
 	for _, where := range []store.Cond{store.Gte("free", from), store.Lt("free", from)} {
 		found, err := Coupons.Find(ctx, s.Store, store.Query{Workspace: ws, Where: []store.Cond{inPool, where}, Order: []string{"free"}}, candidates)
 		if err != nil {
-			return nil, outward(err)
+			return nil, work.Outward(err)
 		}
 		if len(found) > 0 {
 			return found[rand.IntN(len(found))], nil
@@ -173,7 +174,7 @@ func (s *Service) free(ctx context.Context, ws string, p *Pool) (*Coupon, error)
 // again, or gone where the pool makes them. Without one, or after it was redeemed,
 // nothing happens; released says which.
 func (s *Service) Release(ctx context.Context, ws, poolID, key string) (released bool, err error) {
-	err = retry(ctx, func() error {
+	err = work.Retry(ctx, attempts, func() error {
 		released = false
 		a, err := assignments.Get(ctx, s.Store, store.Key(ws, core.HashID("given", poolID, key)))
 		if err != nil || a == nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/work"
 )
 
 // Points is a change of somebody's points.
@@ -63,7 +64,7 @@ func (s *Service) Earn(ctx context.Context, ws string, in Points) (*Entry, error
 		return nil, err
 	}
 	var out *Entry
-	err := retry(ctx, func() error {
+	err := work.Retry(ctx, attempts, func() error {
 		if _, err := s.person(ctx, ws, in.ProfileID); err != nil {
 			return err
 		}
@@ -114,7 +115,7 @@ func (s *Service) record(ctx context.Context, ws, profileID string, e event.Inpu
 	if err == nil && entry == nil {
 		err = fmt.Errorf("loyalty: an event of the ledger has no entry: is the service the fold of profiles?")
 	}
-	return entry, outward(err)
+	return entry, work.Outward(err)
 }
 
 // Spend takes points from somebody, once for each key, those first that expire first. The
@@ -127,7 +128,7 @@ func (s *Service) Spend(ctx context.Context, ws string, in Points) (*Entry, erro
 	}
 	e := in.event(NamePointsSpent, time.Time{})
 	var out *Entry
-	err := retry(ctx, func() error {
+	err := work.Retry(ctx, attempts, func() error {
 		had, err := event.Events.Get(ctx, s.Store, event.SystemKey(ws, e.MessageID))
 		if err != nil {
 			return err
@@ -172,7 +173,7 @@ func (s *Service) guard(ctx context.Context, key string) (*guard, error) {
 // Account returns somebody's account; nil when they have none.
 func (s *Service) Account(ctx context.Context, ws, profileID string) (*Account, error) {
 	a, err := Accounts.Get(ctx, s.Store, store.Key(ws, profileID))
-	return a, outward(err)
+	return a, work.Outward(err)
 }
 
 // Ledger returns the entries of a person's parts, the latest first; at most limit.
@@ -181,7 +182,7 @@ func (s *Service) Ledger(ctx context.Context, ws string, parts []string, limit i
 	for _, part := range parts {
 		found, err := Entries.Find(ctx, s.Store, store.Query{Workspace: ws, Where: []store.Cond{store.Eq("part", part)}, Order: []string{"-seq"}}, limit)
 		if err != nil {
-			return nil, outward(err)
+			return nil, work.Outward(err)
 		}
 		all = append(all, found...)
 	}

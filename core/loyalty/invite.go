@@ -23,7 +23,7 @@ const inviteLength = 8
 // first asked for.
 func (s *Service) InvitationCode(ctx context.Context, ws, profileID string) (string, error) {
 	var code string
-	err := retry(ctx, func() error {
+	err := work.Retry(ctx, attempts, func() error {
 		p, err := s.person(ctx, ws, profileID)
 		if err != nil {
 			return err
@@ -63,7 +63,7 @@ func (s *Service) AcceptInvitation(ctx context.Context, ws, code, profileID stri
 		return nil, errCode().At("code")
 	}
 	var out *Acceptance
-	err := retry(ctx, func() error {
+	err := work.Retry(ctx, attempts, func() error {
 		inv, err := invitations.Get(ctx, s.Store, store.Key(ws, code))
 		if err != nil {
 			return err

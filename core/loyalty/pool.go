@@ -39,7 +39,7 @@ func (s *Service) CreatePool(ctx context.Context, ws string, p Pool, idempotency
 	p.Meta = store.Meta{ID: store.Key(ws, core.HashID(core.PrefixCouponPool, ws, idempotencyKey))}
 	p.CreatedAt = s.now()
 	var out *Pool
-	err := retry(ctx, func() error {
+	err := work.Retry(ctx, attempts, func() error {
 		old, err := Pools.Get(ctx, s.Store, p.ID)
 		switch {
 		case err != nil:
@@ -80,7 +80,7 @@ func (p *Pool) words() bson.D {
 // do the ends of coupons that were given out.
 func (s *Service) UpdatePool(ctx context.Context, ws, id string, expected int64, change func(*Pool)) (*Pool, error) {
 	var out *Pool
-	err := retry(ctx, func() error {
+	err := work.Retry(ctx, attempts, func() error {
 		old, err := s.Pool(ctx, ws, id)
 		if err != nil {
 			return err
@@ -134,7 +134,7 @@ func (p *Pool) check(now time.Time) *core.Error {
 func (s *Service) Pool(ctx context.Context, ws, id string) (*Pool, error) {
 	p, err := Pools.Get(ctx, s.Store, store.Key(ws, id))
 	if err != nil {
-		return nil, outward(err)
+		return nil, work.Outward(err)
 	}
 	if p == nil {
 		return nil, core.Errorf(core.NotFound, "COUPON_POOL", "there is no coupon pool with this id").At("poolId")
@@ -145,20 +145,20 @@ func (s *Service) Pool(ctx context.Context, ws, id string) (*Pool, error) {
 // PoolPage lists the pools.
 func (s *Service) PoolPage(ctx context.Context, ws string, w core.Window) (store.Page[Pool], error) {
 	page, err := Pools.Page(ctx, s.Store, store.Query{Workspace: ws}, w)
-	return page, outward(err)
+	return page, work.Outward(err)
 }
 
 // PoolCount returns how many pools there are.
 func (s *Service) PoolCount(ctx context.Context, ws string) (int64, error) {
 	n, err := Pools.Count(ctx, s.Store, store.Query{Workspace: ws})
-	return n, outward(err)
+	return n, work.Outward(err)
 }
 
 // Levels returns how a pool stands.
 func (s *Service) Levels(ctx context.Context, p *Pool) (Levels, error) {
 	n, err := store.Sum(ctx, s.Store, store.WorkspaceOf(p.ID), stockCounter(p.PoolID()))
 	if err != nil {
-		return Levels{}, outward(err)
+		return Levels{}, work.Outward(err)
 	}
 	l := Levels{Codes: n["codes"], Free: n["free"], Assigned: n["assigned"], Redeemed: n["redeemed"], Stock: StockEnough}
 	switch {

@@ -92,7 +92,7 @@ func (s *Service) Drop(ws string) {
 // Everybody's tier is looked at again. Points that were earned keep their ends.
 func (s *Service) SetProgram(ctx context.Context, ws string, expected int64, change func(*Program)) (*Program, error) {
 	var out *Program
-	err := retry(ctx, func() error {
+	err := work.Retry(ctx, attempts, func() error {
 		old, err := s.readProgram(ctx, ws)
 		if err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/work"
 )
 
 // RedeemInput says which coupon is used and for what.
@@ -30,7 +31,7 @@ func (s *Service) Redeem(ctx context.Context, ws string, in RedeemInput) (*Coupo
 		return nil, core.Errorf(core.Invalid, "REFERENCE", "say what the coupon is used for, such as an order's number, in at most 200 bytes").At("reference")
 	}
 	var out *Coupon
-	err := retry(ctx, func() error {
+	err := work.Retry(ctx, attempts, func() error {
 		c, err := Coupons.Get(ctx, s.Store, store.Key(ws, code))
 		if err != nil {
 			return err
@@ -102,7 +103,7 @@ func (s *Service) Coupon(ctx context.Context, ws, code string) (*Coupon, error) 
 	}
 	c, err := Coupons.Get(ctx, s.Store, store.Key(ws, n))
 	if err != nil {
-		return nil, outward(err)
+		return nil, work.Outward(err)
 	}
 	if c == nil {
 		return nil, core.Errorf(core.NotFound, "COUPON_UNKNOWN", "there is no coupon with this code").At("code")
@@ -117,7 +118,7 @@ func (s *Service) CouponsOf(ctx context.Context, ws string, parts []string, limi
 	for _, part := range parts {
 		found, err := Coupons.Find(ctx, s.Store, store.Query{Workspace: ws, Where: []store.Cond{store.Eq("profile", part)}, Order: []string{"-assignedAt"}}, limit)
 		if err != nil {
-			return nil, outward(err)
+			return nil, work.Outward(err)
 		}
 		all = append(all, found...)
 	}

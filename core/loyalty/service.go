@@ -3,7 +3,6 @@ package loyalty
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -50,34 +49,6 @@ func NewService(o Options) *Service {
 // attempts is how often a change is computed anew that others overtook.
 const attempts = 50
 
-// retry runs f, which reads, computes and commits, until it loses no race.
-func retry(ctx context.Context, f func() error) error {
-	for try := range attempts {
-		err := f()
-		if !errors.Is(err, store.ErrConflict) {
-			return outward(err)
-		}
-		if err := (core.SystemClock{}).Sleep(ctx, time.Duration(min(try*try, 100))*time.Millisecond/4); err != nil {
-			return core.AsError(err)
-		}
-	}
-	return core.Errorf(core.Unavailable, "BUSY", "this changes too often just now; try again")
-}
-
-// outward turns an error into the one that leaves the domain.
-func outward(err error) error {
-	var e *core.Error
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &e):
-		return e
-	case errors.Is(err, store.ErrUnavailable):
-		return core.Errorf(core.Unavailable, "STORE_UNAVAILABLE", "the store cannot answer now; try again").Wrap(err).After(time.Second)
-	}
-	return core.AsError(err)
-}
-
 func (s *Service) now() time.Time { return s.Clock.Now().UTC().Truncate(time.Millisecond) }
 
 func lane() int { return rand.IntN(store.Lanes) }
@@ -86,7 +57,7 @@ func lane() int { return rand.IntN(store.Lanes) }
 func (s *Service) person(ctx context.Context, ws, id string) (*profile.Profile, error) {
 	p, err := s.Profiles.Get(ctx, ws, id)
 	if err != nil {
-		return nil, outward(err)
+		return nil, work.Outward(err)
 	}
 	if p == nil {
 		return nil, core.Errorf(core.NotFound, "PROFILE", "there is no profile with this id").At("profileId")

@@ -70,7 +70,7 @@ func (s *Service) add(ctx context.Context, ws, pool string, codes []string, at [
 	for i, c := range codes {
 		keys[i] = store.Key(ws, c)
 	}
-	return retry(ctx, func() error {
+	return work.Retry(ctx, attempts, func() error {
 		have, err := Coupons.GetMany(ctx, s.Store, keys)
 		if err != nil {
 			return err
@@ -130,7 +130,7 @@ func (s *Service) Generate(ctx context.Context, ws, poolID string, n int, key st
 
 // generate makes one slice of codes, once for the name of a slice.
 func (s *Service) generate(ctx context.Context, ws string, p *Pool, n int, slice string) (made int, err error) {
-	err = retry(ctx, func() error {
+	err = work.Retry(ctx, attempts, func() error {
 		done, err := store.Claims.Get(ctx, s.Store, store.Key(ws, "coupon-batch", slice))
 		if err != nil || done != nil {
 			return err
