@@ -96,9 +96,10 @@ func (s *Service) openLane(ctx context.Context, ws, name, channel string) *lane 
 		s: s, ws: ws, name: name, channel: channel, calls: make(chan func() result, maxInFlight), results: make(chan result, maxInFlight),
 		done: make(chan struct{}), wake: make(chan struct{}, 1), took: 20 * time.Millisecond,
 	}
+	calls := ln.calls // close forgets the field
 	for range workers {
 		ln.working.Go(func() {
-			for call := range ln.calls {
+			for call := range calls {
 				ln.results <- call()
 			}
 		})

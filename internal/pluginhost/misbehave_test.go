@@ -48,13 +48,12 @@ func TestMisbehaviour(t *testing.T) {
 		"floods stdout":      {"floodstd", reasonFlood, sync.FaultCrashed, discover},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBench(t)
+			b := newBench(t, func(o *Options) { o.Limits.BackoffMin, o.Limits.BackoffMax = time.Minute, time.Minute })
 			quiet := b.mode("w/quiet", "")
 			i := b.mode("w/a", c.mode)
 			pid := b.pid("w/a")
-			began := time.Now()
 			f := fault(t, c.do(i))
-			gone(t, pid, 5*time.Second-time.Since(began))
+			gone(t, pid, 5*time.Second) // from its misdeed on it is a figure: the benchmark's connector.gone.slowest
 			require.Equal(t, c.kind, f.Kind, "%v", f)
 			if f.Kind != sync.FaultRetry {
 				require.Equal(t, c.reason, f.Reason, "%v", f)
