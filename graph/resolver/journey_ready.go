@@ -2,10 +2,12 @@ package resolver
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/journey/ready"
 	"github.com/headwater-cdp/headwater/graph/gen"
+	"github.com/headwater-cdp/headwater/graph/scalar"
 )
 
 // ReadyJourneys answers Query.readyJourneys.
@@ -36,13 +38,13 @@ func (r mutation) InstallReadyJourney(ctx context.Context, in gen.InstallReadyJo
 }
 
 // choicesOf reads an object of texts.
-func choicesOf(tree any) (ready.Choices, error) {
+func choicesOf(raw scalar.JSON) (ready.Choices, error) {
 	out := ready.Choices{}
-	if tree == nil {
+	if raw.IsNull() {
 		return out, nil
 	}
-	object, ok := tree.(map[string]any)
-	if !ok {
+	var object map[string]any
+	if err := json.Unmarshal(raw, &object); err != nil {
 		return nil, core.Errorf(core.Invalid, "CHOICES", "choices are an object of texts").At("choices")
 	}
 	for name, v := range object {
