@@ -66,6 +66,8 @@ var Plan = []Floor{
 	{Path: "core/profile", Level: 70},
 	{Path: "core/segment", Level: 80, InTests: []string{"core/ingest"}},
 	{Path: "core/insight", Level: 90},
+	{Path: "core/insight/attribution", Level: 90, InTests: []string{"core/ingest"}},
+	{Path: "core/insight/experiment", Level: 90, InTests: []string{"core/ingest"}},
 	{Path: "core/lead", Level: 90, InTests: []string{"core/ingest"}},
 	{Path: "core/loyalty", Level: 90, InTests: []string{"core/ingest"}},
 	{Path: "core/predict", Level: 90},

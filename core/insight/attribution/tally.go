@@ -1,0 +1,252 @@
+package attribution
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Unit is how finely conversions are shared: credits of them are in ten-thousandths.
+const Unit = 10000
+
+// Step is one touchpoint of a way: its key (what the figures are asked by) and its time.
+type Step struct {
+	Key string
+	At  time.Time
+}
+
+// Gain is a conversion. Minor is its value in the smallest unit of the currency; without
+// a currency it has no value.
+type Gain struct {
+	At       time.Time
+	Minor    int64
+	Currency string
+}
+
+// Tally shares conversions by one model, one way after another. What it holds grows with
+// the number of different keys and currencies, not with that of ways. It is not safe for
+// concurrent use.
+type Tally struct {
+	model  Model
+	with   Parameters
+	number map[string]int
+	keys   []string
+	chain  *Chain
+
+	gains, lost int64               // ways
+	credit      []float64           // conversions by key
+	bare        int64               // conversions without a touchpoint
+	values      map[string]*amounts // by currency
+	orders      []int64             // by key: conversions that it was a step of
+}
+
+// amounts are those of one currency, in its smallest unit.
+type amounts struct {
+	total, bare int64
+	credit      []float64
+}
+
+// NewTally returns a tally without ways. The model and its parameters have passed Check.
+func NewTally(m Model, p Parameters) *Tally {
+	t := &Tally{model: m, with: p, number: map[string]int{}, values: map[string]*amounts{}}
+	if m == Markov {
+		t.chain = NewChain()
+	}
+	return t
+}
+
+// Keys returns how many different keys there are.
+func (t *Tally) Keys() int { return len(t.keys) }
+
+// Converted adds a way that ended in a conversion; the steps are in the order of their
+// times and none is after the conversion. Without steps the conversion is nobody's.
+func (t *Tally) Converted(steps []Step, g Gain) {
+	t.gains++
+	var v *amounts
+	if g.Currency != "" {
+		if v = t.values[g.Currency]; v == nil {
+			v = &amounts{}
+			t.values[g.Currency] = v
+		}
+		v.total += g.Minor
+	}
+	if len(steps) == 0 {
+		t.bare++
+		if v != nil {
+			v.bare += g.Minor
+		}
+		return
+	}
+	way := t.way(steps)
+	for _, k := range distinct(way) {
+		t.orders[k]++
+	}
+	if t.chain != nil {
+		t.chain.Add(way, true, 1)
+		return
+	}
+	if v != nil {
+		v.credit = grow(v.credit, len(t.keys))
+	}
+	give := func(k int, w float64) {
+		t.credit[k] += w
+		if v != nil {
+			v.credit[k] += w * float64(g.Minor)
+		}
+	}
+	if t.model == Shapley {
+		whom := distinct(way)
+		for _, k := range whom {
+			give(k, 1/float64(len(whom)))
+		}
+		return
+	}
+	ages := make([]time.Duration, len(steps))
+	for i, s := range steps {
+		ages[i] = g.At.Sub(s.At)
+	}
+	for i, w := range Weights(t.model, t.with, ages) {
+		give(way[i], w)
+	}
+}
+
+// Lost adds a way that ended in nothing. Only the Markov model learns of it; without
+// steps it is nothing.
+func (t *Tally) Lost(steps []Step) {
+	if len(steps) == 0 {
+		return
+	}
+	t.lost++
+	if t.chain != nil {
+		t.chain.Add(t.way(steps), false, 1)
+	}
+}
+
+func (t *Tally) way(steps []Step) []int {
+	way := make([]int, len(steps))
+	for i, s := range steps {
+		k, ok := t.number[s.Key]
+		if !ok {
+			k = len(t.keys)
+			t.number[s.Key] = k
+			t.keys = append(t.keys, s.Key)
+		}
+		way[i] = k
+	}
+	t.credit, t.orders = grow(t.credit, len(t.keys)), grow(t.orders, len(t.keys))
+	return way
+}
+
+func grow[T any](s []T, n int) []T { return append(s, make([]T, max(0, n-len(s)))...) }
+
+func distinct(way []int) []int {
+	out := slices.Clone(way)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Row is what one key gets.
+type Row struct {
+	Key         string
+	None        bool             // stands for conversions without a touchpoint; Key is ""
+	Conversions int64            // credit, in units of 1/Unit
+	Touched     int64            // whole conversions that the key was a step of
+	Share       float64          // of all conversions that had a touchpoint, 0 to 1
+	Effect      float64          // of Markov: the removal effect, 0 to 1
+	Minor       map[string]int64 // credit by currency, in its smallest unit
+}
+
+// Result is how the credit was shared. The rows' conversions add up to Conversions times
+// Unit, and their values to Minor, exactly.
+type Result struct {
+	Conversions int64            // ways that converted
+	Lost        int64            // ways that did not
+	Minor       map[string]int64 // by currency, in its smallest unit
+	Probability float64          // of Markov: that a way with a touchpoint converts
+	Rows        []Row            // most credit first; then by key; the row of none last
+}
+
+// Result shares what was added. Values follow the credit of their own conversions; with
+// the Markov model the shares of all conversions. Rounding is Apportion's.
+//
+// Shapley is the value of the game in which a set S of channels is worth the conversions
+// of the ways that touched no channel outside S. That game is a sum of unanimity games,
+// one for each set T of channels that some ways touched, so that a channel's Shapley value
+// is the sum of conversions(T)/|T| over the sets that hold it: exact for any number of
+// channels, with no enumeration and no sampling. Source: L. S. Shapley, "A value for
+// n-person games" (1953), lemma 3; K. Zhao, S. H. Mahboobi, S. R. Bagheri, "Shapley value
+// methods for attribution modeling in online advertising" (2018), theorem 1.
+func (t *Tally) Result() (Result, error) {
+	out := Result{Conversions: t.gains, Lost: t.lost, Minor: map[string]int64{}}
+	n := len(t.keys)
+	shares, effects := slices.Clone(grow(t.credit, n)), make([]float64, n)
+	if t.chain != nil {
+		r, err := t.chain.Removal()
+		if err != nil {
+			return out, err
+		}
+		out.Probability = r.Probability
+		shares, effects = r.Shares, r.Effects
+	}
+	rows := make([]Row, n)
+	whole := Apportion((t.gains-t.bare)*Unit, shares)
+	sum := 0.0
+	for _, s := range shares {
+		sum += s
+	}
+	for k, key := range t.keys {
+		rows[k] = Row{Key: key, Conversions: whole[k], Touched: t.orders[k], Effect: effects[k], Minor: map[string]int64{}}
+		if sum > 0 {
+			rows[k].Share = shares[k] / sum
+		}
+	}
+	none := Row{None: true, Conversions: t.bare * Unit, Touched: t.bare, Minor: map[string]int64{}}
+	for _, currency := range slices.Sorted(maps.Keys(t.values)) {
+		v := t.values[currency]
+		out.Minor[currency] = v.total
+		by := shares
+		if t.chain == nil {
+			by = grow(v.credit, n)
+		}
+		parts := t.split(v.total-v.bare, by)
+		for k := range rows {
+			if parts[k] != 0 {
+				rows[k].Minor[currency] = parts[k]
+			}
+		}
+		if v.bare != 0 {
+			none.Minor[currency] = v.bare
+		}
+	}
+	slices.SortFunc(rows, func(a, b Row) int {
+		return cmp.Or(cmp.Compare(b.Conversions, a.Conversions), strings.Compare(a.Key, b.Key))
+	})
+	if t.bare > 0 {
+		rows = append(rows, none)
+	}
+	out.Rows = rows
+	return out, nil
+}
+
+// split apportions an amount by credits that may be negative (refunds): those are then
+// apportioned apart, so that both add up.
+func (t *Tally) split(total int64, credits []float64) []int64 {
+	positive, negative := make([]float64, len(credits)), make([]float64, len(credits))
+	down := 0.0
+	for i, c := range credits {
+		positive[i], negative[i] = max(c, 0), max(-c, 0)
+		down += negative[i]
+	}
+	if t.chain != nil || down == 0 {
+		return Apportion(total, positive)
+	}
+	// What is owed is the rounded sum of what goes down; what comes is the rest.
+	owed := -int64(down + 0.5)
+	out, minus := Apportion(total-owed, positive), Apportion(owed, negative)
+	for i := range out {
+		out[i] += minus[i]
+	}
+	return out
+}
