@@ -18,6 +18,7 @@ const (
 	PrefixMerge      = "mrg"
 	PrefixProposal   = "prop"
 	PrefixSeparation = "sep"
+	PrefixRelease    = "rel" // of an identifier from a person
 	PrefixJob        = "job"
 	PrefixImport     = "imp"
 	PrefixKey        = "key"

@@ -33,6 +33,10 @@ const (
 	NameAliased         = "Aliased"
 	NameProfileMerged   = "Profile Merged"
 	NameProfileUnmerged = "Profile Unmerged"
+	// Properties of the next three: releaseId or request, namespace, reason; never the value.
+	NameIdentifierReleased = "Identifier Released"
+	NameIdentifierRestored = "Identifier Restored"
+	NameIdentifierAdded    = "Identifier Added"
 	// Properties of the next two: purposes (none are all), reason.
 	NameProcessingRestricted = "Processing Restricted"
 	NameProcessingResumed    = "Processing Resumed"

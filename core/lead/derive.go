@@ -91,7 +91,7 @@ func (d *derivation) touches(l *look) bool {
 	if len(c.fits) == 0 || l.After == nil {
 		return false
 	}
-	return l.Before == nil || len(changedTraits(l.Before, l.After, c.paths)) > 0 || len(c.types) > 0 && len(l.Before.Identifiers) != len(l.After.Identifiers)
+	return l.Before == nil || len(changedTraits(l.Before, l.After, c.paths)) > 0 || len(c.types) > 0 && !profile.SameIdentifiers(l.Before, l.After)
 }
 
 // told reports whether an event is one of those that the package emits.
@@ -211,7 +211,7 @@ func (d *derivation) fits(ctx context.Context, l *look, lead *Lead, all bool, no
 			}
 		}
 	}
-	renamed := !all && len(l.Before.Identifiers) != len(l.After.Identifiers)
+	renamed := !all && !profile.SameIdentifiers(l.Before, l.After)
 	f := &facts{profile: l.After}
 	for _, r := range d.model.fits {
 		records := len(r.needs.Objects) > 0

@@ -30,6 +30,9 @@ func (r *round) address(ctx context.Context, l *letter) string {
 		}
 		return ""
 	}
+	if l.to != "" && namespace != "" && !l.m.Test && profile.LetGoOf(l.p, namespace, l.to) {
+		l.to = "" // it is not theirs: to where they are now, if anywhere
+	}
 	if l.to == "" && !own(r.channel) {
 		if l.to = addressOf(l.p, way); l.to == "" {
 			return "NO_ADDRESS"
@@ -56,6 +59,9 @@ func addressOf(p *profile.Profile, w Way) string {
 	if w.Trait != "" {
 		if t := p.TraitAt(w.Trait); t != nil {
 			trait, _ = t.Value.StringValueOK()
+		}
+		if profile.LetGoOf(p, w.Identifier, trait) {
+			trait = ""
 		}
 	}
 	var last *profile.Held

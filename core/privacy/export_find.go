@@ -106,6 +106,9 @@ func indexed(spec *store.Spec, path string) bool {
 // several people share, what names the others is left out.
 func (d *Desk) each(ctx context.Context, spec *store.Spec, w person, f func(bson.Raw) error) error {
 	c := &store.Collection[anyDoc]{Spec: spec}
+	if spec == profile.Releases.Spec {
+		f = d.ownReleases(ctx, w, f)
+	}
 	switch howFound(spec) {
 	case "key":
 		return d.byKey(ctx, c, w, f)

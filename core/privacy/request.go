@@ -40,7 +40,10 @@ type Handling struct {
 type details struct {
 	Identifier *event.Identifier `bson:"identifier,omitempty"`
 	Traits     []byte            `bson:"traits,omitempty"` // BSON document: what the traits should say
-	Add        *event.Identifier `bson:"add,omitempty"`    // an identifier that the person has
+	Add        *event.Identifier `bson:"add,omitempty"`    // as requests had it that named one at most
+	// Adds and Release are identifiers that the person has, and those that are not theirs.
+	Adds    []event.Identifier `bson:"adds,omitempty"`
+	Release []event.Identifier `bson:"release,omitempty"`
 }
 
 // DeskKeys are the workspace's secrets that a Desk needs; *keyring.Ring has them.
@@ -70,6 +73,9 @@ type Notice struct {
 	Purposes []string    // none are all
 	Traits   []byte      // BSON document of what a rectification corrected
 	Resumed  bool        // a restriction ended
+	// Released are identifiers that a rectification took from the person: they are another's,
+	// or nobody's, and go where they stand under this person.
+	Released []event.Identifier
 }
 
 // Informed is a Destination that takes notices. One that is none is not told: its task

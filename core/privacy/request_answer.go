@@ -110,7 +110,7 @@ func (d *Desk) fulfil(ctx context.Context, run *work.JobRun, r *Request) error {
 	case Access, Portability:
 		evidence, err = d.export(ctx, run, r, p, det)
 	case Rectification:
-		events, err = d.rectify(ctx, r, p, det)
+		evidence, events, err = d.rectify(ctx, r, p, det)
 	case Restriction:
 		events, err = restriction(r, p, event.NameProcessingRestricted, "restrict")
 	case Objection:
@@ -161,60 +161,29 @@ func (d *Desk) advance(r *Request) error {
 	return nil
 }
 
-// rectify makes the events that correct a person's traits and identifiers.
-func (d *Desk) rectify(ctx context.Context, r *Request, p *profile.Profile, det details) ([]event.SystemEvent, error) {
+// rectify corrects a person's identifiers, and makes the events that correct their traits. It
+// returns the ids of the releases.
+func (d *Desk) rectify(ctx context.Context, r *Request, p *profile.Profile, det details) (string, []event.SystemEvent, error) {
 	if p == nil {
-		return nil, errGone
+		return "", nil, errGone
 	}
-	if det.Add != nil {
-		if err := d.addIdentifier(ctx, r, p, *det.Add); err != nil {
-			return nil, err
-		}
+	evidence, err := d.correct(ctx, r, p, det)
+	if err != nil {
+		return "", nil, err
 	}
 	if len(det.Traits) == 0 {
-		return nil, nil
+		return evidence, nil, nil
 	}
 	props, err := bson.Marshal(bson.D{{Key: "request", Value: r.RequestID()}, {Key: "paths", Value: r.Handling.Paths}})
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	return []event.SystemEvent{{ProfileID: p.ProfileID(), Input: event.Input{
+	return evidence, []event.SystemEvent{{ProfileID: p.ProfileID(), Input: event.Input{
 		MessageID: "privacy:" + r.RequestID() + ":rectify", Name: nameCorrected, Properties: props, Traits: det.Traits,
 	}}}, nil
 }
 
 var errGone = core.Errorf(core.NotFound, "PROFILE", "there is nobody any more whom the request could be carried out for")
-
-// addIdentifier links an identifier that nobody has to the person, by an event that
-// names one that they have beside it.
-func (d *Desk) addIdentifier(ctx context.Context, r *Request, p *profile.Profile, id event.Identifier) error {
-	other, err := d.o.Profiles.ByIdentifier(ctx, r.Workspace(), id)
-	switch {
-	case err != nil:
-		return err
-	case other != nil && other.ProfileID() == p.ProfileID():
-		return nil
-	case other != nil:
-		return core.Errorf(core.Invalid, "IDENTIFIER_TAKEN", "somebody else has this identifier; if both are one person, merge them")
-	case len(p.Identifiers) == 0:
-		return core.Errorf(core.Invalid, "NO_IDENTIFIER", "the person has no identifier that another could be added to")
-	}
-	external := func(namespace, value string) bson.D {
-		return bson.D{{Key: "type", Value: namespace}, {Key: "id", Value: value}, {Key: "collection", Value: "users"}, {Key: "encoding", Value: "none"}}
-	}
-	held := p.Identifiers[0]
-	props, err := bson.Marshal(bson.D{{Key: "externalIds", Value: bson.A{external(held.Namespace, held.Value), external(id.Namespace, id.Value)}}})
-	if err != nil {
-		return err
-	}
-	in := event.Input{Type: event.Track, MessageID: "privacy:" + r.RequestID() + ":identifier", Name: nameCorrected, Timestamp: *r.Handling.VerifiedAt, Context: props}
-	in.Seal(in.Timestamp)
-	out, err := d.o.Committer.Ingest(ctx, r.Workspace(), profile.SystemSource, []event.Input{in})
-	if err == nil && len(out) == 1 && out[0].Err != nil {
-		err = core.Errorf(core.Invalid, "IDENTIFIER", "this identifier can name nobody: its namespace is unknown, or its value is none").Wrap(out[0].Err)
-	}
-	return err
-}
 
 // restriction makes the event that restricts processing of a person's data, or resumes
 // it.

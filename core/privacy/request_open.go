@@ -28,10 +28,11 @@ type OpenInput struct {
 	ReceivedAt     *time.Time // nil: now
 	Reason         string
 	Assignee       string
-	Purposes       []string          // RESTRICTION: none are all; OBJECTION: one at least
-	Channel        string            // OBJECTION; "" is every channel
-	Traits         bson.Raw          // RECTIFICATION: what the traits should say; null clears one
-	Add            *event.Identifier // RECTIFICATION: an identifier that the person has
+	Purposes       []string           // RESTRICTION: none are all; OBJECTION: one at least
+	Channel        string             // OBJECTION; "" is every channel
+	Traits         bson.Raw           // RECTIFICATION: what the traits should say; null clears one
+	Add            []event.Identifier // RECTIFICATION: identifiers that the person has
+	Release        []event.Identifier // RECTIFICATION: identifiers that are not the person's
 	IdempotencyKey string
 	DryRun         bool
 }
@@ -58,6 +59,9 @@ func (d *Desk) Open(ctx context.Context, ws string, in OpenInput) (*Request, err
 	}
 	p, err := d.whose(ctx, ws, in.ProfileID, in.Identifier)
 	if err != nil {
+		return nil, err
+	}
+	if err := d.checkReleases(ctx, ws, p, in.Release); err != nil {
 		return nil, err
 	}
 	r := &Request{
@@ -131,9 +135,11 @@ func (d *Desk) checkOpen(ctx context.Context, ws string, in *OpenInput, now time
 		return fault("ASSIGNEE", "assignee", "an assignee is the id of a key or member, at most %d bytes", maxAssignee)
 	case len(in.IdempotencyKey) > 200:
 		return fault("IDEMPOTENCY_KEY", "idempotencyKey", "an idempotency key has at most 200 bytes")
-	case in.Type == Rectification && len(pathsOf(in.Traits)) == 0 && in.Add == nil:
-		return fault("TRAITS", "traits", "say what is to be corrected: the traits as they should be, or an identifier that the person has")
-	case in.Type != Rectification && (len(in.Traits) > 0 || in.Add != nil):
+	case in.Type == Rectification && len(pathsOf(in.Traits)) == 0 && len(in.Add)+len(in.Release) == 0:
+		return fault("TRAITS", "traits", "say what is to be corrected: the traits as they should be, an identifier that the person has, or one that is not theirs")
+	case len(in.Add)+len(in.Release) > profile.MaxCorrected:
+		return fault("IDENTIFIERS", "releaseIdentifiers", "a rectification releases and adds at most %d identifiers together", profile.MaxCorrected)
+	case in.Type != Rectification && (len(in.Traits) > 0 || len(in.Add)+len(in.Release) > 0):
 		return fault("TRAITS", "traits", "only a rectification corrects traits and identifiers")
 	case in.Type == Objection && len(in.Purposes) == 0:
 		return fault("PURPOSES", "purposes", "name the purposes that the person objects to")
@@ -183,7 +189,7 @@ func (d *Desk) seal(ctx context.Context, ws string, r *Request, p *profile.Profi
 	if r.Subject, err = d.o.Keys.Pseudonym(ctx, ws, kind, value); err != nil {
 		return err
 	}
-	plain, err := bson.Marshal(details{Identifier: in.Identifier, Traits: in.Traits, Add: in.Add})
+	plain, err := bson.Marshal(details{Identifier: in.Identifier, Traits: in.Traits, Adds: in.Add, Release: in.Release})
 	if err != nil {
 		return err
 	}

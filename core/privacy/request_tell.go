@@ -129,7 +129,7 @@ func (d *Desk) notice(ctx context.Context, r *Request) (Notice, error) {
 	if err != nil {
 		return n, err
 	}
-	n.Traits = det.Traits
+	n.Traits, n.Released = det.Traits, det.Release
 	p, err := d.o.Profiles.Get(ctx, r.Workspace(), r.Profile)
 	if err != nil && core.CodeOf(err) != core.NotFound {
 		return n, err

@@ -305,7 +305,7 @@ func TestARectificationCorrectsAndIsTold(t *testing.T) {
 	b.clock.set(dayOne.Add(time.Hour))
 	traits, err := bson.Marshal(bson.D{{Key: "city", Value: "Bern"}, {Key: "age", Value: nil}})
 	require.NoError(t, err)
-	r := b.open(OpenInput{Type: Rectification, ProfileID: ana, Traits: traits, Add: &event.Identifier{Namespace: "email", Value: "Ana@Example.com"}})
+	r := b.open(OpenInput{Type: Rectification, ProfileID: ana, Traits: traits, Add: []event.Identifier{{Namespace: "email", Value: "Ana@Example.com"}}})
 	require.NotContains(t, string(r.Handling.Sealed), "Bern")
 	b.verify(r)
 	require.Eventually(t, func() bool {
@@ -337,7 +337,7 @@ func TestARectificationCorrectsAndIsTold(t *testing.T) {
 	require.Empty(t, diffs)
 
 	b.send(`{"type":"identify","userId":"ben","traits":{"email":"ben@example.com"}}`)
-	r = b.open(OpenInput{Type: Rectification, ProfileID: ana, Add: &event.Identifier{Namespace: "email", Value: "ben@example.com"}})
+	r = b.open(OpenInput{Type: Rectification, ProfileID: ana, Add: []event.Identifier{{Namespace: "email", Value: "ben@example.com"}}})
 	b.verify(r)
 	failed := func() bool {
 		var err error

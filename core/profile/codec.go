@@ -43,8 +43,14 @@ func (p *Profile) MarshalBSON() ([]byte, error) {
 	if len(p.Proposals) > 0 {
 		b = appendStrings(b, "proposals", p.Proposals)
 	}
+	if len(p.Released) > 0 {
+		b = appendStrings(b, "released", p.Released)
+	}
 	b = bc.AppendInt64Element(b, "seq", p.Seq)
 	b = bc.AppendInt64Element(b, "mergedSeq", p.MergedSeq)
+	if p.ReleasedSeq != 0 {
+		b = bc.AppendInt64Element(b, "releasedSeq", p.ReleasedSeq)
+	}
 	b = bc.AppendInt64Element(b, "events", p.Events)
 	b = bc.AppendInt64Element(b, "k", p.Bucket)
 	if p.Restricted != 0 {
@@ -185,6 +191,10 @@ func (p *Profile) UnmarshalBSON(data []byte) error {
 			p.Separations = d.strings(v, at)
 		case "proposals":
 			p.Proposals = d.strings(v, at)
+		case "released":
+			p.Released = d.strings(v, at)
+		case "releasedSeq":
+			p.ReleasedSeq = d.int(v)
 		case "seq":
 			p.Seq = d.int(v)
 		case "mergedSeq":

@@ -42,6 +42,11 @@ func (f *fact) saysTraits() bool {
 	return len(f.Traits) > 0 && (f.Type == event.Identify || f.Type == event.System)
 }
 
+// releases reports whether the event is of an identifier that was let go of or given back.
+func (f *fact) releases() bool {
+	return f.Type == event.System && (f.Name == event.NameIdentifierReleased || f.Name == event.NameIdentifierRestored)
+}
+
 // apply folds one event into p, which is changed: its slices must be its own.
 // cover lists, sorted, the parts that p had when the event was committed. The
 // result does not depend on the order in which events are applied.
@@ -71,6 +76,9 @@ func (p *Profile) apply(f *fact, r *rules, cover []string) {
 			}
 			p.Traits = put(p.Traits, t)
 		})
+	}
+	if f.releases() {
+		p.ReleasedSeq = max(p.ReleasedSeq, f.Seq)
 	}
 	if f.restricts() {
 		f.restrictions(func(purpose string, on bool) {
@@ -131,6 +139,8 @@ func join(winner, loser *Profile, m *Merge) *Profile {
 	p.joinRestrictions(loser)
 	p.Separations = union(winner.Separations, loser.Separations)
 	p.Proposals = union(winner.Proposals, loser.Proposals)
+	p.Released = union(winner.Released, loser.Released)
+	p.ReleasedSeq = max(winner.ReleasedSeq, loser.ReleasedSeq)
 	p.Seq, p.MergedSeq = m.Seq, m.Seq
 	p.Events += loser.Events
 	p.FirstSeenAt = earlier(winner.FirstSeenAt, loser.FirstSeenAt)

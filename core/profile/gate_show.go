@@ -58,6 +58,7 @@ func (g *Gate) mask(p *Profile) *Profile {
 	c.Withheld, c.whole = nil, p
 	c.maskTraits(g)
 	c.maskIdentifiers(g)
+	c.withholdReleases(g)
 	if d := g.Category(core.Consent); !d.Allowed() {
 		c.Consents, c.Restrictions, c.Restricted = nil, nil, 0
 		c.withhold(d, consentPaths...)

@@ -8,8 +8,9 @@ import (
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
-// Identifier says which part a normalised value belongs to. It is written once
-// and never changes, so that every process may remember it.
+// Identifier says which part a normalised value belongs to. It is written once and
+// never changes; a release takes it away. A process that remembers one looks whether the
+// profile still lists it.
 type Identifier struct {
 	store.Meta `bson:",inline"` // key: workspace/namespace:value
 	Part       string           `bson:"part"`
@@ -122,7 +123,7 @@ var (
 func Specs() []*store.Spec {
 	return []*store.Spec{
 		Profiles.Spec, Identifiers.Spec, Parts.Spec, Merges.Spec,
-		Proposals.Spec, Separations.Spec, Settings.Spec, Erasures.Spec,
+		Proposals.Spec, Separations.Spec, Releases.Spec, Settings.Spec, Erasures.Spec,
 	}
 }
 

@@ -16,7 +16,7 @@ const maxReads = 8
 // load reads the parts of the identifiers and the profiles of those parts and of
 // the given ones.
 func (u *Unit) load(ctx context.Context, keys, parts []string) error {
-	for range maxReads {
+	for attempt := range maxReads {
 		found, err := u.lookup(ctx, keys)
 		if err != nil {
 			return err
@@ -26,16 +26,25 @@ func (u *Unit) load(ctx context.Context, keys, parts []string) error {
 			return err
 		}
 		// A part that is gone was erased: what was remembered about its identifiers
-		// is no longer true.
+		// is no longer true. Nor is it when the profile does not list the identifier: it
+		// was released, or given back since the profile was read.
 		again := false
 		for _, key := range keys {
-			if part, ok := u.ids[key]; ok && slices.Contains(missing, part) {
-				u.s.ids.Remove(key)
-				delete(u.ids, key)
-				again = true
+			part, ok := u.ids[key]
+			if !ok {
+				continue
+			}
+			erased := slices.Contains(missing, part)
+			if !erased && (u.lists(part, key) || attempt == maxReads-1) {
+				continue
+			}
+			u.s.ids.Remove(key)
+			delete(u.ids, key)
+			if again = true; !erased && u.slots[u.partOf[part]] != nil {
+				u.evict(u.partOf[part])
 			}
 		}
-		if again {
+		if len(missing) > 0 && again {
 			if err := u.free(ctx, keys, missing); err != nil {
 				return err
 			}
@@ -45,6 +54,17 @@ func (u *Unit) load(ctx context.Context, keys, parts []string) error {
 		}
 	}
 	return core.Errorf(core.Internal, "INTERNAL", "internal error").Wrap(fmt.Errorf("profile: an identifier belongs to a part that does not exist"))
+}
+
+// lists reports whether the profile of a part lists the identifier of a key.
+func (u *Unit) lists(part, key string) bool {
+	p := u.profile(part)
+	if p == nil {
+		return false
+	}
+	id := identifierOf(key)
+	_, found := slices.BinarySearchFunc(p.Identifiers, Held{Namespace: id.Namespace, Value: id.Value}, compareHeld)
+	return found
 }
 
 // free takes identifiers out of the hands of erased parts whose documents the sweep

@@ -141,13 +141,16 @@ func (s *Service) mergeByHand(ctx context.Context, u *Unit, w, l *Profile, m *Me
 }
 
 // commit writes a unit that holds no events but its own, and what derives from it.
-func (s *Service) commit(ctx context.Context, u *Unit) error {
-	d, err := s.Derive(ctx, u, nil)
+func (s *Service) commit(ctx context.Context, u *Unit) error { return s.commitWith(ctx, u, nil) }
+
+// commitWith is commit with more operations.
+func (s *Service) commitWith(ctx context.Context, u *Unit, more []store.Op) error {
+	d, err := s.Derive(ctx, u, more)
 	if err != nil {
 		s.Conflicted(u)
 		return err
 	}
-	err = s.write(ctx, u, d.Ops)
+	err = s.write(ctx, u, append(more, d.Ops...))
 	d.Settle(err == nil)
 	return err
 }
@@ -171,6 +174,9 @@ func (s *Service) write(ctx context.Context, u *Unit, derived []store.Op) error 
 	}
 	for _, p := range u.props {
 		p.V++
+	}
+	for _, r := range u.releases {
+		r.V++
 	}
 	return nil
 }

@@ -109,6 +109,12 @@ func (u *Unit) Ops() []store.Op {
 		}
 		ops = append(ops, Identifiers.Put(id))
 	}
+	for _, id := range u.oldIDs {
+		ops = append(ops, Identifiers.Delete(id))
+	}
+	for _, r := range u.releases {
+		ops = append(ops, Releases.Put(r))
+	}
 	for _, part := range slices.Sorted(maps.Keys(u.newParts)) {
 		ops = append(ops, Parts.Insert(&Part{Meta: store.Meta{ID: store.Key(u.ws, part)}, Profile: u.partOf[part]}))
 	}

@@ -21,21 +21,24 @@ type Profile struct {
 	Traits      []Trait          `bson:"traits,omitempty"`      // registers, sorted by path
 	Consents    []Consent        `bson:"consents,omitempty"`    // sorted by purpose, channel, event
 	// Restrictions are registers, sorted by purpose and event; see RestrictedFor.
-	Restrictions []Restriction   `bson:"restrictions,omitempty"`
-	Separations  []string        `bson:"separations,omitempty"` // sides of separations that its parts stand on: "sep_…:a"
-	Proposals    []string        `bson:"proposals,omitempty"`   // prop_… that name one of its parts
-	Seq          int64           `bson:"seq"`                   // of the latest event, merge or unmerge: a Lamport clock over parts
-	MergedSeq    int64           `bson:"mergedSeq"`             // of the latest merge or unmerge
-	Events       int64           `bson:"events"`                // how many events its parts hold
-	Bucket       int64           `bson:"k"`                     // BucketOf its id without a salt: for samples and even shares
-	Restricted   int64           `bson:"restricted,omitempty"`  // 1 while processing is restricted for some purpose: for the index
-	FirstSeenAt  time.Time       `bson:"firstSeenAt"`           // earliest event time; system events aside
-	LastSeenAt   time.Time       `bson:"lastSeenAt"`            // latest event time; system events aside
-	CreatedAt    time.Time       `bson:"createdAt"`             // commit time of the first event
-	UpdatedAt    time.Time       `bson:"updatedAt"`             // commit time of the latest event, merge or unmerge
-	HeldUntil    time.Time       `bson:"heldUntil,omitempty"`   // somebody asks units to wait: see hold.go; no part of the fold
-	Withheld     []core.Withheld `bson:"-"`                     // of what Gate.Show gave: what is hidden, sorted by path
-	whole        *Profile        // of a masked copy: what it was made of
+	Restrictions []Restriction `bson:"restrictions,omitempty"`
+	Separations  []string      `bson:"separations,omitempty"` // sides of separations that its parts stand on: "sep_…:a"
+	Proposals    []string      `bson:"proposals,omitempty"`   // prop_… that name one of its parts
+	// Released are marks of identifiers that its parts let go of, sorted; see LetGo.
+	Released    []string        `bson:"released,omitempty"`
+	Seq         int64           `bson:"seq"`                   // of the latest event, merge or unmerge: a Lamport clock over parts
+	MergedSeq   int64           `bson:"mergedSeq"`             // of the latest merge or unmerge
+	ReleasedSeq int64           `bson:"releasedSeq,omitempty"` // of the latest release or restoration
+	Events      int64           `bson:"events"`                // how many events its parts hold
+	Bucket      int64           `bson:"k"`                     // BucketOf its id without a salt: for samples and even shares
+	Restricted  int64           `bson:"restricted,omitempty"`  // 1 while processing is restricted for some purpose: for the index
+	FirstSeenAt time.Time       `bson:"firstSeenAt"`           // earliest event time; system events aside
+	LastSeenAt  time.Time       `bson:"lastSeenAt"`            // latest event time; system events aside
+	CreatedAt   time.Time       `bson:"createdAt"`             // commit time of the first event
+	UpdatedAt   time.Time       `bson:"updatedAt"`             // commit time of the latest event, merge or unmerge
+	HeldUntil   time.Time       `bson:"heldUntil,omitempty"`   // somebody asks units to wait: see hold.go; no part of the fold
+	Withheld    []core.Withheld `bson:"-"`                     // of what Gate.Show gave: what is hidden, sorted by path
+	whole       *Profile        // of a masked copy: what it was made of
 }
 
 // Held is an identifier of a profile.

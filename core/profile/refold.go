@@ -113,8 +113,8 @@ func (s *Service) AsOf(ctx context.Context, ws, id string, at time.Time) (*Profi
 }
 
 // AsOfIdentifier returns the profile that held an identifier at an instant of
-// commit time, as it was then: that of the part that owns the identifier. Nil when
-// nobody had it yet.
+// commit time, as it was then: that of the part that owned the identifier. Nil when
+// nobody had it.
 func (s *Service) AsOfIdentifier(ctx context.Context, ws string, id event.Identifier, at time.Time) (*Profile, error) {
 	r, err := s.rules(ctx, ws)
 	if err != nil {
@@ -124,18 +124,39 @@ func (s *Service) AsOfIdentifier(ctx context.Context, ws string, id event.Identi
 	if !ok {
 		return nil, nil
 	}
-	doc, err := Identifiers.Get(ctx, s.db, identifierKey(ws, n))
-	if doc == nil || err != nil {
+	parts, err := s.everHeld(ctx, ws, n)
+	if err != nil {
 		return nil, storeError("find profile", err)
 	}
-	p, err := s.AsOf(ctx, ws, doc.Part, at)
-	if p == nil || err != nil {
+	for _, part := range parts {
+		p, err := s.AsOf(ctx, ws, part, at)
+		if err != nil {
+			return nil, err
+		}
+		if p != nil && slices.ContainsFunc(p.Identifiers, func(h Held) bool { return h.Namespace == n.Namespace && h.Value == n.Value }) {
+			return p, nil
+		}
+	}
+	return nil, nil
+}
+
+// everHeld returns the parts that hold an identifier, or did before they let go of it.
+func (s *Service) everHeld(ctx context.Context, ws string, id event.Identifier) ([]string, error) {
+	var parts []string
+	doc, err := Identifiers.Get(ctx, s.db, identifierKey(ws, id))
+	if err != nil {
 		return nil, err
 	}
-	if !slices.ContainsFunc(p.Identifiers, func(h Held) bool { return h.Namespace == n.Namespace && h.Value == n.Value }) {
-		return nil, nil
+	if doc != nil {
+		parts = append(parts, doc.Part)
 	}
-	return p, nil
+	list, err := Releases.Find(ctx, s.db, store.Query{Workspace: ws, Where: []store.Cond{store.Eq("identifier", id.Namespace+":"+id.Value)}}, 0)
+	for _, r := range list {
+		if !slices.Contains(parts, r.Part) {
+			parts = append(parts, r.Part)
+		}
+	}
+	return parts, err
 }
 
 // refold folds the profile of a group. ledger holds every merge that touched one
@@ -161,6 +182,7 @@ func (s *Service) refold(ctx context.Context, ws string, g group, ledger []*Merg
 	slices.SortFunc(p.Identifiers, compareHeld)
 	p.Separations = tidy(p.Separations)
 	p.Proposals = tidy(p.Proposals)
+	p.Released = tidy(p.Released)
 	p.numberMerges(ledger, b)
 	return p, nil
 }
@@ -188,10 +210,16 @@ func (s *Service) gather(ctx context.Context, ws, part string, p *Profile, b bou
 	if err != nil {
 		return err
 	}
-	for _, id := range ids {
-		if b.holds(id.At, id.Seq) {
-			n := identifierOf(id.ID)
-			p.Identifiers = append(p.Identifiers, Held{Namespace: n.Namespace, Value: n.Value, Part: id.Part, At: id.At, Seq: id.Seq})
+	releases, err := Releases.Find(ctx, s.db, q("part"), 0)
+	if err != nil {
+		return err
+	}
+	for n, h := range b.hold(part, ids, releases) {
+		if h.on {
+			p.Identifiers = append(p.Identifiers, h.held)
+		}
+		if h.off {
+			p.Released = append(p.Released, markOf(ws, n)+":"+part)
 		}
 	}
 	seps, err := Separations.Find(ctx, s.db, q("parts"), 0)

@@ -117,7 +117,7 @@ func (u *Unit) resolve(ids []event.Identifier, eventID string, alias bool) (*Pro
 	for _, id := range ids {
 		known, ok := u.ids[identifierKey(u.ws, id)]
 		if !ok {
-			if u.rules.room(cur, append(fresh, id)) == nil {
+			if !cur.LetGo(id) && u.rules.room(cur, append(fresh, id)) == nil {
 				if cur == nil {
 					fresh = append(fresh, id)
 				} else {
@@ -128,7 +128,7 @@ func (u *Unit) resolve(ids []event.Identifier, eventID string, alias bool) (*Pro
 		}
 		q := u.profile(known)
 		switch {
-		case cur == nil && u.rules.room(q, fresh) == nil:
+		case cur == nil && u.rules.room(q, fresh) == nil && !q.letGoAny(fresh):
 			cur, part = u.attach(q, known, fresh...), known
 			fresh = nil
 		case cur == nil:
@@ -266,7 +266,7 @@ func separated(a, b *Profile) bool {
 // link joins two profiles when the rules allow it, else leaves a proposal, and
 // returns the profile that the event goes to.
 func (u *Unit) link(cur *Profile, curPart string, q *Profile, part, eventID string, alias bool) *Profile {
-	if separated(cur, q) || slices.ContainsFunc(cur.Proposals, func(id string) bool {
+	if separated(cur, q) || disowned(cur, q) || slices.ContainsFunc(cur.Proposals, func(id string) bool {
 		_, found := slices.BinarySearch(q.Proposals, id)
 		return found
 	}) {

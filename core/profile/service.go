@@ -32,7 +32,7 @@ type Service struct {
 	db       store.Store
 	clock    core.Clock
 	settings sync.Map                   // workspace → *rules
-	ids      *memory                    // identifier key → part: true for ever, unless erased
+	ids      *memory                    // identifier key → part: as last read: a profile that is read says whether it is still true
 	hints    *lru.Cache[string, string] // part key → profile id: a guess that a read profile confirms
 	derives  Fold                       // nil: nothing
 	tombs    Tombstones                 // nil: nobody was erased

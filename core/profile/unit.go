@@ -38,6 +38,8 @@ type Unit struct {
 	merges   []*Merge
 	props    []*Proposal
 	seps     []*Separation
+	oldIDs   []*Identifier // to delete: released
+	releases []*Release
 	events   []*event.Event // system events
 	undo     []func()       // takes back what the current event changed
 
@@ -106,6 +108,9 @@ func (s *Service) Begin(ctx context.Context, ws string, inputs []*event.Input, p
 func (s *Service) Committed(u *Unit) {
 	for _, id := range u.newIDs {
 		s.ids.Add(id.ID, id.Part)
+	}
+	for _, id := range u.oldIDs {
+		s.ids.Remove(id.ID)
 	}
 	for part := range u.moved {
 		s.hint(u.ws, part, u.partOf[part])

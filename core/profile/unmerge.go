@@ -276,8 +276,8 @@ func (u *Unit) separate(m *Merge, t *parting, by string, out *UnmergeResult) err
 	return nil
 }
 
-// mark gives a side what of the whole profile's identifiers, separations and
-// proposals belongs to its parts.
+// mark gives a side what of the whole profile's identifiers, those that
+// were let go of, separations and proposals belongs to its parts.
 func (p *Profile) mark(whole *Profile, seps []*Separation, props []*Proposal) {
 	parts := sorted(p.Parts)
 	own := func(part string) bool { _, found := slices.BinarySearch(parts, part); return found }
@@ -300,4 +300,5 @@ func (p *Profile) mark(whole *Profile, seps []*Separation, props []*Proposal) {
 		}
 	}
 	p.Separations, p.Proposals = tidy(p.Separations), tidy(p.Proposals)
+	p.Released = releasedOf(whole.Released, parts)
 }

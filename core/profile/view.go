@@ -185,7 +185,7 @@ func (p *Profile) ChangedSince(seq int64) []string {
 	if all {
 		out = append(out, "merges", "traits")
 	}
-	if all || slices.ContainsFunc(p.Identifiers, func(h Held) bool { return h.Seq > seq }) {
+	if all || p.ReleasedSeq > seq || slices.ContainsFunc(p.Identifiers, func(h Held) bool { return h.Seq > seq }) {
 		out = append(out, "identifiers")
 	}
 	for _, c := range p.Consents {

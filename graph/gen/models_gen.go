@@ -3060,6 +3060,34 @@ type RelationLinksInput struct {
 	To []*LinkTargetInput `json:"to"`
 }
 
+// Takes a name from a person because it is not theirs.
+type ReleaseIdentifierInput struct {
+	// The person.
+	ProfileID string `json:"profileId"`
+	// The name, which the profile lists.
+	Identifier *event.Identifier `json:"identifier"`
+	// Why, for whoever asks later: not blank, at most 500 bytes, never a personal value.
+	Reason string `json:"reason"`
+	// The same key again returns the same release.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+	// Only show the outcome.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// What a release made.
+type ReleaseIdentifierPayload struct {
+	// The release; null after a dry run.
+	Release *profile.Release `json:"release,omitempty"`
+	// The person as they are then.
+	Profile *profile.Profile `json:"profile,omitempty"`
+	// Whether the person has no name left: the profile is then found by its id alone, and no event will find it.
+	LeavesNoIdentifier bool `json:"leavesNoIdentifier"`
+	// The paths of the traits that say the released value still: a release leaves traits as they are, requestRectification corrects them.
+	Traits []string `json:"traits"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Leads one person out of a journey, with nothing more sent.
 type RemoveEnrollmentInput struct {
 	// The enrollment.
@@ -3322,6 +3350,10 @@ type RequestRectificationInput struct {
 	Traits scalar.JSON `json:"traits,omitempty"`
 	// A name that the person has and nobody else.
 	AddIdentifier *event.Identifier `json:"addIdentifier,omitempty"`
+	// More names that the person has and nobody else; at most 20 with those that are released.
+	AddIdentifiers []*event.Identifier `json:"addIdentifiers,omitempty"`
+	// Names that stand under the person and are not theirs: each stops leading to the person, and is free for whom it is next seen with. What is added and what is released changes in one commit. See releaseIdentifier.
+	ReleaseIdentifiers []*event.Identifier `json:"releaseIdentifiers,omitempty"`
 	// The same key again returns the same request.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 	// Only check the input and say what would be stored.
@@ -3396,6 +3428,26 @@ type ResolveMessageInput struct {
 type ResolveMessagePayload struct {
 	// The message.
 	Message *message.Message `json:"message,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Gives a released name back.
+type RestoreIdentifierInput struct {
+	// The release.
+	ReleaseID string `json:"releaseId"`
+	// Why, for whoever asks later: not blank, at most 500 bytes, never a personal value.
+	Reason string `json:"reason"`
+	// Only show the outcome.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// What a restoration made.
+type RestoreIdentifierPayload struct {
+	// The release, which is over.
+	Release *profile.Release `json:"release,omitempty"`
+	// The person as they are then.
+	Profile *profile.Profile `json:"profile,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }

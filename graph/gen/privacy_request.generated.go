@@ -1220,7 +1220,7 @@ func (ec *executionContext) unmarshalInputRequestRectificationInput(ctx context.
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"profileId", "identifier", "receivedAt", "reason", "assignee", "traits", "addIdentifier", "idempotencyKey", "dryRun"}
+	fieldsInOrder := [...]string{"profileId", "identifier", "receivedAt", "reason", "assignee", "traits", "addIdentifier", "addIdentifiers", "releaseIdentifiers", "idempotencyKey", "dryRun"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -1276,6 +1276,20 @@ func (ec *executionContext) unmarshalInputRequestRectificationInput(ctx context.
 				return it, err
 			}
 			it.AddIdentifier = data
+		case "addIdentifiers":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("addIdentifiers"))
+			data, err := ec.unmarshalOIdentifierInput2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋeventᚐIdentifierᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AddIdentifiers = data
+		case "releaseIdentifiers":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("releaseIdentifiers"))
+			data, err := ec.unmarshalOIdentifierInput2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋeventᚐIdentifierᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ReleaseIdentifiers = data
 		case "idempotencyKey":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)

@@ -47,6 +47,7 @@ type ProfileResolver interface {
 	Messages(ctx context.Context, obj *profile.Profile, first *int, after *string, last *int, before *string) (*view.Connection[message.Message], error)
 	Inbox(ctx context.Context, obj *profile.Profile, first *int, after *string, last *int, before *string) (*view.Connection[message.InboxItem], error)
 	Objects(ctx context.Context, obj *profile.Profile, typeArg string, relation *string, first *int, after *string, last *int, before *string) (*view.Connection[object.Record], error)
+	Releases(ctx context.Context, obj *profile.Profile) ([]*profile.Release, error)
 	Segments(ctx context.Context, obj *profile.Profile, past *bool) ([]*Membership, error)
 	Explain(ctx context.Context, obj *profile.Profile, segmentID string) (*Explanation, error)
 }
@@ -1166,6 +1167,38 @@ func (ec *executionContext) fieldContext_Profile_objects(ctx context.Context, fi
 	if fc.Args, err = ec.field_Profile_objects_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Profile_releases(ctx context.Context, field graphql.CollectedField, obj *profile.Profile) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Profile_releases(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Profile().Releases(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*profile.Release) graphql.Marshaler {
+			return ec.marshalNIdentifierRelease2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋprofileᚐReleaseᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Profile_releases(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Profile",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_IdentifierRelease(ctx, field)
+		},
 	}
 	return fc, nil
 }
@@ -2520,6 +2553,44 @@ func (ec *executionContext) _Profile(ctx context.Context, sel ast.SelectionSet, 
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "releases":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Profile_releases(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "segments":
 			field := field
 
@@ -3342,6 +3413,23 @@ func (ec *executionContext) marshalOIdentifier2ᚖgithubᚗcomᚋheadwaterᚑcdp
 		return graphql.Null
 	}
 	return ec._Identifier(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOIdentifierInput2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋeventᚐIdentifierᚄ(ctx context.Context, v any) ([]*event.Identifier, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]*event.Identifier, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNIdentifierInput2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋeventᚐIdentifier(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
 }
 
 func (ec *executionContext) unmarshalOIdentifierInput2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋeventᚐIdentifier(ctx context.Context, v any) (*event.Identifier, error) {

@@ -44,6 +44,7 @@ type ResolverRoot interface {
 	FieldDefinition() FieldDefinitionResolver
 	FormSubmission() FormSubmissionResolver
 	Identifier() IdentifierResolver
+	IdentifierRelease() IdentifierReleaseResolver
 	ImportRow() ImportRowResolver
 	InboxItem() InboxItemResolver
 	IngestResult() IngestResultResolver
@@ -266,6 +267,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRefusePrivacyRequestInput,
 		ec.unmarshalInputRelationLinksInput,
 		ec.unmarshalInputRelativeInput,
+		ec.unmarshalInputReleaseIdentifierInput,
 		ec.unmarshalInputRemoveEnrollmentInput,
 		ec.unmarshalInputRemoveFromListInput,
 		ec.unmarshalInputRemoveMemberInput,
@@ -282,6 +284,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRequestRestrictionInput,
 		ec.unmarshalInputResetSyncInput,
 		ec.unmarshalInputResolveMessageInput,
+		ec.unmarshalInputRestoreIdentifierInput,
 		ec.unmarshalInputRestoreMemberInput,
 		ec.unmarshalInputRestoreObjectInput,
 		ec.unmarshalInputRestoreSegmentInput,
@@ -8309,6 +8312,10 @@ input RequestRectificationInput {
   traits: JSON
   """A name that the person has and nobody else."""
   addIdentifier: IdentifierInput
+  """More names that the person has and nobody else; at most 20 with those that are released."""
+  addIdentifiers: [IdentifierInput!]
+  """Names that stand under the person and are not theirs: each stops leading to the person, and is free for whom it is next seen with. What is added and what is released changes in one commit. See releaseIdentifier."""
+  releaseIdentifiers: [IdentifierInput!]
   """The same key again returns the same request."""
   idempotencyKey: String
   """Only check the input and say what would be stored."""
@@ -8961,6 +8968,84 @@ extend type Mutation {
   replayQuarantinedEvents(input: ReplayQuarantinedEventsInput!): ReplayQuarantinedEventsPayload! @can(action: CHANGE) @data(category: NONE)
   """Gives events up: their payloads are deleted."""
   discardQuarantinedEvents(input: DiscardQuarantinedEventsInput!): DiscardQuarantinedEventsPayload! @can(action: CHANGE) @data(category: NONE)
+}
+`, BuiltIn: false},
+	{Name: "../schema/release.graphqls", Input: `"""A name that was taken from a person because it is not theirs. It can be given back."""
+type IdentifierRelease implements Node {
+  """rel_…"""
+  id: ID! @data(category: NONE)
+  """Its kind: user_id, email, phone, anonymous_id, or one of your own."""
+  namespace: String! @data(category: NONE)
+  """The normalised value; null, a pseudonym or a part of it where this key may not read it."""
+  value: String @data(category: IDENTIFIER)
+  """Why, in words."""
+  reason: String @data(category: FREE_TEXT)
+  """The privacy request that asked for it."""
+  requestId: ID @data(category: NONE)
+  """When it was let go of."""
+  at: DateTime! @data(category: NONE)
+  """When it was given back."""
+  restoredAt: DateTime @data(category: NONE)
+}
+
+"""Takes a name from a person because it is not theirs."""
+input ReleaseIdentifierInput {
+  """The person."""
+  profileId: ID!
+  """The name, which the profile lists."""
+  identifier: IdentifierInput!
+  """Why, for whoever asks later: not blank, at most 500 bytes, never a personal value."""
+  reason: String!
+  """The same key again returns the same release."""
+  idempotencyKey: String
+  """Only show the outcome."""
+  dryRun: Boolean
+}
+
+"""What a release made."""
+type ReleaseIdentifierPayload {
+  """The release; null after a dry run."""
+  release: IdentifierRelease @data(category: NONE)
+  """The person as they are then."""
+  profile: Profile @data(category: NONE)
+  """Whether the person has no name left: the profile is then found by its id alone, and no event will find it."""
+  leavesNoIdentifier: Boolean! @data(category: NONE)
+  """The paths of the traits that say the released value still: a release leaves traits as they are, requestRectification corrects them."""
+  traits: [String!]! @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Gives a released name back."""
+input RestoreIdentifierInput {
+  """The release."""
+  releaseId: ID!
+  """Why, for whoever asks later: not blank, at most 500 bytes, never a personal value."""
+  reason: String!
+  """Only show the outcome."""
+  dryRun: Boolean
+}
+
+"""What a restoration made."""
+type RestoreIdentifierPayload {
+  """The release, which is over."""
+  release: IdentifierRelease @data(category: NONE)
+  """The person as they are then."""
+  profile: Profile @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+extend type Profile {
+  """The names that the person let go of, given back or not, the latest first. Of a profile as of an instant those let go of by then."""
+  releases: [IdentifierRelease!]! @data(category: NONE)
+}
+
+extend type Mutation {
+  """Takes a name from a person because it is not theirs: it leads to the person no more, no rule gives it back, and whom it is next seen with has it. What was stored under it before stays with the person. It can be undone."""
+  releaseIdentifier(input: ReleaseIdentifierInput!): ReleaseIdentifierPayload! @can(action: GOVERN) @data(category: NONE)
+  """Gives a released name back, unless somebody else has it since: the person is as if it had never been let go of."""
+  restoreIdentifier(input: RestoreIdentifierInput!): RestoreIdentifierPayload! @can(action: GOVERN) @data(category: NONE)
 }
 `, BuiltIn: false},
 	{Name: "../schema/retention.graphqls", Input: `"""What is not kept longer than it is needed."""
@@ -13089,6 +13174,26 @@ func (ec *executionContext) childFields_Identifier(ctx context.Context, field gr
 	return nil, fmt.Errorf("no field named %q was found under type Identifier", field.Name)
 }
 
+func (ec *executionContext) childFields_IdentifierRelease(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_IdentifierRelease_id(ctx, field)
+	case "namespace":
+		return ec.fieldContext_IdentifierRelease_namespace(ctx, field)
+	case "value":
+		return ec.fieldContext_IdentifierRelease_value(ctx, field)
+	case "reason":
+		return ec.fieldContext_IdentifierRelease_reason(ctx, field)
+	case "requestId":
+		return ec.fieldContext_IdentifierRelease_requestId(ctx, field)
+	case "at":
+		return ec.fieldContext_IdentifierRelease_at(ctx, field)
+	case "restoredAt":
+		return ec.fieldContext_IdentifierRelease_restoredAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type IdentifierRelease", field.Name)
+}
+
 func (ec *executionContext) childFields_IdentityNamespace(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "name":
@@ -14877,6 +14982,8 @@ func (ec *executionContext) childFields_Profile(ctx context.Context, field graph
 		return ec.fieldContext_Profile_inbox(ctx, field)
 	case "objects":
 		return ec.fieldContext_Profile_objects(ctx, field)
+	case "releases":
+		return ec.fieldContext_Profile_releases(ctx, field)
 	case "segments":
 		return ec.fieldContext_Profile_segments(ctx, field)
 	case "explain":
@@ -15253,6 +15360,22 @@ func (ec *executionContext) childFields_RefusedCount(ctx context.Context, field 
 	return nil, fmt.Errorf("no field named %q was found under type RefusedCount", field.Name)
 }
 
+func (ec *executionContext) childFields_ReleaseIdentifierPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "release":
+		return ec.fieldContext_ReleaseIdentifierPayload_release(ctx, field)
+	case "profile":
+		return ec.fieldContext_ReleaseIdentifierPayload_profile(ctx, field)
+	case "leavesNoIdentifier":
+		return ec.fieldContext_ReleaseIdentifierPayload_leavesNoIdentifier(ctx, field)
+	case "traits":
+		return ec.fieldContext_ReleaseIdentifierPayload_traits(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ReleaseIdentifierPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReleaseIdentifierPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_RemoveEnrollmentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "enrollment":
@@ -15417,6 +15540,18 @@ func (ec *executionContext) childFields_ResolveMessagePayload(ctx context.Contex
 		return ec.fieldContext_ResolveMessagePayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ResolveMessagePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RestoreIdentifierPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "release":
+		return ec.fieldContext_RestoreIdentifierPayload_release(ctx, field)
+	case "profile":
+		return ec.fieldContext_RestoreIdentifierPayload_profile(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RestoreIdentifierPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RestoreIdentifierPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_RestoreMemberPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -42,6 +42,12 @@ func (r query) Node(ctx context.Context, id string) (view.Node, error) {
 			return nil, err
 		}
 		return node(gate.ShowMerge(ctx, id))
+	case core.PrefixRelease:
+		gate, err := gateOf(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return node(gate.ShowRelease(ctx, id))
 	case core.PrefixProposal:
 		gate, err := gateOf(ctx)
 		if err != nil {

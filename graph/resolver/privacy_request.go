@@ -42,9 +42,13 @@ func (r mutation) RequestRectification(ctx context.Context, in gen.RequestRectif
 		}
 		traits = raw
 	}
+	add := identifiers(in.AddIdentifiers)
+	if in.AddIdentifier != nil {
+		add = append(add, *in.AddIdentifier)
+	}
 	q, err := r.Desk.Open(ctx, workspace(ctx), privacy.OpenInput{
 		Type: privacy.Rectification, ProfileID: value(in.ProfileID), Identifier: in.Identifier, ReceivedAt: in.ReceivedAt, Reason: value(in.Reason),
-		Assignee: value(in.Assignee), IdempotencyKey: value(in.IdempotencyKey), DryRun: value(in.DryRun), Traits: traits, Add: in.AddIdentifier,
+		Assignee: value(in.Assignee), IdempotencyKey: value(in.IdempotencyKey), DryRun: value(in.DryRun), Traits: traits, Add: add, Release: identifiers(in.ReleaseIdentifiers),
 	})
 	errs, err := problems(err)
 	return &gen.RequestRectificationPayload{Request: q, UserErrors: errs}, err
