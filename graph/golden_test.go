@@ -135,7 +135,7 @@ var changing = []struct {
 	form *regexp.Regexp
 	name string
 }{
-	{regexp.MustCompile(`\b(prof|evt|mrg|prop|job|key|src|qua|req|ws|msg|imp|mem|seg|con|rcp|sup|pol|prc|cnn|syn|srn|ddl|tpl|apr|ast|cpl|frm|sbm|jrn|enr|todo|cmp)_[0-9A-Z]{10,26}\b`), "$1"},
+	{regexp.MustCompile(`\b(prof|evt|mrg|prop|job|key|src|qua|req|ws|msg|imp|mem|seg|con|rcp|sup|pol|prc|cnn|syn|srn|ddl|tpl|apr|ast|cpl|frm|sbm|jrn|enr|todo|cmp|rel)_[0-9A-Z]{10,26}\b`), "$1"},
 	{regexp.MustCompile(`"(20[2-9][0-9]-[01][0-9]-[0-3][0-9]T[0-9:.]+Z)"`), "TIME"},
 	{regexp.MustCompile(`(Cursor|cursor)": "([A-Za-z0-9_.-]{8,})"`), "CURSOR"},
 	{regexp.MustCompile(`"hw_[A-Za-z0-9_]+"`), "SECRET"},

@@ -11,6 +11,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/message"
+	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/sync"
 )
 
@@ -247,4 +248,30 @@ func TestVendorThatIsBusyIsAskedAgain(t *testing.T) {
 	id := r.queue(intent(r.person(1)))[0]
 	require.Eventually(t, func() bool { m := r.get(id); return m.Status == message.Pending && m.Attempt != nil }, 5*time.Second, 5*time.Millisecond)
 	require.Empty(t, r.events(r.get(id).Part))
+}
+
+// TestALetGoAddressIsNotWrittenTo: what waited for it goes to where the person is then, or
+// nowhere, whatever the trait says still.
+func TestALetGoAddressIsNotWrittenTo(t *testing.T) {
+	r := newRig(t, newPostman())
+	moved, gone := r.person(1), r.person(2)
+	_, _, err := r.SetSwitch(r.ctx, ws, message.Email, true, "incident")
+	require.NoError(t, err)
+	ids := r.queue(intent(moved), intent(gone))
+	for _, id := range ids {
+		r.becomes(id, message.Held)
+	}
+	mail := func(v string) []event.Identifier { return []event.Identifier{{Namespace: "email", Value: v}} }
+	_, err = r.people.Correct(r.ctx, ws, profile.CorrectInput{ProfileID: moved, Release: mail("p1@example.com"), Add: mail("new@example.com"), Reason: "r"})
+	require.NoError(t, err)
+	_, err = r.people.Correct(r.ctx, ws, profile.CorrectInput{ProfileID: gone, Release: mail("p2@example.com"), Reason: "r"})
+	require.NoError(t, err)
+	_, _, err = r.SetSwitch(r.ctx, ws, message.Email, false, "")
+	require.NoError(t, err)
+	r.becomes(ids[0], message.Sent)
+	require.Equal(t, "new@example.com", r.post.order[0].To)
+	m := r.becomes(ids[1], message.Skipped, message.Sent)
+	require.Equal(t, message.Skipped, m.Status)
+	require.Equal(t, "NO_ADDRESS", check(m, message.CheckChannel).Reason)
+	require.Zero(t, r.post.sentTo(ids[1]))
 }

@@ -1,7 +1,8 @@
 // Package profile turns events into people.
 //
-// An identifier (a namespace and a normalised value) belongs for ever to a part,
-// the profile id that it was first seen under, and a part points at its profile.
+// An identifier (a namespace and a normalised value) belongs to a part, the profile id
+// that it was first seen under, and a part points at its profile. A release, which can be
+// undone, takes it away: it is free then, and rules know that the two differ.
 // An event is stored under the part of its highest-priority identifier, after
 // merges too. A merge adds an edge between two parts; taking the edge away again
 // regroups the parts and refolds both sides, so that unmerge is exact.
