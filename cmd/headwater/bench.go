@@ -10,6 +10,7 @@ import (
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/store/sqlite"
+	"github.com/headwater-cdp/headwater/core/sync"
 	"github.com/headwater-cdp/headwater/graph"
 	"github.com/headwater-cdp/headwater/internal/benchmark"
 	"github.com/headwater-cdp/headwater/internal/demo"
@@ -18,7 +19,7 @@ import (
 
 // benchCmd measures on embedded stores of its own, which it removes afterwards.
 type benchCmd struct {
-	Only  []string `help:"Parts to run: ingest, read, unmerge, consent, hostile, scale, segments, audit, access, connectors; all when not given." placeholder:"PART"`
+	Only  []string `help:"Parts to run: ingest, read, unmerge, consent, hostile, scale, segments, audit, access, connectors, journeys; all when not given." placeholder:"PART"`
 	Quick bool     `help:"See in some seconds that everything runs; the numbers say little."`
 	Dir   string   `help:"Folder for the stores, on the disk to measure; needs a few GB." type:"existingdir" placeholder:"DIR"`
 }
@@ -27,7 +28,7 @@ type benchCmd struct {
 func (c *benchCmd) Run(e *env) error {
 	for _, part := range c.Only {
 		if !benchmark.Known(part) {
-			return core.Errorf(core.Invalid, "PART", "there is no part %q; the parts are ingest, read, unmerge, consent, hostile, scale, segments, audit, access and connectors", part)
+			return core.Errorf(core.Invalid, "PART", "there is no part %q; the parts are ingest, read, unmerge, consent, hostile, scale, segments, audit, access, connectors and journeys", part)
 		}
 	}
 	self, err := os.Executable()
@@ -42,8 +43,8 @@ func (c *benchCmd) Run(e *env) error {
 	return benchmark.Run(e.ctx, benchmark.Options{
 		Binary: self, Dir: dir, Quick: c.Quick, Only: c.Only, Report: benchmark.NewReport(e.out),
 		Groups: func(s store.Store) int64 { return s.(*sqlite.Store).Stats().Groups },
-		Wire: func(ctx context.Context, dir string, do func(context.Context, graph.Services) error) error {
-			return wire(ctx, e, dir, do)
+		Wire: func(ctx context.Context, dir string, host sync.Host, do func(context.Context, graph.Services) error) error {
+			return wire(ctx, e, dir, host, do)
 		},
 		Vendors: func(ctx context.Context, dir string) (*benchmark.Vendors, error) { return benchVendors(ctx, e, dir) },
 		Open: func(ctx context.Context, dir string) (store.Store, error) {
@@ -91,13 +92,19 @@ func benchVendors(ctx context.Context, e *env, dir string) (*benchmark.Vendors, 
 	return v, nil
 }
 
-// wire runs do with the services over the store in a folder, and their background work.
-func wire(ctx context.Context, e *env, dir string, do func(context.Context, graph.Services) error) (err error) {
+// wire runs do with the services over the store in a folder, and their background work;
+// connections lead to host, or nowhere.
+func wire(ctx context.Context, e *env, dir string, host sync.Host, do func(context.Context, graph.Services) error) (err error) {
 	inner := *e
 	inner.ctx = ctx
 	a, err := storeFlags{Data: dir}.start(&inner)
 	if err != nil {
 		return err
+	}
+	if host != nil {
+		a.syncs.Host = host
+		a.url = "https://cdp.example" // what letters lead to
+		a.consent.URL = a.url
 	}
 	a.begin(ctx)
 	hub := store.NewHub(ctx, a.store)

@@ -121,6 +121,19 @@ func laneOf(part string) string {
 	return n
 }
 
+// LaneOf returns the name of the lane in which a part's enrollments are led on, for who
+// stores enrollments as they would have come to be.
+func LaneOf(part string) string { return laneOf(part) }
+
+// Lanes lists the names of all lanes.
+func Lanes() []string {
+	out := make([]string, lanes)
+	for n := range out {
+		out[n] = string([]byte{'0' + byte(n/10), '0' + byte(n%10)})
+	}
+	return out
+}
+
 // versionKey is the key of a version of a journey.
 func versionKey(ws, journey string, number int64) string {
 	n := strconv.FormatInt(number, 10)

@@ -23,7 +23,7 @@ func governed(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	return o.Wire(ctx, h.dir, func(ctx context.Context, s graph.Services) error {
+	return o.Wire(ctx, h.dir, nil, func(ctx context.Context, s graph.Services) error {
 		if o.wants("access") {
 			if err := deciding(ctx, o, h, s); err != nil {
 				return err

@@ -44,7 +44,7 @@ func connectors(ctx context.Context, o Options) error {
 	if err := throughput(ctx, o, h); err != nil {
 		return fmt.Errorf("connectors: %w", err)
 	}
-	return o.Wire(ctx, h.dir, func(ctx context.Context, s graph.Services) (err error) {
+	return o.Wire(ctx, h.dir, nil, func(ctx context.Context, s graph.Services) (err error) {
 		server, err := wholeServer(s, h.keys)
 		if err != nil {
 			return err

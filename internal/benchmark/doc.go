@@ -4,7 +4,8 @@
 // takes to read while events come in; how long an unmerge takes; how fast a hostile
 // query is refused; and what segments cost: events beside many of them, how soon a
 // subscriber hears of a change and how late a window ends, previews and backfills; and what
-// a call to a connector costs, and others notice of one that misbehaves.
+// a call to a connector costs, and others notice of one that misbehaves; and how fast and
+// how late journeys step, campaigns are sent, people are simulated and templates rendered.
 //
 // Each measure is a function that writes one JSON object a line to a Report. The
 // generator, the server and the store share the machine that the bench runs on, and

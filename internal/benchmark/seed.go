@@ -44,7 +44,7 @@ func Seed(ctx context.Context, b Base, from, to int) error {
 // the profiles, in the order of the people.
 func SeedLives(ctx context.Context, b Base, from, to int, life Life) ([]string, error) {
 	ids := make([]string, max(to-from, 0))
-	unit := seedOps / (3 + len(life(from)))
+	unit := seedOps / (4 + len(life(from))) // the profile, two identifiers, a word
 	var next atomic.Int64
 	next.Store(int64(from))
 	ctx, cancel := context.WithCancelCause(ctx)

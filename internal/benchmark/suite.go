@@ -13,6 +13,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/sync"
 	"github.com/headwater-cdp/headwater/graph"
 )
 
@@ -27,8 +28,9 @@ type Options struct {
 	// that come at once share one.
 	Groups func(store.Store) int64
 	// Wire runs do with the server's services over the store in a folder, in this
-	// process, and the background work that belongs to them.
-	Wire func(ctx context.Context, dir string, do func(context.Context, graph.Services) error) error
+	// process, and the background work that belongs to them. Connections lead to host;
+	// nil: to nowhere.
+	Wire func(ctx context.Context, dir string, host sync.Host, do func(context.Context, graph.Services) error) error
 	// Vendors makes emulators and installs the connectors to them in a folder.
 	Vendors func(ctx context.Context, dir string) (*Vendors, error)
 	Report  *Report
@@ -49,6 +51,11 @@ type size struct {
 	turn     time.Duration // of each of the rounds by turns
 	entries  int           // of the audit log that is verified
 	expire   time.Duration // over which the memberships of everybody end
+
+	inside  int // enrollments that fall due in the same second
+	rounds  int // of such seconds
+	waiting int // enrollments that wait while the memory is looked at
+	sendout int // people of a campaign
 }
 
 func (o Options) size() size {
@@ -56,16 +63,18 @@ func (o Options) size() size {
 		return size{
 			people: 2000, few: 500, large: 4000, run: time.Second, events: 500,
 			segments: []int{0, 10, 100}, live: 100, turn: 300 * time.Millisecond, entries: 20_000, expire: 2 * time.Second,
+			inside: 500, rounds: 2, waiting: 5000, sendout: 1000,
 		}
 	}
 	return size{
 		people: 100_000, few: 10_000, large: 1_000_000, run: 10 * time.Second, events: 10_000,
 		segments: []int{0, 10, 100, 1000, 10_000}, live: 1000, turn: 2 * time.Second, entries: 1_000_000, expire: 2 * time.Minute,
+		inside: 10_000, rounds: 3, waiting: 1_000_000, sendout: 100_000,
 	}
 }
 
 // parts are the names that Only may hold; the first five share the ordinary store.
-var parts = []string{"ingest", "read", "unmerge", "consent", "hostile", "scale", "segments", "audit", "access", "connectors"}
+var parts = []string{"ingest", "read", "unmerge", "consent", "hostile", "scale", "segments", "audit", "access", "connectors", "journeys"}
 
 // Known reports whether there is a part with the name.
 func Known(part string) bool { return slices.Contains(parts, part) }
@@ -98,7 +107,12 @@ func Run(ctx context.Context, o Options) error {
 		}
 	}
 	if o.wants("connectors") {
-		return connectors(ctx, o)
+		if err := connectors(ctx, o); err != nil {
+			return err
+		}
+	}
+	if o.wants("journeys") {
+		return journeys(ctx, o)
 	}
 	return nil
 }
