@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -21,6 +22,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/message"
+	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/sync"
 )
 
@@ -103,6 +105,55 @@ func TestBouncesAndComplaints(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, yes)
 	require.Contains(t, r.events(angry), "Complained")
+}
+
+// What a mail server refuses for good while it is spoken to is a bounce as one that is told
+// later, and its address is suppressed once, though several messages come back.
+func TestBounceWhileSending(t *testing.T) {
+	p := newPostman()
+	p.send = func(_ context.Context, m sync.Message) (sync.Sent, error) {
+		if m.To == "p2@example.com" {
+			return sync.Sent{}, &sync.Fault{Kind: sync.FaultInvalidRecord, Origin: sync.FromVendor, Reason: "REJECTED", Message: "no"}
+		}
+		return sync.Sent{}, &sync.Fault{Kind: sync.FaultInvalidRecord, Origin: sync.FromVendor, Reason: sync.ReasonHardBounce, Message: "there is no such mailbox"}
+	}
+	r := newRig(t, p)
+	gone, refused := r.person(1), r.person(2)
+	ids := r.queue(intent(gone), intent(gone), intent(refused))
+	m := r.becomes(ids[0], message.Bounced, message.Skipped)
+	other := r.becomes(ids[1], message.Bounced, message.Skipped)
+	if m.Status != message.Bounced {
+		m, other = other, m
+	}
+	require.Equal(t, []any{message.Bounced, "HARD_BOUNCE"}, []any{m.Status, m.Reason})
+	require.Contains(t, r.events(gone), "Bounced")
+	require.NotContains(t, r.events(gone), "Sent")
+	require.Equal(t, message.Failed, r.becomes(ids[2], message.Failed).Status, "a refusal that says nothing of the address")
+	for n, want := range map[int]bool{1: true, 2: false} {
+		sup, yes, err := r.consent.Suppressed(r.ctx, ws, message.Email, []event.Identifier{{Namespace: "email", Value: fmt.Sprintf("p%d@example.com", n)}})
+		require.NoError(t, err)
+		require.Equal(t, want, yes)
+		if want {
+			require.Equal(t, consent.SuppressHardBounce, sup.Reason)
+			require.EqualValues(t, 1, sup.V, "written once")
+		}
+	}
+	require.Equal(t, consent.SuppressHardBounce, r.becomes(r.queue(intent(gone))[0], message.Skipped).Reason)
+	figures, err := r.Figures(r.ctx, ws, "tpl_hello")
+	require.NoError(t, err)
+	require.EqualValues(t, len(r.bounces(gone)), figures["BOUNCED"])
+}
+
+// bounces lists the messages of somebody that came back.
+func (r *rig) bounces(profileID string) (out []string) {
+	list, err := message.Messages.Find(r.ctx, r.store, store.Query{Workspace: ws, Where: []store.Cond{store.Eq("part", profileID)}}, 0)
+	require.NoError(r.t, err)
+	for _, m := range list {
+		if m.Status == message.Bounced {
+			out = append(out, m.MessageID())
+		}
+	}
+	return out
 }
 
 func TestStopWordAndReply(t *testing.T) {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/event"
@@ -55,6 +57,9 @@ func (res *result) settle(now time.Time) settled {
 		next.Due = now.Add(min(retryIn(res.m.Tries, f, now), 5*time.Minute))
 	case res.unsure:
 		next.doubt(f.Word(), now)
+	case res.bounced():
+		out.release = true
+		out.events = next.bounce(now)
 	case refuses(f) || res.m.Tries >= maxTries:
 		next.Status, next.Reason, out.release = Failed, f.Word(), true
 		next.end(now)
@@ -67,6 +72,22 @@ func (res *result) settle(now time.Time) settled {
 		next.Due = ceil(now.Add(retryIn(res.m.Tries, f, now)))
 	}
 	return out
+}
+
+// bounced reports whether the channel said at once that nobody is at the address.
+func (res *result) bounced() bool {
+	return res.fault != nil && res.fault.Reason == sync.ReasonHardBounce && refuses(res.fault)
+}
+
+// bounce makes of a message one that came back before it was taken.
+func (m *Message) bounce(now time.Time) []event.SystemEvent {
+	m.end(now)
+	m.Status, m.Reason = Bounced, sync.ReasonHardBounce
+	m.happen(Happened{Type: WasBounced, At: now, Kind: sync.BounceHard})
+	if e, ok := m.told(WasBounced, sync.BounceHard, now, bson.E{Key: "kind", Value: sync.BounceHard}); ok {
+		return []event.SystemEvent{e}
+	}
+	return nil
 }
 
 // took makes of a message one that the channel took.
@@ -103,7 +124,7 @@ func (s *Service) settleAll(ctx context.Context, ws string, list []result) {
 	now := s.now()
 	for i := range list {
 		st := list[i].settle(now)
-		if st.release && list[i].m.Part != "" {
+		if st.release && list[i].m.Part != "" || list[i].bounced() {
 			alone = append(alone, &list[i])
 			continue
 		}
@@ -143,7 +164,14 @@ func (m *Message) figures(t tally, before Status) {
 func (s *Service) settleOne(ctx context.Context, ws string, res *result) error {
 	for try := 0; ; try++ {
 		now := s.now()
-		stored, err := Messages.Get(ctx, s.Store, res.m.ID)
+		var stored *Message
+		var err error
+		if res.bounced() { // before the message says so: whoever dies between the two says it again
+			err = s.consequences(ctx, ws, res.m, &sync.Delivery{State: sync.DeliveryHardBounced})
+		}
+		if err == nil {
+			stored, err = Messages.Get(ctx, s.Store, res.m.ID)
+		}
 		if err != nil && try < 20 && ctx.Err() == nil {
 			_ = core.SystemClock{}.Sleep(ctx, time.Duration(try+1)*50*time.Millisecond)
 			continue
