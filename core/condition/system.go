@@ -22,7 +22,7 @@ var membershipEvents = map[string]string{
 // domainEvents are what loyalty and leads tell of people.
 var domainEvents = []string{
 	"Points Earned", "Points Spent", "Points Expired", "Tier Changed", "Invitation Accepted", "Coupon Assigned", "Coupon Released", "Coupon Redeemed",
-	"Lead Qualified", "Lead Cooled", "Lead Stage Changed", "Lead Converted",
+	"Lead Qualified", "Lead Cooled", "Lead Stage Changed", "Lead Converted", "Lead Score Adjusted",
 }
 
 var systemEvents = func() map[string]bool {

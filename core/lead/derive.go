@@ -100,7 +100,7 @@ func told(e *event.Event) bool {
 		return false
 	}
 	switch e.Name {
-	case NameQualified, NameCooled, NameStageChanged, NameConverted:
+	case NameQualified, NameCooled, NameStageChanged, NameConverted, NameAdjusted:
 		return true
 	case condition.PredictionComputed:
 		name, _ := e.Properties.Lookup("name").StringValueOK()
@@ -250,6 +250,10 @@ func (l *Lead) take(c *compiled, e *event.Event) (counted bool) {
 	}
 	if told(e) {
 		l.hear(e)
+		if e.Name == NameAdjusted {
+			l.adjust(c, e)
+			counted = true
+		}
 	}
 	return counted
 }

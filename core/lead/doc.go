@@ -13,6 +13,11 @@
 // the rule says, so that a rule that was changed begins anew; a job then folds
 // everybody's past by it.
 //
+// Adjust gives points by hand, or a journey does: once more those of a rule about
+// engagement, which fade and are bounded as that rule says, or a number of them with a
+// reason, which do not fade. Each is an event, "Lead Score Adjusted", that is never taken
+// back but by another.
+//
 // A person qualifies when the score reaches the model's threshold and cools when it
 // falls below a lower one, and can only then qualify again. A crossing is latched in the
 // commit of its cause and told by the sweep with one event, "Lead Qualified" or "Lead

@@ -26,6 +26,7 @@ type Lead struct {
 type Part struct {
 	Part  string      `bson:"p"`
 	Rules []RuleState `bson:"r,omitempty"` // of engagement; sorted by rule
+	Given []Given     `bson:"v,omitempty"` // beside the rules; sorted by whoever gave them
 	// What was last told of the part.
 	Told        bool      `bson:"q,omitempty"` // Lead Qualified, and not Lead Cooled since
 	ToldAt      time.Time `bson:"qa,omitempty"`
@@ -45,6 +46,14 @@ type RuleState struct {
 	Value float64   `bson:"v,omitempty"` // of HALF_LIFE: how many events' worth was left at At
 	At    time.Time `bson:"t,omitempty"`
 	Days  []Day     `bson:"d,omitempty"` // of LINEAR
+}
+
+// Given is the points that were given beside the rules: they do not fade.
+type Given struct {
+	By     string `bson:"b"` // who gave them: a journey and its node, say
+	Points int64  `bson:"p"`
+	Count  int64  `bson:"n"`           // of adjustments
+	Reason string `bson:"w,omitempty"` // of the last one
 }
 
 // Day is how many events there were on one day, UTC.
@@ -111,7 +120,7 @@ func (l *Lead) clone() *Lead {
 }
 
 func (p Part) clone() Part {
-	p.Rules = slices.Clone(p.Rules)
+	p.Rules, p.Given = slices.Clone(p.Rules), slices.Clone(p.Given)
 	for i := range p.Rules {
 		p.Rules[i].Days = slices.Clone(p.Rules[i].Days)
 	}

@@ -114,7 +114,7 @@ func same(live, anew *Lead) bool {
 			}
 		}
 		l.Parts = slices.DeleteFunc(l.Parts, func(p Part) bool {
-			return len(p.Rules) == 0 && p.ToldAt.IsZero() && p.PublishedAt.IsZero() && p.Stage == "" && p.Converted.IsZero()
+			return len(p.Rules) == 0 && len(p.Given) == 0 && p.ToldAt.IsZero() && p.PublishedAt.IsZero() && p.Stage == "" && p.Converted.IsZero()
 		})
 	}
 	x, errX := Leads.Encode(a)

@@ -10,15 +10,18 @@ import (
 // Score is somebody's score at an instant.
 type Score struct {
 	Total, Fit, Engagement int64
-	Reasons                []Reason // in the order of the rules; those that contribute nothing are left out
+	// Reasons are those of the rules, in their order, then of what was given beside them;
+	// those that contribute nothing are left out.
+	Reasons []Reason
 }
 
-// Reason is what one rule contributes. The points of all reasons add up to the score.
+// Reason is what one rule contributes, or whoever gave points beside the rules. The points
+// of all reasons add up to the score.
 type Reason struct {
-	Key, Name string
+	Key, Name string // of points beside the rules: who gave them, and why
 	Kind      RuleKind
 	Points    int64
-	Count     int64 // of events, ever, of a rule about engagement
+	Count     int64 // of events, ever, of a rule about engagement; of adjustments
 }
 
 const dayLength = 24 * time.Hour
@@ -110,6 +113,12 @@ func (c *compiled) score(l *Lead, now time.Time) Score {
 		}
 		if reason.Points != 0 {
 			out.Reasons = append(out.Reasons, reason)
+		}
+	}
+	for _, g := range l.given() {
+		out.Engagement += g.Points
+		if g.Points != 0 {
+			out.Reasons = append(out.Reasons, Reason{Key: g.By, Name: g.Reason, Kind: Engagement, Points: g.Points, Count: g.Count})
 		}
 	}
 	out.Total = out.Fit + out.Engagement

@@ -236,6 +236,83 @@ func TestMergeAndUnmerge(t *testing.T) {
 	r.clean()
 }
 
+// Points that are given by hand or by a journey are given once for each key, fade and are
+// bounded as their rule says, and are among the reasons that add up to the score.
+func TestAdjustments(t *testing.T) {
+	r := newRig(t)
+	ana := r.send(`{"type":"identify","userId":"ana","traits":{"title":"clerk"}}`)
+	give := func(in Adjustment) bool {
+		t.Helper()
+		in.ProfileID = ana
+		changed, err := r.Adjust(r.ctx, rigWS, in)
+		require.NoError(t, err)
+		return changed
+	}
+	demo := func(key string) Adjustment { return Adjustment{Rule: "demo", By: "jrn_X/points", Key: key} }
+	_, err := r.Adjust(r.ctx, rigWS, Adjustment{ProfileID: ana, Rule: "demo", Key: "k0"})
+	require.Equal(t, "RULE_UNKNOWN", reason(err), "there is no model")
+	require.True(t, give(Adjustment{Points: 7, Reason: "a call", By: "jrn_X/call", Key: "k1"}))
+	require.EqualValues(t, 7, r.score(ana))
+	r.sweepAll() // it is published, though there is no model yet
+	_, l, err := r.ScoreOf(r.ctx, rigWS, ana)
+	require.NoError(t, err)
+	last, _ := l.published()
+	require.EqualValues(t, 7, last)
+
+	r.set(usualModel())
+	require.True(t, give(demo("k2")))
+	require.False(t, give(demo("k2")), "the same again")
+	other := rigOver(t, r.Store, r.clock)
+	var wg sync.WaitGroup
+	for _, p := range []*rig{r, other, r, other} { // and at once
+		wg.Go(func() {
+			_, err := p.Adjust(p.ctx, rigWS, Adjustment{ProfileID: ana, Rule: "demo", By: "jrn_X/points", Key: "k3"})
+			require.NoError(t, err)
+		})
+	}
+	wg.Wait()
+	require.EqualValues(t, 67, r.score(ana))
+	for i := range 6 {
+		give(Adjustment{Rule: "visit", Key: "v" + string(rune('0'+i))})
+	}
+	require.EqualValues(t, 87, r.score(ana), "the rule contributes 20 at most")
+	require.True(t, give(Adjustment{Points: -2, Reason: "a mistake", By: "jrn_X/call", Key: "k4"}))
+	s, _, err := r.ScoreOf(r.ctx, rigWS, ana)
+	require.NoError(t, err)
+	require.Equal(t, []Reason{
+		{"demo", "Asked for a demo", Engagement, 60, 2}, {"visit", "Visits", Engagement, 20, 6}, {"jrn_X/call", "a mistake", Engagement, 5, 2},
+	}, s.Reasons)
+	r.clock.Advance(30 * day)
+	require.EqualValues(t, 35, r.score(ana), "half of the demos, none of the visits, what was given")
+	r.sweepAll()
+	r.clean()
+
+	for want, in := range map[string]Adjustment{
+		"IDEMPOTENCY_KEY_USED": {ProfileID: ana, Points: 8, Reason: "a call", By: "jrn_X/call", Key: "k1"},
+		"RULE_UNKNOWN":         {ProfileID: ana, Rule: "boss", Key: "k9"}, // about fit
+		"KEY":                  {ProfileID: ana, Points: 1, Reason: "x"},
+		"POINTS":               {ProfileID: ana, Rule: "demo", Points: 1, Reason: "x", Key: "k9"},
+		"REASON":               {ProfileID: ana, Points: 1, Key: "k9"},
+	} {
+		_, err := r.Adjust(r.ctx, rigWS, in)
+		require.Equal(t, want, reason(err))
+	}
+
+	// Merged and parted, each side keeps what it was given.
+	bob := r.send(`{"type":"track","anonymousId":"dev","event":"Seen"}`)
+	_, err = r.Adjust(r.ctx, rigWS, Adjustment{ProfileID: bob, Points: 4, Reason: "a visit", By: "jrn_X/call", Key: "b1"})
+	require.NoError(t, err)
+	merged := r.send(`{"type":"identify","userId":"ana","anonymousId":"dev"}`)
+	require.EqualValues(t, 39, r.score(merged))
+	merges, err := r.people.Merges(r.ctx, rigWS, merged)
+	require.NoError(t, err)
+	_, err = r.people.Unmerge(r.ctx, rigWS, profile.UnmergeInput{MergeID: merges[0].MergeID()})
+	require.NoError(t, err)
+	require.EqualValues(t, 35, r.score(ana))
+	require.EqualValues(t, 4, r.score(bob))
+	r.clean()
+}
+
 func TestModelIsChecked(t *testing.T) {
 	r := newRig(t)
 	for want, change := range map[string]func(*Model){

@@ -21,12 +21,14 @@ import (
 
 // The names of the system events about leads. Properties: of the first two score, fit and
 // engagement; of a stage from, to, reason and supersedes (see Part.Supersedes); of a
-// conversion stage and, with a record, type and externalId.
+// conversion stage and, with a record, type and externalId; of an adjustment points and
+// reason, or rule, and by (see Adjustment).
 const (
 	NameQualified    = "Lead Qualified" // a marketing qualified lead (MQL)
 	NameCooled       = "Lead Cooled"
 	NameStageChanged = "Lead Stage Changed"
 	NameConverted    = "Lead Converted"
+	NameAdjusted     = "Lead Score Adjusted"
 )
 
 // PredictionName is the name under which conditions ask for the score.
