@@ -28,6 +28,7 @@ func (allWords) Template(string) (journey.TemplateInfo, bool) {
 func (allWords) Purposes() []string                         { return nil }
 func (allWords) Pool(string) bool                           { return true }
 func (allWords) Rule(string) bool                           { return true }
+func (allWords) Secret(string) bool                         { return true }
 func (allWords) Journey(string) (journey.JourneyInfo, bool) { return journey.JourneyInfo{}, true }
 func (allWords) Connected(string) bool                      { return true }
 

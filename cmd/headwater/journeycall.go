@@ -50,17 +50,18 @@ func newCaller(a *app) *caller {
 	}}
 }
 
-// Call implements journey.Caller: it signs the body with the workspace's webhook secret, as
-// messages over the channel WEBHOOK are signed. What the receiver refuses is not tried
+// Call implements journey.Caller: it signs the body as messages over the channel WEBHOOK are
+// signed, with the secret that the node names, else the workspace's. What the receiver refuses is not tried
 // again; no error says where the call went or what it said.
-func (c *caller) Call(ctx context.Context, ws, key string, in journey.CallWebhook, body any) error {
+func (c *caller) Call(ctx context.Context, ws, key string, in journey.CallWebhook, secret string, body any) error {
 	text, err := json.Marshal(body)
 	if err != nil {
 		return work.Permanent(err)
 	}
-	secret, err := c.a.messages.WebhookSecret(ctx, ws)
-	if err != nil {
-		return err
+	if secret == "" {
+		if secret, err = c.a.messages.WebhookSecret(ctx, ws); err != nil {
+			return err
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()

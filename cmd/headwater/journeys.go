@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/journey"
 	"github.com/headwater-cdp/headwater/core/journey/ready"
+	"github.com/headwater-cdp/headwater/core/lead"
 	"github.com/headwater-cdp/headwater/core/library"
 	"github.com/headwater-cdp/headwater/core/loyalty"
 	"github.com/headwater-cdp/headwater/core/message"
@@ -23,7 +25,7 @@ import (
 func (a *app) guide() {
 	a.journeys = journey.New(journey.ServiceOptions{
 		Store: a.store, Clock: a.e.clock, Keys: a.ring, Profiles: a.profiles, Segments: a.segments, Objects: a.objects, Committer: a.pipeline,
-		Outbox: a.messages, Coupons: coupons{a.loyalty}, Ledger: ledger{a.loyalty}, Caller: newCaller(a), Access: a.access,
+		Outbox: a.messages, Coupons: coupons{a.loyalty}, Ledger: ledger{a.loyalty, a.leads}, Caller: newCaller(a), Access: a.access,
 		Audit: access.Recorder(a.audit), Runner: a.runner, Jobs: a.jobs, Words: a.journeyWords, Title: a.templateName, Logger: a.e.log,
 	})
 	a.profiles.SetFold(profile.Folds{a.segments, a.loyalty, a.leads, a.journeys})
@@ -74,8 +76,11 @@ func (c coupons) Take(ctx context.Context, ws, pool, profileID, key string, expi
 	return h, true, nil
 }
 
-// ledger keeps points.
-type ledger struct{ *loyalty.Service }
+// ledger keeps points and scores.
+type ledger struct {
+	*loyalty.Service
+	leads *lead.Service
+}
 
 // Points implements journey.Ledger.
 func (l ledger) Points(ctx context.Context, ws, profileID, key string, p journey.Points) (string, error) {
@@ -93,9 +98,14 @@ func (l ledger) Points(ctx context.Context, ws, profileID, key string, p journey
 	return "", nil
 }
 
-// Score implements journey.Ledger. Nothing keeps lead scores that journeys could change.
-func (l ledger) Score(context.Context, string, string, string, journey.Score) (string, error) {
-	return "NO_SCORES", nil
+// Score implements journey.Ledger. A rule that is gone since the version was published
+// changes nothing.
+func (l ledger) Score(ctx context.Context, ws, profileID, key, by string, sc journey.Score) (string, error) {
+	_, err := l.leads.Adjust(ctx, ws, lead.Adjustment{ProfileID: profileID, Rule: sc.Rule, Points: sc.Points, Reason: sc.Reason, By: by, Key: key})
+	if e := core.AsError(err); e != nil && e.Reason == "RULE_UNKNOWN" {
+		return e.Reason, nil
+	}
+	return "", err
 }
 
 // words is what a workspace knows of what journeys name, as of one moment.
@@ -104,6 +114,8 @@ type words struct {
 	templates  map[string]journey.TemplateInfo
 	purposes   []string
 	pools      map[string]bool
+	rules      []string // of scores
+	secrets    []*journey.Secret
 	journeys   map[string]journey.JourneyInfo
 	channels   map[string]bool
 }
@@ -113,9 +125,12 @@ func (w *words) Template(id string) (journey.TemplateInfo, bool) {
 	t, ok := w.templates[id]
 	return t, ok
 }
-func (w *words) Purposes() []string                            { return w.purposes }
-func (w *words) Pool(key string) bool                          { return w.pools[key] }
-func (w *words) Rule(string) bool                              { return false }
+func (w *words) Purposes() []string   { return w.purposes }
+func (w *words) Pool(key string) bool { return w.pools[key] }
+func (w *words) Rule(key string) bool { return slices.Contains(w.rules, key) }
+func (w *words) Secret(name string) bool {
+	return slices.ContainsFunc(w.secrets, func(s *journey.Secret) bool { return s.Name() == name })
+}
 func (w *words) Journey(id string) (journey.JourneyInfo, bool) { j, ok := w.journeys[id]; return j, ok }
 func (w *words) Connected(channel string) bool                 { return w.channels[channel] }
 
@@ -147,6 +162,12 @@ func (a *app) journeyWords(ctx context.Context, ws string) (journey.Vocabulary, 
 	}
 	for _, p := range pools {
 		w.pools[p.PoolID()] = true
+	}
+	if w.rules, err = a.leads.Rules(ctx, ws); err != nil {
+		return nil, err
+	}
+	if w.secrets, err = a.journeys.ListSecrets(ctx, ws); err != nil {
+		return nil, err
 	}
 	if err := a.knownJourneys(ctx, ws, w); err != nil {
 		return nil, err

@@ -220,7 +220,7 @@ type calling struct {
 
 // call enqueues the call of a webhook.
 func (b *batch) call(it *item, e *Enrollment, x *Effect, key string) error {
-	c := calling{Journey: e.Journey, Enrollment: e.EnrollmentID(), Node: x.Node, URL: x.Webhook.URL, Secret: x.Webhook.Secret, Headers: x.Webhook.Headers, Event: e.Event, Data: e.Data}
+	c := calling{Journey: e.Journey, Enrollment: e.EnrollmentID(), Node: x.Node, URL: x.Webhook.URL, Secret: x.Webhook.Secret, Headers: x.Webhook.Headers, Event: e.Event, Data: orEmpty(e.Data)}
 	if x.Webhook.Body != nil {
 		text, err := json.Marshal(x.Webhook.Body)
 		if err != nil {
@@ -255,7 +255,7 @@ func (b *batch) account(ctx context.Context, it *item, e *Enrollment, x *Effect,
 	if x.Points != nil {
 		word, err = b.s.Ledger.Points(ctx, b.ws, it.person.ProfileID(), key, *x.Points)
 	} else {
-		word, err = b.s.Ledger.Score(ctx, b.ws, it.person.ProfileID(), key, *x.Score)
+		word, err = b.s.Ledger.Score(ctx, b.ws, it.person.ProfileID(), key, e.Journey+"/"+x.Node, *x.Score)
 	}
 	if err == nil && word != "" {
 		e.tell(Passage{Node: x.Node, Visit: x.Visit, At: b.now, Did: DidSkip, Detail: word})

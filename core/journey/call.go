@@ -48,7 +48,11 @@ func (s *Service) handleCall(ctx context.Context, l *work.Lease) error {
 		}
 		body = map[string]any{"journeyId": c.Journey, "enrollmentId": c.Enrollment, "nodeId": c.Node, "event": plain(bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: orEmpty(properties)})}
 	}
-	if err := s.Caller.Call(ctx, ws, l.Task().Name, CallWebhook{URL: c.URL, Headers: c.Headers, Secret: c.Secret}, body); err != nil {
+	secret, err := s.secret(ctx, ws, c.Secret)
+	if err != nil {
+		return err
+	}
+	if err := s.Caller.Call(ctx, ws, l.Task().Name, CallWebhook{URL: c.URL, Headers: c.Headers, Secret: c.Secret}, secret, body); err != nil {
 		return err
 	}
 	return l.Complete(ctx)

@@ -93,6 +93,7 @@ func (known) Template(id string) (TemplateInfo, bool) {
 func (known) Purposes() []string      { return []string{"marketing"} }
 func (known) Pool(key string) bool    { return key == "summer" }
 func (known) Rule(key string) bool    { return key == "cart" }
+func (known) Secret(name string) bool { return name == "cred_1" }
 func (known) Connected(c string) bool { return c != "PUSH" }
 func (known) Journey(id string) (JourneyInfo, bool) {
 	j, ok := map[string]JourneyInfo{"jrn_b": {Subs: []string{"jrn_c"}}, "jrn_c": {Subs: []string{"jrn_self"}}, "jrn_d": {}, "jrn_old": {Archived: true}}[id]

@@ -146,7 +146,7 @@ type Webhook struct {
 	URL     string            // https; no placeholders in the host
 	Headers map[string]string // with placeholders
 	Body    any               // JSON with placeholders; nil sends the entering event
-	Secret  string            // reference to a stored secret that signs the body, "" for none; never the secret
+	Secret  string            // name of a stored secret that signs the body (see Secret), "" for the workspace's own; never the secret
 }
 
 // Coupon takes a code out of a pool for the person. Later messages can show it.

@@ -242,6 +242,6 @@ var (
 // Specs lists the collections of the package.
 func Specs() []*store.Spec {
 	return []*store.Spec{
-		Journeys.Spec, Versions.Spec, Enrollments.Spec, Olders.Spec, Triggers.Spec, Presences.Spec, Visits.Spec, ToDos.Spec,
+		Journeys.Spec, Versions.Spec, Enrollments.Spec, Olders.Spec, Triggers.Spec, Presences.Spec, Visits.Spec, ToDos.Spec, Secrets.Spec,
 	}
 }

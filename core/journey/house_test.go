@@ -76,6 +76,7 @@ func (words) Template(string) (journey.TemplateInfo, bool) {
 func (words) Purposes() []string                         { return nil }
 func (words) Pool(string) bool                           { return true }
 func (words) Rule(string) bool                           { return true }
+func (words) Secret(string) bool                         { return true }
 func (words) Journey(string) (journey.JourneyInfo, bool) { return journey.JourneyInfo{}, true }
 func (words) Connected(string) bool                      { return true }
 

@@ -67,7 +67,7 @@ func (r *reader) score(v any) *Score {
 	case m["reason"] != nil:
 		r.at("reason", func() { r.fault(condition.ReasonNotAllowed, "the rule says the reason") })
 	case r.voc != nil && s.Rule != "" && !r.voc.Rule(s.Rule):
-		r.at("rule", func() { r.fault(ReasonRule, "there is no scoring rule with this key") })
+		r.at("rule", func() { r.fault(ReasonRule, "the score model has no rule about engagement with this key") })
 	}
 	return s
 }
@@ -138,6 +138,9 @@ func (r *reader) upsertObject(v any) *UpsertObject {
 func (r *reader) webhook(v any) *Webhook {
 	m := r.fields(v, "a webhook", "url", "headers", "body", "secret")
 	w := &Webhook{URL: r.filledText(m, "url", true), Body: m["body"], Secret: r.text(m, "secret", condition.MaxName, false)}
+	if r.voc != nil && w.Secret != "" && !r.voc.Secret(w.Secret) {
+		r.at("secret", func() { r.fault(ReasonSecret, "there is no secret of this name; set it first") })
+	}
 	if w.URL != "" {
 		r.at("url", func() { r.address(w.URL) })
 	}

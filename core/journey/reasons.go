@@ -26,5 +26,6 @@ const (
 	ReasonPool        = "UNKNOWN_POOL"
 	ReasonJourney     = "UNKNOWN_JOURNEY"
 	ReasonRule        = "UNKNOWN_RULE"
+	ReasonSecret      = "UNKNOWN_SECRET"
 	ReasonNodeMap     = "BAD_NODE_MAP"
 )

@@ -35,18 +35,22 @@ type Coupons interface {
 // Ledger keeps points and lead scores. Its calls come before the step commits, and again
 // with the same key should the step be made anew: the same key changes something once. The
 // word is why nothing changed ("POINTS_TOO_FEW"), for the history; "" when something did.
+// by names the journey and its node: jrn_…/node.
 type Ledger interface {
 	Points(ctx context.Context, ws, profileID, key string, p Points) (word string, err error)
-	Score(ctx context.Context, ws, profileID, key string, s Score) (word string, err error)
+	Score(ctx context.Context, ws, profileID, key, by string, s Score) (word string, err error)
 }
 
-// Caller carries out the calls of webhook nodes. The same key may be called again.
+// Caller carries out the calls of webhook nodes. The same key may be called again. The
+// secret signs the body; "" is the workspace's own.
 type Caller interface {
-	Call(ctx context.Context, ws, key string, c CallWebhook, body any) error
+	Call(ctx context.Context, ws, key string, c CallWebhook, secret string, body any) error
 }
 
-// Keys makes of a value what tells nothing of it. keyring.Ring implements it.
+// Keys makes of a value what tells nothing of it, and seals. keyring.Ring implements it.
 type Keys interface {
+	Seal(ctx context.Context, ws string, plain, bound []byte) ([]byte, error)
+	Open(ctx context.Context, ws string, sealed, bound []byte) ([]byte, error)
 	MAC(ctx context.Context, ws, name string, data []byte) ([]byte, error)
 }
 

@@ -20,6 +20,8 @@ type Vocabulary interface {
 	Pool(key string) bool
 	// Rule tells whether there is a scoring rule with the key.
 	Rule(key string) bool
+	// Secret tells whether there is a secret of that name to sign webhooks with.
+	Secret(name string) bool
 	// Journey describes another journey.
 	Journey(id string) (JourneyInfo, bool)
 	// Connected tells whether some connection sends on the channel.
