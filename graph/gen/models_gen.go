@@ -3782,15 +3782,15 @@ type ScoreModel struct {
 
 // What one rule contributes to a score.
 type ScoreReason struct {
-	// The rule.
+	// The rule; of points beside the rules who gave them: a journey and its node.
 	Key string `json:"key"`
-	// Its name.
+	// Its name; of points beside the rules why they were given.
 	Name string `json:"name"`
 	// What it looks at.
 	Kind ScoreRuleKind `json:"kind"`
 	// How much. The points of all reasons add up to the score.
 	Points *int `json:"points,omitempty"`
-	// How many events there ever were, of ENGAGEMENT.
+	// How many events, or times that points were given, there ever were, of ENGAGEMENT.
 	Count *int `json:"count,omitempty"`
 }
 
@@ -4286,6 +4286,24 @@ type SetTraitRulePayload struct {
 	TraitRule *profile.TraitRule `json:"traitRule,omitempty"`
 	// A rebuild that folds by the rule what is there already; null after a dry run.
 	Job *work.Job `json:"job,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Sets the secret of a name: from the next call on it signs.
+type SetWebhookSecretInput struct {
+	// Its name: letters, digits, _ and -.
+	Name string `json:"name"`
+	// The secret, 16 to 512 bytes.
+	Secret string `json:"secret"`
+	// The version that you saw; 0 before the first. Another is a CONFLICT.
+	ExpectedVersion int `json:"expectedVersion"`
+}
+
+// A secret that was set.
+type SetWebhookSecretPayload struct {
+	// Its name and version.
+	Secret *journey.Secret `json:"secret,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }

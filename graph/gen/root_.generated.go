@@ -324,6 +324,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputSetScoreModelInput,
 		ec.unmarshalInputSetTrackingPlanInput,
 		ec.unmarshalInputSetTraitRuleInput,
+		ec.unmarshalInputSetWebhookSecretInput,
 		ec.unmarshalInputSnapshotSegmentInput,
 		ec.unmarshalInputSpendPointsInput,
 		ec.unmarshalInputSplitStepInput,
@@ -4442,6 +4443,44 @@ extend type Mutation {
   installReadyJourney(input: InstallReadyJourneyInput!): InstallReadyJourneyPayload! @can(action: DESIGN) @data(category: NONE)
 }
 `, BuiltIn: false},
+	{Name: "../schema/journey_secret.graphqls", Input: `"""What the calls of webhook nodes are signed with. Nobody is shown it again."""
+type WebhookSecret {
+  """The name by which nodes call it."""
+  name: String! @data(category: NONE)
+  """When it was last set."""
+  at: DateTime! @data(category: NONE)
+  """Rises with each change."""
+  version: Int! @data(category: NONE)
+}
+
+"""Sets the secret of a name: from the next call on it signs."""
+input SetWebhookSecretInput {
+  """Its name: letters, digits, _ and -."""
+  name: String!
+  """The secret, 16 to 512 bytes."""
+  secret: String!
+  """The version that you saw; 0 before the first. Another is a CONFLICT."""
+  expectedVersion: Int!
+}
+
+"""A secret that was set."""
+type SetWebhookSecretPayload {
+  """Its name and version."""
+  secret: WebhookSecret @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+extend type Query {
+  """The secrets that webhook nodes of journeys may name, by name."""
+  webhookSecrets: [WebhookSecret!]! @can(action: READ) @data(category: NONE)
+}
+
+extend type Mutation {
+  """Sets a secret that webhook nodes of journeys sign with."""
+  setWebhookSecret(input: SetWebhookSecretInput!): SetWebhookSecretPayload! @can(action: GOVERN) @data(category: NONE)
+}
+`, BuiltIn: false},
 	{Name: "../schema/lead.graphqls", Input: `"""What a rule of a score looks at."""
 enum ScoreRuleKind {
   """Who somebody is: a condition on traits and records."""
@@ -4504,15 +4543,15 @@ type ScoreModel {
 
 """What one rule contributes to a score."""
 type ScoreReason {
-  """The rule."""
+  """The rule; of points beside the rules who gave them: a journey and its node."""
   key: String! @data(category: NONE)
-  """Its name."""
+  """Its name; of points beside the rules why they were given."""
   name: String! @data(category: NONE)
   """What it looks at."""
   kind: ScoreRuleKind! @data(category: NONE)
   """How much. The points of all reasons add up to the score."""
   points: Int @data(category: INFERRED)
-  """How many events there ever were, of ENGAGEMENT."""
+  """How many events, or times that points were given, there ever were, of ENGAGEMENT."""
   count: Int @data(category: INFERRED)
 }
 
@@ -16206,6 +16245,16 @@ func (ec *executionContext) childFields_SetTraitRulePayload(ctx context.Context,
 	return nil, fmt.Errorf("no field named %q was found under type SetTraitRulePayload", field.Name)
 }
 
+func (ec *executionContext) childFields_SetWebhookSecretPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "secret":
+		return ec.fieldContext_SetWebhookSecretPayload_secret(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SetWebhookSecretPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetWebhookSecretPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_SimulatedMessage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "nodeId":
@@ -17178,6 +17227,18 @@ func (ec *executionContext) childFields_Viewer(ctx context.Context, field graphq
 		return ec.fieldContext_Viewer_can(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Viewer", field.Name)
+}
+
+func (ec *executionContext) childFields_WebhookSecret(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_WebhookSecret_name(ctx, field)
+	case "at":
+		return ec.fieldContext_WebhookSecret_at(ctx, field)
+	case "version":
+		return ec.fieldContext_WebhookSecret_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type WebhookSecret", field.Name)
 }
 
 func (ec *executionContext) childFields_WithdrawConsentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
