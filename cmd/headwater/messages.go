@@ -7,7 +7,11 @@ import (
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/consent"
+	"github.com/headwater-cdp/headwater/core/lead"
+	"github.com/headwater-cdp/headwater/core/library"
 	"github.com/headwater-cdp/headwater/core/message"
+	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/store"
 	vendor "github.com/headwater-cdp/headwater/core/sync"
 )
 
@@ -17,7 +21,16 @@ func (a *app) send() {
 	a.messages = message.New(message.Options{
 		Store: a.store, Clock: a.e.clock, Keys: a.ring, Runner: a.runner, Committer: a.pipeline, Events: a.events, Profiles: a.profiles,
 		Consent: a.consent, Vendors: a.syncs, Templates: shelf{a.library, a.segments}, Audit: a.audit, Logger: a.e.log, Uses: a.usedFor, URL: func() string { return a.url },
+		Outcomes: func(ws string, lane int, batch []message.Outcome) []store.Op {
+			list := make([]library.Outcome, len(batch))
+			for i, o := range batch {
+				list[i] = library.Outcome(o)
+			}
+			return library.OutcomeOps(ws, lane, list)
+		},
+		Predictions: a.predictions, Moved: a.metrics.Message,
 	})
+	a.forms.Outbox = a.messages
 	a.consent.InFlight = func(ctx context.Context, ws, profile string) ([]consent.InFlight, error) {
 		list, err := a.messages.InFlight(ctx, ws, profile)
 		out := make([]consent.InFlight, len(list))
@@ -26,6 +39,16 @@ func (a *app) send() {
 		}
 		return out, err
 	}
+}
+
+// predictions returns what is predicted of a person now, by name.
+func (a *app) predictions(ctx context.Context, ws string, p *profile.Profile) (map[string]any, error) {
+	out := map[string]any{}
+	score, l, err := a.leads.ScoreOf(ctx, ws, p.ProfileID())
+	if err == nil && l != nil {
+		out[lead.PredictionName], out["lead.fit"], out["lead.engagement"] = score.Total, score.Fit, score.Engagement
+	}
+	return out, err
 }
 
 // reports hands what vendors tell of messages to the outbox, which is wired after them.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/condition"
@@ -39,6 +40,11 @@ func (t volume) Number() int64 { return t.v.Number }
 
 // Channel implements message.Template.
 func (t volume) Channel() string { return t.v.Channel }
+
+// Reads tells whether the template reads something below a root.
+func (t volume) Reads(root string) bool {
+	return slices.ContainsFunc(t.v.Paths(), func(r template.Read) bool { return r.Root == root })
+}
 
 // Render implements message.Template.
 func (t volume) Render(ctx context.Context, profileID, locale string, roots map[string]any) (message.Content, error) {

@@ -13,5 +13,7 @@
 // begins a profile, by the addresses and ids that were given. Then one commit makes
 // everything that follows: the event "Form Submitted", the traits, the consents with
 // their evidence, and the submission, whose id makes a repetition harmless. A purpose
-// with double opt-in is PENDING, and the Confirm port is given what confirms it.
+// with double opt-in is PENDING, and the same commit queues a message to the address that was
+// written, with a link to a page on which its reader confirms; so many a day at most. What
+// the visitor is shown does not depend on whether the address is known.
 package form

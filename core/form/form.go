@@ -63,6 +63,9 @@ type Definition struct {
 	Blocks   []Block   `bson:"blocks,omitempty" json:"blocks,omitempty"`
 	// GatedURL is told to whoever has submitted the form, and to nobody else.
 	GatedURL string `bson:"gatedUrl,omitempty" json:"gatedUrl,omitempty"`
+	// ConfirmTemplate is the template of the e-mail that asks to confirm where a purpose has
+	// double opt-in: it shows confirm.url. "" is a plain one in the form's language.
+	ConfirmTemplate string `bson:"confirmTemplate,omitempty" json:"confirmTemplate,omitempty"`
 	// MinSeconds is how long a person takes at least; sooner a robot wrote it.
 	MinSeconds int `bson:"minSeconds,omitempty" json:"minSeconds,omitempty"`
 }
@@ -128,7 +131,9 @@ var (
 )
 
 // Specs lists the collections of the package.
-func Specs() []*store.Spec { return []*store.Spec{Forms.Spec, versions.Spec, Submissions.Spec} }
+func Specs() []*store.Spec {
+	return []*store.Spec{Forms.Spec, versions.Spec, Submissions.Spec, askeds.Spec}
+}
 
 // NameSubmitted is the name of the event of a submission. Its properties are form, the
 // name of the form, version, submission, and answers.

@@ -18,6 +18,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/keyring"
+	"github.com/headwater-cdp/headwater/core/message"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/store/sqlite"
@@ -32,8 +33,43 @@ type rig struct {
 	t     *testing.T
 	ctx   context.Context
 	clock *core.VirtualClock
-	asked []*consent.Record // to be confirmed
+	asked map[string]message.Intent // messages that ask to confirm, by id
 	mu    sync.Mutex
+}
+
+// Queue implements Outbox.
+func (r *rig) Queue(_ context.Context, ws string, in message.Intent) ([]store.Op, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.asked[in.ID] = in
+	return []store.Op{store.Claim(ws, "asked", in.ID, in.Profile)}, nil
+}
+
+// Usable implements Outbox.
+func (r *rig) Usable(_ context.Context, _, template string, _ int64, _ string) error {
+	if template != "tpl_confirm" {
+		return core.Errorf(core.NotFound, "TEMPLATE", "there is no such template")
+	}
+	return nil
+}
+
+// Wake implements Outbox.
+func (r *rig) Wake(string, string) {}
+
+// links are those of the messages that are queued for good, in no order.
+func (r *rig) links() (out []string) {
+	r.t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, in := range r.asked {
+		c, err := store.Claims.Get(r.ctx, r.Store, store.Key(rigWS, "asked", id))
+		require.NoError(r.t, err)
+		if c != nil {
+			_, token, _ := strings.Cut(in.Data.Lookup("confirm", "url").StringValue(), consent.ConfirmPath)
+			out = append(out, token)
+		}
+	}
+	return out
 }
 
 func newRig(t *testing.T) *rig {
@@ -54,15 +90,10 @@ func newRig(t *testing.T) *rig {
 	require.NoError(t, err)
 	ring := keyring.New(db, clock, master)
 	words := consent.NewService(consent.Options{Store: db, Clock: clock, People: people.ConsentPeople(), Committer: pipeline, Tokens: ring})
-	r := &rig{t: t, clock: clock, ctx: core.WithActor(t.Context(), &core.Actor{Workspace: rigWS, ID: "system:test"})}
+	r := &rig{t: t, clock: clock, asked: map[string]message.Intent{}, ctx: core.WithActor(t.Context(), &core.Actor{Workspace: rigWS, ID: "system:test"})}
 	r.Service = NewService(Options{
 		Store: db, Clock: clock, Profiles: people, Consent: words, Committer: pipeline, Tokens: ring, URL: func() string { return "https://hw.example" },
-		Confirm: func(_ context.Context, _ string, pending []*consent.Record) error {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.asked = append(r.asked, pending...)
-			return nil
-		},
+		Outbox: r,
 	})
 	for _, p := range []consent.Purpose{
 		{Key: "news", Name: "News", LegalBasis: consent.BasisConsent, ConsentRequired: true, EvidenceRequired: true, DoubleOptIn: true},
@@ -161,8 +192,8 @@ func TestSubmitMakesPersonConsentsAndEvent(t *testing.T) {
 	}
 	require.Equal(t, consent.Pending, words["news"])
 	require.Equal(t, consent.Granted, words["offers"])
-	require.Len(t, r.asked, 1, "one is asked to confirm, once")
-	_, err = r.Consent.Confirm(r.ctx, rigWS, r.asked[0].Token)
+	require.Len(t, r.links(), 1, "one is asked to confirm, once")
+	_, err = r.Consent.Confirm(r.ctx, rigWS, r.links()[0])
 	require.NoError(t, err)
 	n, err := r.SubmissionCount(r.ctx, rigWS, f.FormID())
 	require.NoError(t, err)

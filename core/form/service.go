@@ -23,7 +23,7 @@ type Tokens interface {
 	Verify(ctx context.Context, ws, use, token string, claims any, now time.Time) error
 }
 
-// Options are what a Service is made of. All but Confirm and URL are required.
+// Options are what a Service is made of. All but Outbox and URL are required.
 type Options struct {
 	Store     store.Store
 	Clock     core.Clock
@@ -31,9 +31,9 @@ type Options struct {
 	Consent   *consent.Service
 	Committer event.Committer
 	Tokens    Tokens
-	// Confirm asks a person to confirm what is PENDING, by a message; nil: it waits until
-	// they do so elsewhere.
-	Confirm func(ctx context.Context, ws string, pending []*consent.Record) error
+	// Outbox takes the messages that ask to confirm what is PENDING; nil: that waits until it
+	// is confirmed elsewhere.
+	Outbox Outbox
 	// URL is that of this server as people reach it, without a slash at its end.
 	URL func() string
 }
@@ -103,6 +103,11 @@ func (s *Service) check(ctx context.Context, ws string, f *Form) error {
 	}
 	if err := f.Draft.check(func(key string) bool { p := r.Purpose(key); return p != nil && !p.Archived }); err != nil {
 		return err.At("definition")
+	}
+	if id := f.Draft.ConfirmTemplate; id != "" && s.Outbox != nil {
+		if err := s.Outbox.Usable(ctx, ws, id, 0, consent.Email); err != nil {
+			return core.AsError(err).At("definition", "confirmTemplate")
+		}
 	}
 	return nil
 }

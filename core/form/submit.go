@@ -119,6 +119,7 @@ func (t *taking) take(ctx context.Context) (*Taken, error) {
 	events := []event.SystemEvent{t.submitted(who)}
 	var ops []store.Op
 	var words []*consent.Prepared
+	asks := &asking{t: t, who: who}
 	for _, c := range t.agreed {
 		p, err := t.s.Consent.Prepare(ctx, t.ws, consent.RecordInput{
 			ProfileID: who, Purpose: c.Purpose, Channel: c.Channel, Status: consent.Granted, IdempotencyKey: t.id + "/" + c.Key,
@@ -128,7 +129,11 @@ func (t *taking) take(ctx context.Context) (*Taken, error) {
 			return nil, err
 		}
 		events, ops, words = append(events, p.Event), append(ops, p.Ops...), append(words, p)
+		if err := asks.ask(ctx, c, p); err != nil {
+			return nil, err
+		}
 	}
+	ops = append(ops, asks.all()...)
 	out.Submission = &Submission{
 		Meta: store.Meta{ID: store.Key(t.ws, t.id)}, Form: t.f.FormID(), Version: t.f.Version, Profile: who, At: t.s.now(), Sum: t.sum,
 		Event: store.Rest(event.SystemKey(t.ws, events[0].Input.MessageID)),
@@ -140,26 +145,19 @@ func (t *taking) take(ctx context.Context) (*Taken, error) {
 	if results[0].Status != event.Accepted { // by a rival just now: read what it did
 		return nil, store.ErrConflict
 	}
-	return out, t.confirm(ctx, words, out)
-}
-
-// confirm asks for what is PENDING to be confirmed.
-func (t *taking) confirm(ctx context.Context, words []*consent.Prepared, out *Taken) error {
-	var pending []*consent.Record
+	for _, channel := range asks.channels {
+		t.s.Outbox.Wake(t.ws, channel)
+	}
 	for _, p := range words {
 		r, err := t.s.Consent.Finish(ctx, t.ws, p)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if r.Entry.Status == consent.Pending {
-			pending = append(pending, r)
 			out.Pending = append(out.Pending, r.Entry.Purpose)
 		}
 	}
-	if len(pending) == 0 || t.s.Confirm == nil {
-		return nil
-	}
-	return t.s.Confirm(ctx, t.ws, pending)
+	return out, nil
 }
 
 // NoticeHash returns the hash of what was agreed to, as evidence has it.

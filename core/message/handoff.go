@@ -51,6 +51,7 @@ func (r *round) handOff(ctx context.Context, letters []*letter) ([]*letter, erro
 		err = work.Commit(ctx, r.s.Store, ops...)
 		if err == nil {
 			for _, l := range letters {
+				r.s.observe(moved{l.m, l.next})
 				l.next.V++
 			}
 			return letters, nil
@@ -189,11 +190,19 @@ func (r *round) settleAside(ctx context.Context, letters []*letter) error {
 		ops = append(ops, r.asideOps(l)...)
 	}
 	err := work.Commit(ctx, r.s.Store, ops...)
+	if err == nil {
+		for _, l := range letters {
+			r.s.observe(moved{l.m, l.outcome(r.now)})
+		}
+	}
 	if conflictOf(err) == nil {
 		return storeError("write what became of messages", err)
 	}
 	for _, l := range letters { // one lost a race: each by itself
 		err := work.Commit(ctx, r.s.Store, r.asideOps(l)...)
+		if err == nil {
+			r.s.observe(moved{l.m, l.outcome(r.now)})
+		}
 		if err != nil && conflictOf(err) == nil {
 			return storeError("write what became of messages", err)
 		}

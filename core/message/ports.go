@@ -37,6 +37,9 @@ type Templates interface {
 type Template interface {
 	Number() int64
 	Channel() string // "" fits any
+	// A template may also have Reads(root string) bool, so that nothing is gathered that it
+	// does not read.
+
 	// Render makes the content for one person. roots is what it reads: profile, event (its
 	// properties), sender, message, now, unsubscribeUrl, preferencesUrl and what else the
 	// message carries; maps, lists, texts, numbers, booleans and times. An INVALID error

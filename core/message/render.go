@@ -102,6 +102,9 @@ func (r *round) roots(ctx context.Context, l *letter) (map[string]any, error) {
 		}
 	}
 	roots["profile"] = person
+	if err := r.predicted(ctx, l, g, roots); err != nil {
+		return nil, err
+	}
 	sender := map[string]any{}
 	for k, v := range r.set.Sender {
 		sender[k] = v
@@ -131,6 +134,42 @@ func (r *round) roots(ctx context.Context, l *letter) (map[string]any, error) {
 		}
 	}
 	return roots, nil
+}
+
+// reader is a template that knows what it reads.
+type reader interface{ Reads(root string) bool }
+
+// predicted puts in what is predicted of a person, as predictions and, of the lead model, as
+// lead, where the template reads it and the purpose allows it: it is INFERRED.
+func (r *round) predicted(ctx context.Context, l *letter, g *gate, roots map[string]any) error {
+	if r.s.Predictions == nil || l.p == nil || !g.uses(core.Inferred) {
+		return nil
+	}
+	if t, ok := l.made.(reader); ok && !t.Reads("predictions") && !t.Reads("lead") {
+		return nil
+	}
+	values, err := r.s.Predictions(ctx, r.ws, l.p)
+	if err != nil {
+		return err
+	}
+	all := map[string]any{}
+	for name, v := range values {
+		at, path := all, strings.Split(name, ".")
+		for _, key := range path[:len(path)-1] {
+			next, ok := at[key].(map[string]any)
+			if !ok {
+				next = map[string]any{}
+				at[key] = next
+			}
+			at = next
+		}
+		at[path[len(path)-1]] = v
+	}
+	roots["predictions"] = all
+	if of, ok := all["lead"].(map[string]any); ok {
+		roots["lead"] = of
+	}
+	return nil
 }
 
 // headers are those of an e-mail beside what the connector makes.

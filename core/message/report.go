@@ -104,9 +104,13 @@ func (s *Service) change(ctx context.Context, ws, id string, f func(*Message) (*
 			sums.add(t.next, name)
 		}
 		ops := append(append([]store.Op{Messages.Replace(t.next)}, t.ops...), sums.ops(ws)...)
+		ops = append(ops, s.outcomes(ws, moved{m, t.next})...)
 		err = s.commitTold(ctx, ws, t.events, ops...)
 		var e *core.Error
 		again := errors.Is(err, store.ErrConflict) || errors.As(err, &e) && e.Code == core.Conflict
+		if err == nil {
+			s.observe(moved{m, t.next})
+		}
 		if !again || try >= 30 {
 			return storeError("write the message", err)
 		}

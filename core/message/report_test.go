@@ -10,8 +10,10 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"regexp"
 	"strings"
+	stdsync "sync"
 	"testing"
 	"time"
 
@@ -22,6 +24,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/message"
+	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/sync"
 )
@@ -81,6 +84,110 @@ func TestReportBeforeTheAnswer(t *testing.T) {
 	require.Eventually(t, func() bool { return r.get(id).Ref != "" }, 5*time.Second, 10*time.Millisecond)
 	require.Equal(t, message.Delivered, r.get(id).Status)
 	require.ElementsMatch(t, []string{"Sent", "Delivered"}, r.events(who))
+}
+
+// What becomes of messages is told to metrics once each, in words of a bounded set.
+func TestMetricsOfMessages(t *testing.T) {
+	p := newPostman()
+	p.send = func(_ context.Context, m sync.Message) (sync.Sent, error) {
+		if m.To == "p2@example.com" {
+			return sync.Sent{}, &sync.Fault{Kind: sync.FaultInvalidRecord, Origin: sync.FromVendor, Reason: "SOMETHING_OF_THEIRS", Message: "no"}
+		}
+		return sync.Sent{ID: "v-" + m.Key}, nil
+	}
+	r := rigOver(t, openStore(t, ""), p, core.SystemClock{})
+	var mu stdsync.Mutex
+	counts := map[string]int{}
+	r.Moved = func(channel, status, reason string) {
+		mu.Lock()
+		defer mu.Unlock()
+		counts[channel+" "+status+" "+reason]++
+	}
+	r.setUp()
+	r.start()
+	list := r.persons([]int{1, 2, 3})
+	_, err := r.consent.Suppress(r.ctx, ws, []consent.SuppressInput{{Identifier: event.Identifier{Namespace: "email", Value: "p3@example.com"}, Reason: consent.SuppressManual}}, false)
+	require.NoError(t, err)
+	ids := r.queue(intent(list[0]), intent(list[1]), intent(list[2]))
+	r.becomes(ids[0], message.Sent)
+	r.becomes(ids[1], message.Failed)
+	r.becomes(ids[2], message.Skipped)
+	for range 2 {
+		require.NoError(t, r.told(ids[0], "d", sync.DeliveryDelivered, time.Now()))
+	}
+	require.Eventually(t, func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(counts) == 5
+	}, 10*time.Second, 5*time.Millisecond)
+	mu.Lock()
+	defer mu.Unlock()
+	require.Equal(t, map[string]int{
+		"EMAIL HANDED ": 2, "EMAIL SENT ": 1, "EMAIL FAILED VENDOR": 1, "EMAIL SKIPPED MANUAL": 1, "EMAIL DELIVERED ": 1,
+	}, counts)
+}
+
+// A template's score counts each message once when it goes, and once when its person clicks
+// or answers, however often and in whatever order vendors say so.
+func TestTemplatesKnowWhatCameOfThem(t *testing.T) {
+	r := newRig(t, newPostman())
+	who := r.persons([]int{1, 2, 3})
+	ids := r.queue(intent(who[0]), intent(who[1]), intent(who[2], func(in *message.Intent) { in.Template, in.Data = "", text("x") }))
+	for _, id := range ids {
+		r.becomes(id, message.Sent)
+	}
+	at := time.Now().Add(time.Minute)
+	for range 2 {
+		require.NoError(t, r.told(ids[0], "o", sync.DeliveryOpened, at))
+		require.NoError(t, r.told(ids[0], "c1", sync.DeliveryClicked, at))
+		require.NoError(t, r.told(ids[0], "c2", sync.DeliveryClicked, at.Add(time.Second)))
+		require.NoError(t, r.told(ids[1], "d", sync.DeliveryDelivered, at))
+		require.NoError(t, r.told(ids[2], "c", sync.DeliveryClicked, at)) // of no template
+	}
+	n, err := store.Sum(t.Context(), r.store, ws, "template:tpl_hello")
+	require.NoError(t, err)
+	require.Equal(t, map[string]int64{"sent": 2, "reached": 1}, n)
+}
+
+func text(s string) bson.Raw {
+	raw, _ := bson.Marshal(bson.D{{Key: "text", Value: s}})
+	return raw
+}
+
+// What is predicted of somebody is there for templates, where the purpose allows it.
+func TestTemplatesReadPredictions(t *testing.T) {
+	r := rigOver(t, openStore(t, ""), newPostman(), core.SystemClock{})
+	var allowed map[core.Category]bool
+	r.Uses = func(context.Context, string, string) (map[core.Category]bool, error) { return allowed, nil }
+	r.Predictions = func(context.Context, string, *profile.Profile) (map[string]any, error) {
+		return map[string]any{"lead.score": int64(37), "churn": 0.25}, nil
+	}
+	r.words["tpl_hot"] = func(roots map[string]any) message.Content {
+		return message.Content{Subject: "x", Text: fmt.Sprint(roots["lead"], " ", roots["predictions"])}
+	}
+	hot := func(in *message.Intent) { in.Template = "tpl_hot" }
+	allowed = map[core.Category]bool{core.Inferred: true}
+	r.setUp()
+	r.start()
+	r.becomes(r.queue(intent(r.person(1), hot))[0], message.Sent)
+	require.Equal(t, "map[score:37] map[churn:0.25 lead:map[score:37]]", r.post.order[0].Text)
+	r.end()
+
+	r = rigOver(t, openStore(t, filepath.Join(t.TempDir(), "two.db")), newPostman(), core.SystemClock{})
+	r.Uses = func(context.Context, string, string) (map[core.Category]bool, error) {
+		return map[core.Category]bool{}, nil
+	}
+	r.Predictions = func(context.Context, string, *profile.Profile) (map[string]any, error) {
+		t.Error("nobody asks for what may not be used")
+		return nil, nil
+	}
+	r.words["tpl_hot"] = func(roots map[string]any) message.Content {
+		return message.Content{Subject: "x", Text: fmt.Sprint(roots["lead"])}
+	}
+	r.setUp()
+	r.start()
+	r.becomes(r.queue(intent(r.person(1), hot))[0], message.Sent)
+	require.Equal(t, "<nil>", r.post.order[0].Text)
 }
 
 func TestBouncesAndComplaints(t *testing.T) {

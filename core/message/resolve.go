@@ -107,7 +107,7 @@ func (s *Service) edit(ctx context.Context, ws, id string, expected *int64, acti
 		if m.Part != "" {
 			e.Subjects = []string{m.Part}
 		}
-		ops, err := s.audited(ctx, e, append([]store.Op{Messages.Replace(next)}, t.ops(ws)...)...)
+		ops, err := s.audited(ctx, e, append(append([]store.Op{Messages.Replace(next)}, s.outcomes(ws, moved{m, next})...), t.ops(ws)...)...)
 		if err != nil {
 			return nil, err
 		}
@@ -118,6 +118,7 @@ func (s *Service) edit(ctx context.Context, ws, id string, expected *int64, acti
 		if err != nil {
 			return nil, storeError("write the message", err)
 		}
+		s.observe(moved{m, next})
 		s.Wake(ws, m.Channel)
 		next.V++
 		return next, nil

@@ -20,6 +20,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/keyring"
+	"github.com/headwater-cdp/headwater/core/library"
 	"github.com/headwater-cdp/headwater/core/message"
 	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/profile"
@@ -228,6 +229,13 @@ func rigOver(t testing.TB, db store.Store, p *postman, clock core.Clock) *rig {
 	r.Service = message.New(message.Options{
 		Store: db, Clock: clock, Keys: ring, Runner: r.runner, Committer: r.pipeline, Events: events, Profiles: r.people, Consent: r.consent,
 		Vendors: r.syncs, Templates: r.words, Audit: log, Logger: logger, URL: url,
+		Outcomes: func(ws string, lane int, batch []message.Outcome) []store.Op {
+			var list []library.Outcome
+			for _, o := range batch {
+				list = append(list, library.Outcome(o))
+			}
+			return library.OutcomeOps(ws, lane, list)
+		},
 	})
 	r.words["tpl_hello"] = func(roots map[string]any) message.Content {
 		who, _ := roots["profile"].(map[string]any)

@@ -48,6 +48,15 @@ type Options struct {
 	Logger    *slog.Logger
 	// Uses returns the categories of data that may be used for a purpose; nil: all of them.
 	Uses func(ctx context.Context, ws, purpose string) (map[core.Category]bool, error)
+	// Outcomes returns the operations that count what came of templates, for the batch of the
+	// change that decides it; nil: nobody counts.
+	Outcomes func(ws string, lane int, batch []Outcome) []store.Op
+	// Predictions returns what is predicted of a person now, by name ("lead.score"), for what
+	// templates read as predictions and lead; nil: nothing is.
+	Predictions func(ctx context.Context, ws string, p *profile.Profile) (map[string]any, error)
+	// Moved is called when a message that is no test has come to another status, after its
+	// commit: for metrics. The reason is one of a bounded set, and no personal value; "" is none.
+	Moved func(channel, status, reason string)
 	// URL is that of this server as people reach it, without a slash at its end; "" makes no
 	// links that lead through it.
 	URL func() string

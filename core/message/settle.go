@@ -120,6 +120,7 @@ func (s *Service) settleAll(ctx context.Context, ws string, list []result) {
 	var events []event.SystemEvent
 	var ops []store.Op
 	var alone []*result
+	var changes []moved
 	t := tally{}
 	now := s.now()
 	for i := range list {
@@ -131,8 +132,10 @@ func (s *Service) settleAll(ctx context.Context, ws string, list []result) {
 		events = append(events, st.events...)
 		ops = append(append(ops, Messages.Replace(st.next)), list[i].ops...)
 		st.next.figures(t, list[i].m.Status)
+		changes = append(changes, moved{list[i].m, st.next})
 	}
 	if len(ops) > 0 {
+		ops = append(ops, s.outcomes(ws, changes...)...)
 		results, err := s.Committer.CommitAll(ctx, ws, events, append(ops, t.ops(ws)...)...)
 		told := slices.ContainsFunc(results, func(r event.Result) bool { return r.Status != event.Accepted })
 		if err != nil || told { // a report was faster, or one lost a race
@@ -140,6 +143,8 @@ func (s *Service) settleAll(ctx context.Context, ws string, list []result) {
 			for i := range list {
 				alone = append(alone, &list[i])
 			}
+		} else {
+			s.observe(changes...)
 		}
 	}
 	for _, res := range alone {
@@ -192,7 +197,7 @@ func (s *Service) settleOne(ctx context.Context, ws string, res *result) error {
 		st := mine.settle(now)
 		t := tally{}
 		st.next.figures(t, stored.Status)
-		ops := append([]store.Op{Messages.Replace(st.next)}, res.ops...)
+		ops := append(append([]store.Op{Messages.Replace(st.next)}, res.ops...), s.outcomes(ws, moved{stored, st.next})...)
 		if st.release {
 			free, err := s.freed(ctx, ws, stored)
 			if err != nil {
@@ -204,6 +209,7 @@ func (s *Service) settleOne(ctx context.Context, ws string, res *result) error {
 		var e *core.Error
 		switch {
 		case err == nil:
+			s.observe(moved{stored, st.next})
 			return nil
 		case try >= 20:
 			return storeError("write the message", err)
@@ -232,7 +238,8 @@ func (s *Service) lateAnswer(ctx context.Context, stored *Message, res *result) 
 	}
 	t := tally{}
 	next.figures(t, stored.Status)
-	return s.commitTold(ctx, stored.Workspace(), events, append(append([]store.Op{Messages.Replace(&next)}, res.ops...), t.ops(stored.Workspace())...)...)
+	ops := append(append([]store.Op{Messages.Replace(&next)}, res.ops...), t.ops(stored.Workspace())...)
+	return s.commitTold(ctx, stored.Workspace(), events, append(ops, s.outcomes(stored.Workspace(), moved{stored, &next})...)...)
 }
 
 // freed returns the operations that free a message's place under the caps.

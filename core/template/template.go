@@ -22,9 +22,12 @@ var Roots = []string{
 	"coupon",          // code, expiresAt and what its pool says
 	"sender",          // name, address, postalAddress, and what else the workspace says of itself
 	"recommendations", // items, a list
+	"lead",            // score, fit and engagement, as whole numbers
+	"predictions",     // what is predicted of the person, by name: predictions.lead.score
 	"unsubscribeUrl", "preferencesUrl", "viewUrl",
-	"now",  // RFC 3339, in the person's time zone
-	"show", // which parts of a layout are shown
+	"confirm", // of a message that asks to confirm what was agreed to: url, purpose, form, until
+	"now",     // RFC 3339, in the person's time zone
+	"show",    // which parts of a layout are shown
 }
 
 // Template is a source that was parsed. It is not changed by rendering: any number may

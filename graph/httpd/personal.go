@@ -51,7 +51,7 @@ var personalPolicy = func() string {
 // personal splits the path of such a page.
 func personal(path string) (page, token string, ok bool) {
 	path = "/" + strings.Trim(path, "/")
-	for _, page := range []string{consent.PreferencesPath, consent.UnsubscribePath} {
+	for _, page := range []string{consent.PreferencesPath, consent.UnsubscribePath, consent.ConfirmPath} {
 		if token, ok := strings.CutPrefix(path, page); ok && token != "" && !strings.Contains(token, "/") {
 			return page, token, true
 		}
@@ -89,6 +89,8 @@ func (s *Server) personal(w http.ResponseWriter, r *http.Request, page, token st
 		err = s.save(w, r, token)
 	case page == consent.PreferencesPath:
 		err = s.preferences(w, r, token)
+	case page == consent.ConfirmPath:
+		err = s.confirm(w, r, token)
 	case r.Method == http.MethodPost:
 		err = s.unsubscribe(w, r, token)
 	default:
@@ -167,6 +169,21 @@ func (s *Server) unsubscribe(w http.ResponseWriter, r *http.Request, token strin
 	return s.unsubscribing(w, r, token)
 }
 
+// confirm shows what the link of a message confirms, and on POST confirms it.
+func (s *Server) confirm(w http.ResponseWriter, r *http.Request, token string) error {
+	if r.Method == http.MethodPost {
+		if err := s.o.Consent.ConfirmClicked(r.Context(), token); err != nil {
+			return err
+		}
+	}
+	c, err := s.o.Consent.Confirming(r.Context(), token)
+	if err == nil {
+		lang := language(r)
+		s.show(w, http.StatusOK, "confirm", lang, lang.Confirm, c)
+	}
+	return err
+}
+
 var errForm = core.Errorf(core.Invalid, "FORM", "the form cannot be read")
 
 // fault shows what is wrong, in words for people.
@@ -174,7 +191,7 @@ func (s *Server) fault(w http.ResponseWriter, r *http.Request, err error) {
 	e := core.AsError(err)
 	status, text := statuses[e.Code], faultBusy
 	switch e.Reason {
-	case "TOKEN_EXPIRED":
+	case "TOKEN_EXPIRED", "CONSENT_SUPERSEDED":
 		status, text = http.StatusGone, faultExpired
 	case "TOKEN_INVALID":
 		status, text = http.StatusNotFound, faultInvalid

@@ -309,3 +309,32 @@ func TestPolicyByHash(t *testing.T) {
 	require.Contains(t, ledger.Items[0].Evidence.String(), doc.Hash)
 	require.NotContains(t, ledger.Items[0].Evidence.String(), consent.WarningNotice)
 }
+
+// A link to confirm shows a page to whoever opens it, scanners too; its button confirms.
+func TestConfirmPage(t *testing.T) {
+	d := newDesk(t)
+	_, err := d.consent.CreatePurpose(d.ctx, d.ws, consent.Purpose{Key: "news", Name: "News & <offers>", LegalBasis: consent.BasisConsent, ConsentRequired: true, DoubleOptIn: true}, consent.Edit{})
+	require.NoError(t, err)
+	rec, err := d.consent.Record(d.ctx, d.ws, consent.RecordInput{ProfileID: d.ana, Purpose: "news", Status: consent.Granted})
+	require.NoError(t, err)
+	link := d.url + consent.ConfirmPath + rec.Token
+	before := d.words()
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodGet} {
+		res, body := d.do(method, link, "", "")
+		require.Equal(t, http.StatusOK, res.StatusCode)
+		if method == http.MethodGet {
+			d.safe(res, body)
+			require.Contains(t, body, "News &amp; &lt;offers&gt;")
+			require.Contains(t, body, "<form")
+		}
+	}
+	require.Equal(t, before, d.words())
+	for range 2 {
+		res, body := d.do(http.MethodPost, link, "application/x-www-form-urlencoded", "")
+		require.Equal(t, http.StatusOK, res.StatusCode)
+		require.NotContains(t, body, "<form")
+		require.Equal(t, before+1, d.words())
+	}
+	res, _ := d.do(http.MethodGet, link[:len(link)-4]+"AAAA", "", "")
+	require.Equal(t, http.StatusNotFound, res.StatusCode)
+}

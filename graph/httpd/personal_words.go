@@ -30,6 +30,9 @@ type words struct {
 	Asked, AskedAt string // kind; kind and who
 	Over           string // channel
 
+	Confirm, Confirmed string // heading and button; heading once it is done
+	Agree, Agreed      string // kind
+
 	channels map[string]string
 	statuses map[string]string    // by status; "on" and "off" where nothing was said
 	purposes map[string][2]string // name and description of those that are built in

@@ -17,6 +17,8 @@ type Pages interface {
 	SavePreferences(ctx context.Context, token string, f consent.Form) error
 	Unsubscribing(ctx context.Context, token string) (*consent.Unsubscribing, error)
 	Unsubscribe(ctx context.Context, token string) error
+	Confirming(ctx context.Context, token string) (*consent.Confirming, error)
+	ConfirmClicked(ctx context.Context, token string) error
 }
 
 // policyHash returns the hash of a path of a policy document.

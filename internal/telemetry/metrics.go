@@ -22,6 +22,7 @@ type Metrics struct {
 	operations    *prometheus.HistogramVec
 	subscriptions prometheus.Gauge
 	alerts        *prometheus.CounterVec
+	messages      *prometheus.CounterVec
 	connectors    connectorMetrics
 }
 
@@ -61,12 +62,15 @@ func NewMetrics(version string) *Metrics {
 		alerts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "headwater_alerts_total", Help: "Things that somebody should look at, by kind.",
 		}, []string{"kind"}),
+		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "headwater_messages_total", Help: "Messages that came to a status, by channel and why.",
+		}, []string{"channel", "status", "reason"}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "headwater_build_info", Help: "1, labelled with the version.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	r.MustRegister(m.requests, m.events, m.unitSize, m.commitSeconds, m.conflicts, m.splits, m.operations, m.subscriptions, m.alerts,
+	r.MustRegister(m.requests, m.events, m.unitSize, m.commitSeconds, m.conflicts, m.splits, m.operations, m.subscriptions, m.alerts, m.messages,
 		build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.connectors = newConnectorMetrics(r)
 	return m
@@ -105,6 +109,11 @@ func (m *Metrics) Operation(kind, outcome string, d time.Duration) {
 
 // Alert notes something that somebody should look at. The kind comes from a fixed set.
 func (m *Metrics) Alert(kind string) { m.alerts.WithLabelValues(kind).Inc() }
+
+// Message notes that a message came to a status. Its labels come from bounded sets.
+func (m *Metrics) Message(channel, status, reason string) {
+	m.messages.WithLabelValues(channel, status, reason).Inc()
+}
 
 // Subscriptions notes that delta subscriptions began (or, negative, ended).
 func (m *Metrics) Subscriptions(delta int) { m.subscriptions.Add(float64(delta)) }
