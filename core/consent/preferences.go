@@ -155,6 +155,7 @@ type PreferencePage struct {
 	Purposes  []Preference // those that they decide, then those that they do not
 	Notice    *Document    // the privacy policy that is in force, in the language of the page if there is one; nil: none was published
 	ExpiresAt time.Time
+	OnTheWay  int // messages to the person that were handed to their channels and may still arrive
 }
 
 // Preference is one purpose.
@@ -193,11 +194,23 @@ func (s *Service) Preferences(ctx context.Context, token, language string) (*Pre
 	if err != nil {
 		return nil, err
 	}
+	if out.OnTheWay, err = s.onTheWay(ctx, ws, who); err != nil {
+		return nil, err
+	}
 	ops, err := s.audited(ctx, Trace{Workspace: ws, Action: "preferences.view", Resource: "profile", Profiles: []string{who.ID}, Decision: core.Allow})
 	if err == nil && len(ops) > 0 {
 		err = work.Commit(ctx, s.Store, ops...)
 	}
 	return out, storeError("write the audit log", err)
+}
+
+// onTheWay returns how many messages to a person their channels have not answered for yet.
+func (s *Service) onTheWay(ctx context.Context, ws string, who *Subject) (int, error) {
+	if s.InFlight == nil {
+		return 0, nil
+	}
+	list, err := s.InFlight(ctx, ws, who.ID)
+	return len(list), err
 }
 
 func (s *Service) preferences(ctx context.Context, ws string, who *Subject, language string) (*PreferencePage, error) {

@@ -53,6 +53,7 @@ type Unsubscribing struct {
 	Key       string // the purpose's own
 	Channel   string // "" is every channel
 	Done      bool   // it has ended
+	OnTheWay  int    // messages to the person that were handed to their channels before and may still arrive
 }
 
 // Unsubscribing tells what a link of a letter would end. It changes nothing.
@@ -76,8 +77,10 @@ func (s *Service) Unsubscribing(ctx context.Context, token string) (*Unsubscribi
 	}
 	now := s.now()
 	status, _ := Status(who.Words(now), l.Purpose, l.Channel, now)
-	out.Done = No(status)
-	return out, nil
+	if out.Done = No(status); out.Done {
+		out.OnTheWay, err = s.onTheWay(ctx, ws, who)
+	}
+	return out, err
 }
 
 // Unsubscribe ends what a link of a letter is about. Again, it changes nothing, unless

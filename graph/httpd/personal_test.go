@@ -310,6 +310,29 @@ func TestPolicyByHash(t *testing.T) {
 	require.NotContains(t, ledger.Items[0].Evidence.String(), consent.WarningNotice)
 }
 
+// Whoever ends something is told how much may still arrive, and nobody who has ended nothing.
+func TestWhatIsOnItsWay(t *testing.T) {
+	d := newDesk(t)
+	d.consent.InFlight = func(_ context.Context, ws, profile string) ([]consent.InFlight, error) {
+		require.Equal(t, []string{d.ws, d.ana}, []string{ws, profile})
+		return make([]consent.InFlight, 2), nil
+	}
+	const says = "may still arrive: 2."
+	l, err := d.consent.PreferencesLink(d.ctx, d.ws, d.ana, nil)
+	require.NoError(t, err)
+	u, err := d.consent.UnsubscribeLink(d.ctx, d.ws, d.ana, consent.Marketing, consent.Email)
+	require.NoError(t, err)
+	_, body := d.do(http.MethodGet, l.URL, "", "")
+	require.NotContains(t, body, says)
+	_, body = d.do(http.MethodGet, u.URL, "", "")
+	require.NotContains(t, body, says)
+	_, body = d.do(http.MethodPost, u.URL, formType, consent.OneClick)
+	require.Contains(t, body, says)
+	res, _ := d.do(http.MethodPost, l.URL, formType, "action=withdraw_all")
+	_, body = d.do(http.MethodGet, d.url+res.Header.Get("Location"), "", "")
+	require.Contains(t, body, says)
+}
+
 // A link to confirm shows a page to whoever opens it, scanners too; its button confirms.
 func TestConfirmPage(t *testing.T) {
 	d := newDesk(t)

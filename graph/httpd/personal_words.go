@@ -32,6 +32,7 @@ type words struct {
 
 	Confirm, Confirmed string // heading and button; heading once it is done
 	Agree, Agreed      string // kind
+	OnTheWay           string // how many messages
 
 	channels map[string]string
 	statuses map[string]string    // by status; "on" and "off" where nothing was said
