@@ -48,6 +48,9 @@ type Journey struct {
 // JourneyID returns the journey's id, jrn_….
 func (j *Journey) JourneyID() string { return store.Rest(j.ID) }
 
+// EntryKey is the key of the version by which people enter.
+func (j *Journey) EntryKey() string { return versionKey(j.Workspace(), j.JourneyID(), j.Entry) }
+
 // Workspace returns the workspace that it belongs to.
 func (j *Journey) Workspace() string { return store.WorkspaceOf(j.ID) }
 

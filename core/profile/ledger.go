@@ -56,11 +56,12 @@ const (
 // that waits for a person. There is at most one per pair.
 type Proposal struct {
 	store.Meta `bson:",inline"` // key: workspace/prop_…, the hash of both parts
-	Parts      []string         `bson:"parts"`     // two, sorted: the profiles as they were, each a part for ever
-	Status     ProposalStatus   `bson:"status"`    //
-	Reason     string           `bson:"reason"`    // EXCLUSIVE, LIMIT, TOO_MANY_PARTS or PROFILE_TOO_LARGE
-	Namespace  string           `bson:"namespace"` // of EXCLUSIVE and LIMIT; "" else
-	Event      string           `bson:"event"`     // evt_… that linked them
+	Parts      []string         `bson:"parts"`          // two, sorted: the profiles as they were, each a part for ever
+	Status     ProposalStatus   `bson:"status"`         //
+	Reason     string           `bson:"reason"`         // EXCLUSIVE, LIMIT, TOO_MANY_PARTS, PROFILE_TOO_LARGE or SIMILAR
+	Namespace  string           `bson:"namespace"`      // of EXCLUSIVE and LIMIT; "" else
+	Event      string           `bson:"event"`          // evt_… that linked them; "" of SIMILAR
+	Likeness   *Likeness        `bson:"like,omitempty"` // of SIMILAR
 	At         time.Time        `bson:"at"`
 	DecidedAt  *time.Time       `bson:"decidedAt,omitempty"`
 	DecidedBy  string           `bson:"decidedBy,omitempty"`
