@@ -33,6 +33,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/privacy"
 	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/quality"
 	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/store/sqlite"
@@ -127,7 +128,7 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	w := &world{t: t, db: &counting{Store: embedded}, log: &lockedBuffer{}}
 	logger := slog.New(slog.NewTextHandler(w.log, nil))
 	specs := store.Specs()
-	for _, more := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), policies.Specs(), work.Specs(), event.Specs(), consent.Specs(), profile.Specs(), ingest.Specs(), object.Specs(), segment.Specs(), loyalty.Specs(), lead.Specs(), form.Specs(), privacy.Specs(), privacy.DeskSpecs(), library.Specs(), journey.Specs(), outbox.Specs()} {
+	for _, more := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), policies.Specs(), work.Specs(), event.Specs(), consent.Specs(), profile.Specs(), ingest.Specs(), object.Specs(), segment.Specs(), loyalty.Specs(), lead.Specs(), form.Specs(), privacy.Specs(), privacy.DeskSpecs(), quality.Specs(), library.Specs(), journey.Specs(), outbox.Specs()} {
 		specs = append(specs, more...)
 	}
 	require.NoError(t, w.db.Declare(ctx, specs...))
@@ -177,6 +178,7 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 		Segments: s.Segments, Jobs: jobs, Runner: runner, Specs: specs, Logger: logger,
 		Suppress: s.Consent.SuppressErased, Suppressed: s.Consent.Guarded,
 	})
+	s.Quality = quality.New(quality.Options{Store: w.db, Clock: clock, Profiles: s.Profiles, Runner: runner, Jobs: jobs, Logger: logger, Knowers: quality.Known(w.db, s.Library)})
 	s.Desk = privacy.NewDesk(privacy.DeskOptions{
 		Store: w.db, Clock: clock, Keys: keyring.New(w.db, clock, master), Committer: s.Ingest, Events: s.Events, Profiles: s.Profiles, Consent: s.Consent,
 		Segments: s.Segments, Objects: s.Objects, Audit: s.Audit, Jobs: jobs, Runner: runner, Specs: func() []*store.Spec { return specs }, Logger: logger,

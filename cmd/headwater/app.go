@@ -26,6 +26,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/privacy"
 	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/quality"
 	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/store"
 	vendor "github.com/headwater-cdp/headwater/core/sync"
@@ -59,6 +60,7 @@ type app struct {
 	pipeline *ingest.Pipeline
 	privacy  *privacy.Service
 	desk     *privacy.Desk
+	quality  *quality.Service
 	syncs    *vendor.Service
 	library  *library.Service
 	journeys *journey.Service
@@ -164,6 +166,7 @@ func newApp(e *env, s store.Store, j *journal.Journal, ring *keyring.Ring) *app 
 		Object: privacy.ObjectThrough(a.consent), Recipients: privacy.RecipientsFrom(a.consent), Read: a.readFor, Erasure: a.privacy,
 		Destinations: a.destinations,
 	})
+	a.judge()
 	a.jobs.Handle(profile.JobRebuild, profile.RebuildHandler(a.profiles), 1)
 	a.jobs.Handle(ingest.ImportKind, a.pipeline.ImportHandler(), 2)
 	a.jobs.Handle(ingest.ReplayKind, a.pipeline.ReplayHandler(), 1)
@@ -345,7 +348,7 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 func (a *app) services(hub *store.Hub) graph.Services {
 	return graph.Services{
 		Store: a.store, Hub: hub, Access: a.access, Policies: a.policies, Audit: a.audit, Ring: a.ring, Jobs: a.jobs, Consent: a.consent, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
-		Rewards: a.loyalty, Forms: a.forms, Leads: a.leads, Privacy: a.privacy, Desk: a.desk, Syncs: a.syncs, Library: a.library, Outbox: a.messages, Sendouts: a.sendouts, Journeys: a.journeys, Ingest: a.pipeline, Clock: a.e.clock,
+		Rewards: a.loyalty, Forms: a.forms, Leads: a.leads, Privacy: a.privacy, Desk: a.desk, Quality: a.quality, Syncs: a.syncs, Library: a.library, Outbox: a.messages, Sendouts: a.sendouts, Journeys: a.journeys, Ingest: a.pipeline, Clock: a.e.clock,
 	}
 }
 

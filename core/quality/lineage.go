@@ -113,7 +113,9 @@ func (s *Service) Lineage(ctx context.Context, ws string, f Field) (*Trace, erro
 
 // follow puts the things that have to do with the field into their order.
 func (t *Trace) follow(things []Thing) {
-	of := func(list []Field) bool { return slices.ContainsFunc(list, func(g Field) bool { return g.covers(t.Field) }) }
+	of := func(list []Field) bool {
+		return slices.ContainsFunc(list, func(g Field) bool { return g.covers(t.Field) })
+	}
 	var rest []Thing
 	on := map[string]bool{}
 	for _, th := range things {

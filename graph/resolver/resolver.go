@@ -20,6 +20,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/privacy"
 	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/quality"
 	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/sync"
@@ -46,6 +47,7 @@ type Services struct {
 	Leads    *lead.Service
 	Privacy  *privacy.Service
 	Desk     *privacy.Desk
+	Quality  *quality.Service
 	Syncs    *sync.Service
 	Outbox   *outbox.Service
 	Sendouts *campaign.Service
