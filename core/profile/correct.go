@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/store"
@@ -324,7 +322,7 @@ func (u *Unit) note(p *Profile, name, messageID, part string, pairs ...string) (
 	at := later(u.now, p.UpdatedAt)
 	e := &event.Event{
 		Meta: store.Meta{ID: event.SystemKey(u.ws, messageID)}, MessageID: messageID, Part: part,
-		Type: event.System, Name: name, Timestamp: at, ReceivedAt: at, Source: SystemSource, Properties: bson.Raw(props), Sum: sum[:16],
+		Type: event.System, Name: name, Timestamp: at, ReceivedAt: at, Source: SystemSource, Properties: props, Sum: sum[:16],
 	}
 	if err := u.fold(p, e); err != nil {
 		return nil, err

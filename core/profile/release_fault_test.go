@@ -1,8 +1,6 @@
 package profile
 
 import (
-	"context"
-	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -10,41 +8,26 @@ import (
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/store/faultstore"
 )
 
-// dying is a store whose process ends at the next commit, before it or after it.
-type dying struct {
-	store.Store
-	after bool
-	dead  bool
-}
-
-var errDead = errors.New("the process is gone")
-
-func (d *dying) Commit(ctx context.Context, b store.Batch) (token store.Token, err error) {
-	if d.dead {
-		return token, errDead
-	}
-	d.dead = true
-	if d.after {
-		if token, err = d.Store.Commit(ctx, b); err != nil {
-			return token, err
-		}
-	}
-	return token, errDead
-}
-
-// TestACrashInACorrectionLeavesAllOrNothing kills processes before and after the commit of
-// a correction and of a restoration, and has another do the same again.
+// TestACrashInACorrectionLeavesAllOrNothing ends processes before and after the commit of
+// a correction and of a restoration, and loses the reply; another does the same again.
 func TestACrashInACorrectionLeavesAllOrNothing(t *testing.T) {
-	for _, after := range []bool{false, true} {
+	for _, kind := range []faultstore.Kind{faultstore.CrashBefore, faultstore.CrashAfter, faultstore.LostReply, faultstore.Error} {
+		after := kind == faultstore.CrashAfter || kind == faultstore.LostReply
 		f := newFixture(t)
 		ana, _ := f.two()
+		dying := func() *Service {
+			db := faultstore.New(f.db)
+			db.Use(faultstore.Script(faultstore.Fault{Kind: kind}))
+			return NewService(db, f.clock)
+		}
 		in := CorrectInput{
 			ProfileID: ana.ProfileID(), Release: []event.Identifier{mail("ana@x.io")}, Add: []event.Identifier{mail("anna@x.io")},
 			Reason: "r", Key: "k",
 		}
-		_, err := NewService(&dying{Store: f.db, after: after}, f.clock).Correct(f.ctx, ws, in)
+		_, err := dying().Correct(f.ctx, ws, in)
 		require.Error(t, err)
 		require.Equal(t, after, f.by(Email, "ana@x.io") == nil)
 		require.Equal(t, after, f.by(Email, "anna@x.io") != nil)
@@ -59,7 +42,7 @@ func TestACrashInACorrectionLeavesAllOrNothing(t *testing.T) {
 
 		f.tick()
 		back := RestoreInput{ReleaseID: done.Releases[0].ReleaseID(), Reason: "r"}
-		_, err = NewService(&dying{Store: f.db, after: after}, f.clock).Restore(f.ctx, ws, back)
+		_, err = dying().Restore(f.ctx, ws, back)
 		require.Error(t, err)
 		_, err = f.s.Restore(f.ctx, ws, back)
 		if after {

@@ -123,8 +123,8 @@ func TestARuleDoesNotGiveBackWhatWasLetGoOf(t *testing.T) {
 
 func TestARestoredIdentifierIsAsItWas(t *testing.T) {
 	f := newFixture(t)
-	ana, _ := f.two()
-	ana = f.must(UserID, "ana")
+	f.two()
+	ana := f.must(UserID, "ana")
 	r := f.release(ana, mail("ana@x.io"))
 	during := f.clock.Now()
 	f.tick()
