@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/audit"
@@ -18,6 +19,7 @@ func BenchmarkTrail(b *testing.B) {
 	ctx := core.WithRequestID(core.WithActor(b.Context(), &core.Actor{Workspace: ws, ID: "key_1", Purpose: "support"}), "req_1")
 	fields := []string{"Profile.identifiers", "Profile.traits"}
 	b.ReportAllocs()
+	defer processor(b)()
 	b.SetParallelism(32)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
@@ -33,14 +35,18 @@ func BenchmarkTrail(b *testing.B) {
 	})
 }
 
-// BenchmarkSequence is what the sequencer does with an entry.
+// BenchmarkSequence is what the sequencer does with an entry: of a read of a profile by an
+// identifier, which nobody has read before.
 func BenchmarkSequence(b *testing.B) {
 	p := newLog(b, openStore(b, filepath.Join(b.TempDir(), "a.db")))
 	ctx := core.WithActor(b.Context(), &core.Actor{Workspace: ws, ID: "key_1"})
 	for from := 0; from < b.N; from += 2000 {
 		entries := make([]audit.Entry, min(2000, b.N-from))
 		for i := range entries {
-			entries[i] = audit.Entry{Action: "query.profile", RequestID: fmt.Sprint("req_", from+i), Subjects: []string{fmt.Sprint("prof_", from+i)}}
+			entries[i] = audit.Entry{
+				Action: "query.profile", Resource: "Profile", RequestID: core.NewID(core.PrefixRequest, time.Now()), Fields: []string{"Profile.identifiers", "Profile.traits"},
+				Subjects: []string{fmt.Sprintf("prof_%026d", from+i)}, Identifiers: []audit.Subject{{Namespace: "userId", Value: fmt.Sprint("u", from+i)}},
+			}
 		}
 		if err := p.WriteAll(ctx, entries); err != nil {
 			b.Fatal(err)
@@ -48,6 +54,7 @@ func BenchmarkSequence(b *testing.B) {
 	}
 	b.ReportAllocs()
 	b.ResetTimer()
+	defer processor(b)()
 	if err := p.Settle(context.Background(), ws); err != nil {
 		b.Fatal(err)
 	}

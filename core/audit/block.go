@@ -15,9 +15,8 @@ import (
 
 // A block holds at most so many entries and so many bytes of them.
 const (
-	blockEntries  = 256
-	blockBytes    = 1 << 20
-	blockSubjects = 4000
+	blockEntries = 256
+	blockBytes   = 1 << 20
 )
 
 func blockKey(ws string, first int64) string { return store.Key(ws, fmt.Sprintf("%016x", first)) }
@@ -26,18 +25,15 @@ func blockKey(ws string, first int64) string { return store.Key(ws, fmt.Sprintf(
 type builder struct {
 	block  block
 	bodies []byte // each with its length before it
-	subj   map[string]struct{}
+	marks  []mark // of those whom the entries are about, and of their requests
 }
 
 func newBuilder(ws string, first int64) *builder {
-	return &builder{
-		block: block{Meta: store.Meta{ID: blockKey(ws, first)}, First: first},
-		subj:  map[string]struct{}{},
-	}
+	return &builder{block: block{Meta: store.Meta{ID: blockKey(ws, first)}, First: first}}
 }
 
 func (b *builder) full() bool {
-	return b.block.N == blockEntries || len(b.bodies) > blockBytes || len(b.subj) > blockSubjects
+	return b.block.N == blockEntries || len(b.bodies) > blockBytes
 }
 
 // add appends an entry, and notes what it can be found by.
@@ -49,11 +45,14 @@ func (b *builder) add(raw []byte, e *body) {
 	once(&b.block.Actions, e.Action)
 	once(&b.block.Purposes, e.Purpose)
 	once(&b.block.Decisions, e.Decision)
-	once(&b.block.Requests, e.RequestID)
-	for _, list := range [][]string{e.Subjects, e.Identifiers} {
-		for _, s := range list {
-			b.subj[s] = struct{}{}
-		}
+	if e.RequestID != "" {
+		b.marks = append(b.marks, markOf(markRequest, e.RequestID))
+	}
+	for _, s := range e.Subjects {
+		b.marks = append(b.marks, markOf(markSubject, s))
+	}
+	for _, s := range e.Identifiers {
+		b.marks = append(b.marks, markOf(markSubject, s))
 	}
 	if len(e.SubjectSet) > 0 {
 		b.block.Sets = 1
@@ -71,10 +70,6 @@ func once(list *[]string, v string) {
 
 func (b *builder) finish(at time.Time) (*block, error) {
 	b.block.At, b.block.Sealed = at, at
-	for s := range b.subj {
-		b.block.Subjects = append(b.block.Subjects, s)
-	}
-	slices.Sort(b.block.Subjects)
 	var err error
 	b.block.Bodies, err = pack(b.bodies)
 	return &b.block, err

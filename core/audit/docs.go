@@ -99,8 +99,8 @@ type block struct {
 	Actions    []string  `bson:"actions,omitempty"`
 	Purposes   []string  `bson:"purposes,omitempty"`
 	Decisions  []string  `bson:"decisions,omitempty"`
-	Requests   []string  `bson:"requests,omitempty"`
-	Subjects   []string  `bson:"subjects,omitempty"` // pseudonyms, of identifiers too
+	Requests   []string  `bson:"requests,omitempty"` // of an earlier version's; now in runs: see index.go
+	Subjects   []string  `bson:"subjects,omitempty"` // the same: pseudonyms, of identifiers too
 	Sets       int64     `bson:"sets,omitempty"`     // 1: some entry has a larger set of subjects
 }
 
@@ -135,11 +135,12 @@ type headDoc struct {
 	Note       []byte        `bson:"note"` // the signed checkpoint
 	KeyHash    int64         `bson:"keyHash"`
 	At         time.Time     `bson:"at"`
-	Lag        time.Duration `bson:"lag"`              // the longest that an entry waited to be put in
-	Dropped    int64         `bson:"dropped"`          // how many of the first entries have no body any more
-	Jumped     time.Time     `bson:"jumped,omitempty"` // when time last went on by more than clockJump at once
-	Marks      journal.Marks `bson:"marks,omitempty"`  // how far the journal's files are in the log
-	Taken      []string      `bson:"taken,omitempty"`  // what the last batch took of an earlier version's journal
+	Lag        time.Duration `bson:"lag"`               // the longest that an entry waited to be put in
+	Dropped    int64         `bson:"dropped"`           // how many of the first entries have no body any more
+	Jumped     time.Time     `bson:"jumped,omitempty"`  // when time last went on by more than clockJump at once
+	Marks      journal.Marks `bson:"marks,omitempty"`   // how far the journal's files are in the log
+	Taken      []string      `bson:"taken,omitempty"`   // what the last batch took of an earlier version's journal
+	Cleaned    int64         `bson:"cleaned,omitempty"` // of how many of those without a body the index says nothing any more
 }
 
 // linkDoc connects the pseudonym of an identifier with those of the profiles that had
@@ -181,6 +182,6 @@ func EarlierSpecs() []*store.Spec { return []*store.Spec{pendings.Spec} }
 // Specs lists the collections of this package.
 func Specs() []*store.Spec {
 	return []*store.Spec{
-		pendings.Spec, blocks.Spec, sets.Spec, opens.Spec, tiles.Spec, heads.Spec, links.Spec, settings.Spec,
+		pendings.Spec, blocks.Spec, runs.Spec, sets.Spec, opens.Spec, tiles.Spec, heads.Spec, links.Spec, settings.Spec,
 	}
 }

@@ -57,6 +57,9 @@ func (s *sequencer) expire(ctx context.Context) (err error) {
 		}
 	}()
 	for {
+		if err := s.clean(ctx); err != nil {
+			return err
+		}
 		before, some, err := s.log.due(ctx, s.ws)
 		if err != nil || !some {
 			return err

@@ -22,8 +22,10 @@ type sequencer struct {
 	ws     string
 	commit func(ctx context.Context, ops ...store.Op) error
 
-	head *headDoc // nil: not read
-	tree *tree
+	head   *headDoc // nil: not read
+	tree   *tree
+	tail   *tail
+	folded int64 // before which era nothing is in the tail any more, plus one; 0: not known
 }
 
 // The actions of entries of the log about itself.
@@ -53,7 +55,11 @@ func (s *sequencer) load(ctx context.Context) error {
 	if head.Size > 0 && string(head.Root) != string(rootBytes(t)) {
 		return fmt.Errorf("audit: the tiles of the log do not have the root of its head: the store was changed")
 	}
-	s.head, s.tree = head, t
+	last, err := loadTail(ctx, s.log.o.Store, s.ws)
+	if err != nil {
+		return err
+	}
+	s.head, s.tree, s.tail, s.folded = head, t, last, 0
 	return nil
 }
 
@@ -91,7 +97,7 @@ func (s *sequencer) append(ctx context.Context, entries []item, ops []store.Op, 
 	for _, b := range built {
 		ops = append(ops, blocks.Insert(b))
 	}
-	ops = append(ops, s.tree.ops()...)
+	ops = append(append(ops, s.tree.ops()...), s.tail.ops()...)
 	root := s.tree.root()
 	next.Size, next.Root, next.KeyHash = s.tree.size, root[:], int64(signer.KeyHash())
 	if next.Note, err = signNote(signer, s.ws, tlog.Tree{N: next.Size, Hash: root}); err != nil {
@@ -104,7 +110,8 @@ func (s *sequencer) append(ctx context.Context, entries []item, ops []store.Op, 
 	next.V++
 	s.head = &next
 	s.tree.stored()
-	return nil
+	s.tail.stored()
+	return s.fold(ctx)
 }
 
 // build adds the items to the tree and gathers them in blocks, and returns these and
@@ -127,6 +134,7 @@ func (s *sequencer) build(items []item, now time.Time, next *headDoc) (built []*
 	seal := func() error {
 		done, err := b.finish(next.At)
 		built = append(built, done)
+		s.tail.add(done.First, b.marks)
 		return err
 	}
 	for i, it := range items {

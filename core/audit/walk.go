@@ -52,9 +52,19 @@ func (l *Log) eachBlock(ctx context.Context, ws string, c *criteria, low, high i
 		return err
 	}
 	seen := map[int64]bool{}
+	walk := func(more func(ctx context.Context, w *blockWalk) ([]*block, error)) *blockWalk {
+		return &blockWalk{more: more, low: low, high: high, newest: newest}
+	}
 	var walks []*blockWalk
 	for _, eq := range c.indexes() {
-		walks = append(walks, &blockWalk{log: l, ws: ws, eq: eq, low: low, high: high, newest: newest})
+		walks = append(walks, walk(func(ctx context.Context, w *blockWalk) ([]*block, error) { return w.scan(ctx, l.o.Store, ws, eq) }))
+	}
+	if marks := c.marks(); marks != nil {
+		places, err := placesOf(ctx, l.o.Store, ws, marks, low, high)
+		if err != nil {
+			return err
+		}
+		walks = append(walks, walk(func(ctx context.Context, w *blockWalk) ([]*block, error) { return w.pick(ctx, l.o.Store, ws, &places) }))
 	}
 	for {
 		b, err := nextBlock(ctx, walks, newest)
@@ -82,8 +92,8 @@ func blockAt(ctx context.Context, r store.Reader, ws string, index int64) (int64
 	return found[0].First, nil
 }
 
-// indexes returns the equalities whose indexes together find every match: one, but for
-// people, each of whom may stand in an entry or in a set beside one.
+// indexes returns the equalities whose indexes together find every match that no mark
+// finds: people may stand in an entry or in a set beside one.
 func (c *criteria) indexes() [][]store.Cond {
 	one := func(field string, v any) [][]store.Cond { return [][]store.Cond{{store.Eq(field, v)}} }
 	switch {
@@ -107,11 +117,20 @@ func (c *criteria) indexes() [][]store.Cond {
 	return [][]store.Cond{nil}
 }
 
-// blockWalk reads the blocks of one index some at a time.
+// marks returns what the index finds of a filter: nil when it is of no use.
+func (c *criteria) marks() (out []mark) {
+	if c.RequestID != "" {
+		return []mark{markOf(markRequest, c.RequestID)}
+	}
+	for _, p := range c.who {
+		out = append(out, markOf(markSubject, p))
+	}
+	return out
+}
+
+// blockWalk reads the blocks that one index finds some at a time.
 type blockWalk struct {
-	log       *Log
-	ws        string
-	eq        []store.Cond
+	more      func(ctx context.Context, w *blockWalk) ([]*block, error) // at most walkBlocks; fewer: the last
 	low, high int64
 	newest    bool
 	batch     []*block
@@ -120,35 +139,69 @@ type blockWalk struct {
 
 // peek returns the next block without taking it, or nil.
 func (w *blockWalk) peek(ctx context.Context) (*block, error) {
-	if len(w.batch) > 0 || w.done {
-		if len(w.batch) == 0 {
-			return nil, nil
+	if len(w.batch) == 0 && !w.done {
+		var err error
+		if w.batch, err = w.more(ctx, w); err != nil {
+			return nil, err
 		}
-		return w.batch[0], nil
+		w.done = len(w.batch) < walkBlocks
 	}
+	if len(w.batch) == 0 {
+		return nil, nil
+	}
+	return w.batch[0], nil
+}
+
+// scan reads the next blocks of an index of the store.
+func (w *blockWalk) scan(ctx context.Context, r store.Reader, ws string, eq []store.Cond) ([]*block, error) {
 	field, from, to, sign := "first", any(w.low), any(w.high), ""
 	if w.newest {
 		sign = "-"
 	}
-	q := store.Query{Workspace: w.ws, Where: slices.Clone(w.eq)}
-	if w.eq == nil { // by the key itself
-		field, from, to = "_id", blockKey(w.ws, w.low), blockKey(w.ws, w.high)
+	q := store.Query{Workspace: ws, Where: slices.Clone(eq)}
+	if eq == nil { // by the key itself
+		field, from, to = "_id", blockKey(ws, w.low), blockKey(ws, w.high)
 	}
 	q.Where = append(q.Where, store.Gte(field, from), store.Lt(field, to))
 	q.Order = []string{sign + field}
-	var err error
-	if w.batch, err = blocks.Find(ctx, w.log.o.Store, q, walkBlocks); err != nil || len(w.batch) == 0 {
-		w.done = true
+	found, err := blocks.Find(ctx, r, q, walkBlocks)
+	if err != nil || len(found) == 0 {
 		return nil, err
 	}
-	last := w.batch[len(w.batch)-1].First
+	last := found[len(found)-1].First
 	if w.newest {
 		w.high = last
 	} else {
 		w.low = last + 1
 	}
-	w.done = len(w.batch) < walkBlocks
-	return w.batch[0], nil
+	return found, nil
+}
+
+// pick reads the next blocks of those that begin at places, which are in ascending order.
+func (w *blockWalk) pick(ctx context.Context, r store.Reader, ws string, places *[]int64) ([]*block, error) {
+	n := min(walkBlocks, len(*places))
+	some := (*places)[:n]
+	if w.newest {
+		some = slices.Clone((*places)[len(*places)-n:])
+		slices.Reverse(some)
+		*places = (*places)[:len(*places)-n]
+	} else {
+		*places = (*places)[n:]
+	}
+	ids := make([]string, n)
+	for i, first := range some {
+		ids[i] = blockKey(ws, first)
+	}
+	found, err := blocks.GetMany(ctx, r, ids)
+	if err != nil {
+		return nil, err
+	}
+	for i, b := range found {
+		if b == nil {
+			return nil, errMissing(some[i])
+		}
+	}
+	return found, nil
 }
 
 // nextBlock takes the next block of all walks.
