@@ -255,7 +255,11 @@ func (s *Service) memberships() found {
 // staged overwrites the rows of staged files that name the person.
 func (s *Service) staged(spec *store.Spec) found {
 	f := func(ctx context.Context, sub *Subject) (finding, error) {
-		ops, err := staging.Redact(ctx, s.o.Store, spec, sub.Workspace, sub.values())
+		ids := make([]staging.Identifier, len(sub.Identifiers))
+		for i, id := range sub.Identifiers {
+			ids[i] = staging.Identifier{Namespace: id.Namespace, Value: id.Value}
+		}
+		ops, err := staging.Redact(ctx, s.o.Store, spec, sub.Workspace, ids)
 		return finding{ops, int64(len(ops))}, err
 	}
 	return found{spec: spec, find: f, count: func(ctx context.Context, sub *Subject) (int64, error) {

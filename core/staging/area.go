@@ -45,7 +45,7 @@ func Declare(a Area) *Area {
 	a.Chunks = store.Declare[Chunk](store.Spec{
 		Name: a.Name, Data: map[string]core.Category{"data": a.Data}, Reach: store.ReachFinder,
 	})
-	areas[a.Name] = a.Chunks
+	areas[a.Name] = &a
 	return &a
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"encoding/csv"
 	"encoding/json"
 	"strings"
 
@@ -13,8 +12,8 @@ import (
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
-// areas are the collections that Declare made.
-var areas = map[string]*store.Collection[Chunk]{}
+// areas are those that Declare made, by the name of their collection.
+var areas = map[string]*Area{}
 
 // IsArea reports whether a collection holds staged files.
 func IsArea(spec *store.Spec) bool { return areas[spec.Name] != nil }
@@ -24,18 +23,29 @@ func IsArea(spec *store.Spec) bool { return areas[spec.Name] != nil }
 const maxRow = 2 << 20
 
 // Redact returns the operations that overwrite, in staged files of an area, the rows
-// that hold one of the values, a few at a time; none when there is nothing left. Lines
+// that hold one of the identifiers, a few at a time; none when there is nothing left. Lines
 // become blanks; of rows that are BSON documents the value is overwritten. Sizes and
 // offsets stay, so that a job that reads the file goes on.
-func Redact(ctx context.Context, r store.Reader, spec *store.Spec, ws string, values []string) ([]store.Op, error) {
-	c := areas[spec.Name]
-	set := make(map[string]bool, len(values))
-	for _, v := range values {
-		if len(v) >= 4 { // shorter ones are as likely somebody else's number
-			set[strings.ToLower(v)] = true
+//
+// A value of four bytes or more counts wherever it is all of a field. A shorter one counts
+// in a field that is of its namespace: a member or column of that name, as the job's
+// mapping has it, or a value beside the namespace's name. In a file whose job was given up
+// it counts everywhere.
+func Redact(ctx context.Context, r store.Reader, spec *store.Spec, ws string, ids []Identifier) ([]store.Op, error) {
+	a := areas[spec.Name]
+	c := a.Chunks
+	set := make(map[string]bool, len(ids))
+	var short shorts
+	for _, id := range ids {
+		switch {
+		case id.Value == "":
+		case len(id.Value) < shortValue:
+			short = append(short, id)
+		default:
+			set[strings.ToLower(id.Value)] = true
 		}
 	}
-	if len(set) == 0 {
+	if len(set)+len(short) == 0 {
 		return nil, nil
 	}
 	after := ""
@@ -50,6 +60,12 @@ func Redact(ctx context.Context, r store.Reader, spec *store.Spec, ws string, va
 		}
 		file, _, _ := strings.Cut(store.Rest(first[0].ID), "/")
 		f := &redaction{set: set, c: c, ws: ws}
+		if len(short) > 0 {
+			if f.how, err = readingOf(ctx, r, a, ws, file); err != nil {
+				return nil, err
+			}
+			f.short = short
+		}
 		if err := f.file(ctx, r, file); err != nil {
 			return nil, err
 		}
@@ -73,6 +89,10 @@ type redaction struct {
 	binary  bool
 	begun   bool
 	stopped bool
+
+	short  shorts
+	how    reading
+	header []string // of a CSV file that a job reads
 }
 
 func (f *redaction) file(ctx context.Context, r store.Reader, file string) error {
@@ -84,7 +104,7 @@ func (f *redaction) file(ctx context.Context, r store.Reader, file string) error
 		}
 		if !f.begun {
 			f.begun = true
-			f.binary = len(ch.Data) > 5 && ch.Data[3] == 0 && binary.LittleEndian.Uint32(ch.Data) < maxRow
+			f.binary = isDocuments(ch.Data)
 		}
 		f.chunk(ch)
 	})
@@ -202,7 +222,10 @@ func (f *redaction) release(keep *Chunk) {
 	}
 }
 
-func (f *redaction) has(s string) bool { return f.set[strings.ToLower(strings.TrimSpace(s))] }
+// has reports whether a value is to go wherever it stands.
+func (f *redaction) has(s string) bool {
+	return f.set[strings.ToLower(strings.TrimSpace(s))] || f.how.over && f.short.is(s)
+}
 
 func (f *redaction) lineMatches(line []byte) bool {
 	line = bytes.TrimSpace(line)
@@ -211,14 +234,17 @@ func (f *redaction) lineMatches(line []byte) bool {
 	}
 	if line[0] == '{' {
 		var v any
-		if json.Unmarshal(line, &v) == nil {
-			return f.inJSON(v)
+		d := json.NewDecoder(bytes.NewReader(line))
+		d.UseNumber()
+		if d.Decode(&v) == nil && !d.More() {
+			return f.inJSON(v) || len(f.short) > 0 && f.short.inJSON(v)
 		}
 	}
+	if len(f.short) > 0 && f.inLine(string(line)) {
+		return true
+	}
 	for _, comma := range []rune{',', ';', '\t', '|'} {
-		r := csv.NewReader(bytes.NewReader(line))
-		r.Comma, r.LazyQuotes, r.FieldsPerRecord = comma, true, -1
-		fields, err := r.Read()
+		fields, err := cells(string(line), comma)
 		if err != nil {
 			continue
 		}
@@ -267,8 +293,15 @@ func (f *redaction) documentPlaces(doc []byte) [][2]int {
 		if n < 1 || at+4+n > len(doc) || doc[at+4+n-1] != 0 {
 			continue
 		}
-		if f.has(string(doc[at+4 : at+4+n-1])) {
+		if text := string(doc[at+4 : at+4+n-1]); strings.Trim(text, "x") != "" && f.has(text) {
 			out = append(out, [2]int{at + 4, at + 4 + n - 1})
+		}
+	}
+	if len(f.short) > 0 {
+		for _, place := range f.short.places(doc, 0) {
+			if strings.Trim(string(doc[place[0]:place[1]]), "x") != "" { // it was overwritten
+				out = append(out, place)
+			}
 		}
 	}
 	return out
