@@ -28,6 +28,13 @@
 // elsewhere anybody can prove that a log was not rewritten; docs/audit-format.md says how,
 // and internal/auditverify does, without sharing code with this package.
 //
+// # Finding
+//
+// Blocks are found by rows of the store for what few differ in: actor, action, purpose,
+// decision. Whom entries are about and which request they are of differs in each, and rows
+// for these cost more than all the rest; they stand in sorted runs that are merged as the
+// log grows, see index.go. What an earlier version wrote has rows for these, too.
+//
 // # How long
 //
 // A workspace may state a retention of so many months. The bodies of older entries are
