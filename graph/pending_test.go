@@ -2,6 +2,7 @@ package graph_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -64,4 +65,40 @@ func TestDangerousChangesWaitForSomebodyElse(t *testing.T) {
 		return err == nil && !reg.Purpose("advertising").ConsentRequired
 	}, 5e9, 5e7)
 	require.Equal(t, "Ads", reg.Purpose("advertising").Name)
+	// A yes that counts with less behind it.
+	a = w.as(w.admin, `mutation { updatePurpose(input: {key: "marketing", evidenceRequired: true, doubleOptIn: true}) { approval { id } userErrors { reason } } }`, nil)
+	require.Nil(t, dig(a.Data, "updatePurpose", "approval"), string(a.Body))
+	for _, edit := range []string{"evidenceRequired: false", "doubleOptIn: false"} {
+		a = w.as(w.admin, `mutation { updatePurpose(input: {key: "marketing", `+edit+`}) { purpose { evidenceRequired doubleOptIn } approval { id } userErrors { reason } } }`, nil)
+		require.NotNil(t, dig(a.Data, "updatePurpose", "approval"), string(a.Body))
+		require.Equal(t, true, dig(a.Data, "updatePurpose", "purpose", strings.TrimSuffix(edit, ": false")), "as it is")
+		a = agree(officer, dig(a.Data, "updatePurpose", "approval", "id"))
+		require.Equal(t, "APPROVED", dig(a.Data, "decideApproval", "approval", "status"), string(a.Body))
+	}
+	// Rules by which silence is a yes.
+	settle := func(rest string) any {
+		a := w.as(w.admin, `mutation { setConsentSettings(input: {`+rest+`}) { consentSettings { default version jurisdictions { country rule } } approval { id } userErrors { reason } } }`, nil)
+		require.Empty(t, a.Errors, string(a.Body))
+		return dig(a.Data, "setConsentSettings")
+	}
+	silence := `jurisdictions: [{country: "US", rule: OPT_OUT}]`
+	require.Nil(t, dig(settle(silence+", dryRun: true"), "approval"))
+	got := settle(silence)
+	require.Equal(t, json.Number("0"), dig(got, "consentSettings", "version"), "as they are")
+	late := dig(got, "approval", "id")
+	require.NotNil(t, late)
+	require.Equal(t, late, dig(settle(silence), "approval", "id"), "it waits already")
+	require.Nil(t, dig(settle(`jurisdictions: [{country: "DE", rule: OPT_IN}]`), "approval"), "stricter is no danger")
+	a = agree(officer, late)
+	require.Equal(t, "CHANGE_OUTDATED", dig(a.Data, "decideApproval", "userErrors", 0, "reason"), string(a.Body))
+	a = agree(w.admin, dig(settle(silence), "approval", "id"))
+	require.Equal(t, "FORBIDDEN OWN_REQUEST", a.code())
+	a = agree(officer, dig(settle(silence), "approval", "id"))
+	require.Equal(t, "APPROVED", dig(a.Data, "decideApproval", "approval", "status"), string(a.Body))
+	require.Equal(t, "consentSettings", dig(a.Data, "decideApproval", "approval", "subject", "kind"))
+	require.Eventually(t, func() bool {
+		reg, err = w.services.Consent.Register(t.Context(), w.ws)
+		return err == nil && reg.Rule("US-CA", "marketing") == "OPT_OUT"
+	}, 5e9, 5e7)
+	require.Equal(t, int64(2), reg.Settings().Version)
 }

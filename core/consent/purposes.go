@@ -46,7 +46,12 @@ func (s *Service) CreatePurpose(ctx context.Context, ws string, p Purpose, edit 
 
 // UpdatePurpose replaces what f makes of a purpose. It may not change the key.
 func (s *Service) UpdatePurpose(ctx context.Context, ws, key string, edit Edit, f func(*Purpose)) (*Purpose, error) {
-	return s.changePurpose(ctx, ws, key, "purpose.update", edit, func(old *Purpose) (Purpose, *core.Error) {
+	return s.changedPurpose(ctx, ws, key, "purpose.update", edit, updating(key, edit, f))
+}
+
+// updating returns what replaces what f makes of a purpose.
+func updating(key string, edit Edit, f func(*Purpose)) func(*Register, *registerDoc) *core.Error {
+	return replacing(key, edit, func(old *Purpose) (Purpose, *core.Error) {
 		if old == nil {
 			return Purpose{}, errNoPurpose("key")
 		}
@@ -78,7 +83,11 @@ func errNoPurpose(path string) *core.Error {
 }
 
 func (s *Service) changePurpose(ctx context.Context, ws, key, action string, edit Edit, f func(old *Purpose) (Purpose, *core.Error)) (*Purpose, error) {
-	r, err := s.change(ctx, ws, Trace{Action: action, Resource: key, Purpose: key, Decision: core.Allow}, edit.DryRun, replacing(key, edit, f))
+	return s.changedPurpose(ctx, ws, key, action, edit, replacing(key, edit, f))
+}
+
+func (s *Service) changedPurpose(ctx context.Context, ws, key, action string, edit Edit, f func(*Register, *registerDoc) *core.Error) (*Purpose, error) {
+	r, err := s.change(ctx, ws, Trace{Action: action, Resource: key, Purpose: key, Decision: core.Allow}, edit.DryRun, f)
 	if err != nil {
 		return nil, err
 	}

@@ -64,7 +64,8 @@ type cached struct {
 func NewService(o Options) *Service {
 	s := &Service{Options: o}
 	if o.Approver != nil {
-		o.Approver.OnChange(changeLoosen, s.loosened)
+		o.Approver.OnChange(changeLoosen, s.purposeAgreed)
+		o.Approver.OnChange(changeSettings, s.settingsAgreed)
 	}
 	return s
 }

@@ -81,21 +81,34 @@ func (s *Settings) same(o *Settings) bool {
 // SetSettings replaces the workspace's rules of jurisdictions. Without paths of traits
 // or a default rule those of a new workspace hold.
 func (s *Service) SetSettings(ctx context.Context, ws string, next Settings, edit Edit) (Settings, error) {
+	change, err := settling(next, edit)
+	if err != nil {
+		return Settings{}, err
+	}
+	r, err := s.change(ctx, ws, Trace{Action: "consent.settings", Resource: "consentSettings", Decision: core.Allow}, edit.DryRun, change)
+	if err != nil {
+		return Settings{}, err
+	}
+	return r.Settings(), nil
+}
+
+// settling returns what makes settings those of the register.
+func settling(next Settings, edit Edit) (func(*Register, *registerDoc) *core.Error, error) {
 	if len(next.CountryTraits) > 10 {
-		return Settings{}, core.Errorf(core.Invalid, "TOO_MANY", "name at most 10 traits").At("countryTraits")
+		return nil, core.Errorf(core.Invalid, "TOO_MANY", "name at most 10 traits").At("countryTraits")
 	}
 	for i, path := range next.CountryTraits {
 		if path == "" || len(path) > 200 {
-			return Settings{}, core.Errorf(core.Invalid, "TRAIT", "name the path of a trait, at most 200 bytes").At("countryTraits", strconv.Itoa(i))
+			return nil, core.Errorf(core.Invalid, "TRAIT", "name the path of a trait, at most 200 bytes").At("countryTraits", strconv.Itoa(i))
 		}
 	}
 	if next.Default != "" && next.Default != OptIn && next.Default != OptOut {
-		return Settings{}, core.Errorf(core.Invalid, "JURISDICTION_RULE", "the rule is OPT_IN or OPT_OUT").At("default")
+		return nil, core.Errorf(core.Invalid, "JURISDICTION_RULE", "the rule is OPT_IN or OPT_OUT").At("default")
 	}
 	if len(next.Jurisdictions) > maxJurisdictions {
-		return Settings{}, core.Errorf(core.Invalid, "TOO_MANY", "a workspace has at most %d rules", maxJurisdictions).At("jurisdictions")
+		return nil, core.Errorf(core.Invalid, "TOO_MANY", "a workspace has at most %d rules", maxJurisdictions).At("jurisdictions")
 	}
-	r, err := s.change(ctx, ws, Trace{Action: "consent.settings", Resource: "consentSettings", Decision: core.Allow}, edit.DryRun, func(r *Register, doc *registerDoc) *core.Error {
+	return func(r *Register, doc *registerDoc) *core.Error {
 		if have := doc.Settings.Version; edit.ExpectedVersion != nil && *edit.ExpectedVersion != have {
 			return core.Errorf(core.Conflict, "VERSION_CONFLICT", "the settings have version %d, not %d; read them and try again", have, *edit.ExpectedVersion).At("expectedVersion")
 		}
@@ -118,9 +131,5 @@ func (s *Service) SetSettings(ctx context.Context, ws string, next Settings, edi
 		doc.Settings = next.clone()
 		doc.Settings.Version = was + 1
 		return nil
-	})
-	if err != nil {
-		return Settings{}, err
-	}
-	return r.Settings(), nil
+	}, nil
 }

@@ -1445,6 +1445,38 @@ func (ec *executionContext) fieldContext_SetConsentSettingsPayload_consentSettin
 	return fc, nil
 }
 
+func (ec *executionContext) _SetConsentSettingsPayload_approval(ctx context.Context, field graphql.CollectedField, obj *SetConsentSettingsPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SetConsentSettingsPayload_approval(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Approval, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *access.Approval) graphql.Marshaler {
+			return ec.marshalOApproval2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋaccessᚐApproval(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SetConsentSettingsPayload_approval(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SetConsentSettingsPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Approval(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _SetConsentSettingsPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *SetConsentSettingsPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -3394,6 +3426,11 @@ func (ec *executionContext) _SetConsentSettingsPayload(ctx context.Context, sel 
 			out.Values[i] = graphql.MarshalString("SetConsentSettingsPayload")
 		case "consentSettings":
 			out.Values[i] = ec._SetConsentSettingsPayload_consentSettings(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "approval":
+			out.Values[i] = ec._SetConsentSettingsPayload_approval(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}

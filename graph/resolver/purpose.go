@@ -146,8 +146,8 @@ func (r mutation) SetConsentSettings(ctx context.Context, in gen.SetConsentSetti
 	for _, j := range in.Jurisdictions {
 		next.Jurisdictions = append(next.Jurisdictions, consent.Jurisdiction{Country: j.Country, Purpose: value(j.Purpose), Rule: string(j.Rule)})
 	}
-	s, err := r.Consent.SetSettings(ctx, workspace(ctx), next, consent.Edit{ExpectedVersion: long(in.ExpectedVersion), DryRun: value(in.DryRun)})
-	out := &gen.SetConsentSettingsPayload{}
+	s, waits, err := r.Consent.ChangeSettings(ctx, workspace(ctx), next, consent.Edit{ExpectedVersion: long(in.ExpectedVersion), DryRun: value(in.DryRun)})
+	out := &gen.SetConsentSettingsPayload{Approval: waits}
 	if err == nil {
 		out.ConsentSettings = consentSettings(s)
 	}
