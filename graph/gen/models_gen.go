@@ -26,6 +26,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/privacy"
 	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/quality"
 	"github.com/headwater-cdp/headwater/core/segment"
 	sync1 "github.com/headwater-cdp/headwater/core/sync"
 	"github.com/headwater-cdp/headwater/core/work"
@@ -1475,6 +1476,20 @@ type DeleteObjectTypePayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Takes a rule away.
+type DeleteQualityRuleInput struct {
+	// Its key.
+	Key string `json:"key"`
+}
+
+// A rule that is gone.
+type DeleteQualityRulePayload struct {
+	// Its key.
+	Key *string `json:"key,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Deletes a sync.
 type DeleteSyncInput struct {
 	// Which one.
@@ -1681,6 +1696,24 @@ type FieldConstraintsInput struct {
 	Values []string `json:"values,omitempty"`
 	// The most digits after the point, of DECIMAL and MONEY.
 	Scale *int `json:"scale,omitempty"`
+}
+
+// Looks for people who may be one.
+type FindDuplicatesInput struct {
+	// From which probability on two are proposed, 0.5 to 1.
+	MinScore scalar.Decimal `json:"minScore"`
+	// Only count.
+	DryRun *bool `json:"dryRun,omitempty"`
+	// The same key again returns the same job.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// The work that was begun.
+type FindDuplicatesPayload struct {
+	// The job; its result says how many were found and proposed (mergeProposals).
+	Job *work.Job `json:"job,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // A form for visitors.
@@ -2061,6 +2094,38 @@ type LimitsInput struct {
 	Segments []string `json:"segments,omitempty"`
 	// Only people whose trait owner is one of these; at most 100.
 	Owners []string `json:"owners,omitempty"`
+}
+
+// The way of a field, from what writes it to what sends it.
+type Lineage struct {
+	// Whose field it is.
+	Owner string `json:"owner"`
+	// The field.
+	Path string `json:"path"`
+	// When everybody was last walked, for people; null: never yet.
+	AsOf *time.Time `json:"asOf,omitempty"`
+	// Writers, readers, users, senders.
+	Stations []*LineageStation `json:"stations"`
+}
+
+// Something on the way of a field.
+type LineageStation struct {
+	// Where it stands.
+	Role quality.Role `json:"role"`
+	// source, sync, form, segment, template, journey or campaign.
+	Kind string `json:"kind"`
+	// Its id.
+	ID string `json:"id"`
+	// Its name.
+	Name string `json:"name"`
+	// Ids of the stations through which it came to be here; none: the field itself.
+	Via []string `json:"via"`
+	// Of a source that writes a trait: how many people have it from there.
+	People *int `json:"people,omitempty"`
+	// Of a source of an event: how many of the last seven days; of a journey or campaign: messages that were sent.
+	Count *int `json:"count,omitempty"`
+	// Of a source: when it last wrote.
+	LatestAt *time.Time `json:"latestAt,omitempty"`
 }
 
 // Whom or what a record relates to: exactly one of these.
@@ -2851,6 +2916,34 @@ type PurposeJurisdictionInput struct {
 	Country string `json:"country"`
 	// What holds of those who said nothing.
 	Rule JurisdictionRule `json:"rule"`
+}
+
+// What is expected of the data.
+type QualityRule struct {
+	// Its key.
+	Key string `json:"key"`
+	// Its name.
+	Name string `json:"name"`
+	// What it asks.
+	Kind quality.Kind `json:"kind"`
+	// Whose field it is: TRAIT, or the name of an event; of FRESHNESS and VOLUME the event, null for any.
+	Owner *string `json:"owner,omitempty"`
+	// The field.
+	Path *string `json:"path,omitempty"`
+	// Of FRESHNESS and VOLUME: the source, null for any.
+	Source *string `json:"source,omitempty"`
+	// Of VALIDITY: what a value must meet, {"matches":"^[0-9]{5}$"}.
+	Where scalar.JSON `json:"where,omitempty"`
+	// How much of what is looked at may be at fault, 0.05 is 5 %; of VOLUME how far a day may be from the usual.
+	MaxShare scalar.Decimal `json:"maxShare"`
+	// Of FRESHNESS.
+	MaxAge *time.Duration `json:"maxAge,omitempty"`
+	// For expectedVersion.
+	Version int `json:"version"`
+	// What it said last; null before the first day.
+	Latest *quality.Result `json:"latest,omitempty"`
+	// The people it is at odds with, as a condition for profiles(where:); null where none says it.
+	Faulty scalar.JSON `json:"faulty,omitempty"`
 }
 
 // Chooses among the events that were kept aside. Give reason or source, not both.
@@ -3702,6 +3795,20 @@ type RotateKeyPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Judges the last day that is over, now.
+type RunQualityInput struct {
+	// The same key again returns the same job.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// The work that was begun.
+type RunQualityPayload struct {
+	// The job; its result says how many rules hold.
+	Job *work.Job `json:"job,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Applies the rules now.
 type RunRetentionInput struct {
 	// Only count what would be deleted.
@@ -3938,8 +4045,10 @@ type SetConsentSettingsInput struct {
 
 // The rules that hold from now on.
 type SetConsentSettingsPayload struct {
-	// The settings; after a dry run as they would be.
+	// The settings; after a dry run as they would be, while approval waits as they are.
 	ConsentSettings *ConsentSettings `json:"consentSettings,omitempty"`
+	// What the change waits for: silence comes to count as a yes with the approval of somebody else who may govern, where there is one. Null: it does not wait.
+	Approval *access.Approval `json:"approval,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -4184,6 +4293,38 @@ type SetProcessorInput struct {
 type SetProcessorPayload struct {
 	// The processor; after a dry run as it would be.
 	Processor *consent.Processor `json:"processor,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// A rule of quality.
+type SetQualityRuleInput struct {
+	// Its key: letters, digits, _ and -.
+	Key string `json:"key"`
+	// The version that you saw; 0 makes the rule. Another is a CONFLICT.
+	ExpectedVersion int `json:"expectedVersion"`
+	// Its name.
+	Name string `json:"name"`
+	// What it asks.
+	Kind quality.Kind `json:"kind"`
+	// TRAIT, or the name of an event; of FRESHNESS and VOLUME the event, left out for any.
+	Owner *string `json:"owner,omitempty"`
+	// The field, by its path.
+	Path *string `json:"path,omitempty"`
+	// Of FRESHNESS and VOLUME: the source.
+	Source *string `json:"source,omitempty"`
+	// Of VALIDITY: operators of a predicate, {"matches":"^[0-9]{5}$"}.
+	Where scalar.JSON `json:"where,omitempty"`
+	// How much may be at fault, from 0 to 1; of VOLUME how far a day may be from the usual: 0.5 is half as much or half as much again.
+	MaxShare scalar.Decimal `json:"maxShare"`
+	// Of FRESHNESS: PT1M to P366D.
+	MaxAge *time.Duration `json:"maxAge,omitempty"`
+}
+
+// A rule of quality.
+type SetQualityRulePayload struct {
+	// The rule as it is now.
+	Rule *QualityRule `json:"rule,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -5077,7 +5218,7 @@ type UpdatePurposeInput struct {
 type UpdatePurposePayload struct {
 	// The purpose; after a dry run as it would be, while approval waits as it is.
 	Purpose *consent.Purpose `json:"purpose,omitempty"`
-	// What the change waits for: consentRequired is dropped with the approval of somebody else who may govern, where there is one. Null: it does not wait.
+	// What the change waits for: a purpose comes to ask for less (consentRequired, evidenceRequired, doubleOptIn, what counts as a no) with the approval of somebody else who may govern, where there is one. Null: it does not wait.
 	Approval *access.Approval `json:"approval,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`

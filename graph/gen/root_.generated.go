@@ -79,6 +79,7 @@ type ResolverRoot interface {
 	Profile() ProfileResolver
 	ProfileChange() ProfileChangeResolver
 	Purpose() PurposeResolver
+	QualityResult() QualityResultResolver
 	QuarantinedEvent() QuarantinedEventResolver
 	Query() QueryResolver
 	Record() RecordResolver
@@ -191,6 +192,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputDeleteConnectionInput,
 		ec.unmarshalInputDeleteObjectInput,
 		ec.unmarshalInputDeleteObjectTypeInput,
+		ec.unmarshalInputDeleteQualityRuleInput,
 		ec.unmarshalInputDeleteSyncInput,
 		ec.unmarshalInputDeleteWorkspaceInput,
 		ec.unmarshalInputDiscardDeadLettersInput,
@@ -202,6 +204,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputEventInput,
 		ec.unmarshalInputExtendPrivacyRequestInput,
 		ec.unmarshalInputFieldConstraintsInput,
+		ec.unmarshalInputFindDuplicatesInput,
 		ec.unmarshalInputFormLinkInput,
 		ec.unmarshalInputGenerateCouponsInput,
 		ec.unmarshalInputGeoInput,
@@ -300,6 +303,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRollbackPolicyInput,
 		ec.unmarshalInputRotateAuditKeyInput,
 		ec.unmarshalInputRotateKeyInput,
+		ec.unmarshalInputRunQualityInput,
 		ec.unmarshalInputRunRetentionInput,
 		ec.unmarshalInputRunSyncInput,
 		ec.unmarshalInputScheduleCampaignInput,
@@ -320,6 +324,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputSetPolicyInput,
 		ec.unmarshalInputSetPrivacyTaskInput,
 		ec.unmarshalInputSetProcessorInput,
+		ec.unmarshalInputSetQualityRuleInput,
 		ec.unmarshalInputSetRetentionRuleInput,
 		ec.unmarshalInputSetScoreModelInput,
 		ec.unmarshalInputSetTrackingPlanInput,
@@ -2723,7 +2728,7 @@ input UpdatePurposeInput {
 type UpdatePurposePayload {
   """The purpose; after a dry run as it would be, while approval waits as it is."""
   purpose: Purpose @data(category: NONE)
-  """What the change waits for: consentRequired is dropped with the approval of somebody else who may govern, where there is one. Null: it does not wait."""
+  """What the change waits for: a purpose comes to ask for less (consentRequired, evidenceRequired, doubleOptIn, what counts as a no) with the approval of somebody else who may govern, where there is one. Null: it does not wait."""
   approval: Approval @data(category: NONE)
   """What is wrong with the input."""
   userErrors: [UserError!]! @data(category: NONE)
@@ -2765,8 +2770,10 @@ input SetConsentSettingsInput {
 
 """The rules that hold from now on."""
 type SetConsentSettingsPayload {
-  """The settings; after a dry run as they would be."""
+  """The settings; after a dry run as they would be, while approval waits as they are."""
   consentSettings: ConsentSettings @data(category: NONE)
+  """What the change waits for: silence comes to count as a yes with the approval of somebody else who may govern, where there is one. Null: it does not wait."""
+  approval: Approval @data(category: NONE)
   """What is wrong with the input."""
   userErrors: [UserError!]! @data(category: NONE)
 }
@@ -5663,12 +5670,16 @@ type MergeProposal implements Node {
   profiles: [Profile!]! @data(category: NONE)
   """Where it stands."""
   status: MergeProposalStatus! @data(category: NONE)
-  """What keeps a rule from merging them: EXCLUSIVE, LIMIT, TOO_MANY_PARTS or PROFILE_TOO_LARGE."""
+  """What keeps a rule from merging them: EXCLUSIVE, LIMIT, TOO_MANY_PARTS or PROFILE_TOO_LARGE; SIMILAR: nothing links them but that they are alike."""
   reason: String! @data(category: NONE)
   """The namespace of the identifier that stands between them."""
   namespace: String @data(category: NONE)
-  """The event that linked them."""
-  eventId: ID! @data(category: NONE)
+  """The event that linked them; null of SIMILAR."""
+  eventId: ID @data(category: NONE)
+  """Of SIMILAR: the probability that they are one, 0 to 1."""
+  score: Decimal @data(category: INFERRED)
+  """Of SIMILAR: what they agree on: "lastName", "birthday"."""
+  agrees: [String!] @data(category: INFERRED)
   """When it came up."""
   at: DateTime! @data(category: NONE)
   """When somebody decided."""
@@ -8849,6 +8860,240 @@ type RebuildProfilesPayload {
 extend type Mutation {
   """Folds every profile anew from the events, beside live traffic, and puts right what differs."""
   rebuildProfiles(input: RebuildProfilesInput!): RebuildProfilesPayload! @can(action: MANAGE) @data(category: NONE)
+}
+`, BuiltIn: false},
+	{Name: "../schema/quality.graphqls", Input: `"""What a rule of quality asks."""
+enum QualityKind {
+  """A field has a value."""
+  COMPLETENESS
+  """A value that is there meets predicates."""
+  VALIDITY
+  """A value is one person's; of traits."""
+  UNIQUENESS
+  """At the end of a day the latest event is not older than maxAge."""
+  FRESHNESS
+  """A day has about as many events as its weekday usually has: the median of the last eight."""
+  VOLUME
+}
+
+"""What a rule says of a day."""
+enum QualityVerdict {
+  """It holds."""
+  PASS
+  """It does not."""
+  FAIL
+  """There is nothing to look at, or there are not yet enough days to know what is usual."""
+  NO_DATA
+}
+
+"""What is expected of the data."""
+type QualityRule {
+  """Its key."""
+  key: String! @data(category: NONE)
+  """Its name."""
+  name: String! @data(category: NONE)
+  """What it asks."""
+  kind: QualityKind! @data(category: NONE)
+  """Whose field it is: TRAIT, or the name of an event; of FRESHNESS and VOLUME the event, null for any."""
+  owner: String @data(category: NONE)
+  """The field."""
+  path: String @data(category: NONE)
+  """Of FRESHNESS and VOLUME: the source, null for any."""
+  source: String @data(category: NONE)
+  """Of VALIDITY: what a value must meet, {"matches":"^[0-9]{5}$"}."""
+  where: JSON @data(category: UNCLASSIFIED)
+  """How much of what is looked at may be at fault, 0.05 is 5 %; of VOLUME how far a day may be from the usual."""
+  maxShare: Decimal! @data(category: NONE)
+  """Of FRESHNESS."""
+  maxAge: Duration @data(category: NONE)
+  """For expectedVersion."""
+  version: Int! @data(category: NONE)
+  """What it said last; null before the first day."""
+  latest: QualityResult @data(category: NONE)
+  """The people it is at odds with, as a condition for profiles(where:); null where none says it."""
+  faulty: JSON @data(category: UNCLASSIFIED)
+}
+
+"""What a rule said of a day."""
+type QualityResult {
+  """The key of the rule."""
+  rule: String! @data(category: NONE)
+  """The beginning of the day, UTC."""
+  day: DateTime! @data(category: NONE)
+  """What it said."""
+  verdict: QualityVerdict! @data(category: NONE)
+  """How many people, values or events were looked at."""
+  checked: Int! @data(category: NONE)
+  """How many of these are at fault; of VOLUME how many came."""
+  faulty: Int! @data(category: NONE)
+  """The share at fault, 0.05 is 5 %; of VOLUME the distance from the usual."""
+  share: Decimal! @data(category: NONE)
+  """Of VOLUME: how many usually come on that weekday."""
+  usual: Int @data(category: NONE)
+  """Of FRESHNESS: when the latest event came; null when none is known."""
+  latestAt: DateTime @data(category: NONE)
+  """When it was judged."""
+  at: DateTime! @data(category: NONE)
+}
+
+"""A page of results."""
+type QualityResultConnection {
+  """The results with their cursors, the latest day first."""
+  edges: [QualityResultEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are in all; counted when asked for."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""A result in a list."""
+type QualityResultEdge {
+  """Its place."""
+  cursor: Cursor! @data(category: NONE)
+  """The result."""
+  node: QualityResult! @data(category: NONE)
+}
+
+"""Where something stands on the way of a field."""
+enum LineageRole {
+  """It brings the field."""
+  WRITER
+  """It asks for the field, or shows it."""
+  READER
+  """It is made of something that reads the field."""
+  USER
+  """By it the field, or what was decided by it, leaves."""
+  SENDER
+}
+
+"""Something on the way of a field."""
+type LineageStation {
+  """Where it stands."""
+  role: LineageRole! @data(category: NONE)
+  """source, sync, form, segment, template, journey or campaign."""
+  kind: String! @data(category: NONE)
+  """Its id."""
+  id: ID! @data(category: NONE)
+  """Its name."""
+  name: String! @data(category: NONE)
+  """Ids of the stations through which it came to be here; none: the field itself."""
+  via: [ID!]! @data(category: NONE)
+  """Of a source that writes a trait: how many people have it from there."""
+  people: Int @data(category: NONE)
+  """Of a source of an event: how many of the last seven days; of a journey or campaign: messages that were sent."""
+  count: Int @data(category: NONE)
+  """Of a source: when it last wrote."""
+  latestAt: DateTime @data(category: NONE)
+}
+
+"""The way of a field, from what writes it to what sends it."""
+type Lineage {
+  """Whose field it is."""
+  owner: String! @data(category: NONE)
+  """The field."""
+  path: String! @data(category: NONE)
+  """When everybody was last walked, for people; null: never yet."""
+  asOf: DateTime @data(category: NONE)
+  """Writers, readers, users, senders."""
+  stations: [LineageStation!]! @data(category: NONE)
+}
+
+"""A rule of quality."""
+input SetQualityRuleInput {
+  """Its key: letters, digits, _ and -."""
+  key: String!
+  """The version that you saw; 0 makes the rule. Another is a CONFLICT."""
+  expectedVersion: Int!
+  """Its name."""
+  name: String!
+  """What it asks."""
+  kind: QualityKind!
+  """TRAIT, or the name of an event; of FRESHNESS and VOLUME the event, left out for any."""
+  owner: String
+  """The field, by its path."""
+  path: String
+  """Of FRESHNESS and VOLUME: the source."""
+  source: String
+  """Of VALIDITY: operators of a predicate, {"matches":"^[0-9]{5}$"}."""
+  where: JSON
+  """How much may be at fault, from 0 to 1; of VOLUME how far a day may be from the usual: 0.5 is half as much or half as much again."""
+  maxShare: Decimal! = 0
+  """Of FRESHNESS: PT1M to P366D."""
+  maxAge: Duration
+}
+
+"""A rule of quality."""
+type SetQualityRulePayload {
+  """The rule as it is now."""
+  rule: QualityRule @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Takes a rule away."""
+input DeleteQualityRuleInput {
+  """Its key."""
+  key: String!
+}
+
+"""A rule that is gone."""
+type DeleteQualityRulePayload {
+  """Its key."""
+  key: String @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Judges the last day that is over, now."""
+input RunQualityInput {
+  """The same key again returns the same job."""
+  idempotencyKey: String
+}
+
+"""The work that was begun."""
+type RunQualityPayload {
+  """The job; its result says how many rules hold."""
+  job: Job @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Looks for people who may be one."""
+input FindDuplicatesInput {
+  """From which probability on two are proposed, 0.5 to 1."""
+  minScore: Decimal! = "0.9"
+  """Only count."""
+  dryRun: Boolean
+  """The same key again returns the same job."""
+  idempotencyKey: String
+}
+
+"""The work that was begun."""
+type FindDuplicatesPayload {
+  """The job; its result says how many were found and proposed (mergeProposals)."""
+  job: Job @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+extend type Query {
+  """What is expected of the data, by key."""
+  qualityRules: [QualityRule!]! @can(action: READ) @data(category: NONE)
+  """What rules said, the latest day first: of one rule, or all of one verdict."""
+  qualityResults(rule: String, verdict: QualityVerdict, first: Int, after: Cursor, last: Int, before: Cursor): QualityResultConnection! @can(action: READ) @data(category: NONE)
+  """The way of a field: TRAIT and a path, an event's name and a path, IDENTIFIER and a namespace, "type:KEY" and a field."""
+  lineage(owner: String!, path: String!): Lineage! @can(action: READ) @data(category: NONE)
+}
+
+extend type Mutation {
+  """Makes or changes a rule of quality; the first begins the daily judgement."""
+  setQualityRule(input: SetQualityRuleInput!): SetQualityRulePayload! @can(action: DESIGN) @data(category: NONE)
+  """Takes a rule of quality away."""
+  deleteQualityRule(input: DeleteQualityRuleInput!): DeleteQualityRulePayload! @can(action: DESIGN) @data(category: NONE)
+  """Judges the last day that is over."""
+  runQuality(input: RunQualityInput!): RunQualityPayload! @can(action: DESIGN) @data(category: NONE)
+  """Proposes people who may be one for a merge that a person decides."""
+  findDuplicates(input: FindDuplicatesInput!): FindDuplicatesPayload! @can(action: CHANGE) @data(category: NONE)
 }
 `, BuiltIn: false},
 	{Name: "../schema/quarantine.graphqls", Input: `"""An event that could not be taken, kept aside with the reason. It can be corrected and replayed."""
@@ -12741,6 +12986,16 @@ func (ec *executionContext) childFields_DeleteObjectTypePayload(ctx context.Cont
 	return nil, fmt.Errorf("no field named %q was found under type DeleteObjectTypePayload", field.Name)
 }
 
+func (ec *executionContext) childFields_DeleteQualityRulePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_DeleteQualityRulePayload_key(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DeleteQualityRulePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteQualityRulePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_DeleteSyncPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "userErrors":
@@ -13127,6 +13382,16 @@ func (ec *executionContext) childFields_FieldMapPreviewRow(ctx context.Context, 
 		return ec.fieldContext_FieldMapPreviewRow_fault(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type FieldMapPreviewRow", field.Name)
+}
+
+func (ec *executionContext) childFields_FindDuplicatesPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "job":
+		return ec.fieldContext_FindDuplicatesPayload_job(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_FindDuplicatesPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type FindDuplicatesPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Form(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -13903,6 +14168,42 @@ func (ec *executionContext) childFields_Limits(ctx context.Context, field graphq
 	return nil, fmt.Errorf("no field named %q was found under type Limits", field.Name)
 }
 
+func (ec *executionContext) childFields_Lineage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "owner":
+		return ec.fieldContext_Lineage_owner(ctx, field)
+	case "path":
+		return ec.fieldContext_Lineage_path(ctx, field)
+	case "asOf":
+		return ec.fieldContext_Lineage_asOf(ctx, field)
+	case "stations":
+		return ec.fieldContext_Lineage_stations(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Lineage", field.Name)
+}
+
+func (ec *executionContext) childFields_LineageStation(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "role":
+		return ec.fieldContext_LineageStation_role(ctx, field)
+	case "kind":
+		return ec.fieldContext_LineageStation_kind(ctx, field)
+	case "id":
+		return ec.fieldContext_LineageStation_id(ctx, field)
+	case "name":
+		return ec.fieldContext_LineageStation_name(ctx, field)
+	case "via":
+		return ec.fieldContext_LineageStation_via(ctx, field)
+	case "people":
+		return ec.fieldContext_LineageStation_people(ctx, field)
+	case "count":
+		return ec.fieldContext_LineageStation_count(ctx, field)
+	case "latestAt":
+		return ec.fieldContext_LineageStation_latestAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LineageStation", field.Name)
+}
+
 func (ec *executionContext) childFields_ListResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "profileId":
@@ -14175,6 +14476,10 @@ func (ec *executionContext) childFields_MergeProposal(ctx context.Context, field
 		return ec.fieldContext_MergeProposal_namespace(ctx, field)
 	case "eventId":
 		return ec.fieldContext_MergeProposal_eventId(ctx, field)
+	case "score":
+		return ec.fieldContext_MergeProposal_score(ctx, field)
+	case "agrees":
+		return ec.fieldContext_MergeProposal_agrees(ctx, field)
 	case "at":
 		return ec.fieldContext_MergeProposal_at(ctx, field)
 	case "decidedAt":
@@ -15163,6 +15468,82 @@ func (ec *executionContext) childFields_PurposeJurisdiction(ctx context.Context,
 	return nil, fmt.Errorf("no field named %q was found under type PurposeJurisdiction", field.Name)
 }
 
+func (ec *executionContext) childFields_QualityResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "rule":
+		return ec.fieldContext_QualityResult_rule(ctx, field)
+	case "day":
+		return ec.fieldContext_QualityResult_day(ctx, field)
+	case "verdict":
+		return ec.fieldContext_QualityResult_verdict(ctx, field)
+	case "checked":
+		return ec.fieldContext_QualityResult_checked(ctx, field)
+	case "faulty":
+		return ec.fieldContext_QualityResult_faulty(ctx, field)
+	case "share":
+		return ec.fieldContext_QualityResult_share(ctx, field)
+	case "usual":
+		return ec.fieldContext_QualityResult_usual(ctx, field)
+	case "latestAt":
+		return ec.fieldContext_QualityResult_latestAt(ctx, field)
+	case "at":
+		return ec.fieldContext_QualityResult_at(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type QualityResult", field.Name)
+}
+
+func (ec *executionContext) childFields_QualityResultConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_QualityResultConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_QualityResultConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_QualityResultConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type QualityResultConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_QualityResultEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_QualityResultEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_QualityResultEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type QualityResultEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_QualityRule(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_QualityRule_key(ctx, field)
+	case "name":
+		return ec.fieldContext_QualityRule_name(ctx, field)
+	case "kind":
+		return ec.fieldContext_QualityRule_kind(ctx, field)
+	case "owner":
+		return ec.fieldContext_QualityRule_owner(ctx, field)
+	case "path":
+		return ec.fieldContext_QualityRule_path(ctx, field)
+	case "source":
+		return ec.fieldContext_QualityRule_source(ctx, field)
+	case "where":
+		return ec.fieldContext_QualityRule_where(ctx, field)
+	case "maxShare":
+		return ec.fieldContext_QualityRule_maxShare(ctx, field)
+	case "maxAge":
+		return ec.fieldContext_QualityRule_maxAge(ctx, field)
+	case "version":
+		return ec.fieldContext_QualityRule_version(ctx, field)
+	case "latest":
+		return ec.fieldContext_QualityRule_latest(ctx, field)
+	case "faulty":
+		return ec.fieldContext_QualityRule_faulty(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type QualityRule", field.Name)
+}
+
 func (ec *executionContext) childFields_QuarantinedEvent(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -15785,6 +16166,16 @@ func (ec *executionContext) childFields_RotateKeyPayload(ctx context.Context, fi
 	return nil, fmt.Errorf("no field named %q was found under type RotateKeyPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_RunQualityPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "job":
+		return ec.fieldContext_RunQualityPayload_job(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RunQualityPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RunQualityPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_RunRetentionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "job":
@@ -16083,6 +16474,8 @@ func (ec *executionContext) childFields_SetConsentSettingsPayload(ctx context.Co
 	switch field.Name {
 	case "consentSettings":
 		return ec.fieldContext_SetConsentSettingsPayload_consentSettings(ctx, field)
+	case "approval":
+		return ec.fieldContext_SetConsentSettingsPayload_approval(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_SetConsentSettingsPayload_userErrors(ctx, field)
 	}
@@ -16199,6 +16592,16 @@ func (ec *executionContext) childFields_SetProcessorPayload(ctx context.Context,
 		return ec.fieldContext_SetProcessorPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SetProcessorPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SetQualityRulePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "rule":
+		return ec.fieldContext_SetQualityRulePayload_rule(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SetQualityRulePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetQualityRulePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_SetRetentionRulePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
