@@ -31,6 +31,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/loyalty"
 	outbox "github.com/headwater-cdp/headwater/core/message"
 	"github.com/headwater-cdp/headwater/core/object"
+	"github.com/headwater-cdp/headwater/core/predict"
 	"github.com/headwater-cdp/headwater/core/privacy"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/quality"
@@ -128,7 +129,7 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	w := &world{t: t, db: &counting{Store: embedded}, log: &lockedBuffer{}}
 	logger := slog.New(slog.NewTextHandler(w.log, nil))
 	specs := store.Specs()
-	for _, more := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), policies.Specs(), work.Specs(), event.Specs(), consent.Specs(), profile.Specs(), ingest.Specs(), object.Specs(), segment.Specs(), loyalty.Specs(), lead.Specs(), form.Specs(), privacy.Specs(), privacy.DeskSpecs(), quality.Specs(), library.Specs(), journey.Specs(), outbox.Specs()} {
+	for _, more := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), policies.Specs(), work.Specs(), event.Specs(), consent.Specs(), profile.Specs(), ingest.Specs(), object.Specs(), segment.Specs(), loyalty.Specs(), lead.Specs(), predict.Specs(), form.Specs(), privacy.Specs(), privacy.DeskSpecs(), quality.Specs(), library.Specs(), journey.Specs(), outbox.Specs()} {
 		specs = append(specs, more...)
 	}
 	require.NoError(t, w.db.Declare(ctx, specs...))
@@ -165,6 +166,7 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	s.Objects.SetUses(s.Segments.ObjectUses)
 	s.Rewards = loyalty.NewService(loyalty.Options{Store: w.db, Clock: clock, Profiles: s.Profiles, Committer: s.Ingest, Runner: runner, Jobs: jobs, Logger: logger})
 	s.Leads = lead.NewService(lead.Options{Store: w.db, Clock: clock, Profiles: s.Profiles, Objects: s.Objects, Committer: s.Ingest, Runner: runner, Jobs: jobs, Logger: logger})
+	s.Predicts = predict.NewService(predict.Options{Store: w.db, Clock: clock, Profiles: s.Profiles, Committer: s.Ingest, Consent: s.Consent, Runner: runner, Jobs: jobs, Logger: logger})
 	s.Forms = form.NewService(form.Options{Store: w.db, Clock: clock, Profiles: s.Profiles, Consent: s.Consent, Committer: s.Ingest, Tokens: s.Ring})
 	withJourneys(&s, w.db, runner, logger)
 	gate := profile.GateOptions{View: access.ViewOf, Events: s.Events, Pseudonyms: s.Ring.Pseudonymise, Members: s.Segments}

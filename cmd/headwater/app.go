@@ -24,6 +24,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/loyalty"
 	"github.com/headwater-cdp/headwater/core/message"
 	"github.com/headwater-cdp/headwater/core/object"
+	"github.com/headwater-cdp/headwater/core/predict"
 	"github.com/headwater-cdp/headwater/core/privacy"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/quality"
@@ -56,6 +57,7 @@ type app struct {
 	segments *segment.Service
 	loyalty  *loyalty.Service
 	leads    *lead.Service
+	predicts *predict.Service
 	forms    *form.Service
 	pipeline *ingest.Pipeline
 	privacy  *privacy.Service
@@ -136,6 +138,9 @@ func newApp(e *env, s store.Store, j *journal.Journal, ring *keyring.Ring) *app 
 	a.leads = lead.NewService(lead.Options{
 		Store: s, Clock: e.clock, Profiles: a.profiles, Objects: a.objects, Committer: a.pipeline, Runner: a.runner, Jobs: a.jobs, Logger: e.log,
 		May: a.mayAsk,
+	})
+	a.predicts = predict.NewService(predict.Options{
+		Store: s, Clock: e.clock, Profiles: a.profiles, Committer: a.pipeline, Consent: a.consent, Runner: a.runner, Jobs: a.jobs, Logger: e.log,
 	})
 	a.forms = form.NewService(form.Options{
 		Store: s, Clock: e.clock, Profiles: a.profiles, Consent: a.consent, Committer: a.pipeline, Tokens: ring, URL: func() string { return a.url },
@@ -348,7 +353,7 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 func (a *app) services(hub *store.Hub) graph.Services {
 	return graph.Services{
 		Store: a.store, Hub: hub, Access: a.access, Policies: a.policies, Audit: a.audit, Ring: a.ring, Jobs: a.jobs, Consent: a.consent, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
-		Rewards: a.loyalty, Forms: a.forms, Leads: a.leads, Privacy: a.privacy, Desk: a.desk, Quality: a.quality, Syncs: a.syncs, Library: a.library, Outbox: a.messages, Sendouts: a.sendouts, Journeys: a.journeys, Ingest: a.pipeline, Clock: a.e.clock,
+		Rewards: a.loyalty, Forms: a.forms, Leads: a.leads, Predicts: a.predicts, Privacy: a.privacy, Desk: a.desk, Quality: a.quality, Syncs: a.syncs, Library: a.library, Outbox: a.messages, Sendouts: a.sendouts, Journeys: a.journeys, Ingest: a.pipeline, Clock: a.e.clock,
 	}
 }
 

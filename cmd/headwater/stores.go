@@ -23,6 +23,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/loyalty"
 	"github.com/headwater-cdp/headwater/core/message"
 	"github.com/headwater-cdp/headwater/core/object"
+	"github.com/headwater-cdp/headwater/core/predict"
 	"github.com/headwater-cdp/headwater/core/privacy"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/quality"
@@ -82,7 +83,7 @@ func (f storeFlags) master(e *env, s store.Store) (keyring.Master, error) {
 // walk them, so a new package is added here and nowhere else.
 func specs() []*store.Spec {
 	all := store.Specs()
-	for _, s := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), policies.Specs(), work.Specs(), event.Specs(), consent.Specs(), object.Specs(), profile.Specs(), segment.Specs(), loyalty.Specs(), lead.Specs(), form.Specs(), sync.Specs(), library.Specs(), message.Specs(), campaign.Specs(), journey.Specs(), privacy.Specs(), privacy.DeskSpecs(), quality.Specs(), ingest.Specs()} {
+	for _, s := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), policies.Specs(), work.Specs(), event.Specs(), consent.Specs(), object.Specs(), profile.Specs(), segment.Specs(), loyalty.Specs(), lead.Specs(), predict.Specs(), form.Specs(), sync.Specs(), library.Specs(), message.Specs(), campaign.Specs(), journey.Specs(), privacy.Specs(), privacy.DeskSpecs(), quality.Specs(), ingest.Specs()} {
 		all = append(all, s...)
 	}
 	return all

@@ -95,7 +95,7 @@ func TestShop(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, stays, 1)
 		before := members()
-		r.clock.Advance(time.Minute) // of two predictions at one instant neither is the later one
+		r.clock.Advance(time.Minute)  // of two predictions at one instant neither is the later one
 		r.buys("gone", 0, 50, "lamp") // and comes back
 		r.flush()
 		r.settle()
@@ -161,7 +161,7 @@ func TestShop(t *testing.T) {
 	})
 	t.Run("baskets", func(t *testing.T) {
 		require.Equal(t, Active, r.train(Baskets, true).Status)
-		advice, err := r.Recommend(r.ctx, rigWS, r.person("once"), 10)
+		advice, err := r.Recommend(r.ctx, rigWS, r.person("once").ProfileID(), 10)
 		require.NoError(t, err)
 		require.Equal(t, OK, advice.State)
 		require.Equal(t, "sheets", advice.List[0].SKU)
@@ -169,7 +169,7 @@ func TestShop(t *testing.T) {
 			require.NotContains(t, a.SKU, "mattress", "whoever has a mattress needs no other")
 			require.Positive(t, a.Because[0].Lift)
 		}
-		due, state, _, err := r.Replenish(r.ctx, rigWS, r.person("regular"))
+		due, state, _, err := r.Replenish(r.ctx, rigWS, r.person("regular").ProfileID())
 		require.NoError(t, err)
 		require.Equal(t, OK, state)
 		require.Equal(t, "coffee", due[0].SKU)
@@ -184,7 +184,7 @@ func TestShop(t *testing.T) {
 		require.Nil(t, job, "what an order is has not changed")
 		require.Equal(t, int64(1), set.Version())
 		time.Sleep(settingsAge)
-		advice, err = r.Recommend(r.ctx, rigWS, r.person("once"), 10)
+		advice, err = r.Recommend(r.ctx, rigWS, r.person("once").ProfileID(), 10)
 		require.NoError(t, err)
 		got := []string{}
 		for _, a := range advice.List {

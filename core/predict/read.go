@@ -6,6 +6,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
@@ -25,7 +26,11 @@ type Prediction struct {
 
 // Predictions returns what is predicted of somebody, as it was last told of: each name
 // once, in their order.
-func (s *Service) Predictions(ctx context.Context, ws string, p *profile.Profile) ([]Prediction, error) {
+func (s *Service) Predictions(ctx context.Context, ws, profileID string) ([]Prediction, error) {
+	p, err := s.person(ctx, ws, profileID)
+	if err != nil {
+		return nil, err
+	}
 	set, err := s.settings(ctx, ws)
 	if err != nil {
 		return nil, work.Outward(err)
@@ -70,6 +75,16 @@ func (s *Service) Predictions(ctx context.Context, ws string, p *profile.Profile
 		}
 	}
 	return out, nil
+}
+
+// person returns somebody as they are, with all that they said of consent: not what the
+// caller may see of them.
+func (s *Service) person(ctx context.Context, ws, id string) (*profile.Profile, error) {
+	p, err := s.Profiles.Get(ctx, ws, id)
+	if err == nil && p == nil {
+		err = core.Errorf(core.NotFound, "PROFILE", "there is no profile with this id").At("profileId")
+	}
+	return p, work.Outward(err)
 }
 
 // lacks says why there is no prediction of somebody although there is a model.

@@ -113,8 +113,14 @@ func (s *Service) upToDate(ctx context.Context, ws string, set *Settings) (bool,
 	return f != nil && f.Rev == set.rev(), err
 }
 
-// noteFolded notes that everybody's past was folded by these settings.
-func (s *Service) noteFolded(ctx context.Context, ws string, set *Settings) error {
+// noteFolded notes that a job has folded everybody's past, unless the settings have
+// changed since it began.
+func (s *Service) noteFolded(ctx context.Context, run *work.JobRun) error {
+	ws := run.Workspace()
+	set, err := s.readSettings(ctx, ws)
+	if err != nil || set.At.After(run.Job().CreatedAt) {
+		return err
+	}
 	return work.Retry(ctx, attempts, func() error {
 		f, err := folded.Get(ctx, s.Store, foldedKey(ws))
 		if err != nil {
@@ -130,16 +136,12 @@ func (s *Service) noteFolded(ctx context.Context, ws string, set *Settings) erro
 
 // foldAll folds everybody's past by the present settings, from a profile's key on; step
 // is told how many were folded and the last of them.
-func (s *Service) foldAll(ctx context.Context, ws, from string, step func(last string, n int64) error) error {
+func (s *Service) foldAll(ctx context.Context, run *work.JobRun, from string, step func(last string, n int64) error) error {
 	// Until no process goes by the former settings any more.
 	if err := (core.SystemClock{}).Sleep(ctx, 2*settingsAge); err != nil {
 		return err
 	}
-	set, err := s.readSettings(ctx, ws)
-	if err != nil {
-		return err
-	}
-	err = walk(ctx, s.Store, profile.Profiles, ws, from, func(page []*profile.Profile) error {
+	err := walk(ctx, s.Store, profile.Profiles, run.Workspace(), from, func(page []*profile.Profile) error {
 		for _, p := range page {
 			if err := s.foldOne(ctx, p.ID); err != nil {
 				return err
@@ -150,7 +152,7 @@ func (s *Service) foldAll(ctx context.Context, ws, from string, step func(last s
 	if err != nil {
 		return err
 	}
-	return s.noteFolded(ctx, ws, set)
+	return s.noteFolded(ctx, run)
 }
 
 func (s *Service) foldOne(ctx context.Context, key string) error {
@@ -167,23 +169,20 @@ func (s *Service) foldOne(ctx context.Context, key string) error {
 	})
 }
 
-// rebuild is the handler of RebuildKind.
+// rebuild is the handler of RebuildKind: see profile.FoldRebuildHandler.
 func (s *Service) rebuild(ctx context.Context, run *work.JobRun) error {
-	var pos struct {
-		At   string `bson:"at"`
-		Done int64  `bson:"done"`
-	}
-	if _, err := run.Position(&pos); err != nil {
+	// Until no process goes by the former settings any more.
+	if err := (core.SystemClock{}).Sleep(ctx, 2*settingsAge); err != nil {
 		return err
 	}
-	total, err := profile.Profiles.Count(ctx, s.Store, store.Query{Workspace: run.Workspace()})
-	if err != nil {
+	var in profile.RebuildInput
+	if err := run.Input(&in); err != nil {
 		return err
 	}
-	return s.foldAll(ctx, run.Workspace(), pos.At, func(last string, n int64) error {
-		pos.At, pos.Done = last, pos.Done+n
-		return run.Step(ctx, pos.Done, max(total, pos.Done), pos)
-	})
+	if err := profile.FoldRebuildHandler(s.Profiles, s.refold).Run(ctx, run); err != nil || in.Mode != profile.ModeRebuild {
+		return err
+	}
+	return s.noteFolded(ctx, run)
 }
 
 // pageSize is how many documents a walk reads together.

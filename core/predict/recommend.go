@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
 )
@@ -61,8 +60,8 @@ const maxFirst = 100
 // they bought, and never what they have, nor a substitute of it: a product of the same
 // family, unless the family is one of which people buy several, or one that an edge says
 // is a substitute. An upgrade is recommended though it is a substitute.
-func (s *Service) Recommend(ctx context.Context, ws string, p *profile.Profile, first int) (Advice, error) {
-	o, m, state, missing, err := s.basketOf(ctx, ws, p)
+func (s *Service) Recommend(ctx context.Context, ws, profileID string, first int) (Advice, error) {
+	o, m, state, missing, err := s.basketOf(ctx, ws, profileID)
 	if err != nil || state != OK {
 		return Advice{State: state, Missing: missing}, work.Outward(err)
 	}
@@ -187,7 +186,11 @@ func (s *Service) productsBy(ctx context.Context, ws string, m *Model, skus []st
 }
 
 // basketOf returns what somebody has bought and the model to go by; or why there is none.
-func (s *Service) basketOf(ctx context.Context, ws string, p *profile.Profile) (*Outlook, *Model, State, []string, error) {
+func (s *Service) basketOf(ctx context.Context, ws, profileID string) (*Outlook, *Model, State, []string, error) {
+	p, err := s.person(ctx, ws, profileID)
+	if err != nil {
+		return nil, nil, "", nil, err
+	}
 	set, err := s.settings(ctx, ws)
 	if err != nil {
 		return nil, nil, "", nil, err
@@ -227,8 +230,8 @@ type Replenishment struct {
 
 // Replenish returns what somebody is likely to need again, what is due first coming
 // first: products that were bought again MinTogether times at least, by anybody.
-func (s *Service) Replenish(ctx context.Context, ws string, p *profile.Profile) ([]Replenishment, State, []string, error) {
-	o, m, state, missing, err := s.basketOf(ctx, ws, p)
+func (s *Service) Replenish(ctx context.Context, ws, profileID string) ([]Replenishment, State, []string, error) {
+	o, m, state, missing, err := s.basketOf(ctx, ws, profileID)
 	if err != nil || state != OK {
 		return nil, state, missing, work.Outward(err)
 	}

@@ -233,7 +233,7 @@ func (r *rig) person(who string) *profile.Profile {
 // predicted returns what is predicted of somebody by name.
 func (r *rig) predicted(who string) map[string]Prediction {
 	r.t.Helper()
-	list, err := r.Predictions(r.ctx, rigWS, r.person(who))
+	list, err := r.Predictions(r.ctx, rigWS, r.person(who).ProfileID())
 	require.NoError(r.t, err)
 	out := map[string]Prediction{}
 	for _, p := range list {

@@ -30,18 +30,18 @@ type Figure struct {
 
 // Contribution is what one number of a person adds to a prediction.
 type Contribution struct {
-	Key string  `bson:"key"`
-	Is  float64 `bson:"is"` // the number: times, weeks or money
-	By  float64 `bson:"by"`
+	Key string  `bson:"key" json:"key"`
+	Is  float64 `bson:"is" json:"is"` // the number: times, weeks or money
+	By  float64 `bson:"by" json:"by"`
 }
 
 // Reasons say how a prediction comes about: Baseline and what the contributions add are
 // the value, but for rounding.
 type Reasons struct {
-	Scale         string         `bson:"scale"` // VALUE: contributions are in the unit of the value
-	Baseline      float64        `bson:"baseline"`
-	Contributions []Contribution `bson:"contributions"`
-	Band          string         `bson:"band,omitempty"` // of churn_risk: LOW, MEDIUM, HIGH
+	Scale         string         `bson:"scale" json:"scale"` // VALUE: contributions are in the unit of the value
+	Baseline      float64        `bson:"baseline" json:"baseline"`
+	Contributions []Contribution `bson:"contributions" json:"contributions"`
+	Band          string         `bson:"band,omitempty" json:"band,omitempty"` // of churn_risk: LOW, MEDIUM, HIGH
 }
 
 // The bands of a churn risk.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/consent"
+	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
 )
@@ -222,7 +223,7 @@ func (s *Service) SetSettings(ctx context.Context, ws string, expected int64, ch
 		job = nil
 		if s.Jobs != nil && next.rev() != old.rev() {
 			var more []store.Op
-			if job, more, err = s.Jobs.Prepare(ctx, RebuildKind, ws, nil, ""); err != nil {
+			if job, more, err = s.Jobs.Prepare(ctx, RebuildKind, ws, profile.RebuildInput{Mode: profile.ModeRebuild}, ""); err != nil {
 				return err
 			}
 			ops = append(ops, more...)

@@ -127,7 +127,7 @@ func (t *training) fold(ctx context.Context) error {
 		return err
 	}
 	if !done {
-		err := t.s.foldAll(ctx, t.ws, t.pos.At, func(last string, n int64) error {
+		err := t.s.foldAll(ctx, t.run, t.pos.At, func(last string, n int64) error {
 			t.pos.At, t.pos.Done = last, t.pos.Done+n
 			return t.run.Step(ctx, t.pos.Done, 0, t.pos)
 		})

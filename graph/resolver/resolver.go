@@ -18,6 +18,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/loyalty"
 	outbox "github.com/headwater-cdp/headwater/core/message"
 	"github.com/headwater-cdp/headwater/core/object"
+	"github.com/headwater-cdp/headwater/core/predict"
 	"github.com/headwater-cdp/headwater/core/privacy"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/quality"
@@ -45,6 +46,7 @@ type Services struct {
 	Rewards  *loyalty.Service
 	Forms    *visitors.Service
 	Leads    *lead.Service
+	Predicts *predict.Service
 	Privacy  *privacy.Service
 	Desk     *privacy.Desk
 	Quality  *quality.Service
