@@ -203,8 +203,8 @@ func (s *Service) Activate(ctx context.Context, ws, id string, expected int64) (
 			return core.Errorf(core.NotFound, "MODEL", "there is no model with this id").At("id")
 		case m.V != expected:
 			return core.Errorf(core.Conflict, "VERSION_CONFLICT", "the model has version %d, not %d; read it and try again", m.V, expected).At("expectedVersion")
-		case m.Status == Insufficient || m.Status == Unfit:
-			return core.Errorf(core.Invalid, "MODEL_UNUSABLE", "this training found no model; activate one that is a CANDIDATE or RETIRED").At("id")
+		case m.Status == Insufficient || m.Status == Unfit || m.Kind == Baskets && m.Set == "":
+			return core.Errorf(core.Invalid, "MODEL_UNUSABLE", "this training found no model, or its products were deleted since; activate a later one that is a CANDIDATE or RETIRED").At("id")
 		case m.Status == Active:
 			out = m
 			return nil

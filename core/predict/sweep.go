@@ -14,6 +14,7 @@ import (
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/condition"
 	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
 )
@@ -109,14 +110,22 @@ func (s *Service) predict(ctx context.Context, ws string, m *Model, people []*Ou
 	if err != nil {
 		return 0, err
 	}
+	// What somebody agreed to may have ended by itself, and purposes change.
+	persons, err := profile.Profiles.GetMany(ctx, s.Store, keys)
+	if err != nil {
+		return 0, err
+	}
 	now := s.now()
 	k := scorer{m.Params, set}
 	var events []event.SystemEvent
 	var ops []store.Op
 	var told []int // how many events each of those has that are told of
 	for i, o := range fresh {
-		if o == nil {
+		if o == nil || persons[i] == nil {
 			continue
+		}
+		if o.Barred, err = s.barred(ctx, ws, set, persons[i]); err != nil {
+			return done, err
 		}
 		news := k.news(o, m, now)
 		if len(news) == 0 {

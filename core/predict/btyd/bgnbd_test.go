@@ -138,43 +138,11 @@ func simulated(p Params, s Spend, n int, days int64, rng *rand.Rand) (*Cells, *S
 	var cells Cells
 	var money SpendCells
 	for range n {
-		began := rng.Int64N(days / 2)
-		left := days - began
-		rate, leave := gammaOf(rng, p.R)/p.Alpha, 0.0
-		x, y := gammaOf(rng, p.A), gammaOf(rng, p.B)
-		leave = x / (x + y)
-		at, last, orders := 0.0, int64(0), int64(0)
-		for {
-			at += rng.ExpFloat64() / rate
-			if at > float64(left) {
-				break
-			}
-			orders, last = orders+1, int64(at)
-			if rng.Float64() < leave {
-				break
-			}
-		}
-		cells.Add(orders, last, left)
-		if orders > 0 {
-			nu := gammaOf(rng, s.Q) / s.Gamma
-			money.Add(orders, gammaOf(rng, s.P*float64(orders))/nu/float64(orders))
+		x, tx, t := p.Simulate(rng, days-rng.Int64N(days/2))
+		cells.Add(x, tx, t)
+		if x > 0 {
+			money.Add(x, s.Simulate(rng, x))
 		}
 	}
 	return &cells, &money
-}
-
-// gammaOf draws from the gamma distribution with a scale of 1 (Marsaglia and Tsang, 2000).
-func gammaOf(rng *rand.Rand, shape float64) float64 {
-	if shape < 1 {
-		return gammaOf(rng, shape+1) * math.Pow(rng.Float64(), 1/shape)
-	}
-	d := shape - 1.0/3
-	c := 1 / math.Sqrt(9*d)
-	for {
-		x := rng.NormFloat64()
-		v := math.Pow(1+c*x, 3)
-		if v > 0 && math.Log(rng.Float64()) < x*x/2+d-d*v+d*math.Log(v) {
-			return d * v
-		}
-	}
 }
