@@ -68,14 +68,14 @@ func (p *Product) FamilyName() *string {
 // Times returns how often the product was bought again by who had bought it.
 func (p *Product) Times() int64 { return p.Rebuy.Times }
 
-// LowDays, MedianDays and HighDays return how many days it takes until a quarter, half
-// and three quarters buy it again; nil: too few did for an answer.
+// LowDays returns how many days it takes until a quarter of those who buy it again have;
+// nil: too few did for an answer.
 func (p *Product) LowDays() *float64 { return p.days(p.Rebuy.Low) }
 
-// MedianDays is described with LowDays.
+// MedianDays returns how many days it takes until half have; nil as LowDays.
 func (p *Product) MedianDays() *float64 { return p.days(p.Rebuy.Median) }
 
-// HighDays is described with LowDays.
+// HighDays returns how many days it takes until three quarters have; nil as LowDays.
 func (p *Product) HighDays() *float64 { return p.days(p.Rebuy.High) }
 
 func (p *Product) days(n float64) *float64 {

@@ -37,10 +37,9 @@ const productBatch = 200
 
 // baskets counts what is bought by the same people and writes the products that it finds.
 func (t *training) baskets(ctx context.Context) error {
-	m := t.pos.Model
 	if t.pos.Step == "cells" {
-		var err error
-		if m, err = t.count(ctx); err != nil {
+		m, err := t.count(ctx)
+		if err != nil {
 			return err
 		}
 		t.pos.Model = m

@@ -286,23 +286,23 @@ func (t *training) judge(ctx context.Context) error {
 		if !ok {
 			return
 		}
-		real := 0.0
+		made := 0.0
 		for _, d := range days {
 			if d.Day > t.pos.Until && d.Day <= today {
-				real++
+				made++
 			}
 		}
 		c := h.customer()
 		expected := params.Expected(c, ahead)
 		people++
-		said, came = said+expected, came+real
-		off += math.Abs(expected - real)
-		naiveOff += math.Abs(c.X/max(c.T, 1/week)*ahead - real)
+		said, came = said+expected, came+made
+		off += math.Abs(expected - made)
+		naiveOff += math.Abs(c.X/max(c.T, 1/week)*ahead - made)
 		chance := 1 - params.Orders(c, ahead, 1)[0]
 		if i := int(people) - 1; i < sampled {
-			chances, again = append(chances, chance), append(again, real > 0)
+			chances, again = append(chances, chance), append(again, made > 0)
 		} else if k := rng.IntN(i + 1); k < sampled {
-			chances[k], again[k] = chance, real > 0
+			chances[k], again[k] = chance, made > 0
 		}
 	})
 	if err != nil {

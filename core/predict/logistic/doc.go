@@ -2,7 +2,7 @@
 // known before: logistic regression, and how good what it says turns out to be.
 //
 // Fit maximises the likelihood by iteratively reweighted least squares (McCullagh and
-// Nelder, "Generalized Linear Models", 1989, section 2.5), which without a ridge is what
+// Nelder's book of 1989 on generalised linear models, section 2.5), which without a ridge is what
 // R's glm does. A score is the sum of an intercept and of what each number contributes
 // on the scale of log odds, so that its reasons add up to it.
 //
