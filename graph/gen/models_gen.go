@@ -24,6 +24,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/loyalty"
 	"github.com/headwater-cdp/headwater/core/message"
 	"github.com/headwater-cdp/headwater/core/object"
+	"github.com/headwater-cdp/headwater/core/predict"
 	"github.com/headwater-cdp/headwater/core/privacy"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/quality"
@@ -129,6 +130,24 @@ type AccessSettings struct {
 	RoleLimits []*access.RoleLimits `json:"roleLimits"`
 	// The workspace's version, for expectedVersion.
 	Version int `json:"version"`
+}
+
+// Makes a model the active one of its kind, for the first time or again.
+type ActivateModelInput struct {
+	// The model.
+	ID string `json:"id"`
+	// The version that you saw. Another is a CONFLICT.
+	ExpectedVersion int `json:"expectedVersion"`
+}
+
+// The active model.
+type ActivateModelPayload struct {
+	// The model as it is now.
+	Model *predict.Model `json:"model,omitempty"`
+	// The job that predicts for everybody by it; null when there is nothing to do.
+	Job *work.Job `json:"job,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // Adds suppressions. The same again changes nothing.
@@ -2750,6 +2769,62 @@ type PointsLot struct {
 	ExpiresAt time.Time `json:"expiresAt"`
 }
 
+// Something that a person is likely to do.
+type Prediction struct {
+	// Its name, by which conditions ask for it: churn_risk, clv, expected_orders, next_order_at (seconds since 1970), p_alive, lead.score.
+	Name string `json:"name"`
+	// The value; null in every state but OK.
+	Value *scalar.Decimal `json:"value,omitempty"`
+	// Whether there is a value, and if not, why.
+	State FigureState `json:"state"`
+	// One in ten of such figures lies below it.
+	Low *scalar.Decimal `json:"low,omitempty"`
+	// One in ten of such figures lies above it.
+	High *scalar.Decimal `json:"high,omitempty"`
+	// Of OK {"scale", "baseline", "contributions": [{"key", "is", "by"}], "band"}: the baseline and what the contributions add are the value. Of INSUFFICIENT_DATA {"missing": […]}.
+	Reasons scalar.JSON `json:"reasons,omitempty"`
+	// The model that it was worked out by.
+	ModelVersion *string `json:"modelVersion,omitempty"`
+	// When it was worked out; it is told again when it changes by more than a fiftieth.
+	At time.Time `json:"at"`
+}
+
+// What an order is, and what is predicted from it.
+type PredictionSettings struct {
+	// The event that is an order.
+	Event string `json:"event"`
+	// Paths of what it is worth: the first that holds a number counts.
+	Value []string `json:"value"`
+	// Path of the currency.
+	Currency string `json:"currency"`
+	// The currency that values count in; null takes every value as it is.
+	Money *string `json:"money,omitempty"`
+	// Path of the list of products.
+	Items string `json:"items"`
+	// Paths of a product's SKU within that list.
+	Sku []string `json:"sku"`
+	// Paths of a product's family: products of one family are substitutes.
+	Family []string `json:"family"`
+	// The purpose that predictions are made for: who objects to it has none.
+	Purpose string `json:"purpose"`
+	// Over how many days orders are expected.
+	HorizonDays int `json:"horizonDays"`
+	// Over how many days value is counted.
+	ValueDays int `json:"valueDays"`
+	// What money loses of its worth in a year.
+	Discount float64 `json:"discount"`
+	// The share of an order's worth that counts as value.
+	Margin float64 `json:"margin"`
+	// Days between two trainings that nobody asks for; 0 is none.
+	RetrainDays int `json:"retrainDays"`
+	// Families of which people buy several.
+	Repeatable []string `json:"repeatable"`
+	// What is said about pairs of products.
+	Edges []*ProductEdge `json:"edges"`
+	// Rises with each change; 0 before the first.
+	Version int `json:"version"`
+}
+
 // Tries a field map on real records. Nothing is written.
 type PreviewFieldMapInput struct {
 	// Over which connection.
@@ -2806,6 +2881,26 @@ type PrivacyFigures struct {
 	Consents []*ConsentRate `json:"consents"`
 	// When the consents were counted: at most ten minutes ago.
 	ConsentsAt time.Time `json:"consentsAt"`
+}
+
+// What the workspace says about two products.
+type ProductEdge struct {
+	// How they belong together.
+	Kind ProductEdgeKind `json:"kind"`
+	// The first product's SKU.
+	From string `json:"from"`
+	// The second product's SKU.
+	To string `json:"to"`
+}
+
+// What the workspace says about two products.
+type ProductEdgeInput struct {
+	// How they belong together.
+	Kind ProductEdgeKind `json:"kind"`
+	// The first product's SKU.
+	From string `json:"from"`
+	// The second product's SKU.
+	To string `json:"to"`
 }
 
 // Shows visitors the draft of a form.
@@ -3011,6 +3106,46 @@ type RebuildProfilesPayload struct {
 	Job *work.Job `json:"job,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// A product that somebody may want.
+type Recommendation struct {
+	// The product.
+	Sku string `json:"sku"`
+	// Its family; null when it has none.
+	Family *string `json:"family,omitempty"`
+	// Above 0 and at most 1.
+	Score float64 `json:"score"`
+	// What speaks for it, the strongest first.
+	Reasons []*RecommendationReason `json:"reasons"`
+}
+
+// What speaks for a recommendation.
+type RecommendationReason struct {
+	// What the person bought.
+	Sku *string `json:"sku,omitempty"`
+	// Why it speaks for the other.
+	Why RecommendationWhy `json:"why"`
+	// How much: the score is 1 − the product of 1 − by over all reasons.
+	By float64 `json:"by"`
+	// How much likelier people are to buy the one who bought the other; of BOUGHT_TOGETHER.
+	Lift *float64 `json:"lift,omitempty"`
+	// Of the people who bought one of the two, the share who bought both.
+	Jaccard *float64 `json:"jaccard,omitempty"`
+	// How many people bought both.
+	People *int `json:"people,omitempty"`
+}
+
+// What is recommended to one person.
+type Recommendations struct {
+	// Whether there is an answer.
+	State FigureState `json:"state"`
+	// Why there is none.
+	Missing []string `json:"missing"`
+	// The model that it goes by.
+	ModelVersion *string `json:"modelVersion,omitempty"`
+	// The products, the best first; never one that the person has, or a substitute of it.
+	Items []*Recommendation `json:"items"`
 }
 
 // Records what a person said. Either profileId or identifier says who: an identifier that nobody holds begins a profile.
@@ -3293,6 +3428,20 @@ type ReplaySelection struct {
 	Ids []string `json:"ids,omitempty"`
 	// All that match, in a job.
 	Filter *QuarantineFilter `json:"filter,omitempty"`
+}
+
+// A product that somebody is likely to need again.
+type Replenishment struct {
+	// The product.
+	Sku string `json:"sku"`
+	// The day on which the person bought it last.
+	BoughtAt time.Time `json:"boughtAt"`
+	// When the median time is over after which people buy it again.
+	DueAt time.Time `json:"dueAt"`
+	// When a quarter of people have bought it again.
+	EarlyAt time.Time `json:"earlyAt"`
+	// When three quarters of people have bought it again.
+	LateAt time.Time `json:"lateAt"`
 }
 
 // Writes back what a person answered in an app or a chat.
@@ -4239,6 +4388,52 @@ type SetPolicyPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Says what an order is, and what is predicted from it: all of it.
+type SetPredictionSettingsInput struct {
+	// The version that you saw; 0 before the first. Another is a CONFLICT.
+	ExpectedVersion int `json:"expectedVersion"`
+	// The event that is an order, of type TRACK.
+	Event string `json:"event"`
+	// Paths of what it is worth: the first that holds a number counts.
+	Value []string `json:"value"`
+	// Path of the currency.
+	Currency string `json:"currency"`
+	// The currency that values count in; values in another one count as unknown.
+	Money *string `json:"money,omitempty"`
+	// Path of the list of products.
+	Items string `json:"items"`
+	// Paths of a product's SKU within that list.
+	Sku []string `json:"sku"`
+	// Paths of a product's family.
+	Family []string `json:"family"`
+	// The purpose that predictions are made for.
+	Purpose string `json:"purpose"`
+	// Over how many days orders are expected, 7 to 730.
+	HorizonDays int `json:"horizonDays"`
+	// Over how many days value is counted, 30 to 3650.
+	ValueDays int `json:"valueDays"`
+	// What money loses of its worth in a year, 0 to 1.
+	Discount float64 `json:"discount"`
+	// The share of an order's worth that counts as value, above 0 and at most 1.
+	Margin float64 `json:"margin"`
+	// Days between two trainings that nobody asks for; 0 is none.
+	RetrainDays int `json:"retrainDays"`
+	// Families of which people buy several.
+	Repeatable []string `json:"repeatable"`
+	// What is said about pairs of products, at most 2000.
+	Edges []*ProductEdgeInput `json:"edges"`
+}
+
+// How the workspace predicts.
+type SetPredictionSettingsPayload struct {
+	// The settings as they are now.
+	Settings *PredictionSettings `json:"settings,omitempty"`
+	// The job that reads everybody's orders anew; null when what an order is has not changed.
+	Job *work.Job `json:"job,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Adds something that is done by hand to a request, or says what became of it.
 type SetPrivacyTaskInput struct {
 	// The request.
@@ -4884,6 +5079,24 @@ type TestSendInput struct {
 type TestSendPayload struct {
 	// The message.
 	Message *message.Message `json:"message,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Trains a model.
+type TrainModelInput struct {
+	// Of which kind.
+	Kind predict.Kind `json:"kind"`
+	// Whether it becomes the active one at once.
+	Activate bool `json:"activate"`
+	// The same key again gives the same job.
+	IdempotencyKey string `json:"idempotencyKey"`
+}
+
+// A training that has begun.
+type TrainModelPayload struct {
+	// The job; its result names the model.
+	Job *work.Job `json:"job,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -6125,6 +6338,73 @@ func (e CouponStock) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// What a figure is.
+type FigureState string
+
+const (
+	// It is what it says.
+	FigureStateOk FigureState = "OK"
+	// There is nothing to divide by: the value is null, not 0.
+	FigureStateZeroDenominator FigureState = "ZERO_DENOMINATOR"
+	// It may not be shown, or not be worked out: of a prediction because the person objects, or processing is restricted.
+	FigureStateSuppressed FigureState = "SUPPRESSED"
+	// What it is made of is not known, or too little: then it is null and no guess.
+	FigureStateInsufficientData FigureState = "INSUFFICIENT_DATA"
+	// A part is missing.
+	FigureStateIncomplete FigureState = "INCOMPLETE"
+)
+
+var AllFigureState = []FigureState{
+	FigureStateOk,
+	FigureStateZeroDenominator,
+	FigureStateSuppressed,
+	FigureStateInsufficientData,
+	FigureStateIncomplete,
+}
+
+func (e FigureState) IsValid() bool {
+	switch e {
+	case FigureStateOk, FigureStateZeroDenominator, FigureStateSuppressed, FigureStateInsufficientData, FigureStateIncomplete:
+		return true
+	}
+	return false
+}
+
+func (e FigureState) String() string {
+	return string(e)
+}
+
+func (e *FigureState) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = FigureState(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid FigureState", str)
+	}
+	return nil
+}
+
+func (e FigureState) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *FigureState) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e FigureState) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // What becomes of those inside when a version is published.
 type InsidePolicy string
 
@@ -7058,6 +7338,67 @@ func (e ProblemLevel) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// How two products belong together.
+type ProductEdgeKind string
+
+const (
+	// One instead of the other, in both directions.
+	ProductEdgeKindSubstitute ProductEdgeKind = "SUBSTITUTE"
+	// The second goes with the first.
+	ProductEdgeKindComplement ProductEdgeKind = "COMPLEMENT"
+	// The second follows the first, though it is a substitute of it.
+	ProductEdgeKindUpgrade ProductEdgeKind = "UPGRADE"
+)
+
+var AllProductEdgeKind = []ProductEdgeKind{
+	ProductEdgeKindSubstitute,
+	ProductEdgeKindComplement,
+	ProductEdgeKindUpgrade,
+}
+
+func (e ProductEdgeKind) IsValid() bool {
+	switch e {
+	case ProductEdgeKindSubstitute, ProductEdgeKindComplement, ProductEdgeKindUpgrade:
+		return true
+	}
+	return false
+}
+
+func (e ProductEdgeKind) String() string {
+	return string(e)
+}
+
+func (e *ProductEdgeKind) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ProductEdgeKind(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ProductEdgeKind", str)
+	}
+	return nil
+}
+
+func (e ProductEdgeKind) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ProductEdgeKind) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ProductEdgeKind) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // Of how many something holds.
 type Quantifier string
 
@@ -7175,6 +7516,67 @@ func (e *QuietPolicy) UnmarshalJSON(b []byte) error {
 }
 
 func (e QuietPolicy) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Why a product is recommended.
+type RecommendationWhy string
+
+const (
+	// An edge says that it goes with what was bought.
+	RecommendationWhyComplement RecommendationWhy = "COMPLEMENT"
+	// An edge says that it follows what was bought.
+	RecommendationWhyUpgrade RecommendationWhy = "UPGRADE"
+	// Others bought both.
+	RecommendationWhyBoughtTogether RecommendationWhy = "BOUGHT_TOGETHER"
+)
+
+var AllRecommendationWhy = []RecommendationWhy{
+	RecommendationWhyComplement,
+	RecommendationWhyUpgrade,
+	RecommendationWhyBoughtTogether,
+}
+
+func (e RecommendationWhy) IsValid() bool {
+	switch e {
+	case RecommendationWhyComplement, RecommendationWhyUpgrade, RecommendationWhyBoughtTogether:
+		return true
+	}
+	return false
+}
+
+func (e RecommendationWhy) String() string {
+	return string(e)
+}
+
+func (e *RecommendationWhy) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = RecommendationWhy(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid RecommendationWhy", str)
+	}
+	return nil
+}
+
+func (e RecommendationWhy) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *RecommendationWhy) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e RecommendationWhy) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -130,6 +130,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
 		ec.unmarshalInputAcceptInvitationInput,
 		ec.unmarshalInputAcceptReferralInput,
+		ec.unmarshalInputActivateModelInput,
 		ec.unmarshalInputAddSuppressionsInput,
 		ec.unmarshalInputAddToListInput,
 		ec.unmarshalInputAggregateConditionInput,
@@ -254,6 +255,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputPredicateInput,
 		ec.unmarshalInputPreviewFieldMapInput,
 		ec.unmarshalInputPreviewTemplateInput,
+		ec.unmarshalInputProductEdgeInput,
 		ec.unmarshalInputPublishFormInput,
 		ec.unmarshalInputPublishJourneyInput,
 		ec.unmarshalInputPublishPolicyDocumentInput,
@@ -322,6 +324,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputSetLoyaltyProgramInput,
 		ec.unmarshalInputSetPhoneRegionInput,
 		ec.unmarshalInputSetPolicyInput,
+		ec.unmarshalInputSetPredictionSettingsInput,
 		ec.unmarshalInputSetPrivacyTaskInput,
 		ec.unmarshalInputSetProcessorInput,
 		ec.unmarshalInputSetQualityRuleInput,
@@ -349,6 +352,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputTestCampaignInput,
 		ec.unmarshalInputTestSendInput,
 		ec.unmarshalInputTimeRangeInput,
+		ec.unmarshalInputTrainModelInput,
 		ec.unmarshalInputUnmergeProfilesInput,
 		ec.unmarshalInputUpdateAccessSettingsInput,
 		ec.unmarshalInputUpdateAssetInput,
@@ -7623,6 +7627,431 @@ extend type Mutation {
   decideApproval(input: DecideApprovalInput!): DecideApprovalPayload! @can(action: READ) @data(category: NONE)
 }
 `, BuiltIn: false},
+	{Name: "../schema/prediction.graphqls", Input: `"""What a figure is."""
+enum FigureState {
+  """It is what it says."""
+  OK
+  """There is nothing to divide by: the value is null, not 0."""
+  ZERO_DENOMINATOR
+  """It may not be shown, or not be worked out: of a prediction because the person objects, or processing is restricted."""
+  SUPPRESSED
+  """What it is made of is not known, or too little: then it is null and no guess."""
+  INSUFFICIENT_DATA
+  """A part is missing."""
+  INCOMPLETE
+}
+
+"""Something that a person is likely to do."""
+type Prediction {
+  """Its name, by which conditions ask for it: churn_risk, clv, expected_orders, next_order_at (seconds since 1970), p_alive, lead.score."""
+  name: String! @data(category: NONE)
+  """The value; null in every state but OK."""
+  value: Decimal @data(category: INFERRED)
+  """Whether there is a value, and if not, why."""
+  state: FigureState! @data(category: NONE)
+  """One in ten of such figures lies below it."""
+  low: Decimal @data(category: INFERRED)
+  """One in ten of such figures lies above it."""
+  high: Decimal @data(category: INFERRED)
+  """Of OK {"scale", "baseline", "contributions": [{"key", "is", "by"}], "band"}: the baseline and what the contributions add are the value. Of INSUFFICIENT_DATA {"missing": […]}."""
+  reasons: JSON @data(category: INFERRED)
+  """The model that it was worked out by."""
+  modelVersion: String @data(category: NONE)
+  """When it was worked out; it is told again when it changes by more than a fiftieth."""
+  at: DateTime! @data(category: NONE)
+}
+
+"""A product that somebody is likely to need again."""
+type Replenishment {
+  """The product."""
+  sku: String! @data(category: NONE)
+  """The day on which the person bought it last."""
+  boughtAt: DateTime! @data(category: NONE)
+  """When the median time is over after which people buy it again."""
+  dueAt: DateTime! @data(category: NONE)
+  """When a quarter of people have bought it again."""
+  earlyAt: DateTime! @data(category: NONE)
+  """When three quarters of people have bought it again."""
+  lateAt: DateTime! @data(category: NONE)
+}
+
+extend type Profile {
+  """What the person is likely to do, each name once."""
+  predictions: [Prediction!] @data(category: INFERRED)
+  """What the person is likely to need again, what is due first coming first."""
+  replenishments: [Replenishment!] @data(category: INFERRED)
+}
+
+"""What a model is about."""
+enum PredictionModelKind {
+  """How often people order, for how much, and whether they still do."""
+  ORDERS
+  """What is bought together, and how soon again."""
+  BASKETS
+}
+
+"""Where a model stands."""
+enum PredictionModelStatus {
+  """It was trained, and never active."""
+  CANDIDATE
+  """Predictions are made by it; one of each kind is."""
+  ACTIVE
+  """It was active, and can be again."""
+  RETIRED
+  """There was too little to train it from: see missing."""
+  INSUFFICIENT
+  """No model fits what there was: see missing."""
+  UNFIT
+}
+
+"""A number with its name."""
+type PredictionFigure {
+  """Its name."""
+  name: String! @data(category: NONE)
+  """The number."""
+  value: Float! @data(category: NONE)
+}
+
+"""How much a model was trained on."""
+type PredictionModelSize {
+  """People who have ordered."""
+  buyers: Int! @data(category: NONE)
+  """Their orders."""
+  orders: Int! @data(category: NONE)
+  """People who ordered on two days or more."""
+  repeaters: Int! @data(category: NONE)
+  """People who ordered on three days or more."""
+  regulars: Int! @data(category: NONE)
+  """Days from the first order to the last."""
+  days: Int! @data(category: NONE)
+  """Groups of people who are alike."""
+  cells: Int! @data(category: NONE)
+  """Days to which times were rounded."""
+  roundedTo: Int! @data(category: NONE)
+  """Products, of BASKETS."""
+  products: Int! @data(category: NONE)
+  """People who object and were left out."""
+  barred: Int! @data(category: NONE)
+}
+
+"""What one training found."""
+type PredictionModel {
+  """Its kind and number."""
+  id: ID! @data(category: NONE)
+  """What it is about."""
+  kind: PredictionModelKind! @data(category: NONE)
+  """From 1 for each kind; a training makes the next."""
+  number: Int! @data(category: NONE)
+  """Where it stands."""
+  status: PredictionModelStatus! @data(category: NONE)
+  """When the orders begin that it was trained on."""
+  from: DateTime @data(category: NONE)
+  """When they end."""
+  to: DateTime! @data(category: NONE)
+  """How much it was trained on."""
+  size: PredictionModelSize! @data(category: NONE)
+  """Its parameters; of ORDERS r, alpha, a and b, in weeks, and p, q and gamma of the amounts."""
+  parameters: [PredictionFigure!]! @data(category: NONE)
+  """How good it is: likelihoods, and how far it was off on the last holdoutDays, which it had not seen then. naiveMAE is how far off is who says that people go on as before."""
+  quality: [PredictionFigure!]! @data(category: NONE)
+  """What there was too little of."""
+  missing: [String!]! @data(category: NONE)
+  """How far people have moved from those of the training: the population stability index of each number. Above 0.25 train anew."""
+  drift: [PredictionFigure!]! @data(category: NONE)
+  """When that was worked out."""
+  driftAt: DateTime @data(category: NONE)
+  """Who asked for it."""
+  by: String! @data(category: NONE)
+  """When it was trained."""
+  at: DateTime! @data(category: NONE)
+  """When it last became active."""
+  activeAt: DateTime @data(category: NONE)
+  """Rises with each change of what is said here."""
+  version: Int! @data(category: NONE)
+}
+
+"""A page of models."""
+type PredictionModelConnection {
+  """The models with their cursors."""
+  edges: [PredictionModelEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""A model in a list."""
+type PredictionModelEdge {
+  """Its place."""
+  cursor: Cursor! @data(category: NONE)
+  """The model."""
+  node: PredictionModel! @data(category: NONE)
+}
+
+"""How long it takes until a product is bought again by who bought it."""
+type RebuyInterval {
+  """The product."""
+  sku: String! @data(category: NONE)
+  """Its family; null when it has none."""
+  family: String @data(category: NONE)
+  """How many people bought it."""
+  bought: Int! @data(category: NONE)
+  """How often it was bought again; below 5 there are no days."""
+  times: Int! @data(category: NONE)
+  """A quarter of the times is at most so many days."""
+  lowDays: Float @data(category: NONE)
+  """Half of the times is."""
+  medianDays: Float @data(category: NONE)
+  """Three quarters of the times are."""
+  highDays: Float @data(category: NONE)
+}
+
+"""A page of re-buy intervals."""
+type RebuyIntervalConnection {
+  """The products with their cursors."""
+  edges: [RebuyIntervalEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""A re-buy interval in a list."""
+type RebuyIntervalEdge {
+  """Its place."""
+  cursor: Cursor! @data(category: NONE)
+  """The product and its times."""
+  node: RebuyInterval! @data(category: NONE)
+}
+
+"""Why a product is recommended."""
+enum RecommendationWhy {
+  """An edge says that it goes with what was bought."""
+  COMPLEMENT
+  """An edge says that it follows what was bought."""
+  UPGRADE
+  """Others bought both."""
+  BOUGHT_TOGETHER
+}
+
+"""What speaks for a recommendation."""
+type RecommendationReason {
+  """What the person bought."""
+  sku: String @data(category: TRANSACTION)
+  """Why it speaks for the other."""
+  why: RecommendationWhy! @data(category: NONE)
+  """How much: the score is 1 − the product of 1 − by over all reasons."""
+  by: Float! @data(category: NONE)
+  """How much likelier people are to buy the one who bought the other; of BOUGHT_TOGETHER."""
+  lift: Float @data(category: NONE)
+  """Of the people who bought one of the two, the share who bought both."""
+  jaccard: Float @data(category: NONE)
+  """How many people bought both."""
+  people: Int @data(category: NONE)
+}
+
+"""A product that somebody may want."""
+type Recommendation {
+  """The product."""
+  sku: String! @data(category: NONE)
+  """Its family; null when it has none."""
+  family: String @data(category: NONE)
+  """Above 0 and at most 1."""
+  score: Float! @data(category: NONE)
+  """What speaks for it, the strongest first."""
+  reasons: [RecommendationReason!]! @data(category: NONE)
+}
+
+"""What is recommended to one person."""
+type Recommendations {
+  """Whether there is an answer."""
+  state: FigureState! @data(category: NONE)
+  """Why there is none."""
+  missing: [String!]! @data(category: NONE)
+  """The model that it goes by."""
+  modelVersion: String @data(category: NONE)
+  """The products, the best first; never one that the person has, or a substitute of it."""
+  items: [Recommendation!]! @data(category: NONE)
+}
+
+"""How two products belong together."""
+enum ProductEdgeKind {
+  """One instead of the other, in both directions."""
+  SUBSTITUTE
+  """The second goes with the first."""
+  COMPLEMENT
+  """The second follows the first, though it is a substitute of it."""
+  UPGRADE
+}
+
+"""What the workspace says about two products."""
+type ProductEdge {
+  """How they belong together."""
+  kind: ProductEdgeKind! @data(category: NONE)
+  """The first product's SKU."""
+  from: String! @data(category: NONE)
+  """The second product's SKU."""
+  to: String! @data(category: NONE)
+}
+
+"""What an order is, and what is predicted from it."""
+type PredictionSettings {
+  """The event that is an order."""
+  event: String! @data(category: NONE)
+  """Paths of what it is worth: the first that holds a number counts."""
+  value: [String!]! @data(category: NONE)
+  """Path of the currency."""
+  currency: String! @data(category: NONE)
+  """The currency that values count in; null takes every value as it is."""
+  money: String @data(category: NONE)
+  """Path of the list of products."""
+  items: String! @data(category: NONE)
+  """Paths of a product's SKU within that list."""
+  sku: [String!]! @data(category: NONE)
+  """Paths of a product's family: products of one family are substitutes."""
+  family: [String!]! @data(category: NONE)
+  """The purpose that predictions are made for: who objects to it has none."""
+  purpose: String! @data(category: NONE)
+  """Over how many days orders are expected."""
+  horizonDays: Int! @data(category: NONE)
+  """Over how many days value is counted."""
+  valueDays: Int! @data(category: NONE)
+  """What money loses of its worth in a year."""
+  discount: Float! @data(category: NONE)
+  """The share of an order's worth that counts as value."""
+  margin: Float! @data(category: NONE)
+  """Days between two trainings that nobody asks for; 0 is none."""
+  retrainDays: Int! @data(category: NONE)
+  """Families of which people buy several."""
+  repeatable: [String!]! @data(category: NONE)
+  """What is said about pairs of products."""
+  edges: [ProductEdge!]! @data(category: NONE)
+  """Rises with each change; 0 before the first."""
+  version: Int! @data(category: NONE)
+}
+
+"""Trains a model."""
+input TrainModelInput {
+  """Of which kind."""
+  kind: PredictionModelKind!
+  """Whether it becomes the active one at once."""
+  activate: Boolean! = true
+  """The same key again gives the same job."""
+  idempotencyKey: String!
+}
+
+"""A training that has begun."""
+type TrainModelPayload {
+  """The job; its result names the model."""
+  job: Job @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Makes a model the active one of its kind, for the first time or again."""
+input ActivateModelInput {
+  """The model."""
+  id: ID!
+  """The version that you saw. Another is a CONFLICT."""
+  expectedVersion: Int!
+}
+
+"""The active model."""
+type ActivateModelPayload {
+  """The model as it is now."""
+  model: PredictionModel @data(category: NONE)
+  """The job that predicts for everybody by it; null when there is nothing to do."""
+  job: Job @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""What the workspace says about two products."""
+input ProductEdgeInput {
+  """How they belong together."""
+  kind: ProductEdgeKind!
+  """The first product's SKU."""
+  from: String!
+  """The second product's SKU."""
+  to: String!
+}
+
+"""Says what an order is, and what is predicted from it: all of it."""
+input SetPredictionSettingsInput {
+  """The version that you saw; 0 before the first. Another is a CONFLICT."""
+  expectedVersion: Int!
+  """The event that is an order, of type TRACK."""
+  event: String! = "Order Completed"
+  """Paths of what it is worth: the first that holds a number counts."""
+  value: [String!]! = ["total", "revenue", "value"]
+  """Path of the currency."""
+  currency: String! = "currency"
+  """The currency that values count in; values in another one count as unknown."""
+  money: String
+  """Path of the list of products."""
+  items: String! = "products"
+  """Paths of a product's SKU within that list."""
+  sku: [String!]! = ["sku", "product_id"]
+  """Paths of a product's family."""
+  family: [String!]! = ["category"]
+  """The purpose that predictions are made for."""
+  purpose: String! = "analytics"
+  """Over how many days orders are expected, 7 to 730."""
+  horizonDays: Int! = 90
+  """Over how many days value is counted, 30 to 3650."""
+  valueDays: Int! = 365
+  """What money loses of its worth in a year, 0 to 1."""
+  discount: Float! = 0.1
+  """The share of an order's worth that counts as value, above 0 and at most 1."""
+  margin: Float! = 1
+  """Days between two trainings that nobody asks for; 0 is none."""
+  retrainDays: Int! = 7
+  """Families of which people buy several."""
+  repeatable: [String!]! = []
+  """What is said about pairs of products, at most 2000."""
+  edges: [ProductEdgeInput!]! = []
+}
+
+"""How the workspace predicts."""
+type SetPredictionSettingsPayload {
+  """The settings as they are now."""
+  settings: PredictionSettings @data(category: NONE)
+  """The job that reads everybody's orders anew; null when what an order is has not changed."""
+  job: Job @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+extend type Query {
+  """The models that were trained, the latest first."""
+  predictionModels(
+    """Only those of a kind."""
+    kind: PredictionModelKind
+    first: Int, after: Cursor, last: Int, before: Cursor): PredictionModelConnection! @can(action: READ) @data(category: NONE)
+  """A model; null when there is none."""
+  predictionModel(id: ID!): PredictionModel @can(action: READ) @data(category: NONE)
+  """What an order is, and what is predicted from it."""
+  predictionSettings: PredictionSettings! @can(action: READ) @data(category: NONE)
+  """Products that somebody may want."""
+  recommendations(
+    """Who."""
+    profileId: ID!
+    """How many, at most 100."""
+    first: Int = 10
+  ): Recommendations @can(action: READ) @data(category: INFERRED)
+  """How long it takes until products are bought again, those first that most people bought."""
+  rebuyIntervals(first: Int, after: Cursor, last: Int, before: Cursor): RebuyIntervalConnection! @can(action: READ) @data(category: NONE)
+}
+
+extend type Mutation {
+  """Trains a model, as a job; with the same idempotency key once."""
+  trainModel(input: TrainModelInput!): TrainModelPayload! @can(action: DESIGN) @data(category: NONE)
+  """Makes a model the active one, and what it predicts of everybody."""
+  activateModel(input: ActivateModelInput!): ActivateModelPayload! @can(action: DESIGN) @data(category: NONE)
+  """Says what an order is, and what is predicted from it."""
+  setPredictionSettings(input: SetPredictionSettingsInput!): SetPredictionSettingsPayload! @can(action: DESIGN) @data(category: NONE)
+}
+`, BuiltIn: false},
 	{Name: "../schema/preferences.graphqls", Input: `"""Why nothing is sent to somebody."""
 enum SuppressionReason {
   """The address does not exist."""
@@ -11534,6 +11963,18 @@ func (ec *executionContext) childFields_AccessSettings(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type AccessSettings", field.Name)
 }
 
+func (ec *executionContext) childFields_ActivateModelPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "model":
+		return ec.fieldContext_ActivateModelPayload_model(ctx, field)
+	case "job":
+		return ec.fieldContext_ActivateModelPayload_job(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ActivateModelPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ActivateModelPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_AddSuppressionsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "suppressions":
@@ -15104,6 +15545,160 @@ func (ec *executionContext) childFields_PolicyVersionEdge(ctx context.Context, f
 	return nil, fmt.Errorf("no field named %q was found under type PolicyVersionEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_Prediction(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_Prediction_name(ctx, field)
+	case "value":
+		return ec.fieldContext_Prediction_value(ctx, field)
+	case "state":
+		return ec.fieldContext_Prediction_state(ctx, field)
+	case "low":
+		return ec.fieldContext_Prediction_low(ctx, field)
+	case "high":
+		return ec.fieldContext_Prediction_high(ctx, field)
+	case "reasons":
+		return ec.fieldContext_Prediction_reasons(ctx, field)
+	case "modelVersion":
+		return ec.fieldContext_Prediction_modelVersion(ctx, field)
+	case "at":
+		return ec.fieldContext_Prediction_at(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Prediction", field.Name)
+}
+
+func (ec *executionContext) childFields_PredictionFigure(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_PredictionFigure_name(ctx, field)
+	case "value":
+		return ec.fieldContext_PredictionFigure_value(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PredictionFigure", field.Name)
+}
+
+func (ec *executionContext) childFields_PredictionModel(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_PredictionModel_id(ctx, field)
+	case "kind":
+		return ec.fieldContext_PredictionModel_kind(ctx, field)
+	case "number":
+		return ec.fieldContext_PredictionModel_number(ctx, field)
+	case "status":
+		return ec.fieldContext_PredictionModel_status(ctx, field)
+	case "from":
+		return ec.fieldContext_PredictionModel_from(ctx, field)
+	case "to":
+		return ec.fieldContext_PredictionModel_to(ctx, field)
+	case "size":
+		return ec.fieldContext_PredictionModel_size(ctx, field)
+	case "parameters":
+		return ec.fieldContext_PredictionModel_parameters(ctx, field)
+	case "quality":
+		return ec.fieldContext_PredictionModel_quality(ctx, field)
+	case "missing":
+		return ec.fieldContext_PredictionModel_missing(ctx, field)
+	case "drift":
+		return ec.fieldContext_PredictionModel_drift(ctx, field)
+	case "driftAt":
+		return ec.fieldContext_PredictionModel_driftAt(ctx, field)
+	case "by":
+		return ec.fieldContext_PredictionModel_by(ctx, field)
+	case "at":
+		return ec.fieldContext_PredictionModel_at(ctx, field)
+	case "activeAt":
+		return ec.fieldContext_PredictionModel_activeAt(ctx, field)
+	case "version":
+		return ec.fieldContext_PredictionModel_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PredictionModel", field.Name)
+}
+
+func (ec *executionContext) childFields_PredictionModelConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_PredictionModelConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_PredictionModelConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_PredictionModelConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PredictionModelConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_PredictionModelEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_PredictionModelEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_PredictionModelEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PredictionModelEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_PredictionModelSize(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "buyers":
+		return ec.fieldContext_PredictionModelSize_buyers(ctx, field)
+	case "orders":
+		return ec.fieldContext_PredictionModelSize_orders(ctx, field)
+	case "repeaters":
+		return ec.fieldContext_PredictionModelSize_repeaters(ctx, field)
+	case "regulars":
+		return ec.fieldContext_PredictionModelSize_regulars(ctx, field)
+	case "days":
+		return ec.fieldContext_PredictionModelSize_days(ctx, field)
+	case "cells":
+		return ec.fieldContext_PredictionModelSize_cells(ctx, field)
+	case "roundedTo":
+		return ec.fieldContext_PredictionModelSize_roundedTo(ctx, field)
+	case "products":
+		return ec.fieldContext_PredictionModelSize_products(ctx, field)
+	case "barred":
+		return ec.fieldContext_PredictionModelSize_barred(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PredictionModelSize", field.Name)
+}
+
+func (ec *executionContext) childFields_PredictionSettings(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "event":
+		return ec.fieldContext_PredictionSettings_event(ctx, field)
+	case "value":
+		return ec.fieldContext_PredictionSettings_value(ctx, field)
+	case "currency":
+		return ec.fieldContext_PredictionSettings_currency(ctx, field)
+	case "money":
+		return ec.fieldContext_PredictionSettings_money(ctx, field)
+	case "items":
+		return ec.fieldContext_PredictionSettings_items(ctx, field)
+	case "sku":
+		return ec.fieldContext_PredictionSettings_sku(ctx, field)
+	case "family":
+		return ec.fieldContext_PredictionSettings_family(ctx, field)
+	case "purpose":
+		return ec.fieldContext_PredictionSettings_purpose(ctx, field)
+	case "horizonDays":
+		return ec.fieldContext_PredictionSettings_horizonDays(ctx, field)
+	case "valueDays":
+		return ec.fieldContext_PredictionSettings_valueDays(ctx, field)
+	case "discount":
+		return ec.fieldContext_PredictionSettings_discount(ctx, field)
+	case "margin":
+		return ec.fieldContext_PredictionSettings_margin(ctx, field)
+	case "retrainDays":
+		return ec.fieldContext_PredictionSettings_retrainDays(ctx, field)
+	case "repeatable":
+		return ec.fieldContext_PredictionSettings_repeatable(ctx, field)
+	case "edges":
+		return ec.fieldContext_PredictionSettings_edges(ctx, field)
+	case "version":
+		return ec.fieldContext_PredictionSettings_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PredictionSettings", field.Name)
+}
+
 func (ec *executionContext) childFields_PreviewFieldMapPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "rows":
@@ -15280,6 +15875,18 @@ func (ec *executionContext) childFields_Processor(ctx context.Context, field gra
 	return nil, fmt.Errorf("no field named %q was found under type Processor", field.Name)
 }
 
+func (ec *executionContext) childFields_ProductEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "kind":
+		return ec.fieldContext_ProductEdge_kind(ctx, field)
+	case "from":
+		return ec.fieldContext_ProductEdge_from(ctx, field)
+	case "to":
+		return ec.fieldContext_ProductEdge_to(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ProductEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_Profile(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -15326,6 +15933,10 @@ func (ec *executionContext) childFields_Profile(ctx context.Context, field graph
 		return ec.fieldContext_Profile_inbox(ctx, field)
 	case "objects":
 		return ec.fieldContext_Profile_objects(ctx, field)
+	case "predictions":
+		return ec.fieldContext_Profile_predictions(ctx, field)
+	case "replenishments":
+		return ec.fieldContext_Profile_replenishments(ctx, field)
 	case "releases":
 		return ec.fieldContext_Profile_releases(ctx, field)
 	case "segments":
@@ -15644,6 +16255,94 @@ func (ec *executionContext) childFields_RebuildProfilesPayload(ctx context.Conte
 	return nil, fmt.Errorf("no field named %q was found under type RebuildProfilesPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_RebuyInterval(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "sku":
+		return ec.fieldContext_RebuyInterval_sku(ctx, field)
+	case "family":
+		return ec.fieldContext_RebuyInterval_family(ctx, field)
+	case "bought":
+		return ec.fieldContext_RebuyInterval_bought(ctx, field)
+	case "times":
+		return ec.fieldContext_RebuyInterval_times(ctx, field)
+	case "lowDays":
+		return ec.fieldContext_RebuyInterval_lowDays(ctx, field)
+	case "medianDays":
+		return ec.fieldContext_RebuyInterval_medianDays(ctx, field)
+	case "highDays":
+		return ec.fieldContext_RebuyInterval_highDays(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RebuyInterval", field.Name)
+}
+
+func (ec *executionContext) childFields_RebuyIntervalConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_RebuyIntervalConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_RebuyIntervalConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_RebuyIntervalConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RebuyIntervalConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_RebuyIntervalEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_RebuyIntervalEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_RebuyIntervalEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RebuyIntervalEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_Recommendation(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "sku":
+		return ec.fieldContext_Recommendation_sku(ctx, field)
+	case "family":
+		return ec.fieldContext_Recommendation_family(ctx, field)
+	case "score":
+		return ec.fieldContext_Recommendation_score(ctx, field)
+	case "reasons":
+		return ec.fieldContext_Recommendation_reasons(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Recommendation", field.Name)
+}
+
+func (ec *executionContext) childFields_RecommendationReason(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "sku":
+		return ec.fieldContext_RecommendationReason_sku(ctx, field)
+	case "why":
+		return ec.fieldContext_RecommendationReason_why(ctx, field)
+	case "by":
+		return ec.fieldContext_RecommendationReason_by(ctx, field)
+	case "lift":
+		return ec.fieldContext_RecommendationReason_lift(ctx, field)
+	case "jaccard":
+		return ec.fieldContext_RecommendationReason_jaccard(ctx, field)
+	case "people":
+		return ec.fieldContext_RecommendationReason_people(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RecommendationReason", field.Name)
+}
+
+func (ec *executionContext) childFields_Recommendations(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "state":
+		return ec.fieldContext_Recommendations_state(ctx, field)
+	case "missing":
+		return ec.fieldContext_Recommendations_missing(ctx, field)
+	case "modelVersion":
+		return ec.fieldContext_Recommendations_modelVersion(ctx, field)
+	case "items":
+		return ec.fieldContext_Recommendations_items(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Recommendations", field.Name)
+}
+
 func (ec *executionContext) childFields_Record(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -15866,6 +16565,22 @@ func (ec *executionContext) childFields_ReplayQuarantinedEventsPayload(ctx conte
 		return ec.fieldContext_ReplayQuarantinedEventsPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ReplayQuarantinedEventsPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_Replenishment(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "sku":
+		return ec.fieldContext_Replenishment_sku(ctx, field)
+	case "boughtAt":
+		return ec.fieldContext_Replenishment_boughtAt(ctx, field)
+	case "dueAt":
+		return ec.fieldContext_Replenishment_dueAt(ctx, field)
+	case "earlyAt":
+		return ec.fieldContext_Replenishment_earlyAt(ctx, field)
+	case "lateAt":
+		return ec.fieldContext_Replenishment_lateAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Replenishment", field.Name)
 }
 
 func (ec *executionContext) childFields_ReplyToMessagePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -16572,6 +17287,18 @@ func (ec *executionContext) childFields_SetPolicyPayload(ctx context.Context, fi
 		return ec.fieldContext_SetPolicyPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SetPolicyPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SetPredictionSettingsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "settings":
+		return ec.fieldContext_SetPredictionSettingsPayload_settings(ctx, field)
+	case "job":
+		return ec.fieldContext_SetPredictionSettingsPayload_job(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SetPredictionSettingsPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetPredictionSettingsPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_SetPrivacyTaskPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -17284,6 +18011,16 @@ func (ec *executionContext) childFields_TrackingPlan(ctx context.Context, field 
 		return ec.fieldContext_TrackingPlan_updatedBy(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TrackingPlan", field.Name)
+}
+
+func (ec *executionContext) childFields_TrainModelPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "job":
+		return ec.fieldContext_TrainModelPayload_job(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_TrainModelPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TrainModelPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Trait(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
