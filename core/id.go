@@ -66,6 +66,7 @@ const (
 	PrefixEnrollment    = "enr" // of one person in a journey
 
 	PrefixCouponPool = "cpl"
+	PrefixExperiment = "exp"
 	PrefixForm       = "frm"
 	PrefixSubmission = "sbm" // of a form
 )
