@@ -67,7 +67,7 @@ var Plan = []Floor{
 	{Path: "core/segment", Level: 80, InTests: []string{"core/ingest"}},
 	{Path: "core/insight", Level: 90},
 	{Path: "core/insight/attribution", Level: 90, InTests: []string{"core/ingest"}},
-	{Path: "core/insight/experiment", Level: 90, InTests: []string{"core/ingest"}},
+	{Path: "core/insight/experiment", Level: 90, InTests: []string{"core/ingest", "core/journey"}},
 	{Path: "core/lead", Level: 90, InTests: []string{"core/ingest"}},
 	{Path: "core/loyalty", Level: 90, InTests: []string{"core/ingest"}},
 	// Formulas: they know nothing of the project but its error.

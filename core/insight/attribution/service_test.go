@@ -128,8 +128,8 @@ func TestCreditFromEventsToFigures(t *testing.T) {
 	r.send(2, `{"type":"page","userId":"ana","context":{"page":{"url":"https://shop.example/a","referrer":"https://www.shop.example/b"}}}`) // its own page
 	r.send(2, `{"type":"page","userId":"ana","context":{"page":{"url":"https://shop.example/","referrer":"https://www.search.example/?q=secret"}}}`)
 	r.send(3, order("ana", "99.99"))
-	r.send(4, order("ben", "10"))                                                      // out of the blue
-	r.send(5, `{"type":"track","event":"Call Completed","userId":"eva"}`)              // leads nowhere
+	r.send(4, order("ben", "10"))                                                          // out of the blue
+	r.send(5, `{"type":"track","event":"Call Completed","userId":"eva"}`)                  // leads nowhere
 	r.send(6, `{"type":"track","event":"Order Completed","userId":"eva","properties":{}}`) // without a value
 
 	require.Equal(t, map[string]string{"email": "10000/9999", "cpc": "0/0", "referral": "0/0", "call": "10000/0", "-": "10000/1000"}, credits(r.ask(First)))

@@ -2,8 +2,8 @@ package experiment
 
 import "math"
 
-// Sequential is what may be said of a difference however often one looks at it.
-type Sequential struct {
+// Anytime is what may be said of a difference however often one looks at it.
+type Anytime struct {
 	P        float64  // always valid: the chance that it ever falls to a is at most a when there is no difference
 	Interval Interval // holds the difference at all looks together with the confidence 1-alpha
 }
@@ -20,14 +20,14 @@ type Sequential struct {
 // D. J. Walsh, "Always valid inference: bringing sequential analysis to A/B testing"
 // (2015), and H. Robbins, "Statistical methods related to the law of the iterated
 // logarithm", Annals of Mathematical Statistics 41 (1970).
-func AlwaysValid(estimate, se2, tau, alpha float64) Sequential {
+func AlwaysValid(estimate, se2, tau, alpha float64) Anytime {
 	t2 := tau * tau
 	if se2 <= 0 || math.IsNaN(se2) || t2 <= 0 {
-		return Sequential{P: 1, Interval: Interval{math.Inf(-1), math.Inf(1)}}
+		return Anytime{P: 1, Interval: Interval{math.Inf(-1), math.Inf(1)}}
 	}
 	log := 0.5*math.Log(se2/(se2+t2)) + t2*estimate*estimate/(2*se2*(se2+t2))
 	half := math.Sqrt(2 * se2 * (se2 + t2) / t2 * (math.Log(1/alpha) + 0.5*math.Log((se2+t2)/se2)))
-	return Sequential{P: math.Min(1, math.Exp(-log)), Interval: Interval{estimate - half, estimate + half}}
+	return Anytime{P: math.Min(1, math.Exp(-log)), Interval: Interval{estimate - half, estimate + half}}
 }
 
 // errorOfRates returns the variance of the difference of two rates. Each rate is taken
