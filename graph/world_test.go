@@ -24,6 +24,8 @@ import (
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/form"
 	"github.com/headwater-cdp/headwater/core/ingest"
+	"github.com/headwater-cdp/headwater/core/insight/attribution"
+	"github.com/headwater-cdp/headwater/core/insight/experiment"
 	"github.com/headwater-cdp/headwater/core/journey"
 	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/lead"
@@ -129,7 +131,7 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	w := &world{t: t, db: &counting{Store: embedded}, log: &lockedBuffer{}}
 	logger := slog.New(slog.NewTextHandler(w.log, nil))
 	specs := store.Specs()
-	for _, more := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), policies.Specs(), work.Specs(), event.Specs(), consent.Specs(), profile.Specs(), ingest.Specs(), object.Specs(), segment.Specs(), loyalty.Specs(), lead.Specs(), predict.Specs(), form.Specs(), privacy.Specs(), privacy.DeskSpecs(), quality.Specs(), library.Specs(), journey.Specs(), outbox.Specs()} {
+	for _, more := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), policies.Specs(), work.Specs(), event.Specs(), consent.Specs(), profile.Specs(), ingest.Specs(), object.Specs(), segment.Specs(), loyalty.Specs(), lead.Specs(), attribution.Specs(), experiment.Specs(), predict.Specs(), form.Specs(), privacy.Specs(), privacy.DeskSpecs(), quality.Specs(), library.Specs(), journey.Specs(), outbox.Specs()} {
 		specs = append(specs, more...)
 	}
 	require.NoError(t, w.db.Declare(ctx, specs...))
@@ -167,6 +169,8 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	s.Rewards = loyalty.NewService(loyalty.Options{Store: w.db, Clock: clock, Profiles: s.Profiles, Committer: s.Ingest, Runner: runner, Jobs: jobs, Logger: logger})
 	s.Leads = lead.NewService(lead.Options{Store: w.db, Clock: clock, Profiles: s.Profiles, Objects: s.Objects, Committer: s.Ingest, Runner: runner, Jobs: jobs, Logger: logger})
 	s.Predicts = predict.NewService(predict.Options{Store: w.db, Clock: clock, Profiles: s.Profiles, Committer: s.Ingest, Consent: s.Consent, Runner: runner, Jobs: jobs, Logger: logger})
+	s.Credits = attribution.NewService(attribution.Options{Store: w.db, Clock: clock, Profiles: s.Profiles, Jobs: jobs, View: s.Policies.View})
+	s.Trials = experiment.NewService(experiment.Options{Store: w.db, Clock: clock, Profiles: s.Profiles, Jobs: jobs, View: s.Policies.View})
 	s.Forms = form.NewService(form.Options{Store: w.db, Clock: clock, Profiles: s.Profiles, Consent: s.Consent, Committer: s.Ingest, Tokens: s.Ring})
 	withJourneys(&s, w.db, runner, logger)
 	gate := profile.GateOptions{View: access.ViewOf, Events: s.Events, Pseudonyms: s.Ring.Pseudonymise, Members: s.Segments}

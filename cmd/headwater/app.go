@@ -17,6 +17,8 @@ import (
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/form"
 	"github.com/headwater-cdp/headwater/core/ingest"
+	"github.com/headwater-cdp/headwater/core/insight/attribution"
+	"github.com/headwater-cdp/headwater/core/insight/experiment"
 	"github.com/headwater-cdp/headwater/core/journey"
 	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/lead"
@@ -57,6 +59,8 @@ type app struct {
 	segments *segment.Service
 	loyalty  *loyalty.Service
 	leads    *lead.Service
+	credits  *attribution.Service
+	trials   *experiment.Service
 	predicts *predict.Service
 	forms    *form.Service
 	pipeline *ingest.Pipeline
@@ -142,6 +146,7 @@ func newApp(e *env, s store.Store, j *journal.Journal, ring *keyring.Ring) *app 
 	a.predicts = predict.NewService(predict.Options{
 		Store: s, Clock: e.clock, Profiles: a.profiles, Committer: a.pipeline, Consent: a.consent, Runner: a.runner, Jobs: a.jobs, Logger: e.log,
 	})
+	a.insight()
 	a.forms = form.NewService(form.Options{
 		Store: s, Clock: e.clock, Profiles: a.profiles, Consent: a.consent, Committer: a.pipeline, Tokens: ring, URL: func() string { return a.url },
 	})
@@ -353,7 +358,7 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 func (a *app) services(hub *store.Hub) graph.Services {
 	return graph.Services{
 		Store: a.store, Hub: hub, Access: a.access, Policies: a.policies, Audit: a.audit, Ring: a.ring, Jobs: a.jobs, Consent: a.consent, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
-		Rewards: a.loyalty, Forms: a.forms, Leads: a.leads, Predicts: a.predicts, Privacy: a.privacy, Desk: a.desk, Quality: a.quality, Syncs: a.syncs, Library: a.library, Outbox: a.messages, Sendouts: a.sendouts, Journeys: a.journeys, Ingest: a.pipeline, Clock: a.e.clock,
+		Rewards: a.loyalty, Forms: a.forms, Leads: a.leads, Credits: a.credits, Trials: a.trials, Predicts: a.predicts, Privacy: a.privacy, Desk: a.desk, Quality: a.quality, Syncs: a.syncs, Library: a.library, Outbox: a.messages, Sendouts: a.sendouts, Journeys: a.journeys, Ingest: a.pipeline, Clock: a.e.clock,
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"github.com/headwater-cdp/headwater/core/event"
 	visitors "github.com/headwater-cdp/headwater/core/form"
 	"github.com/headwater-cdp/headwater/core/ingest"
+	"github.com/headwater-cdp/headwater/core/insight/attribution"
+	"github.com/headwater-cdp/headwater/core/insight/experiment"
 	"github.com/headwater-cdp/headwater/core/journey"
 	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/lead"
@@ -46,6 +48,8 @@ type Services struct {
 	Rewards  *loyalty.Service
 	Forms    *visitors.Service
 	Leads    *lead.Service
+	Credits  *attribution.Service
+	Trials   *experiment.Service
 	Predicts *predict.Service
 	Privacy  *privacy.Service
 	Desk     *privacy.Desk

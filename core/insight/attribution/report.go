@@ -122,17 +122,19 @@ func (s *Service) Of(ctx context.Context, ws, jobID string) (*Report, error) {
 // Shield reports which rows of a report must not be shown to the actor of ctx: for who may
 // not read identifiers in clear, those of fewer than Few conversions. Where that is one
 // row alone, its figures would follow from the totals: the next smallest is withheld too.
-func (s *Service) Shield(ctx context.Context, ws string, r *Report) ([]bool, error) {
-	hide := make([]bool, len(r.Rows))
+// whole reports that the totals must not be shown either, nor any row: they are of so few.
+func (s *Service) Shield(ctx context.Context, ws string, r *Report) (hide []bool, whole bool, err error) {
+	hide = make([]bool, len(r.Rows))
 	gate, err := s.Profiles.Gate(ctx, ws)
 	if err != nil || gate.UsableCategory(core.IdentifierID, "identifiers") == nil {
-		return hide, err
+		return hide, false, err
 	}
+	whole = r.Conversions > 0 && r.Conversions < Few
 	order := make([]int, len(r.Rows))
 	hidden := 0
 	for i := range r.Rows {
 		order[i] = i
-		if n := r.Rows[i].Touched; n > 0 && n < Few {
+		if n := r.Rows[i].Touched; n > 0 && (n < Few || whole) {
 			hide[i], hidden = true, hidden+1
 		}
 	}
@@ -142,5 +144,5 @@ func (s *Service) Shield(ctx context.Context, ws string, r *Report) ([]bool, err
 			hide[i], hidden = true, 2
 		}
 	}
-	return hide, nil
+	return hide, whole, nil
 }

@@ -43,6 +43,26 @@ func (s *Service) Conclude(ctx context.Context, ws, id string, expected *int64, 
 	})
 }
 
+// Few is the fewest people of an arm, and of those in it who converted or did not, whose
+// figures are shown to who sees only aggregates.
+const Few = 10
+
+// Shield reports whether the figures of a result must not be shown to the actor of ctx:
+// for who may not read identifiers in clear, when so few people are behind one of them
+// that they could be told apart.
+func (s *Service) Shield(ctx context.Context, ws string, r *Result) (bool, error) {
+	gate, err := s.Profiles.Gate(ctx, ws)
+	if err != nil || gate.UsableCategory(core.IdentifierID, "identifiers") == nil {
+		return false, err
+	}
+	for _, a := range r.Arms {
+		if a.Judged > 0 && a.Judged < Few || a.Hits > 0 && a.Hits < Few {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // refuse says why an arm cannot be the winner; nil when it can.
 func (e *Experiment) refuse(r *Result, winner string) *core.Error {
 	no := func(reason, format string, args ...any) *core.Error {

@@ -130,7 +130,11 @@ func (in *Input) check() (Size, error) {
 	case len(in.Hypothesis) > 2000:
 		return Size{}, invalid("HYPOTHESIS", "a hypothesis has at most 2000 bytes").At("hypothesis")
 	}
-	return in.Plan.Check()
+	size, err := in.Plan.Check()
+	if err != nil {
+		return size, core.AsError(err).At("plan")
+	}
+	return size, nil
 }
 
 // attempts is how often a change is computed anew that others overtook.

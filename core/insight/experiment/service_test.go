@@ -208,7 +208,7 @@ func TestPlanIsFrozenAtTheStart(t *testing.T) {
 	_, err = r.Update(r.ctx, rigWS, e.ExperimentID(), 1, func(*Input) {})
 	require.Equal(t, "VERSION_CONFLICT", reason(err))
 	_, err = r.Update(r.ctx, rigWS, e.ExperimentID(), 2, func(in *Input) { in.Plan.Effect = 0.9 })
-	require.Equal(t, []string{"effect"}, core.AsError(err).Path)
+	require.Equal(t, []string{"plan", "effect"}, core.AsError(err).Path)
 	e, err = r.Start(r.ctx, rigWS, e.ExperimentID(), nil)
 	require.NoError(t, err)
 	require.Equal(t, e.Plan.Hash(), e.Hash)
