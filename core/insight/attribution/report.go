@@ -23,7 +23,7 @@ func ownEvent(name string) bool { return condition.IsSystemEvent(name) }
 // Request has a job answer a query. Whoever is limited to some people cannot have one: a
 // job does not know of the limits.
 func (s *Service) Request(ctx context.Context, ws string, q Query, idempotencyKey string) (*work.Job, error) {
-	if err := access.Allow(ctx, access.Read); err != nil {
+	if err := access.Allow(ctx, access.Design); err != nil {
 		return nil, err
 	}
 	actor := core.ActorFrom(ctx)

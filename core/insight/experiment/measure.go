@@ -307,7 +307,7 @@ func (m *measuring) person(facts []*Fact) {
 
 // Measure has a job measure an experiment; Result then gives what it found.
 func (s *Service) Measure(ctx context.Context, ws, id, idempotencyKey string) (*work.Job, error) {
-	if err := access.Allow(ctx, access.Read); err != nil {
+	if err := access.Allow(ctx, access.Design); err != nil {
 		return nil, err
 	}
 	e, err := s.Get(ctx, ws, id)
