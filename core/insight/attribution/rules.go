@@ -69,7 +69,7 @@ func (r *Rules) Version() int64 { return r.V }
 func UsualRules() *Rules {
 	prop := func(p string) []Lookup { return []Lookup{{Path: "properties." + p}} }
 	utm := func(field, param string) []Lookup {
-		return []Lookup{{Path: "context.campaign." + field}, {Path: "context.page.url", Param: param}, {Path: "properties.url", Param: param}}
+		return []Lookup{{Path: "context.campaign." + field}, {Path: "context.page.url", Param: param}}
 	}
 	ours := func(key, event string) Touch {
 		return Touch{Key: key, Event: event, Days: 30, Find: map[string][]Lookup{
@@ -84,8 +84,8 @@ func UsualRules() *Rules {
 				string(Channel): utm("medium", "utm_medium"), string(Campaign): utm("name", "utm_campaign"), string(Origin): utm("source", "utm_source"),
 			}},
 			{Key: "referrer", Event: page, Days: 30, Find: map[string][]Lookup{
-				string(Channel): {{Path: "context.page.referrer", Host: true, Text: "referral"}, {Path: "properties.referrer", Host: true, Text: "referral"}},
-				string(Origin):  {{Path: "context.page.referrer", Host: true}, {Path: "properties.referrer", Host: true}},
+				string(Channel): {{Path: "context.page.referrer", Host: true, Text: "referral"}},
+				string(Origin):  {{Path: "context.page.referrer", Host: true}},
 			}},
 			{Key: "call", Event: "Call Completed", Days: 30, Find: map[string][]Lookup{
 				string(Channel): {{Text: "call"}}, string(Campaign): prop("campaign"), string(Origin): prop("source"),
