@@ -18,6 +18,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
+	"github.com/headwater-cdp/headwater/core/insight/experiment"
 	"github.com/headwater-cdp/headwater/core/journey"
 	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/library"
@@ -390,6 +391,162 @@ type AssignPrivacyRequestPayload struct {
 	Request *privacy.Request `json:"request,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// An amount of money that was shared.
+type AttributionAmount struct {
+	// The currency.
+	Currency string `json:"currency"`
+	// The amount; the rows add up to the total to the smallest unit.
+	Amount *scalar.Decimal `json:"amount,omitempty"`
+}
+
+// A kind of conversion.
+type AttributionConversion struct {
+	// Its key.
+	Key string `json:"key"`
+	// The name of the event.
+	Event string `json:"event"`
+	// The property that says what it is worth: a number, or an amount with its currency.
+	ValuePath *string `json:"valuePath,omitempty"`
+	// The property that names the currency.
+	CurrencyPath *string `json:"currencyPath,omitempty"`
+	// The currency where none is found; without one there is no value.
+	Currency *string `json:"currency,omitempty"`
+}
+
+// A kind of conversion.
+type AttributionConversionInput struct {
+	// Its key: letters, digits, _ and -.
+	Key string `json:"key"`
+	// The name of the event.
+	Event string `json:"event"`
+	// The property that says what it is worth: properties.total.
+	ValuePath *string `json:"valuePath,omitempty"`
+	// The property that names the currency.
+	CurrencyPath *string `json:"currencyPath,omitempty"`
+	// The currency where none is found: three capital letters.
+	Currency *string `json:"currency,omitempty"`
+}
+
+// One way to find a value in an event.
+type AttributionLookup struct {
+	// Where: properties.…, context.campaign.…, context.page.… or context.referrer.…; null where text always stands.
+	Path *string `json:"path,omitempty"`
+	// The value is an address, and this parameter of it is taken.
+	Param *string `json:"param,omitempty"`
+	// The value is an address of another host than the page's own, and its host is taken.
+	Host bool `json:"host"`
+	// Stands for the value where there is one.
+	Text *string `json:"text,omitempty"`
+}
+
+// One way to find a value in an event.
+type AttributionLookupInput struct {
+	// Where: properties.…, context.campaign.…, context.page.… or context.referrer.…
+	Path *string `json:"path,omitempty"`
+	// Take this parameter of the address that stands there.
+	Param *string `json:"param,omitempty"`
+	// Take the host of the address that stands there, when it is another than the page's own.
+	Host bool `json:"host"`
+	// Stands for the value where there is one; without a path it always stands.
+	Text *string `json:"text,omitempty"`
+}
+
+// Who is credited for the conversions of a time.
+type AttributionReport struct {
+	// The model.
+	Model AttributionModel `json:"model"`
+	// The key of the conversion.
+	Conversion string `json:"conversion"`
+	// The beginning of the time of the conversions.
+	From time.Time `json:"from"`
+	// Its end, which is not in it.
+	To time.Time `json:"to"`
+	// When it was worked out.
+	AsOf time.Time `json:"asOf"`
+	// By what.
+	By []AttributionDimension `json:"by"`
+	// Whether the figures of the whole are withheld, because so few people are behind them.
+	Suppressed bool `json:"suppressed"`
+	// How many conversions there were; the credit of the rows adds up to it.
+	Conversions *int `json:"conversions,omitempty"`
+	// How many ways led to nothing.
+	Lost *int `json:"lost,omitempty"`
+	// What the conversions were worth, by currency; null where you may not read it.
+	Amounts []*AttributionAmount `json:"amounts,omitempty"`
+	// Most credit first; the row of no touchpoint last.
+	Rows []*AttributionRow `json:"rows"`
+}
+
+// What one key is credited with.
+type AttributionRow struct {
+	// Its values, one for each dimension that was asked by; null where the touchpoints have none, "(withheld)" where you may not read them.
+	Values []*string `json:"values,omitempty"`
+	// Whether this row is of the conversions that had no touchpoint.
+	None bool `json:"none"`
+	// Whether the figures are withheld, because so few people are behind them that they could be told apart.
+	Suppressed bool `json:"suppressed"`
+	// Credit in conversions, to four decimals.
+	Conversions *scalar.Decimal `json:"conversions,omitempty"`
+	// How many whole conversions had a touchpoint of this key.
+	Touched *int `json:"touched,omitempty"`
+	// The share of the credit of all conversions that had a touchpoint, 0 to 1.
+	Share *scalar.Decimal `json:"share,omitempty"`
+	// Of MARKOV: by which part of itself the chance to convert falls when the key is taken away, 0 to 1.
+	RemovalEffect *scalar.Decimal `json:"removalEffect,omitempty"`
+	// Credit in money, by currency; null where you may not read what conversions are worth.
+	Amounts []*AttributionAmount `json:"amounts,omitempty"`
+}
+
+// What counts as a touchpoint and as a conversion.
+type AttributionRules struct {
+	// The kinds of touchpoints; of several that fit an event the first is taken.
+	Touches []*AttributionTouch `json:"touches"`
+	// The kinds of conversions.
+	Conversions []*AttributionConversion `json:"conversions"`
+	// Rises with each change; 0 while the rules are the built-in ones.
+	Version int `json:"version"`
+}
+
+// A kind of touchpoint: events of a name of which a channel is found.
+type AttributionTouch struct {
+	// Its key.
+	Key string `json:"key"`
+	// The name of the event.
+	Event string `json:"event"`
+	// For how many days of 24 hours before a conversion it counts.
+	Days int `json:"days"`
+	// Where the channel is found: the first that finds something.
+	Channel []*AttributionLookup `json:"channel"`
+	// Where the campaign is found.
+	Campaign []*AttributionLookup `json:"campaign"`
+	// Where the journey is found.
+	Journey []*AttributionLookup `json:"journey"`
+	// Where the node is found.
+	Node []*AttributionLookup `json:"node"`
+	// Where the source is found.
+	Source []*AttributionLookup `json:"source"`
+}
+
+// A kind of touchpoint.
+type AttributionTouchInput struct {
+	// Its key: letters, digits, _ and -.
+	Key string `json:"key"`
+	// The name of the event.
+	Event string `json:"event"`
+	// For how many days before a conversion it counts, 1 to 365.
+	Days int `json:"days"`
+	// Where the channel is found; an event without one is no touchpoint.
+	Channel []*AttributionLookupInput `json:"channel"`
+	// Where the campaign is found.
+	Campaign []*AttributionLookupInput `json:"campaign"`
+	// Where the journey is found.
+	Journey []*AttributionLookupInput `json:"journey"`
+	// Where the node is found.
+	Node []*AttributionLookupInput `json:"node"`
+	// Where the source is found.
+	Source []*AttributionLookupInput `json:"source"`
 }
 
 // Narrows a list of entries; all that is given must hold.
@@ -782,6 +939,26 @@ type ComparedPerson struct {
 	After []*SimulatedMessage `json:"after"`
 }
 
+// Ends an experiment.
+type ConcludeExperimentInput struct {
+	// Which.
+	ID string `json:"id"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+	// The arm that the result names as the winner; without it there is no decision.
+	Winner *string `json:"winner,omitempty"`
+	// Why; required without a winner.
+	Reason *string `json:"reason,omitempty"`
+}
+
+// An experiment that has ended.
+type ConcludeExperimentPayload struct {
+	// The experiment.
+	Experiment *experiment.Experiment `json:"experiment,omitempty"`
+	// What is wrong with the input; INSUFFICIENT_DATA before there are as many people as the plan asks for.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Confirms a word that is PENDING.
 type ConfirmConsentInput struct {
 	// The token of recordConsent.
@@ -1008,6 +1185,26 @@ type CreateCouponPoolInput struct {
 type CreateCouponPoolPayload struct {
 	// The pool as it is now.
 	Pool *loyalty.Pool `json:"pool,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Plans an experiment.
+type CreateExperimentInput struct {
+	// Its name.
+	Name string `json:"name"`
+	// What is believed.
+	Hypothesis *string `json:"hypothesis,omitempty"`
+	// The plan.
+	Plan *ExperimentDesignInput `json:"plan"`
+	// The same key again gives the same experiment.
+	IdempotencyKey string `json:"idempotencyKey"`
+}
+
+// An experiment that was planned.
+type CreateExperimentPayload struct {
+	// The experiment.
+	Experiment *experiment.Experiment `json:"experiment,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -1643,6 +1840,206 @@ type EnrollInJourneyPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// One of what is compared.
+type ExperimentArm struct {
+	// Its name.
+	Name string `json:"name"`
+	// Its share of the people, among the weights of all.
+	Weight int `json:"weight"`
+}
+
+// One of what is compared.
+type ExperimentArmInput struct {
+	// Its name.
+	Name string `json:"name"`
+	// Its share of the people, among the weights of all: 1 to 10000.
+	Weight int `json:"weight"`
+}
+
+// What is known of one arm.
+type ExperimentArmResult struct {
+	// Its name.
+	Name string `json:"name"`
+	// How many people came to it.
+	Exposed int `json:"exposed"`
+	// How many of them have their window behind them.
+	Ready int `json:"ready"`
+	// How many of those it is judged by.
+	Judged int `json:"judged"`
+	// How many more the plan asks for.
+	Missing int `json:"missing"`
+	// Whether its figures are withheld, because so few people are behind them.
+	Suppressed bool `json:"suppressed"`
+	// How many of those judged converted.
+	Converted *int `json:"converted,omitempty"`
+	// The rate, or of VALUE the mean.
+	Mean *scalar.Decimal `json:"mean,omitempty"`
+	// Of BANDIT: the chance to be the best, 0 to 1.
+	Chance *scalar.Decimal `json:"chance,omitempty"`
+	// Of BANDIT: the weight that it should have, of 10,000.
+	Weight *int `json:"weight,omitempty"`
+}
+
+// Who is in which arm.
+type ExperimentAssignment struct {
+	// How.
+	Via ExperimentVia `json:"via"`
+	// Of EVENT and BUCKET: the name of the event.
+	Event *string `json:"event,omitempty"`
+	// Of EVENT: the property that names the arm.
+	ArmPath *string `json:"armPath,omitempty"`
+	// Of EVENT: the property that must be key.
+	KeyPath *string `json:"keyPath,omitempty"`
+	// Of EVENT: what your pages call the experiment.
+	Key *string `json:"key,omitempty"`
+	// Of BUCKET: the salt.
+	Salt *string `json:"salt,omitempty"`
+	// Of CAMPAIGN: cmp_…
+	CampaignID *string `json:"campaignId,omitempty"`
+	// Of JOURNEY: jrn_…
+	JourneyID *string `json:"journeyId,omitempty"`
+	// Of JOURNEY: the node of the split or holdout.
+	NodeID *string `json:"nodeId,omitempty"`
+}
+
+// Who is in which arm; see ExperimentAssignment.
+type ExperimentAssignmentInput struct {
+	// How.
+	Via ExperimentVia `json:"via"`
+	// Of EVENT and BUCKET: the name of the event.
+	Event *string `json:"event,omitempty"`
+	// Of EVENT: the property that names the arm: properties.variation.
+	ArmPath *string `json:"armPath,omitempty"`
+	// Of EVENT: the property that must be key.
+	KeyPath *string `json:"keyPath,omitempty"`
+	// Of EVENT: what your pages call the experiment.
+	Key *string `json:"key,omitempty"`
+	// Of BUCKET: the salt.
+	Salt *string `json:"salt,omitempty"`
+	// Of CAMPAIGN: cmp_…
+	CampaignID *string `json:"campaignId,omitempty"`
+	// Of JOURNEY: jrn_…
+	JourneyID *string `json:"journeyId,omitempty"`
+	// Of JOURNEY: the node of the split or holdout; the arms and weights are the node's.
+	NodeID *string `json:"nodeId,omitempty"`
+}
+
+// An arm against the control.
+type ExperimentComparison struct {
+	// The arm.
+	Arm string `json:"arm"`
+	// How it was compared: TWO_PROPORTIONS_Z_NEWCOMBE, WELCH_T_FIELLER or MSPRT_ALWAYS_VALID.
+	Method string `json:"method"`
+	// The arm's rate or mean less the control's.
+	Difference *scalar.Decimal `json:"difference,omitempty"`
+	// The interval of the difference, at the level of the comparison.
+	Interval *ExperimentInterval `json:"interval,omitempty"`
+	// The difference as a part of the control's rate or mean; null where that is 0.
+	Lift *scalar.Decimal `json:"lift,omitempty"`
+	// The interval of the lift; null where there is none that is bounded.
+	LiftInterval *ExperimentInterval `json:"liftInterval,omitempty"`
+	// The chance of such a difference when there is none, two-sided.
+	P *scalar.Decimal `json:"p,omitempty"`
+	// Whether p is at most the level of the comparison.
+	Significant *bool `json:"significant,omitempty"`
+}
+
+// What is looked for, how, and in whom.
+type ExperimentDesign struct {
+	// What is compared.
+	Kind ExperimentKind `json:"kind"`
+	// How it is judged.
+	Mode ExperimentMode `json:"mode"`
+	// The event that is the conversion.
+	Event string `json:"event"`
+	// Of VALUE: the property that is summed.
+	ValuePath *string `json:"valuePath,omitempty"`
+	// How long after the exposure a conversion counts.
+	Window time.Duration `json:"window"`
+	// Of CONVERSION: the control's rate as one believes.
+	Baseline *scalar.Decimal `json:"baseline,omitempty"`
+	// Of VALUE: the standard deviation of the values.
+	Deviation *scalar.Decimal `json:"deviation,omitempty"`
+	// The least change worth finding, in rate or value; below 0 where less is better.
+	Effect scalar.Decimal `json:"effect"`
+	// The chance of a false alarm.
+	Alpha scalar.Decimal `json:"alpha"`
+	// The chance to find the effect when there is one.
+	Power scalar.Decimal `json:"power"`
+	// The arms; the first is the control.
+	Arms []*ExperimentArm `json:"arms"`
+	// Who is in which arm.
+	Assignment *ExperimentAssignment `json:"assignment"`
+}
+
+// What is looked for, how, and in whom.
+type ExperimentDesignInput struct {
+	// What is compared.
+	Kind ExperimentKind `json:"kind"`
+	// How it is judged.
+	Mode ExperimentMode `json:"mode"`
+	// The event that is the conversion.
+	Event string `json:"event"`
+	// Of VALUE: the property that is summed: properties.total.
+	ValuePath *string `json:"valuePath,omitempty"`
+	// How long after the exposure a conversion counts.
+	Window time.Duration `json:"window"`
+	// Of CONVERSION: the control's rate as one believes, for example 0.2.
+	Baseline *scalar.Decimal `json:"baseline,omitempty"`
+	// Of VALUE: the standard deviation of the values.
+	Deviation *scalar.Decimal `json:"deviation,omitempty"`
+	// The least change worth finding, in rate (0.05) or value; below 0 where less is better.
+	Effect scalar.Decimal `json:"effect"`
+	// The chance of a false alarm.
+	Alpha scalar.Decimal `json:"alpha"`
+	// The chance to find the effect when there is one.
+	Power scalar.Decimal `json:"power"`
+	// The arms, 2 to 10; the first is the control.
+	Arms []*ExperimentArmInput `json:"arms"`
+	// Who is in which arm.
+	Assignment *ExperimentAssignmentInput `json:"assignment"`
+}
+
+// An interval; null ends are not bounded.
+type ExperimentInterval struct {
+	// Its lower end.
+	Low *scalar.Decimal `json:"low,omitempty"`
+	// Its upper end.
+	High *scalar.Decimal `json:"high,omitempty"`
+}
+
+// What came of an experiment.
+type ExperimentResult struct {
+	// What can be said.
+	State ExperimentState `json:"state"`
+	// When it was worked out.
+	AsOf time.Time `json:"asOf"`
+	// Of SIGNIFICANT: the arm that is best; null where nothing is.
+	Winner *string `json:"winner,omitempty"`
+	// Each arm.
+	Arms []*ExperimentArmResult `json:"arms"`
+	// Each arm against the control; none before there is enough.
+	Comparisons []*ExperimentComparison `json:"comparisons"`
+	// The chance of such shares of people when nothing is wrong; below 0.001 there is no verdict.
+	SampleRatioP scalar.Decimal `json:"sampleRatioP"`
+	// How many people came to several arms; they count in the first.
+	Crossed int `json:"crossed"`
+	// How many exposures were to arms that the plan has not.
+	Strange int `json:"strange"`
+}
+
+// How many people a test needs.
+type ExperimentSize struct {
+	// The formula.
+	Formula ExperimentFormula `json:"formula"`
+	// In each arm, before rounding up.
+	Exact scalar.Decimal `json:"exact"`
+	// In each arm.
+	PerArm int `json:"perArm"`
+	// The level of each comparison with the control: alpha divided by their number.
+	Alpha scalar.Decimal `json:"alpha"`
+}
+
 // Why a person is in a segment, or is not.
 type Explanation struct {
 	// Whether the person meets the condition now; of a list, whether the person is on it.
@@ -2268,6 +2665,22 @@ type MarkInboxReadInput struct {
 type MarkInboxReadPayload struct {
 	// How many items were not read before.
 	Count int `json:"count"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Measures an experiment of more people than a request reads.
+type MeasureExperimentInput struct {
+	// Which.
+	ID string `json:"id"`
+	// The same key again gives the same job.
+	IdempotencyKey string `json:"idempotencyKey"`
+}
+
+// An experiment that is being measured.
+type MeasureExperimentPayload struct {
+	// The job; then the experiment's result is what it found.
+	Job *work.Job `json:"job,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -3488,6 +3901,38 @@ type RequestAccessPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Asks for a report that a job makes.
+type RequestAttributionInput struct {
+	// The model.
+	Model AttributionModel `json:"model"`
+	// The key of the conversion.
+	Conversion string `json:"conversion"`
+	// The beginning of the time of the conversions.
+	From time.Time `json:"from"`
+	// Its end.
+	To time.Time `json:"to"`
+	// No touchpoint counts for longer before a conversion; without it each kind has its own time.
+	Window *time.Duration `json:"window,omitempty"`
+	// By what.
+	By []AttributionDimension `json:"by"`
+	// Of POSITION: the share of the first, 0.4 when left out.
+	FirstShare *scalar.Decimal `json:"firstShare,omitempty"`
+	// Of POSITION: the share of the last, 0.4 when left out.
+	LastShare *scalar.Decimal `json:"lastShare,omitempty"`
+	// Of TIME_DECAY: seven days when left out.
+	HalfLife *time.Duration `json:"halfLife,omitempty"`
+	// The same key again gives the same job.
+	IdempotencyKey string `json:"idempotencyKey"`
+}
+
+// A report that is being made.
+type RequestAttributionPayload struct {
+	// The job; attributionReport gives what it has made.
+	Job *work.Job `json:"job,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Asks for the erasure of a person, by an id or by an identifier.
 type RequestErasureInput struct {
 	// The person.
@@ -4158,6 +4603,26 @@ type SendMessagePayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Sets what counts as a touchpoint and as a conversion, all of it.
+type SetAttributionRulesInput struct {
+	// The version that you saw; 0 before the first. Another is a CONFLICT.
+	ExpectedVersion int `json:"expectedVersion"`
+	// The kinds of touchpoints, at most 100.
+	Touches []*AttributionTouchInput `json:"touches"`
+	// The kinds of conversions, at most 100.
+	Conversions []*AttributionConversionInput `json:"conversions"`
+}
+
+// What counts.
+type SetAttributionRulesPayload struct {
+	// The rules as they are now.
+	Rules *AttributionRules `json:"rules,omitempty"`
+	// The job that applies them to the past.
+	Job *work.Job `json:"job,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // States how long entries are kept.
 type SetAuditRetentionInput struct {
 	// In months, 1 to 1200; 0 is for ever. A shorter retention than the one in force waits for the approval of somebody else who may govern, where there is one, and then counts after a week; then what is older is dropped within the hour, and cannot be brought back.
@@ -4724,6 +5189,22 @@ type SpendPointsPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Starts an experiment.
+type StartExperimentInput struct {
+	// Which.
+	ID string `json:"id"`
+	// The version that you saw; another is a CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion,omitempty"`
+}
+
+// An experiment that runs.
+type StartExperimentPayload struct {
+	// The experiment.
+	Experiment *experiment.Experiment `json:"experiment,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Imports events.
 type StartImportInput struct {
 	// What to import.
@@ -5240,6 +5721,28 @@ type UpdateCouponPoolPayload struct {
 	// The pool as it is now.
 	Pool *loyalty.Pool `json:"pool,omitempty"`
 	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Changes an experiment that was not started.
+type UpdateExperimentInput struct {
+	// Which.
+	ID string `json:"id"`
+	// The version that you saw. Another is a CONFLICT.
+	ExpectedVersion int `json:"expectedVersion"`
+	// Its name; as it is when left out.
+	Name *string `json:"name,omitempty"`
+	// What is believed; as it is when left out.
+	Hypothesis *string `json:"hypothesis,omitempty"`
+	// The plan, all of it; as it is when left out.
+	Plan *ExperimentDesignInput `json:"plan,omitempty"`
+}
+
+// An experiment that was changed.
+type UpdateExperimentPayload struct {
+	// The experiment.
+	Experiment *experiment.Experiment `json:"experiment,omitempty"`
+	// What is wrong with the input; FROZEN once it was started.
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
@@ -5884,6 +6387,146 @@ func (e AggregateFn) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// What figures may be asked by.
+type AttributionDimension string
+
+const (
+	// The channel: email, cpc, referral, call.
+	AttributionDimensionChannel AttributionDimension = "CHANNEL"
+	// The campaign.
+	AttributionDimensionCampaign AttributionDimension = "CAMPAIGN"
+	// The journey.
+	AttributionDimensionJourney AttributionDimension = "JOURNEY"
+	// The node of a journey.
+	AttributionDimensionNode AttributionDimension = "NODE"
+	// Where the person came from.
+	AttributionDimensionSource AttributionDimension = "SOURCE"
+)
+
+var AllAttributionDimension = []AttributionDimension{
+	AttributionDimensionChannel,
+	AttributionDimensionCampaign,
+	AttributionDimensionJourney,
+	AttributionDimensionNode,
+	AttributionDimensionSource,
+}
+
+func (e AttributionDimension) IsValid() bool {
+	switch e {
+	case AttributionDimensionChannel, AttributionDimensionCampaign, AttributionDimensionJourney, AttributionDimensionNode, AttributionDimensionSource:
+		return true
+	}
+	return false
+}
+
+func (e AttributionDimension) String() string {
+	return string(e)
+}
+
+func (e *AttributionDimension) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = AttributionDimension(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid AttributionDimension", str)
+	}
+	return nil
+}
+
+func (e AttributionDimension) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *AttributionDimension) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e AttributionDimension) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// How the credit of a conversion is shared among the touchpoints before it.
+type AttributionModel string
+
+const (
+	// All to the first.
+	AttributionModelFirst AttributionModel = "FIRST"
+	// All to the last.
+	AttributionModelLast AttributionModel = "LAST"
+	// To each the same.
+	AttributionModelLinear AttributionModel = "LINEAR"
+	// A share to the first, a share to the last, the rest evenly to those between.
+	AttributionModelPosition AttributionModel = "POSITION"
+	// The later, the more: it halves with each half-life before the conversion.
+	AttributionModelTimeDecay AttributionModel = "TIME_DECAY"
+	// By the removal effect in a Markov chain of all ways, those that led to nothing too.
+	AttributionModelMarkov AttributionModel = "MARKOV"
+	// By the Shapley value: the conversions of each set of keys, shared evenly within the set.
+	AttributionModelShapley AttributionModel = "SHAPLEY"
+)
+
+var AllAttributionModel = []AttributionModel{
+	AttributionModelFirst,
+	AttributionModelLast,
+	AttributionModelLinear,
+	AttributionModelPosition,
+	AttributionModelTimeDecay,
+	AttributionModelMarkov,
+	AttributionModelShapley,
+}
+
+func (e AttributionModel) IsValid() bool {
+	switch e {
+	case AttributionModelFirst, AttributionModelLast, AttributionModelLinear, AttributionModelPosition, AttributionModelTimeDecay, AttributionModelMarkov, AttributionModelShapley:
+		return true
+	}
+	return false
+}
+
+func (e AttributionModel) String() string {
+	return string(e)
+}
+
+func (e *AttributionModel) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = AttributionModel(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid AttributionModel", str)
+	}
+	return nil
+}
+
+func (e AttributionModel) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *AttributionModel) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e AttributionModel) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // What a block holds.
 type BlockKind string
 
@@ -6333,6 +6976,384 @@ func (e *CouponStock) UnmarshalJSON(b []byte) error {
 }
 
 func (e CouponStock) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// By which formula a number of people was worked out.
+type ExperimentFormula string
+
+const (
+	// (z(α/2)·√(2p(1-p)) + z(β)·√(p(1-p) + q(1-q)))² / (q-p)², p the baseline and q the target: the variance under the null hypothesis is the baseline's.
+	ExperimentFormulaTwoProportionsBaselineNull ExperimentFormula = "TWO_PROPORTIONS_BASELINE_NULL"
+	// 2·(z(α/2) + z(β))²·sd² / difference².
+	ExperimentFormulaTwoMeansEqualVariances ExperimentFormula = "TWO_MEANS_EQUAL_VARIANCES"
+)
+
+var AllExperimentFormula = []ExperimentFormula{
+	ExperimentFormulaTwoProportionsBaselineNull,
+	ExperimentFormulaTwoMeansEqualVariances,
+}
+
+func (e ExperimentFormula) IsValid() bool {
+	switch e {
+	case ExperimentFormulaTwoProportionsBaselineNull, ExperimentFormulaTwoMeansEqualVariances:
+		return true
+	}
+	return false
+}
+
+func (e ExperimentFormula) String() string {
+	return string(e)
+}
+
+func (e *ExperimentFormula) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ExperimentFormula(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ExperimentFormula", str)
+	}
+	return nil
+}
+
+func (e ExperimentFormula) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ExperimentFormula) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ExperimentFormula) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What an experiment compares.
+type ExperimentKind string
+
+const (
+	// The share of people who did something.
+	ExperimentKindConversion ExperimentKind = "CONVERSION"
+	// What it was worth, for each person in the arm.
+	ExperimentKindValue ExperimentKind = "VALUE"
+)
+
+var AllExperimentKind = []ExperimentKind{
+	ExperimentKindConversion,
+	ExperimentKindValue,
+}
+
+func (e ExperimentKind) IsValid() bool {
+	switch e {
+	case ExperimentKindConversion, ExperimentKindValue:
+		return true
+	}
+	return false
+}
+
+func (e ExperimentKind) String() string {
+	return string(e)
+}
+
+func (e *ExperimentKind) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ExperimentKind(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ExperimentKind", str)
+	}
+	return nil
+}
+
+func (e ExperimentKind) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ExperimentKind) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ExperimentKind) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// How an experiment is judged.
+type ExperimentMode string
+
+const (
+	// Once, on the number of people that the plan asks for.
+	ExperimentModeFixed ExperimentMode = "FIXED"
+	// At any time, by a p-value that stays valid however often one looks.
+	ExperimentModeSequential ExperimentMode = "SEQUENTIAL"
+	// Not a test: people are spread by what is known so far.
+	ExperimentModeBandit ExperimentMode = "BANDIT"
+)
+
+var AllExperimentMode = []ExperimentMode{
+	ExperimentModeFixed,
+	ExperimentModeSequential,
+	ExperimentModeBandit,
+}
+
+func (e ExperimentMode) IsValid() bool {
+	switch e {
+	case ExperimentModeFixed, ExperimentModeSequential, ExperimentModeBandit:
+		return true
+	}
+	return false
+}
+
+func (e ExperimentMode) String() string {
+	return string(e)
+}
+
+func (e *ExperimentMode) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ExperimentMode(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ExperimentMode", str)
+	}
+	return nil
+}
+
+func (e ExperimentMode) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ExperimentMode) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ExperimentMode) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What can be said of an experiment.
+type ExperimentState string
+
+const (
+	// It was not started.
+	ExperimentStateNotStarted ExperimentState = "NOT_STARTED"
+	// Fewer people than the plan asks for: there is no winner yet.
+	ExperimentStateInsufficientData ExperimentState = "INSUFFICIENT_DATA"
+	// The arms do not have the share of people that they should: no result is to be believed.
+	ExperimentStateSampleRatioMismatch ExperimentState = "SAMPLE_RATIO_MISMATCH"
+	// Of SEQUENTIAL: nothing was found yet.
+	ExperimentStateUndecided ExperimentState = "UNDECIDED"
+	// A difference was found.
+	ExperimentStateSignificant ExperimentState = "SIGNIFICANT"
+	// No difference was found.
+	ExperimentStateNotSignificant ExperimentState = "NOT_SIGNIFICANT"
+	// A bandit gives weights and no verdict.
+	ExperimentStateNotATest ExperimentState = "NOT_A_TEST"
+)
+
+var AllExperimentState = []ExperimentState{
+	ExperimentStateNotStarted,
+	ExperimentStateInsufficientData,
+	ExperimentStateSampleRatioMismatch,
+	ExperimentStateUndecided,
+	ExperimentStateSignificant,
+	ExperimentStateNotSignificant,
+	ExperimentStateNotATest,
+}
+
+func (e ExperimentState) IsValid() bool {
+	switch e {
+	case ExperimentStateNotStarted, ExperimentStateInsufficientData, ExperimentStateSampleRatioMismatch, ExperimentStateUndecided, ExperimentStateSignificant, ExperimentStateNotSignificant, ExperimentStateNotATest:
+		return true
+	}
+	return false
+}
+
+func (e ExperimentState) String() string {
+	return string(e)
+}
+
+func (e *ExperimentState) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ExperimentState(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ExperimentState", str)
+	}
+	return nil
+}
+
+func (e ExperimentState) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ExperimentState) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ExperimentState) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Where an experiment stands.
+type ExperimentStatus string
+
+const (
+	// It is being planned.
+	ExperimentStatusDraft ExperimentStatus = "DRAFT"
+	// It counts; its plan is frozen.
+	ExperimentStatusRunning ExperimentStatus = "RUNNING"
+	// It has ended with what it found.
+	ExperimentStatusConcluded ExperimentStatus = "CONCLUDED"
+	// It was ended without a verdict.
+	ExperimentStatusStopped ExperimentStatus = "STOPPED"
+)
+
+var AllExperimentStatus = []ExperimentStatus{
+	ExperimentStatusDraft,
+	ExperimentStatusRunning,
+	ExperimentStatusConcluded,
+	ExperimentStatusStopped,
+}
+
+func (e ExperimentStatus) IsValid() bool {
+	switch e {
+	case ExperimentStatusDraft, ExperimentStatusRunning, ExperimentStatusConcluded, ExperimentStatusStopped:
+		return true
+	}
+	return false
+}
+
+func (e ExperimentStatus) String() string {
+	return string(e)
+}
+
+func (e *ExperimentStatus) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ExperimentStatus(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ExperimentStatus", str)
+	}
+	return nil
+}
+
+func (e ExperimentStatus) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ExperimentStatus) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ExperimentStatus) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// How people come to be in an arm.
+type ExperimentVia string
+
+const (
+	// An event names the arm.
+	ExperimentViaEvent ExperimentVia = "EVENT"
+	// From an event on, by the salted hash of the profile's id; a journey's split with the same salt and arms gives the same.
+	ExperimentViaBucket ExperimentVia = "BUCKET"
+	// A message of a campaign's arm was sent.
+	ExperimentViaCampaign ExperimentVia = "CAMPAIGN"
+	// A split or a holdout of a journey was passed.
+	ExperimentViaJourney ExperimentVia = "JOURNEY"
+)
+
+var AllExperimentVia = []ExperimentVia{
+	ExperimentViaEvent,
+	ExperimentViaBucket,
+	ExperimentViaCampaign,
+	ExperimentViaJourney,
+}
+
+func (e ExperimentVia) IsValid() bool {
+	switch e {
+	case ExperimentViaEvent, ExperimentViaBucket, ExperimentViaCampaign, ExperimentViaJourney:
+		return true
+	}
+	return false
+}
+
+func (e ExperimentVia) String() string {
+	return string(e)
+}
+
+func (e *ExperimentVia) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ExperimentVia(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ExperimentVia", str)
+	}
+	return nil
+}
+
+func (e ExperimentVia) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ExperimentVia) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ExperimentVia) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -39,6 +39,7 @@ type ResolverRoot interface {
 	ErasurePlan() ErasurePlanResolver
 	ErasureReceipt() ErasureReceiptResolver
 	Event() EventResolver
+	Experiment() ExperimentResolver
 	ExplanationNode() ExplanationNodeResolver
 	Fault() FaultResolver
 	FieldDefinition() FieldDefinitionResolver
@@ -147,6 +148,9 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputArmInput,
 		ec.unmarshalInputAssignCouponInput,
 		ec.unmarshalInputAssignPrivacyRequestInput,
+		ec.unmarshalInputAttributionConversionInput,
+		ec.unmarshalInputAttributionLookupInput,
+		ec.unmarshalInputAttributionTouchInput,
 		ec.unmarshalInputAuditFilter,
 		ec.unmarshalInputAuthorizeConnectionInput,
 		ec.unmarshalInputBucketInput,
@@ -162,6 +166,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputClosePrivacyRequestInput,
 		ec.unmarshalInputColumnInput,
 		ec.unmarshalInputCombineSegmentsInput,
+		ec.unmarshalInputConcludeExperimentInput,
 		ec.unmarshalInputConfirmConsentInput,
 		ec.unmarshalInputConsentConditionInput,
 		ec.unmarshalInputConsentEvidenceInput,
@@ -172,6 +177,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputCreateCampaignInput,
 		ec.unmarshalInputCreateConnectionInput,
 		ec.unmarshalInputCreateCouponPoolInput,
+		ec.unmarshalInputCreateExperimentInput,
 		ec.unmarshalInputCreateFormInput,
 		ec.unmarshalInputCreateJourneyInput,
 		ec.unmarshalInputCreateKeyInput,
@@ -203,6 +209,9 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputEntryStepInput,
 		ec.unmarshalInputEventConditionInput,
 		ec.unmarshalInputEventInput,
+		ec.unmarshalInputExperimentArmInput,
+		ec.unmarshalInputExperimentAssignmentInput,
+		ec.unmarshalInputExperimentDesignInput,
 		ec.unmarshalInputExtendPrivacyRequestInput,
 		ec.unmarshalInputFieldConstraintsInput,
 		ec.unmarshalInputFindDuplicatesInput,
@@ -229,6 +238,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputLoyaltyPerkInput,
 		ec.unmarshalInputLoyaltyTierInput,
 		ec.unmarshalInputMarkInboxReadInput,
+		ec.unmarshalInputMeasureExperimentInput,
 		ec.unmarshalInputMembershipConditionInput,
 		ec.unmarshalInputMergeProfilesInput,
 		ec.unmarshalInputMessageCapInput,
@@ -282,6 +292,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputReplaySelection,
 		ec.unmarshalInputReplyToMessageInput,
 		ec.unmarshalInputRequestAccessInput,
+		ec.unmarshalInputRequestAttributionInput,
 		ec.unmarshalInputRequestErasureInput,
 		ec.unmarshalInputRequestObjectionInput,
 		ec.unmarshalInputRequestPortabilityInput,
@@ -314,6 +325,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputSegmentFilter,
 		ec.unmarshalInputSendMessageInput,
 		ec.unmarshalInputSequenceConditionInput,
+		ec.unmarshalInputSetAttributionRulesInput,
 		ec.unmarshalInputSetAuditRetentionInput,
 		ec.unmarshalInputSetConsentSettingsInput,
 		ec.unmarshalInputSetControllerInput,
@@ -336,6 +348,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputSnapshotSegmentInput,
 		ec.unmarshalInputSpendPointsInput,
 		ec.unmarshalInputSplitStepInput,
+		ec.unmarshalInputStartExperimentInput,
 		ec.unmarshalInputStartImportInput,
 		ec.unmarshalInputStopJourneyInput,
 		ec.unmarshalInputStopSendingInput,
@@ -359,6 +372,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputUpdateCampaignInput,
 		ec.unmarshalInputUpdateConnectionInput,
 		ec.unmarshalInputUpdateCouponPoolInput,
+		ec.unmarshalInputUpdateExperimentInput,
 		ec.unmarshalInputUpdateFormInput,
 		ec.unmarshalInputUpdateJourneyInput,
 		ec.unmarshalInputUpdateMemberInput,
@@ -476,6 +490,262 @@ func newExecutionContext(
 }
 
 var sources = []*ast.Source{
+	{Name: "../schema/attribution.graphqls", Input: `"""How the credit of a conversion is shared among the touchpoints before it."""
+enum AttributionModel {
+  """All to the first."""
+  FIRST
+  """All to the last."""
+  LAST
+  """To each the same."""
+  LINEAR
+  """A share to the first, a share to the last, the rest evenly to those between."""
+  POSITION
+  """The later, the more: it halves with each half-life before the conversion."""
+  TIME_DECAY
+  """By the removal effect in a Markov chain of all ways, those that led to nothing too."""
+  MARKOV
+  """By the Shapley value: the conversions of each set of keys, shared evenly within the set."""
+  SHAPLEY
+}
+
+"""What figures may be asked by."""
+enum AttributionDimension {
+  """The channel: email, cpc, referral, call."""
+  CHANNEL
+  """The campaign."""
+  CAMPAIGN
+  """The journey."""
+  JOURNEY
+  """The node of a journey."""
+  NODE
+  """Where the person came from."""
+  SOURCE
+}
+
+"""One way to find a value in an event."""
+type AttributionLookup {
+  """Where: properties.…, context.campaign.…, context.page.… or context.referrer.…; null where text always stands."""
+  path: String @data(category: NONE)
+  """The value is an address, and this parameter of it is taken."""
+  param: String @data(category: NONE)
+  """The value is an address of another host than the page's own, and its host is taken."""
+  host: Boolean! @data(category: NONE)
+  """Stands for the value where there is one."""
+  text: String @data(category: NONE)
+}
+
+"""A kind of touchpoint: events of a name of which a channel is found."""
+type AttributionTouch {
+  """Its key."""
+  key: String! @data(category: NONE)
+  """The name of the event."""
+  event: String! @data(category: NONE)
+  """For how many days of 24 hours before a conversion it counts."""
+  days: Int! @data(category: NONE)
+  """Where the channel is found: the first that finds something."""
+  channel: [AttributionLookup!]! @data(category: NONE)
+  """Where the campaign is found."""
+  campaign: [AttributionLookup!]! @data(category: NONE)
+  """Where the journey is found."""
+  journey: [AttributionLookup!]! @data(category: NONE)
+  """Where the node is found."""
+  node: [AttributionLookup!]! @data(category: NONE)
+  """Where the source is found."""
+  source: [AttributionLookup!]! @data(category: NONE)
+}
+
+"""A kind of conversion."""
+type AttributionConversion {
+  """Its key."""
+  key: String! @data(category: NONE)
+  """The name of the event."""
+  event: String! @data(category: NONE)
+  """The property that says what it is worth: a number, or an amount with its currency."""
+  valuePath: String @data(category: NONE)
+  """The property that names the currency."""
+  currencyPath: String @data(category: NONE)
+  """The currency where none is found; without one there is no value."""
+  currency: String @data(category: NONE)
+}
+
+"""What counts as a touchpoint and as a conversion."""
+type AttributionRules {
+  """The kinds of touchpoints; of several that fit an event the first is taken."""
+  touches: [AttributionTouch!]! @data(category: NONE)
+  """The kinds of conversions."""
+  conversions: [AttributionConversion!]! @data(category: NONE)
+  """Rises with each change; 0 while the rules are the built-in ones."""
+  version: Int! @data(category: NONE)
+}
+
+"""An amount of money that was shared."""
+type AttributionAmount {
+  """The currency."""
+  currency: String! @data(category: NONE)
+  """The amount; the rows add up to the total to the smallest unit."""
+  amount: Decimal @data(category: TRANSACTION)
+}
+
+"""What one key is credited with."""
+type AttributionRow {
+  """Its values, one for each dimension that was asked by; null where the touchpoints have none, "(withheld)" where you may not read them."""
+  values: [String] @data(category: BEHAVIOUR)
+  """Whether this row is of the conversions that had no touchpoint."""
+  none: Boolean! @data(category: NONE)
+  """Whether the figures are withheld, because so few people are behind them that they could be told apart."""
+  suppressed: Boolean! @data(category: NONE)
+  """Credit in conversions, to four decimals."""
+  conversions: Decimal @data(category: BEHAVIOUR)
+  """How many whole conversions had a touchpoint of this key."""
+  touched: Int @data(category: BEHAVIOUR)
+  """The share of the credit of all conversions that had a touchpoint, 0 to 1."""
+  share: Decimal @data(category: BEHAVIOUR)
+  """Of MARKOV: by which part of itself the chance to convert falls when the key is taken away, 0 to 1."""
+  removalEffect: Decimal @data(category: BEHAVIOUR)
+  """Credit in money, by currency; null where you may not read what conversions are worth."""
+  amounts: [AttributionAmount!] @data(category: TRANSACTION)
+}
+
+"""Who is credited for the conversions of a time."""
+type AttributionReport {
+  """The model."""
+  model: AttributionModel! @data(category: NONE)
+  """The key of the conversion."""
+  conversion: String! @data(category: NONE)
+  """The beginning of the time of the conversions."""
+  from: DateTime! @data(category: NONE)
+  """Its end, which is not in it."""
+  to: DateTime! @data(category: NONE)
+  """When it was worked out."""
+  asOf: DateTime! @data(category: NONE)
+  """By what."""
+  by: [AttributionDimension!]! @data(category: NONE)
+  """Whether the figures of the whole are withheld, because so few people are behind them."""
+  suppressed: Boolean! @data(category: NONE)
+  """How many conversions there were; the credit of the rows adds up to it."""
+  conversions: Int @data(category: BEHAVIOUR)
+  """How many ways led to nothing."""
+  lost: Int @data(category: BEHAVIOUR)
+  """What the conversions were worth, by currency; null where you may not read it."""
+  amounts: [AttributionAmount!] @data(category: TRANSACTION)
+  """Most credit first; the row of no touchpoint last."""
+  rows: [AttributionRow!]! @data(category: NONE)
+}
+
+"""One way to find a value in an event."""
+input AttributionLookupInput {
+  """Where: properties.…, context.campaign.…, context.page.… or context.referrer.…"""
+  path: String
+  """Take this parameter of the address that stands there."""
+  param: String
+  """Take the host of the address that stands there, when it is another than the page's own."""
+  host: Boolean! = false
+  """Stands for the value where there is one; without a path it always stands."""
+  text: String
+}
+
+"""A kind of touchpoint."""
+input AttributionTouchInput {
+  """Its key: letters, digits, _ and -."""
+  key: String!
+  """The name of the event."""
+  event: String!
+  """For how many days before a conversion it counts, 1 to 365."""
+  days: Int! = 30
+  """Where the channel is found; an event without one is no touchpoint."""
+  channel: [AttributionLookupInput!]!
+  """Where the campaign is found."""
+  campaign: [AttributionLookupInput!]! = []
+  """Where the journey is found."""
+  journey: [AttributionLookupInput!]! = []
+  """Where the node is found."""
+  node: [AttributionLookupInput!]! = []
+  """Where the source is found."""
+  source: [AttributionLookupInput!]! = []
+}
+
+"""A kind of conversion."""
+input AttributionConversionInput {
+  """Its key: letters, digits, _ and -."""
+  key: String!
+  """The name of the event."""
+  event: String!
+  """The property that says what it is worth: properties.total."""
+  valuePath: String
+  """The property that names the currency."""
+  currencyPath: String
+  """The currency where none is found: three capital letters."""
+  currency: String
+}
+
+"""Sets what counts as a touchpoint and as a conversion, all of it."""
+input SetAttributionRulesInput {
+  """The version that you saw; 0 before the first. Another is a CONFLICT."""
+  expectedVersion: Int!
+  """The kinds of touchpoints, at most 100."""
+  touches: [AttributionTouchInput!]!
+  """The kinds of conversions, at most 100."""
+  conversions: [AttributionConversionInput!]!
+}
+
+"""What counts."""
+type SetAttributionRulesPayload {
+  """The rules as they are now."""
+  rules: AttributionRules @data(category: NONE)
+  """The job that applies them to the past."""
+  job: Job @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Asks for a report that a job makes."""
+input RequestAttributionInput {
+  """The model."""
+  model: AttributionModel!
+  """The key of the conversion."""
+  conversion: String!
+  """The beginning of the time of the conversions."""
+  from: DateTime!
+  """Its end."""
+  to: DateTime!
+  """No touchpoint counts for longer before a conversion; without it each kind has its own time."""
+  window: Duration
+  """By what."""
+  by: [AttributionDimension!]! = [CHANNEL]
+  """Of POSITION: the share of the first, 0.4 when left out."""
+  firstShare: Decimal
+  """Of POSITION: the share of the last, 0.4 when left out."""
+  lastShare: Decimal
+  """Of TIME_DECAY: seven days when left out."""
+  halfLife: Duration
+  """The same key again gives the same job."""
+  idempotencyKey: String!
+}
+
+"""A report that is being made."""
+type RequestAttributionPayload {
+  """The job; attributionReport gives what it has made."""
+  job: Job @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+extend type Query {
+  """What counts as a touchpoint and as a conversion."""
+  attributionRules: AttributionRules! @can(action: READ) @data(category: NONE)
+  """Who is credited for the conversions of a time: of the people whom you may see. Of more than a request reads it is TOO_MANY_POINTS: have a job make the report."""
+  attribution(model: AttributionModel!, conversion: String!, from: DateTime!, to: DateTime!, window: Duration, by: [AttributionDimension!]! = [CHANNEL], firstShare: Decimal, lastShare: Decimal, halfLife: Duration): AttributionReport! @can(action: READ) @data(category: NONE)
+  """The report that a job has made for you; null until it is done."""
+  attributionReport(jobId: ID!): AttributionReport @can(action: READ) @data(category: NONE)
+}
+
+extend type Mutation {
+  """Sets what counts as a touchpoint and as a conversion; a job then applies it to the past."""
+  setAttributionRules(input: SetAttributionRulesInput!): SetAttributionRulesPayload! @can(action: DESIGN) @data(category: NONE)
+  """Has a job make a report over a long time."""
+  requestAttribution(input: RequestAttributionInput!): RequestAttributionPayload! @can(action: DESIGN) @data(category: NONE)
+}
+`, BuiltIn: false},
 	{Name: "../schema/audit.graphqls", Input: `"""An entry of the audit log: one operation, who did it, to what, when and why. It holds pseudonyms of people, never who they are."""
 type AuditEntry implements Node {
   """aud_…"""
@@ -3297,6 +3567,440 @@ extend type Query {
 extend type Mutation {
   """Takes events in. A bad event costs the others nothing; each has its own result."""
   ingest(input: IngestInput!): IngestPayload! @can(action: INGEST) @data(category: NONE)
+}
+`, BuiltIn: false},
+	{Name: "../schema/experiment.graphqls", Input: `"""Where an experiment stands."""
+enum ExperimentStatus {
+  """It is being planned."""
+  DRAFT
+  """It counts; its plan is frozen."""
+  RUNNING
+  """It has ended with what it found."""
+  CONCLUDED
+  """It was ended without a verdict."""
+  STOPPED
+}
+
+"""What an experiment compares."""
+enum ExperimentKind {
+  """The share of people who did something."""
+  CONVERSION
+  """What it was worth, for each person in the arm."""
+  VALUE
+}
+
+"""How an experiment is judged."""
+enum ExperimentMode {
+  """Once, on the number of people that the plan asks for."""
+  FIXED
+  """At any time, by a p-value that stays valid however often one looks."""
+  SEQUENTIAL
+  """Not a test: people are spread by what is known so far."""
+  BANDIT
+}
+
+"""How people come to be in an arm."""
+enum ExperimentVia {
+  """An event names the arm."""
+  EVENT
+  """From an event on, by the salted hash of the profile's id; a journey's split with the same salt and arms gives the same."""
+  BUCKET
+  """A message of a campaign's arm was sent."""
+  CAMPAIGN
+  """A split or a holdout of a journey was passed."""
+  JOURNEY
+}
+
+"""What can be said of an experiment."""
+enum ExperimentState {
+  """It was not started."""
+  NOT_STARTED
+  """Fewer people than the plan asks for: there is no winner yet."""
+  INSUFFICIENT_DATA
+  """The arms do not have the share of people that they should: no result is to be believed."""
+  SAMPLE_RATIO_MISMATCH
+  """Of SEQUENTIAL: nothing was found yet."""
+  UNDECIDED
+  """A difference was found."""
+  SIGNIFICANT
+  """No difference was found."""
+  NOT_SIGNIFICANT
+  """A bandit gives weights and no verdict."""
+  NOT_A_TEST
+}
+
+"""By which formula a number of people was worked out."""
+enum ExperimentFormula {
+  """(z(α/2)·√(2p(1-p)) + z(β)·√(p(1-p) + q(1-q)))² / (q-p)², p the baseline and q the target: the variance under the null hypothesis is the baseline's."""
+  TWO_PROPORTIONS_BASELINE_NULL
+  """2·(z(α/2) + z(β))²·sd² / difference²."""
+  TWO_MEANS_EQUAL_VARIANCES
+}
+
+"""How many people a test needs."""
+type ExperimentSize {
+  """The formula."""
+  formula: ExperimentFormula! @data(category: NONE)
+  """In each arm, before rounding up."""
+  exact: Decimal! @data(category: NONE)
+  """In each arm."""
+  perArm: Int! @data(category: NONE)
+  """The level of each comparison with the control: alpha divided by their number."""
+  alpha: Decimal! @data(category: NONE)
+}
+
+"""One of what is compared."""
+type ExperimentArm {
+  """Its name."""
+  name: String! @data(category: NONE)
+  """Its share of the people, among the weights of all."""
+  weight: Int! @data(category: NONE)
+}
+
+"""Who is in which arm."""
+type ExperimentAssignment {
+  """How."""
+  via: ExperimentVia! @data(category: NONE)
+  """Of EVENT and BUCKET: the name of the event."""
+  event: String @data(category: NONE)
+  """Of EVENT: the property that names the arm."""
+  armPath: String @data(category: NONE)
+  """Of EVENT: the property that must be key."""
+  keyPath: String @data(category: NONE)
+  """Of EVENT: what your pages call the experiment."""
+  key: String @data(category: NONE)
+  """Of BUCKET: the salt."""
+  salt: String @data(category: NONE)
+  """Of CAMPAIGN: cmp_…"""
+  campaignId: ID @data(category: NONE)
+  """Of JOURNEY: jrn_…"""
+  journeyId: ID @data(category: NONE)
+  """Of JOURNEY: the node of the split or holdout."""
+  nodeId: String @data(category: NONE)
+}
+
+"""What is looked for, how, and in whom."""
+type ExperimentDesign {
+  """What is compared."""
+  kind: ExperimentKind! @data(category: NONE)
+  """How it is judged."""
+  mode: ExperimentMode! @data(category: NONE)
+  """The event that is the conversion."""
+  event: String! @data(category: NONE)
+  """Of VALUE: the property that is summed."""
+  valuePath: String @data(category: NONE)
+  """How long after the exposure a conversion counts."""
+  window: Duration! @data(category: NONE)
+  """Of CONVERSION: the control's rate as one believes."""
+  baseline: Decimal @data(category: NONE)
+  """Of VALUE: the standard deviation of the values."""
+  deviation: Decimal @data(category: NONE)
+  """The least change worth finding, in rate or value; below 0 where less is better."""
+  effect: Decimal! @data(category: NONE)
+  """The chance of a false alarm."""
+  alpha: Decimal! @data(category: NONE)
+  """The chance to find the effect when there is one."""
+  power: Decimal! @data(category: NONE)
+  """The arms; the first is the control."""
+  arms: [ExperimentArm!]! @data(category: NONE)
+  """Who is in which arm."""
+  assignment: ExperimentAssignment! @data(category: NONE)
+}
+
+"""An interval; null ends are not bounded."""
+type ExperimentInterval {
+  """Its lower end."""
+  low: Decimal @data(category: BEHAVIOUR)
+  """Its upper end."""
+  high: Decimal @data(category: BEHAVIOUR)
+}
+
+"""What is known of one arm."""
+type ExperimentArmResult {
+  """Its name."""
+  name: String! @data(category: NONE)
+  """How many people came to it."""
+  exposed: Int! @data(category: NONE)
+  """How many of them have their window behind them."""
+  ready: Int! @data(category: NONE)
+  """How many of those it is judged by."""
+  judged: Int! @data(category: NONE)
+  """How many more the plan asks for."""
+  missing: Int! @data(category: NONE)
+  """Whether its figures are withheld, because so few people are behind them."""
+  suppressed: Boolean! @data(category: NONE)
+  """How many of those judged converted."""
+  converted: Int @data(category: BEHAVIOUR)
+  """The rate, or of VALUE the mean."""
+  mean: Decimal @data(category: BEHAVIOUR)
+  """Of BANDIT: the chance to be the best, 0 to 1."""
+  chance: Decimal @data(category: BEHAVIOUR)
+  """Of BANDIT: the weight that it should have, of 10,000."""
+  weight: Int @data(category: BEHAVIOUR)
+}
+
+"""An arm against the control."""
+type ExperimentComparison {
+  """The arm."""
+  arm: String! @data(category: NONE)
+  """How it was compared: TWO_PROPORTIONS_Z_NEWCOMBE, WELCH_T_FIELLER or MSPRT_ALWAYS_VALID."""
+  method: String! @data(category: NONE)
+  """The arm's rate or mean less the control's."""
+  difference: Decimal @data(category: BEHAVIOUR)
+  """The interval of the difference, at the level of the comparison."""
+  interval: ExperimentInterval @data(category: BEHAVIOUR)
+  """The difference as a part of the control's rate or mean; null where that is 0."""
+  lift: Decimal @data(category: BEHAVIOUR)
+  """The interval of the lift; null where there is none that is bounded."""
+  liftInterval: ExperimentInterval @data(category: BEHAVIOUR)
+  """The chance of such a difference when there is none, two-sided."""
+  p: Decimal @data(category: BEHAVIOUR)
+  """Whether p is at most the level of the comparison."""
+  significant: Boolean @data(category: BEHAVIOUR)
+}
+
+"""What came of an experiment."""
+type ExperimentResult {
+  """What can be said."""
+  state: ExperimentState! @data(category: NONE)
+  """When it was worked out."""
+  asOf: DateTime! @data(category: NONE)
+  """Of SIGNIFICANT: the arm that is best; null where nothing is."""
+  winner: String @data(category: NONE)
+  """Each arm."""
+  arms: [ExperimentArmResult!]! @data(category: NONE)
+  """Each arm against the control; none before there is enough."""
+  comparisons: [ExperimentComparison!]! @data(category: NONE)
+  """The chance of such shares of people when nothing is wrong; below 0.001 there is no verdict."""
+  sampleRatioP: Decimal! @data(category: NONE)
+  """How many people came to several arms; they count in the first."""
+  crossed: Int! @data(category: NONE)
+  """How many exposures were to arms that the plan has not."""
+  strange: Int! @data(category: NONE)
+}
+
+"""A plan, and what came of it."""
+type Experiment {
+  """exp_…"""
+  id: ID! @data(category: NONE)
+  """Its name."""
+  name: String! @data(category: NONE)
+  """What is believed."""
+  hypothesis: String @data(category: NONE)
+  """Where it stands."""
+  status: ExperimentStatus! @data(category: NONE)
+  """The plan."""
+  plan: ExperimentDesign! @data(category: NONE)
+  """How many people it needs."""
+  size: ExperimentSize! @data(category: NONE)
+  """The SHA-256 of the plan as it was frozen; null before."""
+  hash: String @data(category: NONE)
+  """When it was made."""
+  createdAt: DateTime! @data(category: NONE)
+  """From when on exposures count."""
+  startedAt: DateTime @data(category: NONE)
+  """When it ended."""
+  endedAt: DateTime @data(category: NONE)
+  """The arm that was decided for."""
+  winner: String @data(category: NONE)
+  """Why it ended."""
+  reason: String @data(category: NONE)
+  """What came of it so far, of the people whom you may see; of one that has ended, what it was then."""
+  result: ExperimentResult @data(category: NONE)
+  """Rises with each change."""
+  version: Int! @data(category: NONE)
+}
+
+"""A page of experiments."""
+type ExperimentConnection {
+  """The experiments with their cursors."""
+  edges: [ExperimentEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""An experiment in a list."""
+type ExperimentEdge {
+  """Its place."""
+  cursor: Cursor! @data(category: NONE)
+  """The experiment."""
+  node: Experiment! @data(category: NONE)
+}
+
+"""One of what is compared."""
+input ExperimentArmInput {
+  """Its name."""
+  name: String!
+  """Its share of the people, among the weights of all: 1 to 10000."""
+  weight: Int! = 1
+}
+
+"""Who is in which arm; see ExperimentAssignment."""
+input ExperimentAssignmentInput {
+  """How."""
+  via: ExperimentVia!
+  """Of EVENT and BUCKET: the name of the event."""
+  event: String
+  """Of EVENT: the property that names the arm: properties.variation."""
+  armPath: String
+  """Of EVENT: the property that must be key."""
+  keyPath: String
+  """Of EVENT: what your pages call the experiment."""
+  key: String
+  """Of BUCKET: the salt."""
+  salt: String
+  """Of CAMPAIGN: cmp_…"""
+  campaignId: ID
+  """Of JOURNEY: jrn_…"""
+  journeyId: ID
+  """Of JOURNEY: the node of the split or holdout; the arms and weights are the node's."""
+  nodeId: String
+}
+
+"""What is looked for, how, and in whom."""
+input ExperimentDesignInput {
+  """What is compared."""
+  kind: ExperimentKind! = CONVERSION
+  """How it is judged."""
+  mode: ExperimentMode! = FIXED
+  """The event that is the conversion."""
+  event: String!
+  """Of VALUE: the property that is summed: properties.total."""
+  valuePath: String
+  """How long after the exposure a conversion counts."""
+  window: Duration!
+  """Of CONVERSION: the control's rate as one believes, for example 0.2."""
+  baseline: Decimal
+  """Of VALUE: the standard deviation of the values."""
+  deviation: Decimal
+  """The least change worth finding, in rate (0.05) or value; below 0 where less is better."""
+  effect: Decimal!
+  """The chance of a false alarm."""
+  alpha: Decimal! = "0.05"
+  """The chance to find the effect when there is one."""
+  power: Decimal! = "0.8"
+  """The arms, 2 to 10; the first is the control."""
+  arms: [ExperimentArmInput!]!
+  """Who is in which arm."""
+  assignment: ExperimentAssignmentInput!
+}
+
+"""Plans an experiment."""
+input CreateExperimentInput {
+  """Its name."""
+  name: String!
+  """What is believed."""
+  hypothesis: String
+  """The plan."""
+  plan: ExperimentDesignInput!
+  """The same key again gives the same experiment."""
+  idempotencyKey: String!
+}
+
+"""An experiment that was planned."""
+type CreateExperimentPayload {
+  """The experiment."""
+  experiment: Experiment @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Changes an experiment that was not started."""
+input UpdateExperimentInput {
+  """Which."""
+  id: ID!
+  """The version that you saw. Another is a CONFLICT."""
+  expectedVersion: Int!
+  """Its name; as it is when left out."""
+  name: String
+  """What is believed; as it is when left out."""
+  hypothesis: String
+  """The plan, all of it; as it is when left out."""
+  plan: ExperimentDesignInput
+}
+
+"""An experiment that was changed."""
+type UpdateExperimentPayload {
+  """The experiment."""
+  experiment: Experiment @data(category: NONE)
+  """What is wrong with the input; FROZEN once it was started."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Starts an experiment."""
+input StartExperimentInput {
+  """Which."""
+  id: ID!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+}
+
+"""An experiment that runs."""
+type StartExperimentPayload {
+  """The experiment."""
+  experiment: Experiment @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Ends an experiment."""
+input ConcludeExperimentInput {
+  """Which."""
+  id: ID!
+  """The version that you saw; another is a CONFLICT."""
+  expectedVersion: Int
+  """The arm that the result names as the winner; without it there is no decision."""
+  winner: String
+  """Why; required without a winner."""
+  reason: String
+}
+
+"""An experiment that has ended."""
+type ConcludeExperimentPayload {
+  """The experiment."""
+  experiment: Experiment @data(category: NONE)
+  """What is wrong with the input; INSUFFICIENT_DATA before there are as many people as the plan asks for."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Measures an experiment of more people than a request reads."""
+input MeasureExperimentInput {
+  """Which."""
+  id: ID!
+  """The same key again gives the same job."""
+  idempotencyKey: String!
+}
+
+"""An experiment that is being measured."""
+type MeasureExperimentPayload {
+  """The job; then the experiment's result is what it found."""
+  job: Job @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+extend type Query {
+  """An experiment."""
+  experiment(id: ID!): Experiment @can(action: READ) @data(category: NONE)
+  """The experiments, the latest first."""
+  experiments(first: Int, after: Cursor, last: Int, before: Cursor): ExperimentConnection! @can(action: READ) @data(category: NONE)
+  """How many people a test of a rate needs in each arm: to find a change of baseline by effect."""
+  experimentPlan(baseline: Decimal!, effect: Decimal!, alpha: Decimal! = "0.05", power: Decimal! = "0.8", arms: Int! = 2): ExperimentSize! @can(action: READ) @data(category: NONE)
+}
+
+extend type Mutation {
+  """Plans an experiment."""
+  createExperiment(input: CreateExperimentInput!): CreateExperimentPayload! @can(action: DESIGN) @data(category: NONE)
+  """Changes an experiment that was not started."""
+  updateExperiment(input: UpdateExperimentInput!): UpdateExperimentPayload! @can(action: DESIGN) @data(category: NONE)
+  """Freezes the plan of an experiment and begins to count a second later."""
+  startExperiment(input: StartExperimentInput!): StartExperimentPayload! @can(action: DESIGN) @data(category: NONE)
+  """Ends an experiment and keeps what it found."""
+  concludeExperiment(input: ConcludeExperimentInput!): ConcludeExperimentPayload! @can(action: DESIGN) @data(category: NONE)
+  """Has a job measure an experiment of more people than a request reads."""
+  measureExperiment(input: MeasureExperimentInput!): MeasureExperimentPayload! @can(action: DESIGN) @data(category: NONE)
 }
 `, BuiltIn: false},
 	{Name: "../schema/field.graphqls", Input: `"""A trait or property that was seen or described."""
@@ -12255,6 +12959,130 @@ func (ec *executionContext) childFields_AssignPrivacyRequestPayload(ctx context.
 	return nil, fmt.Errorf("no field named %q was found under type AssignPrivacyRequestPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_AttributionAmount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "currency":
+		return ec.fieldContext_AttributionAmount_currency(ctx, field)
+	case "amount":
+		return ec.fieldContext_AttributionAmount_amount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AttributionAmount", field.Name)
+}
+
+func (ec *executionContext) childFields_AttributionConversion(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_AttributionConversion_key(ctx, field)
+	case "event":
+		return ec.fieldContext_AttributionConversion_event(ctx, field)
+	case "valuePath":
+		return ec.fieldContext_AttributionConversion_valuePath(ctx, field)
+	case "currencyPath":
+		return ec.fieldContext_AttributionConversion_currencyPath(ctx, field)
+	case "currency":
+		return ec.fieldContext_AttributionConversion_currency(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AttributionConversion", field.Name)
+}
+
+func (ec *executionContext) childFields_AttributionLookup(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "path":
+		return ec.fieldContext_AttributionLookup_path(ctx, field)
+	case "param":
+		return ec.fieldContext_AttributionLookup_param(ctx, field)
+	case "host":
+		return ec.fieldContext_AttributionLookup_host(ctx, field)
+	case "text":
+		return ec.fieldContext_AttributionLookup_text(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AttributionLookup", field.Name)
+}
+
+func (ec *executionContext) childFields_AttributionReport(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "model":
+		return ec.fieldContext_AttributionReport_model(ctx, field)
+	case "conversion":
+		return ec.fieldContext_AttributionReport_conversion(ctx, field)
+	case "from":
+		return ec.fieldContext_AttributionReport_from(ctx, field)
+	case "to":
+		return ec.fieldContext_AttributionReport_to(ctx, field)
+	case "asOf":
+		return ec.fieldContext_AttributionReport_asOf(ctx, field)
+	case "by":
+		return ec.fieldContext_AttributionReport_by(ctx, field)
+	case "suppressed":
+		return ec.fieldContext_AttributionReport_suppressed(ctx, field)
+	case "conversions":
+		return ec.fieldContext_AttributionReport_conversions(ctx, field)
+	case "lost":
+		return ec.fieldContext_AttributionReport_lost(ctx, field)
+	case "amounts":
+		return ec.fieldContext_AttributionReport_amounts(ctx, field)
+	case "rows":
+		return ec.fieldContext_AttributionReport_rows(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AttributionReport", field.Name)
+}
+
+func (ec *executionContext) childFields_AttributionRow(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "values":
+		return ec.fieldContext_AttributionRow_values(ctx, field)
+	case "none":
+		return ec.fieldContext_AttributionRow_none(ctx, field)
+	case "suppressed":
+		return ec.fieldContext_AttributionRow_suppressed(ctx, field)
+	case "conversions":
+		return ec.fieldContext_AttributionRow_conversions(ctx, field)
+	case "touched":
+		return ec.fieldContext_AttributionRow_touched(ctx, field)
+	case "share":
+		return ec.fieldContext_AttributionRow_share(ctx, field)
+	case "removalEffect":
+		return ec.fieldContext_AttributionRow_removalEffect(ctx, field)
+	case "amounts":
+		return ec.fieldContext_AttributionRow_amounts(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AttributionRow", field.Name)
+}
+
+func (ec *executionContext) childFields_AttributionRules(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "touches":
+		return ec.fieldContext_AttributionRules_touches(ctx, field)
+	case "conversions":
+		return ec.fieldContext_AttributionRules_conversions(ctx, field)
+	case "version":
+		return ec.fieldContext_AttributionRules_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AttributionRules", field.Name)
+}
+
+func (ec *executionContext) childFields_AttributionTouch(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_AttributionTouch_key(ctx, field)
+	case "event":
+		return ec.fieldContext_AttributionTouch_event(ctx, field)
+	case "days":
+		return ec.fieldContext_AttributionTouch_days(ctx, field)
+	case "channel":
+		return ec.fieldContext_AttributionTouch_channel(ctx, field)
+	case "campaign":
+		return ec.fieldContext_AttributionTouch_campaign(ctx, field)
+	case "journey":
+		return ec.fieldContext_AttributionTouch_journey(ctx, field)
+	case "node":
+		return ec.fieldContext_AttributionTouch_node(ctx, field)
+	case "source":
+		return ec.fieldContext_AttributionTouch_source(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AttributionTouch", field.Name)
+}
+
 func (ec *executionContext) childFields_AuditCheckpoint(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "size":
@@ -12785,6 +13613,16 @@ func (ec *executionContext) childFields_ComparedPerson(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type ComparedPerson", field.Name)
 }
 
+func (ec *executionContext) childFields_ConcludeExperimentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "experiment":
+		return ec.fieldContext_ConcludeExperimentPayload_experiment(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ConcludeExperimentPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConcludeExperimentPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_ConditionWarning(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "reason":
@@ -13161,6 +13999,16 @@ func (ec *executionContext) childFields_CreateCouponPoolPayload(ctx context.Cont
 		return ec.fieldContext_CreateCouponPoolPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CreateCouponPoolPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_CreateExperimentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "experiment":
+		return ec.fieldContext_CreateExperimentPayload_experiment(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CreateExperimentPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateExperimentPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_CreateFormPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -13695,6 +14543,220 @@ func (ec *executionContext) childFields_EventEdge(ctx context.Context, field gra
 		return ec.fieldContext_EventEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type EventEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_Experiment(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Experiment_id(ctx, field)
+	case "name":
+		return ec.fieldContext_Experiment_name(ctx, field)
+	case "hypothesis":
+		return ec.fieldContext_Experiment_hypothesis(ctx, field)
+	case "status":
+		return ec.fieldContext_Experiment_status(ctx, field)
+	case "plan":
+		return ec.fieldContext_Experiment_plan(ctx, field)
+	case "size":
+		return ec.fieldContext_Experiment_size(ctx, field)
+	case "hash":
+		return ec.fieldContext_Experiment_hash(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Experiment_createdAt(ctx, field)
+	case "startedAt":
+		return ec.fieldContext_Experiment_startedAt(ctx, field)
+	case "endedAt":
+		return ec.fieldContext_Experiment_endedAt(ctx, field)
+	case "winner":
+		return ec.fieldContext_Experiment_winner(ctx, field)
+	case "reason":
+		return ec.fieldContext_Experiment_reason(ctx, field)
+	case "result":
+		return ec.fieldContext_Experiment_result(ctx, field)
+	case "version":
+		return ec.fieldContext_Experiment_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Experiment", field.Name)
+}
+
+func (ec *executionContext) childFields_ExperimentArm(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_ExperimentArm_name(ctx, field)
+	case "weight":
+		return ec.fieldContext_ExperimentArm_weight(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ExperimentArm", field.Name)
+}
+
+func (ec *executionContext) childFields_ExperimentArmResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_ExperimentArmResult_name(ctx, field)
+	case "exposed":
+		return ec.fieldContext_ExperimentArmResult_exposed(ctx, field)
+	case "ready":
+		return ec.fieldContext_ExperimentArmResult_ready(ctx, field)
+	case "judged":
+		return ec.fieldContext_ExperimentArmResult_judged(ctx, field)
+	case "missing":
+		return ec.fieldContext_ExperimentArmResult_missing(ctx, field)
+	case "suppressed":
+		return ec.fieldContext_ExperimentArmResult_suppressed(ctx, field)
+	case "converted":
+		return ec.fieldContext_ExperimentArmResult_converted(ctx, field)
+	case "mean":
+		return ec.fieldContext_ExperimentArmResult_mean(ctx, field)
+	case "chance":
+		return ec.fieldContext_ExperimentArmResult_chance(ctx, field)
+	case "weight":
+		return ec.fieldContext_ExperimentArmResult_weight(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ExperimentArmResult", field.Name)
+}
+
+func (ec *executionContext) childFields_ExperimentAssignment(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "via":
+		return ec.fieldContext_ExperimentAssignment_via(ctx, field)
+	case "event":
+		return ec.fieldContext_ExperimentAssignment_event(ctx, field)
+	case "armPath":
+		return ec.fieldContext_ExperimentAssignment_armPath(ctx, field)
+	case "keyPath":
+		return ec.fieldContext_ExperimentAssignment_keyPath(ctx, field)
+	case "key":
+		return ec.fieldContext_ExperimentAssignment_key(ctx, field)
+	case "salt":
+		return ec.fieldContext_ExperimentAssignment_salt(ctx, field)
+	case "campaignId":
+		return ec.fieldContext_ExperimentAssignment_campaignId(ctx, field)
+	case "journeyId":
+		return ec.fieldContext_ExperimentAssignment_journeyId(ctx, field)
+	case "nodeId":
+		return ec.fieldContext_ExperimentAssignment_nodeId(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ExperimentAssignment", field.Name)
+}
+
+func (ec *executionContext) childFields_ExperimentComparison(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "arm":
+		return ec.fieldContext_ExperimentComparison_arm(ctx, field)
+	case "method":
+		return ec.fieldContext_ExperimentComparison_method(ctx, field)
+	case "difference":
+		return ec.fieldContext_ExperimentComparison_difference(ctx, field)
+	case "interval":
+		return ec.fieldContext_ExperimentComparison_interval(ctx, field)
+	case "lift":
+		return ec.fieldContext_ExperimentComparison_lift(ctx, field)
+	case "liftInterval":
+		return ec.fieldContext_ExperimentComparison_liftInterval(ctx, field)
+	case "p":
+		return ec.fieldContext_ExperimentComparison_p(ctx, field)
+	case "significant":
+		return ec.fieldContext_ExperimentComparison_significant(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ExperimentComparison", field.Name)
+}
+
+func (ec *executionContext) childFields_ExperimentConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_ExperimentConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_ExperimentConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_ExperimentConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ExperimentConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_ExperimentDesign(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "kind":
+		return ec.fieldContext_ExperimentDesign_kind(ctx, field)
+	case "mode":
+		return ec.fieldContext_ExperimentDesign_mode(ctx, field)
+	case "event":
+		return ec.fieldContext_ExperimentDesign_event(ctx, field)
+	case "valuePath":
+		return ec.fieldContext_ExperimentDesign_valuePath(ctx, field)
+	case "window":
+		return ec.fieldContext_ExperimentDesign_window(ctx, field)
+	case "baseline":
+		return ec.fieldContext_ExperimentDesign_baseline(ctx, field)
+	case "deviation":
+		return ec.fieldContext_ExperimentDesign_deviation(ctx, field)
+	case "effect":
+		return ec.fieldContext_ExperimentDesign_effect(ctx, field)
+	case "alpha":
+		return ec.fieldContext_ExperimentDesign_alpha(ctx, field)
+	case "power":
+		return ec.fieldContext_ExperimentDesign_power(ctx, field)
+	case "arms":
+		return ec.fieldContext_ExperimentDesign_arms(ctx, field)
+	case "assignment":
+		return ec.fieldContext_ExperimentDesign_assignment(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ExperimentDesign", field.Name)
+}
+
+func (ec *executionContext) childFields_ExperimentEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_ExperimentEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_ExperimentEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ExperimentEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_ExperimentInterval(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "low":
+		return ec.fieldContext_ExperimentInterval_low(ctx, field)
+	case "high":
+		return ec.fieldContext_ExperimentInterval_high(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ExperimentInterval", field.Name)
+}
+
+func (ec *executionContext) childFields_ExperimentResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "state":
+		return ec.fieldContext_ExperimentResult_state(ctx, field)
+	case "asOf":
+		return ec.fieldContext_ExperimentResult_asOf(ctx, field)
+	case "winner":
+		return ec.fieldContext_ExperimentResult_winner(ctx, field)
+	case "arms":
+		return ec.fieldContext_ExperimentResult_arms(ctx, field)
+	case "comparisons":
+		return ec.fieldContext_ExperimentResult_comparisons(ctx, field)
+	case "sampleRatioP":
+		return ec.fieldContext_ExperimentResult_sampleRatioP(ctx, field)
+	case "crossed":
+		return ec.fieldContext_ExperimentResult_crossed(ctx, field)
+	case "strange":
+		return ec.fieldContext_ExperimentResult_strange(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ExperimentResult", field.Name)
+}
+
+func (ec *executionContext) childFields_ExperimentSize(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "formula":
+		return ec.fieldContext_ExperimentSize_formula(ctx, field)
+	case "exact":
+		return ec.fieldContext_ExperimentSize_exact(ctx, field)
+	case "perArm":
+		return ec.fieldContext_ExperimentSize_perArm(ctx, field)
+	case "alpha":
+		return ec.fieldContext_ExperimentSize_alpha(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ExperimentSize", field.Name)
 }
 
 func (ec *executionContext) childFields_Explanation(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -14737,6 +15799,16 @@ func (ec *executionContext) childFields_MarkInboxReadPayload(ctx context.Context
 		return ec.fieldContext_MarkInboxReadPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type MarkInboxReadPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_MeasureExperimentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "job":
+		return ec.fieldContext_MeasureExperimentPayload_job(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_MeasureExperimentPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MeasureExperimentPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Member(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -16603,6 +17675,16 @@ func (ec *executionContext) childFields_RequestAccessPayload(ctx context.Context
 	return nil, fmt.Errorf("no field named %q was found under type RequestAccessPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_RequestAttributionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "job":
+		return ec.fieldContext_RequestAttributionPayload_job(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RequestAttributionPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RequestAttributionPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_RequestErasurePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "request":
@@ -17173,6 +18255,18 @@ func (ec *executionContext) childFields_SendMessagePayload(ctx context.Context, 
 	return nil, fmt.Errorf("no field named %q was found under type SendMessagePayload", field.Name)
 }
 
+func (ec *executionContext) childFields_SetAttributionRulesPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "rules":
+		return ec.fieldContext_SetAttributionRulesPayload_rules(ctx, field)
+	case "job":
+		return ec.fieldContext_SetAttributionRulesPayload_job(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SetAttributionRulesPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetAttributionRulesPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_SetAuditRetentionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "retention":
@@ -17465,6 +18559,16 @@ func (ec *executionContext) childFields_SpendPointsPayload(ctx context.Context, 
 		return ec.fieldContext_SpendPointsPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SpendPointsPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_StartExperimentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "experiment":
+		return ec.fieldContext_StartExperimentPayload_experiment(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_StartExperimentPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type StartExperimentPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_StartImportPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -18127,6 +19231,16 @@ func (ec *executionContext) childFields_UpdateCouponPoolPayload(ctx context.Cont
 		return ec.fieldContext_UpdateCouponPoolPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UpdateCouponPoolPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateExperimentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "experiment":
+		return ec.fieldContext_UpdateExperimentPayload_experiment(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateExperimentPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateExperimentPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_UpdateFormPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
