@@ -5,7 +5,8 @@
 // query is refused; and what segments cost: events beside many of them, how soon a
 // subscriber hears of a change and how late a window ends, previews and backfills; and what
 // a call to a connector costs, and others notice of one that misbehaves; and how fast and
-// how late journeys step, campaigns are sent, people are simulated and templates rendered.
+// how late journeys step, campaigns are sent, people are simulated and templates rendered;
+// and what models of orders take to fit and to predict by.
 //
 // Each measure is a function that writes one JSON object a line to a Report. The
 // generator, the server and the store share the machine that the bench runs on, and

@@ -74,7 +74,7 @@ func (o Options) size() size {
 }
 
 // parts are the names that Only may hold; the first five share the ordinary store.
-var parts = []string{"ingest", "read", "unmerge", "consent", "hostile", "scale", "segments", "audit", "access", "connectors", "journeys"}
+var parts = []string{"ingest", "read", "unmerge", "consent", "hostile", "scale", "segments", "audit", "access", "connectors", "journeys", "predict"}
 
 // Known reports whether there is a part with the name.
 func Known(part string) bool { return slices.Contains(parts, part) }
@@ -112,7 +112,12 @@ func Run(ctx context.Context, o Options) error {
 		}
 	}
 	if o.wants("journeys") {
-		return journeys(ctx, o)
+		if err := journeys(ctx, o); err != nil {
+			return err
+		}
+	}
+	if o.wants("predict") {
+		return predictions(ctx, o)
 	}
 	return nil
 }
