@@ -131,8 +131,14 @@ func (s *Service) decided(ctx context.Context, a *access.Approval) ([]store.Op, 
 		return nil, nil, err
 	case c == nil || c.Hash != a.ContentHash:
 		return nil, nil, core.Errorf(core.Conflict, "CONTENT_CHANGED", "this is not what the approval was asked for; ask again").At("id")
-	case a.Status == access.ApprovalApproved && c.Author == actor(ctx):
-		return nil, nil, core.Errorf(core.Forbidden, "OWN_CHANGE", "who made the campaign does not approve of it; somebody else does").At("id")
+	case a.Status == access.ApprovalApproved:
+		family, err := s.Access.Family(ctx, c.Workspace())
+		if err != nil {
+			return nil, nil, err
+		}
+		if family.Same(actor(ctx), c.Author) || family.Same(c.Author, actor(ctx)) {
+			return nil, nil, core.Errorf(core.Forbidden, "OWN_CHANGE", "who made the campaign does not approve of it, nor does a key that they made or rotated; somebody else does").At("id")
+		}
 	}
 	return []store.Op{Campaigns.Check(c)}, nil, nil
 }

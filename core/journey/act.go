@@ -11,12 +11,20 @@ import (
 
 // act passes the nodes that do something beside sending.
 func (r *run) act(n *place) bool {
-	f := filler{r}
+	f := &filler{r: r}
 	done := func(e Effect) bool {
+		if f.over() {
+			return r.leave(n, OnNext, DidSkip, "TOO_LARGE")
+		}
 		r.effect(e)
 		return r.leave(n, OnNext, DidAct, n.kind)
 	}
-	missing := func() bool { return r.leave(n, OnNext, DidSkip, "MISSING_VALUE") }
+	missing := func() bool {
+		if f.over() {
+			return r.leave(n, OnNext, DidSkip, "TOO_LARGE")
+		}
+		return r.leave(n, OnNext, DidSkip, "MISSING_VALUE")
+	}
 	switch s := &n.Step; {
 	case s.UpdateTrait != nil:
 		value := f.tree(s.UpdateTrait.Value)
@@ -198,7 +206,7 @@ func nextLocal(now time.Time, clock string, loc *time.Location, after bool) time
 
 // address fills the path and the query of a URL; what is filled in cannot change
 // what it belongs to.
-func (f filler) address(url string) (string, bool) {
+func (f *filler) address(url string) (string, bool) {
 	whole := true
 	out := placeholder.ReplaceAllStringFunc(url, func(m string) string {
 		v := f.value(placeholder.FindStringSubmatch(m)[1])

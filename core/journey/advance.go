@@ -33,9 +33,7 @@ func (b *batch) advance(ctx context.Context, it *item, f *segment.Facts) error {
 		if it.entrance.Asks != nil && !it.entrance.Asks.Evaluate(f, b.now).Value {
 			it.ops = append(it.ops, Triggers.Delete(it.trigger))
 			it.add(it.trigger.Journey, b.l.journeys[it.trigger.Journey].Entry, "refused:CONDITION", 1)
-			if it.trigger.Parent != "" {
-				b.refuseParent(it, "CONDITION")
-			}
+			b.refuseParent(it, "CONDITION")
 			return f.Err()
 		}
 		e, err := b.enter(ctx, it)
@@ -134,10 +132,12 @@ func (b *batch) effects(ctx context.Context, it *item, e *Enrollment, list []Eff
 		case x.Trait != nil:
 			var traits bson.Raw
 			if traits, err = traitDocument(x.Trait.Path, x.Trait.Value); err == nil {
-				say(event.Input{Type: event.System, MessageID: "journey:" + key, Name: NameTraitsUpdated, Timestamp: b.now, Traits: traits})
+				// Of two that write one trait in a run the later wins.
+				at := b.now.Add(time.Duration(len(it.said)) * time.Millisecond)
+				say(event.Input{Type: event.System, MessageID: "journey:" + key, Name: NameTraitsUpdated, Timestamp: at, Traits: traits})
 			}
 		case x.Object != nil:
-			err = b.put(ctx, it, x.Object)
+			err = b.put(ctx, it, e, x)
 		case x.Webhook != nil:
 			err = b.call(it, e, x, key)
 		case x.Coupon != nil:
@@ -183,26 +183,35 @@ func (b *batch) send(ctx context.Context, it *item, e *Enrollment, x *Effect) er
 		Purpose: x.Message.Purpose, Template: x.Message.Template, Journey: e.Journey, JourneyVersion: e.Version, Enrollment: e.EnrollmentID(),
 		Node: x.Node, Arm: x.Message.Arm, Priority: x.Message.Priority, Quiet: x.Message.Quiet, DueAt: b.now, Data: raw,
 	})
+	if err != nil && core.CodeOf(err) == core.Invalid { // no other try would make it one that can be sent
+		e.tell(Passage{Node: x.Node, Visit: x.Visit, At: b.now, Did: DidSkip, Detail: core.AsError(err).Reason})
+		return nil
+	}
 	it.ops = append(it.ops, ops...)
 	return err
 }
 
 // put writes a record. It is done before the step commits, and again should the step be
 // computed again: the same record becomes the same.
-func (b *batch) put(ctx context.Context, it *item, x *PutObject) error {
+func (b *batch) put(ctx context.Context, it *item, e *Enrollment, x *Effect) error {
 	if b.s.Objects == nil {
 		return core.Errorf(core.Unavailable, "NO_OBJECTS", "there are no custom objects here")
 	}
-	results, err := b.s.Objects.Upsert(ctx, b.ws, x.Type, []object.Item{{
-		ExternalID: x.ExternalID, Fields: x.Fields, Links: relationTo(x.Relation, it.person.ProfileID()), At: b.now,
+	results, err := b.s.Objects.Upsert(ctx, b.ws, x.Object.Type, []object.Item{{
+		ExternalID: x.Object.ExternalID, Fields: x.Object.Fields, Links: relationTo(x.Object.Relation, it.person.ProfileID()), At: b.now,
 	}})
 	if err != nil {
 		return err
 	}
-	if results[0].Err != nil {
-		return results[0].Err
+	switch fault := results[0].Err; {
+	case fault == nil:
+		return nil
+	case fault.Code == core.Invalid: // nor would another try make this one a record
+		e.tell(Passage{Node: x.Node, Visit: x.Visit, At: b.now, Did: DidSkip, Detail: fault.Reason})
+		return nil
+	default:
+		return fault
 	}
-	return nil
 }
 
 // callKind is the kind of the tasks that call webhooks.
@@ -278,7 +287,7 @@ func (b *batch) closeToDos(ctx context.Context, it *item, e *Enrollment) error {
 		return err
 	}
 	for _, t := range list {
-		if t.State == ToDoOpen && t.Kind != ToDoTask && (t.Visit < e.State.Visit || !e.State.Status.Live() || e.State.Status == Active) {
+		if t.State == ToDoOpen && t.Kind != ToDoTask && (t.Visit < e.State.Visit || e.Ended() || !e.State.Status.Live() || e.State.Status == Active) {
 			t.State, t.DecidedAt = ToDoGone, b.now
 			it.ops = append(it.ops, ToDos.Replace(t))
 		}

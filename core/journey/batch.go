@@ -41,6 +41,7 @@ type item struct {
 	woke     *event.Event
 	answer   *Answer
 	visits   []*Visit // of the person's parts, for who enters
+	rounds   *Visit   // how often the part entered lately by what Headwater found out; nil: nobody asked
 
 	ops    []store.Op
 	said   []event.SystemEvent
@@ -304,6 +305,7 @@ func (b *batch) fail(it *item, err error) {
 		t := *it.trigger
 		if t.Tries++; t.Tries >= maxTries {
 			it.ops = append(it.ops, Triggers.Delete(&t))
+			b.refuseParent(it, "FAILED")
 			return
 		}
 		t.Due = b.now.Add(backoff(t.Tries))
@@ -351,7 +353,7 @@ func (b *batch) commit(ctx context.Context) (int, error) {
 		for ops := 0; n < len(quiet) && ops < maxOps; n++ {
 			ops += len(quiet[n].ops) + len(quiet[n].counts)
 		}
-		k, err := b.write(ctx, quiet[:n], nil)
+		k, err := b.settle(ctx, quiet[:n])
 		if err != nil {
 			return done, err
 		}
@@ -359,13 +361,43 @@ func (b *batch) commit(ctx context.Context) (int, error) {
 	}
 	// Those that say something about the person go with the fold of what they say.
 	for _, it := range loud {
-		k, err := b.write(ctx, []*item{it}, it.said)
+		k, err := b.settle(ctx, []*item{it})
 		if err != nil {
 			return done, err
 		}
 		done += k
 	}
 	return done, nil
+}
+
+// settle writes items; one that can never be written, for what it would make of the person is
+// too large perhaps, fails by itself and holds nobody else up.
+func (b *batch) settle(ctx context.Context, items []*item) (done int, err error) {
+	done, err = b.write(ctx, items, items[0].said)
+	switch {
+	case err == nil || transient(ctx, err) || busy(err):
+		return done, err
+	case len(items) == 1:
+		b.fail(items[0], err)
+		return b.write(ctx, items, nil)
+	}
+	for _, it := range items {
+		k, err := b.settle(ctx, []*item{it})
+		if err != nil {
+			return done, err
+		}
+		done += k
+	}
+	return done, nil
+}
+
+// busy tells of an answer that is another one in a moment.
+func busy(err error) bool {
+	switch core.CodeOf(err) {
+	case core.Unavailable, core.RateLimited:
+		return true
+	}
+	return false
 }
 
 // maxOps is how many operations of items one commit takes.

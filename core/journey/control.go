@@ -283,7 +283,7 @@ func (s *Service) Stop(ctx context.Context, ws, id string, edit Edit) (*Journey,
 		j.Mode, j.Entry, j.PausedAt = Stopped, 0, time.Time{}
 		var ops []store.Op
 		var err error
-		job, ops, err = s.Jobs.Prepare(ctx, clearKind, ws, journeyInput{Journey: id}, "")
+		job, ops, err = s.Jobs.Prepare(ctx, clearKind, ws, journeyInput{Journey: id, At: s.now()}, "")
 		return ops, err
 	})
 	if err != nil || edit.DryRun {

@@ -185,8 +185,9 @@ type Approval struct {
 
 // The limits of a definition.
 const (
-	MaxNodes    = 500
-	MaxArms     = 20
-	MaxLongest  = 5 * 366 * 24 * time.Hour // of a wait
-	MaxIDLength = 64
+	MaxNodes      = 500
+	MaxArms       = 20
+	MaxLongest    = 5 * 366 * 24 * time.Hour // of a wait
+	MaxIDLength   = 64
+	MaxDefinition = 1 << 20 // bytes of its canonical JSON
 )

@@ -167,6 +167,8 @@ type Visit struct {
 	Part       string           `bson:"part"`
 	At         time.Time        `bson:"at"`
 	Enrollment string           `bson:"e"`
+	Since      time.Time        `bson:"f,omitempty"` // from when Count counts
+	Count      int64            `bson:"c,omitempty"` // how often the part entered by what Headwater found out: see MaxRounds
 }
 
 // ToDo is something that an enrollment asks of somebody in the company.

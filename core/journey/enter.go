@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
@@ -19,9 +20,7 @@ func (b *batch) prepareEntry(ctx context.Context, it *item) (bool, error) {
 		if j := b.l.journeys[t.Journey]; j != nil {
 			it.add(t.Journey, j.Entry, "refused:"+why, 1)
 		}
-		if t.Parent != "" {
-			b.refuseParent(it, why)
-		}
+		b.refuseParent(it, why)
 		return false, nil
 	}
 	j := b.l.journeys[t.Journey]
@@ -82,7 +81,55 @@ func (b *batch) prepareEntry(ctx context.Context, it *item) (bool, error) {
 	if p := b.presences[t.Part]; p != nil && len(p.Live) >= MaxLive {
 		return refuse("TOO_MANY")
 	}
+	if !it.byOurselves() {
+		return true, nil
+	}
+	var rounds *Visit
+	if i := slices.Index(it.person.Parts, t.Part); i >= 0 {
+		rounds = it.visits[i]
+	}
+	if key != "" || rounds == nil { // each key has a visit of its own
+		id := visitKey(b.ws, t.Journey, t.Part, roundsKey)
+		if rounds, err = Visits.Get(ctx, b.s.Store, id); err != nil {
+			return false, err
+		}
+		if rounds == nil {
+			rounds = &Visit{Meta: store.Meta{ID: id}, Part: t.Part}
+		}
+		it.rounds = rounds
+	}
+	if !rounds.again(b.now) {
+		return refuse("TOO_OFTEN")
+	}
 	return true, nil
+}
+
+// byOurselves tells whether somebody enters by what Headwater found out, and not by what a
+// client sent or asked: then the journey may have brought it about itself, or another one that
+// this one brings about, and they would go round without a pause.
+func (it *item) byOurselves() bool {
+	switch it.trigger.Cause {
+	case CauseAPI, CauseJourney, CauseList:
+		return false
+	}
+	return it.entered == nil || it.entered.Type == event.System
+}
+
+// Who enters a journey by what Headwater found out does so MaxRounds times within an hour at
+// most, whatever the keys.
+const (
+	MaxRounds = 100
+	roundsFor = time.Hour
+	roundsKey = "*" // a keyed hash is hex
+)
+
+// again counts one more entering, unless there were too many lately.
+func (v *Visit) again(now time.Time) bool {
+	if now.Sub(v.Since) >= roundsFor {
+		v.Since, v.Count = now, 0
+	}
+	v.Count++
+	return v.Count <= MaxRounds
 }
 
 // MaxLive is how many live enrollments one part may have at once.
@@ -127,6 +174,9 @@ func (b *batch) enter(ctx context.Context, it *item) (*Enrollment, error) {
 	}
 	e.State = it.program.Begin(t.Node, began, t.At)
 	e.Status = e.State.Status
+	if it.rounds != nil {
+		it.ops = append(it.ops, Visits.Put(it.rounds))
+	}
 	for i, v := range it.visits {
 		if it.person.Parts[i] == t.Part {
 			next := *v
@@ -146,10 +196,7 @@ func (b *batch) enter(ctx context.Context, it *item) (*Enrollment, error) {
 
 // refuseParent answers an enrollment whose sub-journey lets the person not in.
 func (b *batch) refuseParent(it *item, why string) {
-	for i := range it.trigger.Parent {
-		if it.trigger.Parent[i] == '/' {
-			b.answerParent(it, it.trigger.Parent[:i], it.trigger.Parent[i+1:], it.trigger.Part, "NOT_ENTERED "+why)
-			return
-		}
+	if op, ok := b.s.refusal(b.ws, it.trigger, why, b.now); ok {
+		it.ops = append(it.ops, op)
 	}
 }

@@ -15,6 +15,11 @@ func (s *Service) Turn(ctx context.Context, ws string) error {
 	return nil
 }
 
+// TurnOnce does what some triggers ask for, and nothing that comes of it.
+func (s *Service) TurnOnce(ctx context.Context, ws string, triggers []*Trigger) (int, error) {
+	return s.work(ctx, ws, triggers, nil)
+}
+
 // TurnLane does what is due in one lane.
 func (s *Service) TurnLane(ctx context.Context, ws string, lane int) error {
 	_, err := s.turn(ctx, ws, fmt.Sprintf("%02d", lane))

@@ -53,44 +53,65 @@ func knownPlaceholder(name string) bool {
 	return name == "coupon.code" || name == "enrollment.id" || name == "now"
 }
 
-// filler fills placeholders for one run.
+// filler fills the placeholders of one node, for one run.
 type filler struct {
-	r *run
+	r    *run
+	size int // bytes of the values so far
 }
 
+// maxFilled is how many bytes the values of one node's placeholders may come to: a text that
+// names a long one many times must not grow without bounds.
+const maxFilled = 64 << 10
+
+// over tells whether the values are too much.
+func (f *filler) over() bool { return f.size > maxFilled }
+
 // value returns what a placeholder stands for; nil for nothing.
-func (f filler) value(name string) any {
+func (f *filler) value(name string) any {
+	if f.over() {
+		return nil
+	}
+	v, size := f.find(name)
+	if f.size += size; f.over() {
+		return nil
+	}
+	return v
+}
+
+// find looks a value up, and says how many bytes it has.
+func (f *filler) find(name string) (v any, size int) {
 	if path, ok := strings.CutPrefix(name, "event."); ok {
 		if f.r.in.Event != nil {
 			if v, ok := lookup(f.r.in.Event.Properties, path); ok {
-				return plain(v)
+				return plain(v), len(v.Value)
 			}
 		}
-		return nil
+		return nil, 0
 	}
 	if path, ok := strings.CutPrefix(name, "profile."); ok {
 		if v, ok := f.r.in.Facts.Trait(path); ok {
-			return plain(v)
+			return plain(v), len(v.Value)
 		}
-		return nil
+		return nil, 0
 	}
 	switch name {
 	case "coupon.code":
 		if h := f.r.held(); h != nil {
-			return h.Code
+			return h.Code, len(h.Code)
 		}
 	case "enrollment.id":
-		if f.r.in.Enrollment != "" {
-			return f.r.in.Enrollment
+		if id := f.r.in.Enrollment; id != "" {
+			return id, len(id)
 		}
 	case "now":
-		return f.r.now.Format(time.RFC3339)
+		now := f.r.now.Format(time.RFC3339)
+		return now, len(now)
 	}
-	return nil
+	return nil, 0
 }
 
 // text fills a text. False when one of its placeholders has no value.
-func (f filler) text(s string) (string, bool) {
+func (f *filler) text(s string) (string, bool) {
 	whole := true
 	out := placeholder.ReplaceAllStringFunc(s, func(m string) string {
 		v := f.value(placeholder.FindStringSubmatch(m)[1])
@@ -102,7 +123,7 @@ func (f filler) text(s string) (string, bool) {
 
 // tree fills a JSON tree. A text that is one placeholder becomes the value itself,
 // with its type, or nil.
-func (f filler) tree(tree any) any {
+func (f *filler) tree(tree any) any {
 	switch v := tree.(type) {
 	case string:
 		if m := placeholder.FindStringSubmatch(v); m != nil && m[0] == strings.TrimSpace(v) {

@@ -53,7 +53,7 @@ func (d *deriving) run(ctx context.Context, pending []store.Op) error {
 		}
 		for _, e := range c.Events {
 			for _, door := range d.l.doors[nameOf(e)] {
-				if door.Matches(e) && door.j.pilots(c.ID) {
+				if door.Matches(e) && door.j.pilots(c.ID) && !tellsOf(e, door.j.JourneyID()) {
 					d.add(&Trigger{
 						Part: e.Part, Journey: door.j.JourneyID(), Version: door.j.Entry, Node: door.Node, Cause: door.cause(), Event: store.Rest(e.ID),
 						At: d.u.Now(),
@@ -84,6 +84,20 @@ func (d *deriving) run(ctx context.Context, pending []store.Op) error {
 		}
 	}
 	return nil
+}
+
+// tellsOf tells whether an event is what became of a message of a journey: by that nobody
+// enters the same journey, which would send another and go on for ever.
+func tellsOf(e *event.Event, journey string) bool {
+	if e.Type != event.System {
+		return false
+	}
+	v, ok := lookup(e.Properties, "journeyId")
+	if !ok {
+		return false
+	}
+	id, _ := v.StringValueOK()
+	return id == journey
 }
 
 func (d *door) cause() string {

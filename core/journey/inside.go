@@ -2,6 +2,8 @@ package journey
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
@@ -17,7 +19,8 @@ const (
 )
 
 type journeyInput struct {
-	Journey string `bson:"journey"`
+	Journey string    `bson:"journey"`
+	At      time.Time `bson:"at,omitempty"` // of a stop: who entered later, after the journey was published again, stays
 }
 
 type migrateInput struct {
@@ -121,9 +124,12 @@ func (s *Service) clear(ctx context.Context, run *work.JobRun) error {
 		if len(list) == 0 {
 			break
 		}
-		ops := make([]store.Op, len(list))
-		for i, t := range list {
-			ops[i] = Triggers.Delete(t)
+		ops := make([]store.Op, 0, len(list))
+		for _, t := range list {
+			ops = append(ops, Triggers.Delete(t))
+			if op, ok := s.refusal(ws, t, "CLOSED", s.now()); ok {
+				ops = append(ops, op)
+			}
 		}
 		if err := run.Step(ctx, done, done, nil, ops...); err != nil {
 			return err
@@ -132,6 +138,7 @@ func (s *Service) clear(ctx context.Context, run *work.JobRun) error {
 	for again := true; again; {
 		again = false
 		err := s.eachInside(ctx, ws, in.Journey, func(list []*Enrollment) (int, error) {
+			list = slices.DeleteFunc(list, func(e *Enrollment) bool { return !in.At.IsZero() && e.EnteredAt.After(in.At) })
 			n, err := s.leaveAll(ctx, ws, list, Removed, "JOURNEY_STOPPED")
 			if err != nil {
 				return 0, err
@@ -161,7 +168,9 @@ func (s *Service) leaveAll(ctx context.Context, ws string, list []*Enrollment, s
 		return 0, err
 	}
 	for _, it := range b.items {
-		b.end(it, *it.enr, status, why)
+		if err := b.end(ctx, it, *it.enr, status, why); err != nil {
+			return 0, err
+		}
 	}
 	return b.commit(ctx)
 }
@@ -197,20 +206,20 @@ func (s *Service) migrate(ctx context.Context, run *work.JobRun) error {
 			if j := b.l.journeys[in.Journey]; j == nil || j.Entry != in.To {
 				return 0, nil // another version was published since
 			}
-			others := 0
+			// Who stays is left out here: of a person with two enrollments one is looked at in a
+			// turn, and it must not be the one that stays.
 			for _, e := range list {
-				if e.Version != in.To {
+				if e.Version != in.To && target.moves(e.State.Node, places) {
 					b.items = append(b.items, &item{enr: e})
-					others++
 				}
 			}
+			moving := len(b.items)
 			if err := b.readPeople(ctx); err != nil {
 				return 0, err
 			}
-			moving := others - len(b.items) // of whom there are two in the batch
 			for _, it := range b.items {
-				if b.move(it, target, in.To, places); len(it.ops) > 0 {
-					moving++
+				if err := b.move(ctx, it, target, in.To, places); err != nil {
+					return 0, err
 				}
 			}
 			n, err := b.commit(ctx)
@@ -228,15 +237,19 @@ func (s *Service) migrate(ctx context.Context, run *work.JobRun) error {
 	return nil
 }
 
-// move takes one enrollment to its place in another version.
-func (b *batch) move(it *item, target *Program, number int64, places map[string]*string) {
+// moves tells whether who stands at a node of another version moves, or leaves; else they stay
+// in their own.
+func (p *Program) moves(node string, places map[string]*string) bool {
+	_, said := places[node]
+	return said || p.placeOf(node, places) != ""
+}
+
+// move takes one enrollment to its place in another version, or out of the journey.
+func (b *batch) move(ctx context.Context, it *item, target *Program, number int64, places map[string]*string) error {
 	next := *it.enr
 	to := target.placeOf(next.State.Node, places)
 	if to == "" {
-		if _, said := places[next.State.Node]; said {
-			b.end(it, next, Left, "MIGRATED")
-		}
-		return // it stays in its own version
+		return b.end(ctx, it, next, Left, "MIGRATED")
 	}
 	from := next.State.Node
 	it.add(next.Journey, next.Version, nodeLeft(from), 1)
@@ -252,9 +265,13 @@ func (b *batch) move(it *item, target *Program, number int64, places map[string]
 		}
 	}
 	next.Tries, next.Fault = 0, ""
+	if err := b.closeToDos(ctx, it, &next); err != nil {
+		return err
+	}
 	b.keep(it, &next)
 	b.present(it, &next)
 	b.finish(it)
+	return nil
 }
 
 // newBatch is an empty batch over what is followed now.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/headwater-cdp/headwater/core/condition"
+	"github.com/headwater-cdp/headwater/core/event"
 )
 
 // action reads the steps that do something beside sending.
@@ -76,7 +77,7 @@ func (r *reader) updateTrait(v any) *UpdateTrait {
 	in, _ := v.(map[string]any)
 	m := r.fields(v, "an update of a trait", "path", "value")
 	u := &UpdateTrait{Path: r.text(m, "path", condition.MaxName, true), Value: m["value"]}
-	if u.Path != "" && !goodPath(u.Path) {
+	if u.Path != "" && (!goodPath(u.Path) || len(condition.SplitPath(u.Path)) > event.MaxDepth) {
 		r.at("path", func() {
 			r.fault(condition.ReasonPath, `the path of a trait is expected, such as "plan" or "address.city"`)
 		})
@@ -84,7 +85,7 @@ func (r *reader) updateTrait(v any) *UpdateTrait {
 	if _, given := in["value"]; !given && m != nil {
 		r.at("value", func() { r.fault(condition.ReasonRequired, `"value" is required; null clears the trait`) })
 	}
-	r.at("value", func() { u.Value = r.tree(u.Value) })
+	r.at("value", func() { u.Value = r.stored(u.Value) })
 	return u
 }
 
@@ -103,6 +104,19 @@ func (r *reader) tree(v any) any {
 	return v
 }
 
+// stored reads JSON that is to be stored: what no store holds, such as 1e999, is refused here
+// and not at each step.
+func (r *reader) stored(v any) any {
+	before := len(r.faults)
+	v = r.tree(v)
+	if len(r.faults) == before && v != nil {
+		if _, fault := event.ValueFromJSON(v); fault != nil {
+			r.tell(fault)
+		}
+	}
+	return v
+}
+
 func (r *reader) upsertObject(v any) *UpsertObject {
 	m := r.fields(v, "an object", "type", "externalId", "relation", "fields")
 	o := &UpsertObject{
@@ -110,7 +124,7 @@ func (r *reader) upsertObject(v any) *UpsertObject {
 		Relation: r.text(m, "relation", condition.MaxName, false),
 	}
 	r.at("fields", func() {
-		o.Fields, _ = r.tree(m["fields"]).(map[string]any)
+		o.Fields, _ = r.stored(m["fields"]).(map[string]any)
 		if m["fields"] != nil && o.Fields == nil {
 			r.fault(condition.ReasonType, "an object of fields and their values is expected")
 		}

@@ -32,17 +32,14 @@ func (b *batch) prepare(ctx context.Context, it *item) (ready bool, err error) {
 	j := b.l.journeys[e.Journey]
 	switch {
 	case it.person == nil:
-		b.end(it, *e, Removed, "PERSON_GONE")
-		return false, nil
+		return false, b.end(ctx, it, *e, Removed, "PERSON_GONE")
 	case j == nil:
-		b.end(it, *e, Removed, "JOURNEY_STOPPED")
-		return false, nil
+		return false, b.end(ctx, it, *e, Removed, "JOURNEY_STOPPED")
 	case j.Mode == Paused:
 		b.park(it)
 		return false, nil
 	case j.drains(e.Version):
-		b.end(it, *e, Left, "DRAINED")
-		return false, nil
+		return false, b.end(ctx, it, *e, Left, "DRAINED")
 	}
 	if it.program, err = b.s.program(ctx, b.ws, e.Journey, e.Version); err != nil {
 		return false, err
@@ -54,8 +51,7 @@ func (b *batch) prepare(ctx context.Context, it *item) (ready bool, err error) {
 		b.suspend(it, elder)
 		return false, nil
 	case elder == "" && e.Status == Suspended && slices.Contains(it.person.Parts, eldersPart):
-		b.end(it, *e, Removed, "MERGED") // the elder one went all the way for both
-		return false, nil
+		return false, b.end(ctx, it, *e, Removed, "MERGED") // the elder one went all the way for both
 	case elder == "" && e.Status == Suspended:
 		b.restore(it)
 		return false, nil
@@ -141,9 +137,24 @@ func (b *batch) suspend(it *item, elder string) {
 	next := *it.enr
 	next.Status, next.Lane, next.Due, next.Elder = Suspended, "", time.Time{}, elder
 	next.tell(Passage{Node: next.State.Node, Visit: next.State.Visit, At: b.now, Did: DidSuspend, Detail: elder})
+	b.together(it, next.Part)
 	b.keep(it, &next)
 	b.present(it, &next)
 	b.finish(it)
+}
+
+// together demands that what is live of the other parts of a merged person is as it was read:
+// of two that are worked on at once, one that suspends itself for the other and one that ends,
+// the second to commit sees what the first has done.
+func (b *batch) together(it *item, part string) {
+	if it.person == nil {
+		return
+	}
+	for _, other := range it.person.Parts {
+		if doc := b.presences[other]; doc != nil && other != part {
+			it.ops = append(it.ops, Presences.Check(doc))
+		}
+	}
 }
 
 // restore lets an enrollment go on that was suspended: the merge was undone.
@@ -160,13 +171,20 @@ func (b *batch) restore(it *item) {
 }
 
 // end takes an enrollment out of its journey, with nothing more sent.
-func (b *batch) end(it *item, next Enrollment, status Status, why string) {
+func (b *batch) end(ctx context.Context, it *item, next Enrollment, status Status, why string) error {
+	asked := next.State.For == ForApproval || next.State.For == ForOverdue
 	next.tell(Passage{Node: next.State.Node, Visit: next.State.Visit, At: b.now, Left: true, Did: DidExit, Detail: why})
 	it.add(next.Journey, next.Version, nodeLeft(next.State.Node), 1)
 	b.over(it, &next, status)
+	if asked { // nobody needs to answer any more
+		if err := b.closeToDos(ctx, it, &next); err != nil {
+			return err
+		}
+	}
 	b.keep(it, &next)
 	b.present(it, &next)
 	b.finish(it)
+	return nil
 }
 
 // over marks an enrollment as ended, and tells its parent.
@@ -177,6 +195,7 @@ func (b *batch) over(it *item, next *Enrollment, status Status) {
 		b.answerParent(it, parent, visit, next.Part, string(status))
 	}
 	// Those that are suspended because of this one end with it.
+	b.together(it, next.Part)
 	if it.person != nil {
 		for _, part := range it.person.Parts {
 			if doc := b.presences[part]; doc != nil {
@@ -194,13 +213,30 @@ func (b *batch) over(it *item, next *Enrollment, status Status) {
 
 // answerParent tells the enrollment that waits for a sub-journey that it is over.
 func (b *batch) answerParent(it *item, parent, visit, part, decision string) {
+	if op, ok := b.s.subOver(b.ws, parent, visit, part, decision, b.now); ok {
+		it.ops = append(it.ops, op)
+	}
+}
+
+// subOver returns the operation that tells an enrollment that its sub-journey is over.
+func (s *Service) subOver(ws, parent, visit, part, decision string, now time.Time) (store.Op, bool) {
 	n, err := strconv.ParseInt(visit, 10, 64)
 	if err != nil {
-		return
+		return store.Op{}, false
 	}
-	it.ops = append(it.ops, b.s.trigger(b.ws, &Trigger{
-		Part: part, Enrollment: parent, Cause: CauseAnswer, At: b.now, Answer: &Answer{For: ForSubJourney, Visit: n, OK: true, Decision: decision},
-	}, parent, visit, "sub"))
+	return s.trigger(ws, &Trigger{
+		Part: part, Enrollment: parent, Cause: CauseAnswer, At: now, Answer: &Answer{For: ForSubJourney, Visit: n, OK: true, Decision: decision},
+	}, parent, visit, "sub"), true
+}
+
+// refusal returns the operation that tells an enrollment whose sub-journey a trigger was to
+// begin that the person was not let in; false when it was to begin none.
+func (s *Service) refusal(ws string, t *Trigger, why string, now time.Time) (store.Op, bool) {
+	parent, visit, ok := strings.Cut(t.Parent, "/")
+	if !ok {
+		return store.Op{}, false
+	}
+	return s.subOver(ws, parent, visit, t.Part, "NOT_ENTERED "+why, now)
 }
 
 // keep writes the enrollment, with what it has no room for.

@@ -110,7 +110,7 @@ func (s *Service) draft(ctx context.Context, ws, id string, number int64, defini
 	}
 	d, faults, warnings := Check(definition, voc, Options{Self: id, Now: s.now()})
 	if len(faults) == 0 {
-		faults, err = s.readable(ctx, ws, d)
+		faults, err = s.readable(ctx, ws, d, true)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -124,6 +124,9 @@ func (s *Service) draft(ctx context.Context, ws, id string, number int64, defini
 	text, err := MarshalJSON(d)
 	if err != nil {
 		return nil, nil, err
+	}
+	if len(text) > MaxDefinition {
+		return nil, nil, core.Errorf(core.Invalid, condition.ReasonTooLong, "a definition has at most %d bytes, and this one %d; split it into journeys that start each other", MaxDefinition, len(text)).At("definition")
 	}
 	h := sha256.Sum256(text)
 	return &Version{
@@ -141,8 +144,9 @@ func under(key string, faults []*core.Error) Faults {
 	return out
 }
 
-// readable refuses conditions that rest on data which the author may not read.
-func (s *Service) readable(ctx context.Context, ws string, d *Definition) ([]*core.Error, error) {
+// readable refuses conditions that rest on data which the caller may not read; carried asks the
+// same of what placeholders carry elsewhere.
+func (s *Service) readable(ctx context.Context, ws string, d *Definition, carried bool) ([]*core.Error, error) {
 	var faults []*core.Error
 	ask := func(n *condition.Node, path ...string) error {
 		if n == nil {
@@ -157,6 +161,15 @@ func (s *Service) readable(ctx context.Context, ws string, d *Definition) ([]*co
 	}
 	if err := errors.Join(ask(d.ExitWhen, "exitWhen"), ask(d.Goal, "goal")); err != nil {
 		return nil, err
+	}
+	if carried {
+		g, err := s.Profiles.Gate(ctx, ws)
+		if err != nil {
+			return nil, err
+		}
+		if !g.Clear() {
+			faults = append(faults, d.sendsAll()...)
+		}
 	}
 	for i, n := range d.Nodes {
 		at := []string{"nodes", strconv.Itoa(i), "step", n.Step.Kind()}
@@ -174,6 +187,12 @@ func (s *Service) readable(ctx context.Context, ws string, d *Definition) ([]*co
 		}
 		if w := n.Step.Wait; w != nil && w.Event != nil {
 			list = append(list, &condition.Node{Event: w.Event})
+		}
+		if w := n.Step.Wait; w != nil && w.Trait != "" {
+			list = append(list, traitOf(w.Trait))
+		}
+		if carried {
+			list = append(list, n.carries(d)...)
 		}
 		for _, one := range list {
 			if err := ask(one, at...); err != nil {
@@ -458,8 +477,14 @@ func (s *Service) decided(ctx context.Context, a *access.Approval) ([]store.Op, 
 	switch {
 	case v == nil || v.Hash != a.ContentHash:
 		return nil, nil, core.Errorf(core.Conflict, "CONTENT_CHANGED", "this is not what the approval was asked for; ask again").At("id")
-	case a.Status == access.ApprovalApproved && v.Author == actor(ctx):
-		return nil, nil, core.Errorf(core.Forbidden, "OWN_CHANGE", "who made the version does not approve of it; somebody else does").At("id")
+	case a.Status == access.ApprovalApproved:
+		family, err := s.Access.Family(ctx, ws)
+		if err != nil {
+			return nil, nil, err
+		}
+		if family.Same(actor(ctx), v.Author) || family.Same(v.Author, actor(ctx)) {
+			return nil, nil, core.Errorf(core.Forbidden, "OWN_CHANGE", "who made the version does not approve of it, nor does a key that they made or rotated; somebody else does").At("id")
+		}
 	}
 	v.Approval = a.ApprovalID
 	return []store.Op{Versions.Replace(v)}, nil, nil

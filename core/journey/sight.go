@@ -16,7 +16,7 @@ func (s *Service) Reads(ctx context.Context, ws string, v *Version) (bool, error
 	if err != nil {
 		return false, err
 	}
-	faults, err := s.readable(ctx, ws, d)
+	faults, err := s.readable(ctx, ws, d, false)
 	return len(faults) == 0, storeError("read what may be seen", err)
 }
 

@@ -128,19 +128,27 @@ func (s *Service) DecideOverdue(ctx context.Context, ws, journeyID string, send 
 	if err := mayDesign(ctx); err != nil {
 		return 0, err
 	}
-	page, err := s.ListToDos(ctx, ws, ToDoFilter{Journey: journeyID}, core.Window{Limit: 500})
-	if err != nil {
-		return 0, err
-	}
 	n := 0
-	for _, t := range page.Items {
-		if t.Kind != ToDoOverdue {
-			continue
-		}
-		if _, err := s.Decide(ctx, ws, t.ToDoID(), send, ""); err != nil {
+	for w := (core.Window{Limit: 500}); ; { // what else is asked of the journey may come before
+		page, err := s.ListToDos(ctx, ws, ToDoFilter{Journey: journeyID}, w)
+		if err != nil {
 			return n, err
 		}
-		n++
+		for _, t := range page.Items {
+			if t.Kind != ToDoOverdue || n >= maxDecided {
+				continue
+			}
+			if _, err := s.Decide(ctx, ws, t.ToDoID(), send, ""); err != nil {
+				return n, err
+			}
+			n++
+		}
+		if n >= maxDecided || !page.HasNext || len(page.Cursors) == 0 {
+			return n, nil
+		}
+		w.After = page.Cursors[len(page.Cursors)-1]
 	}
-	return n, nil
 }
+
+// maxDecided is how many to-dos one call of DecideOverdue answers.
+const maxDecided = 500

@@ -82,7 +82,7 @@ var Plan = []Floor{
 	{Path: "core/message", Level: 100, InTests: []string{"core/ingest"}},
 	{Path: "core/campaign", Level: 105, InTests: []string{"core/ingest"}},
 	{Path: "core/form", Level: 110, InTests: []string{"core/ingest"}},
-	{Path: "core/journey", Level: 110, InTests: []string{"core/ingest"}},
+	{Path: "core/journey", Level: 110, InTests: []string{"core/ingest", "core/privacy"}},
 	// Data and who fills it in; its tests run it.
 	{Path: "core/journey/ready", Level: 112},
 	{Path: "core/ingest", Level: 120},
