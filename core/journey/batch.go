@@ -448,7 +448,7 @@ func (b *batch) write(ctx context.Context, items []*item, said []event.SystemEve
 }
 
 func (it *item) names(c *store.ConflictError) bool {
-	return slices.ContainsFunc(it.ops, func(op store.Op) bool { return op.ID == c.ID && op.Spec.Name == c.Collection })
+	return it.touches(c.Collection, c.ID)
 }
 
 // add counts something of a version's node.

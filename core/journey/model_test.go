@@ -128,7 +128,9 @@ type world struct {
 	clock  *core.VirtualClock
 	houses []*house
 	queue  *outbox
+	pool   journey.Coupons
 	kills  int
+	calm   bool // nothing fails and nobody is killed
 }
 
 func newModelWorld(t *testing.T, seed uint64) *world {
@@ -141,7 +143,7 @@ func newModelWorld(t *testing.T, seed uint64) *world {
 
 func (w *world) house() *house {
 	h := houseOver(w.t, w.db, w.clock)
-	h.Outbox = w.queue
+	h.Outbox, h.Coupons = w.queue, w.pool
 	return h
 }
 
@@ -154,13 +156,13 @@ func (w *world) settle() {
 			return
 		}
 		require.Less(w.t, round, 300, "what is due is done in the end")
-		if round < 60 { // then it may rest
+		if round < 60 && !w.calm { // then it may rest
 			w.db.Use(faultstore.Random(w.r.Uint64(), faultstore.Rates{Error: 0.1, LostReply: 0.1, CrashBefore: 0.02, CrashAfter: 0.04, ReadError: 0.02}))
 		}
 		var wg stdsync.WaitGroup
 		for i, h := range w.houses {
 			ctx, cancel := context.WithCancel(h.ctx())
-			if w.r.IntN(6) == 0 { // killed in the middle of it
+			if !w.calm && w.r.IntN(6) == 0 { // killed in the middle of it
 				w.kills++
 				time.AfterFunc(time.Duration(w.r.IntN(4000))*time.Microsecond, cancel)
 				w.houses[i] = w.house()
@@ -215,7 +217,7 @@ func (w *world) next() (at time.Time) {
 	list, err := journey.Enrollments.Find(context.Background(), w.inner, store.Query{Workspace: ws, Order: []string{"lane", "due"}}, 0)
 	require.NoError(w.t, err)
 	for _, e := range list {
-		if e.Lane != "" && !e.Due.IsZero() && (at.IsZero() || e.Due.Before(at)) {
+		if e.Lane != "" && !strings.HasPrefix(e.Lane, "paused/") && !e.Due.IsZero() && (at.IsZero() || e.Due.Before(at)) {
 			at = e.Due
 		}
 	}

@@ -52,6 +52,8 @@ func (b *batch) prepare(ctx context.Context, it *item) (ready bool, err error) {
 		return false, nil
 	case elder == "" && e.Status == Suspended && slices.Contains(it.person.Parts, eldersPart):
 		return false, b.end(ctx, it, *e, Removed, "MERGED") // the elder one went all the way for both
+	case elder == "" && e.Status != Suspended && len(it.person.Parts) > 1 && b.marked(e):
+		return false, b.end(ctx, it, *e, Removed, "MERGED") // it ended before this one was told of the merge
 	case elder == "" && e.Status == Suspended:
 		b.restore(it)
 		return false, nil
@@ -132,29 +134,20 @@ func (b *batch) elder(p *profile.Profile, e *Enrollment) string {
 	return ""
 }
 
+// marked tells whether an elder enrollment has ended for this one as well: see overFor.
+func (b *batch) marked(e *Enrollment) bool {
+	doc := b.presences[e.Part]
+	return doc != nil && slices.ContainsFunc(doc.Live, func(o Present) bool { return o.Enrollment == e.EnrollmentID() && o.Suspended })
+}
+
 // suspend has an enrollment wait as long as an elder one of the same person is live.
 func (b *batch) suspend(it *item, elder string) {
 	next := *it.enr
 	next.Status, next.Lane, next.Due, next.Elder = Suspended, "", time.Time{}, elder
 	next.tell(Passage{Node: next.State.Node, Visit: next.State.Visit, At: b.now, Did: DidSuspend, Detail: elder})
-	b.together(it, next.Part)
 	b.keep(it, &next)
 	b.present(it, &next)
 	b.finish(it)
-}
-
-// together demands that what is live of the other parts of a merged person is as it was read:
-// of two that are worked on at once, one that suspends itself for the other and one that ends,
-// the second to commit sees what the first has done.
-func (b *batch) together(it *item, part string) {
-	if it.person == nil {
-		return
-	}
-	for _, other := range it.person.Parts {
-		if doc := b.presences[other]; doc != nil && other != part {
-			it.ops = append(it.ops, Presences.Check(doc))
-		}
-	}
 }
 
 // restore lets an enrollment go on that was suspended: the merge was undone.
@@ -194,20 +187,34 @@ func (b *batch) over(it *item, next *Enrollment, status Status) {
 	if parent, visit, ok := strings.Cut(next.Parent, "/"); ok {
 		b.answerParent(it, parent, visit, next.Part, string(status))
 	}
-	// Those that are suspended because of this one end with it.
-	b.together(it, next.Part)
-	if it.person != nil {
-		for _, part := range it.person.Parts {
-			if doc := b.presences[part]; doc != nil {
-				for _, o := range doc.Live {
-					if o.Suspended && o.Journey == next.Journey && o.Key == next.Key {
-						it.ops = append(it.ops, b.s.trigger(b.ws, &Trigger{
-							Part: part, Journey: o.Journey, Enrollment: o.Enrollment, Cause: CauseStir, At: b.now,
-						}, o.Enrollment, next.EnrollmentID()))
-					}
-				}
-			}
+	if it.person == nil {
+		return
+	}
+	for _, part := range it.person.Parts {
+		if doc := b.presences[part]; doc != nil && part != next.Part {
+			b.overFor(it, next, part, doc)
 		}
+	}
+}
+
+// overFor ends, with an enrollment that has ended, those of another part of the person that
+// waited for it to go all the way for both. One that has not been told of the merge yet is
+// marked: it ends when it is looked at, and sends nothing again.
+func (b *batch) overFor(it *item, ended *Enrollment, part string, doc *Presence) {
+	marked := *doc
+	marked.Live = slices.Clone(doc.Live)
+	for i, o := range doc.Live {
+		younger := o.Since.After(ended.EnteredAt) || o.Since.Equal(ended.EnteredAt) && o.Enrollment > ended.EnrollmentID()
+		if o.Journey != ended.Journey || o.Key != ended.Key || !o.Suspended && !younger {
+			continue
+		}
+		marked.Live[i].Suspended = true
+		it.ops = append(it.ops, b.s.trigger(b.ws, &Trigger{
+			Part: part, Journey: o.Journey, Enrollment: o.Enrollment, Cause: CauseStir, At: b.now,
+		}, o.Enrollment, ended.EnrollmentID()))
+	}
+	if !slices.Equal(marked.Live, doc.Live) {
+		it.ops = append(it.ops, Presences.Replace(&marked))
 	}
 }
 
@@ -309,9 +316,27 @@ func (b *batch) finish(it *item) {
 	if it.trigger != nil {
 		it.ops = append(it.ops, Triggers.Delete(it.trigger))
 	}
-	if it.person != nil && len(it.said) == 0 {
+	if it.person == nil {
+		return
+	}
+	if len(it.said) == 0 {
 		it.ops = append(it.ops, profile.Profiles.Check(it.person))
 	}
+	if len(it.person.Parts) == 1 {
+		return
+	}
+	// What is live of a merged person's parts is as it was read: of two enrollments that are
+	// worked on at once, one that suspends itself for the other and one that ends, the second to
+	// commit sees what the first has done.
+	for _, part := range it.person.Parts {
+		if doc := b.presences[part]; doc != nil && !it.touches(Presences.Spec.Name, doc.ID) {
+			it.ops = append(it.ops, Presences.Check(doc))
+		}
+	}
+}
+
+func (it *item) touches(collection, id string) bool {
+	return slices.ContainsFunc(it.ops, func(op store.Op) bool { return op.ID == id && op.Spec.Name == collection })
 }
 
 // What befalls an enrollment from outside, in its trail.

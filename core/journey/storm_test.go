@@ -1,0 +1,322 @@
+package journey_test
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/journey"
+	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/segment"
+	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/work"
+)
+
+// TestStorm drives random histories that the simulator cannot know of: people who are merged
+// and parted again while they are inside, journeys that are paused, resumed and published anew
+// with each choice for those inside, approvals, coupons, sub-journeys, segments. The same
+// history is lived twice: by one process over a sound store, and by two that are killed over
+// one that fails. What people were sent and where they ended must be the same; and of both,
+// whatever the history, nothing may be early, twice, lost or stuck (see holds).
+func TestStorm(t *testing.T) {
+	cases, seed := 1, rand.Uint64()
+	if os.Getenv("HEADWATER_TEST_LONG") != "" {
+		cases = 60
+	}
+	if given := os.Getenv("HEADWATER_SEED"); given != "" {
+		_, err := fmt.Sscan(given, &seed)
+		require.NoError(t, err)
+		cases = 1
+	}
+	for i := range cases {
+		t.Run(fmt.Sprint("seed ", seed+uint64(i)), func(t *testing.T) {
+			t.Logf("HEADWATER_SEED=%d", seed+uint64(i))
+			calm := live(t, seed+uint64(i), true)
+			wild := live(t, seed+uint64(i), false)
+			require.Equal(t, strings.Join(calm.told(), "\n"), strings.Join(wild.told(), "\n"))
+			t.Logf("%d killed, %d lines told", wild.kills, len(wild.told()))
+		})
+	}
+}
+
+// storm is one life of a history.
+type storm struct {
+	*world
+	seed   uint64
+	calm   bool
+	names  map[string]string // parts → u1 or a1; the same number is the same person once they are merged
+	ids    []string          // journeys
+	paused map[string]time.Time
+	rests  map[string][][2]time.Time // when journeys were paused
+	purged map[string]map[int64]time.Time
+	merged map[int]string // merge, by person
+	parted map[int]bool
+	codes  coupons
+}
+
+// coupons gives codes until an instant.
+type coupons struct{ until time.Time }
+
+// Take implements journey.Coupons.
+func (c *timed) Take(_ context.Context, _, _, _, key string, _ time.Time) (journey.Held, bool, error) {
+	return journey.Held{Code: key}, c.clock.Now().Before(c.until), nil
+}
+
+type timed struct {
+	coupons
+	clock core.Clock
+}
+
+const stormPeople = 4
+
+// drawStorm draws a journey of all that people and processes can disturb. Splits and clocks of
+// the person stand aside: they hang on ids that are others in each life.
+func drawStorm(r *rand.Rand, seg, sub string) string {
+	in := `in {"entry":{"event":{"name":"Start"}}}`
+	if seg != "" && r.IntN(3) == 0 {
+		in = fmt.Sprintf(`in {"entry":{"segmentEntered":%q}}`, seg)
+	}
+	nodes, edges, last := []string{in}, []string{}, "in next"
+	n := 3 + r.IntN(5)
+	for i := range n {
+		at := fmt.Sprint("n", i)
+		edges = append(edges, last+" "+at)
+		last = at + " next"
+		switch kind := r.IntN(9); {
+		case i == 0 || kind < 2:
+			nodes = append(nodes, fmt.Sprintf(`%s {"wait":{"duration":"PT%dM"}}`, at, 20+r.IntN(400)))
+		case kind == 2:
+			nodes = append(nodes, fmt.Sprintf(`%s {"wait":{"event":{"event":{"name":"B"},"timeout":"PT%dM"}}}`, at, 30+r.IntN(400)))
+			edges = append(edges, at+" timeout "+fmt.Sprint("n", i+1))
+		case kind == 3:
+			nodes = append(nodes, at+` {"approval":{"role":"boss"}}`)
+			edges = append(edges, at+" else x")
+		case kind == 4:
+			nodes = append(nodes, at+` {"coupon":{"pool":"summer"}}`)
+			edges = append(edges, at+" else "+fmt.Sprint("n", i+1))
+		case kind == 5 && sub != "":
+			nodes = append(nodes, fmt.Sprintf(`%s {"subJourney":%q}`, at, sub))
+		default:
+			nodes = append(nodes, strings.Replace(mail("m"), "m ", at+" ", 1))
+		}
+	}
+	nodes = append(nodes, strings.Replace(mail("m"), "m ", fmt.Sprintf("n%d ", n), 1), `x {"exit":true}`)
+	edges = append(edges, last+fmt.Sprintf(" n%d", n), fmt.Sprintf("n%d next x", n))
+	more := []string{`,"reentry":"ALWAYS"`, `,"reentry":"ONCE"`, `,"reentry":"AFTER","reentryAfter":"PT5H"`}[r.IntN(3)]
+	more += []string{``, `,"onOverdue":"SEND"`, `,"onOverdue":"ASK"`}[r.IntN(3)]
+	if r.IntN(3) == 0 {
+		more += `,"exitWhen":{"event":{"name":"C"}}`
+	}
+	if r.IntN(3) == 0 {
+		more += `,"goal":{"event":{"name":"B","count":{"gte":3}}}`
+	}
+	ns, es := reachable(nodes, edges)
+	return drawing(more, ns, es...)
+}
+
+// live lives a history: what happens hangs on the seed alone.
+func live(t *testing.T, seed uint64, calm bool) *storm {
+	t.Helper()
+	s := &storm{
+		world: newModelWorld(t, seed), seed: seed, calm: calm, names: map[string]string{}, paused: map[string]time.Time{},
+		rests: map[string][][2]time.Time{}, purged: map[string]map[int64]time.Time{}, merged: map[int]string{}, parted: map[int]bool{},
+	}
+	s.world.calm = calm
+	r := rand.New(rand.NewPCG(seed, 7))
+	s.pool = &timed{coupons{start.Add(time.Duration(r.IntN(30)) * time.Hour)}, s.clock}
+	for i := range s.houses {
+		s.houses[i] = s.house()
+	}
+	for n := range stormPeople {
+		s.names[s.first(fmt.Sprintf(`"userId":"u%d"`, n))] = fmt.Sprint("u", n)
+		s.names[s.first(fmt.Sprintf(`"anonymousId":"a%d"`, n))] = fmt.Sprint("a", n)
+	}
+	h := s.houses[0]
+	made, err := h.segments.Create(h.ctx(), ws, segment.CreateInput{Name: "gold", Kind: segment.Dynamic, Where: decoded(t, `{"trait":{"path":"tier","eq":"gold"}}`)})
+	require.NoError(t, err)
+	if made.Job != "" {
+		s.job(made.Job)
+	}
+	seg := made.Segment.SegmentID()
+	sub := h.published(drawing("", []string{`in {"entry":{"api":true}}`, `w {"wait":{"duration":"PT90M"}}`, mail("s")}, "in next w", "w next s")).JourneyID()
+	s.ids = []string{sub}
+	for range 2 {
+		s.ids = append(s.ids, h.published(drawStorm(r, seg, sub)).JourneyID())
+	}
+	for range 70 {
+		s.until(s.clock.Now().Add(time.Duration(1+r.IntN(90*60_000)) * time.Millisecond))
+		s.op(r, seg, sub)
+		s.settle()
+	}
+	s.end()
+	s.holds()
+	return s
+}
+
+// first makes somebody known.
+func (s *storm) first(who string) string {
+	h := s.houses[0]
+	return h.send(fmt.Sprintf(`{"type":"track",%s,"event":"Hello","timestamp":%q}`, who, s.clock.Now().Format(time.RFC3339Nano)))
+}
+
+// job has a process without faults do a job, at this instant.
+func (s *storm) job(id string) {
+	s.t.Helper()
+	if id == "" {
+		return
+	}
+	h := houseOver(s.t, s.inner, s.clock)
+	h.Outbox, h.Coupons = s.queue, s.pool
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = h.runner.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(time.Millisecond) {
+		j, err := h.jobs.Get(ctx, ws, id)
+		require.NoError(s.t, err)
+		if j.Status.Final() {
+			require.Equal(s.t, work.Succeeded, j.Status)
+			return
+		}
+		require.True(s.t, time.Now().Before(deadline), "the job ends")
+	}
+}
+
+// op lets one thing happen.
+func (s *storm) op(r *rand.Rand, seg, sub string) {
+	h := s.houses[r.IntN(2)]
+	n := r.IntN(stormPeople)
+	who := []string{fmt.Sprintf(`"userId":"u%d"`, n), fmt.Sprintf(`"anonymousId":"a%d"`, n)}[r.IntN(2)]
+	at := s.clock.Now().Format(time.RFC3339Nano)
+	id := s.ids[r.IntN(len(s.ids))]
+	kind, word, inside := r.IntN(20), r.IntN(4), r.IntN(3)
+	drawn := drawStorm(r, seg, sub) // in any case: what comes after hangs on the seed alone
+	switch {
+	case kind < 9:
+		name := []string{"Start", "Start", "Start", "B", "C"}[r.IntN(5)]
+		h.send(fmt.Sprintf(`{"type":"track",%s,"event":%q,"timestamp":%q}`, who, name, at))
+	case kind < 11:
+		h.send(fmt.Sprintf(`{"type":"identify",%s,"traits":{"tier":%q},"timestamp":%q}`, who, []string{"gold", "none"}[word%2], at))
+	case kind < 13 && s.merged[n] == "":
+		h.send(fmt.Sprintf(`{"type":"identify","userId":"u%d","anonymousId":"a%d","traits":{},"timestamp":%q}`, n, n, at))
+		list, err := profile.Merges.Find(h.ctx(), s.inner, store.Query{Workspace: ws, Where: []store.Cond{store.Eq("parts", s.part(fmt.Sprint("u", n)))}, Order: []string{"-at"}}, 0)
+		require.NoError(s.t, err)
+		require.Len(s.t, list, 1)
+		s.merged[n] = list[0].MergeID()
+	case kind == 13 && s.merged[n] != "" && !s.parted[n]:
+		_, err := h.people.Unmerge(h.ctx(), ws, profile.UnmergeInput{MergeID: s.merged[n]})
+		require.NoError(s.t, err)
+		s.parted[n] = true
+	case kind == 14 || kind == 15 && s.paused[id] != (time.Time{}):
+		s.pauseOrResume(h, id, []journey.Overdue{"", journey.OverdueSkip, journey.OverdueSend, journey.OverdueAsk}[word])
+	case kind == 16 && id != sub:
+		s.republish(h, id, drawn, []string{journey.InsidePin, journey.InsideDrain, journey.InsideMigrate}[inside])
+	case kind > 16:
+		s.answer(h, word)
+	}
+}
+
+func (s *storm) part(name string) string {
+	for part, n := range s.names {
+		if n == name {
+			return part
+		}
+	}
+	return ""
+}
+
+func (s *storm) pauseOrResume(h *house, id string, overdue journey.Overdue) {
+	if at, ok := s.paused[id]; ok {
+		_, job, err := h.Resume(h.ctx(), ws, id, overdue, journey.Edit{})
+		require.NoError(s.t, err)
+		s.rests[id] = append(s.rests[id], [2]time.Time{at, s.clock.Now()})
+		delete(s.paused, id)
+		s.job(job)
+		return
+	}
+	_, err := h.Pause(h.ctx(), ws, id, journey.Edit{})
+	require.NoError(s.t, err)
+	s.paused[id] = s.clock.Now()
+}
+
+func (s *storm) republish(h *house, id, text, inside string) {
+	_, v, _, err := h.Save(h.ctx(), ws, id, decoded(s.t, text), journey.Edit{})
+	require.NoError(s.t, err)
+	out, err := h.Publish(h.ctx(), ws, journey.PublishInput{ID: id, Inside: inside})
+	require.NoError(s.t, err)
+	s.job(out.Job)
+	if inside == journey.InsideDrain {
+		if s.purged[id] == nil {
+			s.purged[id] = map[int64]time.Time{}
+		}
+		for n := int64(1); n < v.Number; n++ {
+			s.purged[id][n] = s.clock.Now()
+		}
+	}
+}
+
+// answer answers what is asked, as the person and the node say.
+func (s *storm) answer(h *house, word int) {
+	page, err := h.ListToDos(h.ctx(), ws, journey.ToDoFilter{}, core.Window{Limit: 500})
+	require.NoError(s.t, err)
+	for _, one := range page.Items {
+		sum := fnv.New32a()
+		_, _ = sum.Write([]byte(s.group(one.Part) + one.Node))
+		_, err := h.Decide(h.ctx(), ws, one.ToDoID(), int(sum.Sum32()%4) != word, "")
+		require.NoError(s.t, err)
+	}
+}
+
+// group names a person, merged or not.
+func (s *storm) group(part string) string { return s.names[part][1:] }
+
+// end resumes what is paused, answers what is asked and lets all time pass.
+func (s *storm) end() {
+	h := s.houses[0]
+	for _, id := range s.ids {
+		if _, ok := s.paused[id]; ok {
+			s.pauseOrResume(h, id, "")
+		}
+	}
+	for range 8 {
+		s.until(s.clock.Now().Add(9 * time.Hour))
+		s.answer(h, 9)
+	}
+	s.until(s.clock.Now().Add(9 * time.Hour))
+}
+
+// told says what people were sent and where they ended, without the ids that are others in each
+// life.
+func (s *storm) told() []string {
+	var out []string
+	h := s.houses[0]
+	for i, id := range s.ids {
+		for _, e := range s.all(h, id) {
+			out = append(out, fmt.Sprintf("%d %s %s@%s/%d v%d in %s", i, s.group(e.Part), e.Status, e.State.Node, e.State.Visit, e.Version, e.EnteredAt.Sub(start)))
+			list, err := h.Timeline(h.ctx(), e)
+			require.NoError(s.t, err)
+			for _, p := range list {
+				if p.Did == journey.DidSend {
+					out = append(out, fmt.Sprintf("%d %s sent %s/%d at %s", i, s.group(e.Part), p.Node, p.Visit, p.At.Sub(start)))
+				}
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func (s *storm) all(h *house, id string) []*journey.Enrollment {
+	list, err := journey.Enrollments.Find(h.ctx(), s.inner, store.Query{Workspace: ws, Where: []store.Cond{store.Eq("j", id)}, Order: []string{"-in"}}, 0)
+	require.NoError(s.t, err)
+	return list
+}
