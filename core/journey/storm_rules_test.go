@@ -35,6 +35,7 @@ func (s *storm) holds() {
 		}
 		s.figures(h, id, inside)
 	}
+	s.once(h)
 	s.outboxIs(sends)
 	triggers, err := journey.Triggers.Find(context.Background(), s.inner, store.Query{Workspace: ws, Order: []string{"lane", "due"}}, 0)
 	require.NoError(s.t, err)
@@ -48,6 +49,47 @@ func (s *storm) holds() {
 		for _, p := range d.Live {
 			require.Contains(s.t, present[store.Rest(d.ID)], p.Enrollment, "who is present is inside")
 		}
+	}
+}
+
+// joint is two enrollments of one journey whose people turned out to be one.
+type joint struct {
+	person      int
+	at, until   time.Time // until: of the unmerge; zero: never
+	enrollments []string
+}
+
+// join notes who is inside what when two people are merged.
+func (s *storm) join(h *house, n int) {
+	for _, id := range s.ids {
+		j := &joint{person: n, at: s.clock.Now()}
+		for _, e := range s.all(h, id) {
+			if !e.Ended() && s.group(e.Part) == fmt.Sprint(n) {
+				j.enrollments = append(j.enrollments, e.EnrollmentID())
+			}
+		}
+		if len(j.enrollments) > 1 {
+			s.joined = append(s.joined, j)
+		}
+	}
+}
+
+// once checks that of two enrollments of a merged person one at most goes on to send.
+func (s *storm) once(h *house) {
+	for _, j := range s.joined {
+		sending := map[string]bool{}
+		for _, id := range j.enrollments {
+			e, err := h.Enrollment(h.ctx(), ws, id)
+			require.NoError(s.t, err)
+			list, err := h.Timeline(h.ctx(), e)
+			require.NoError(s.t, err)
+			for _, p := range list {
+				if p.Did == journey.DidSend && p.At.After(j.at) && (j.until.IsZero() || p.At.Before(j.until)) {
+					sending[id] = true
+				}
+			}
+		}
+		require.LessOrEqual(s.t, len(sending), 1, "u%d and a%d are one since %s, and both were sent to", j.person, j.person, j.at)
 	}
 }
 

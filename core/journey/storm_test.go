@@ -60,6 +60,7 @@ type storm struct {
 	purged map[string]map[int64]time.Time
 	merged map[int]string // merge, by person
 	parted map[int]bool
+	joined []*joint
 	codes  coupons
 }
 
@@ -207,6 +208,7 @@ func (s *storm) op(r *rand.Rand, seg, sub string) {
 	case kind < 11:
 		h.send(fmt.Sprintf(`{"type":"identify",%s,"traits":{"tier":%q},"timestamp":%q}`, who, []string{"gold", "none"}[word%2], at))
 	case kind < 13 && s.merged[n] == "":
+		s.join(h, n)
 		h.send(fmt.Sprintf(`{"type":"identify","userId":"u%d","anonymousId":"a%d","traits":{},"timestamp":%q}`, n, n, at))
 		list, err := profile.Merges.Find(h.ctx(), s.inner, store.Query{Workspace: ws, Where: []store.Cond{store.Eq("parts", s.part(fmt.Sprint("u", n)))}, Order: []string{"-at"}}, 0)
 		require.NoError(s.t, err)
@@ -216,6 +218,11 @@ func (s *storm) op(r *rand.Rand, seg, sub string) {
 		_, err := h.people.Unmerge(h.ctx(), ws, profile.UnmergeInput{MergeID: s.merged[n]})
 		require.NoError(s.t, err)
 		s.parted[n] = true
+		for _, j := range s.joined {
+			if j.person == n {
+				j.until = s.clock.Now()
+			}
+		}
 	case kind == 14 || kind == 15 && s.paused[id] != (time.Time{}):
 		s.pauseOrResume(h, id, []journey.Overdue{"", journey.OverdueSkip, journey.OverdueSend, journey.OverdueAsk}[word])
 	case kind == 16 && id != sub:
