@@ -119,7 +119,7 @@ func (l *echo) Points(_ context.Context, _, who, key string, _ journey.Points) (
 }
 
 // Score implements journey.Ledger.
-func (*echo) Score(context.Context, string, string, string, journey.Score) (string, error) {
+func (*echo) Score(context.Context, string, string, string, string, journey.Score) (string, error) {
 	return "", nil
 }
 
