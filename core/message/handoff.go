@@ -29,8 +29,12 @@ func (r *round) handOff(ctx context.Context, letters []*letter) ([]*letter, erro
 	for _, l := range letters {
 		next := *l.m
 		next.Checks, next.Reason, next.Hold, next.Status = l.checks, "", "", Handed
-		next.Tries++
-		next.Attempt = &Attempt{Number: next.Tries, Connection: r.route.id(), At: now, Until: now.Add(flightFor)}
+		if l.again && (l.m.Attempt == nil || l.m.Attempt.Fault == "") {
+			next.Lost++ // nobody has said anything against it: whoever handed it over is gone
+		} else {
+			next.Tries++
+		}
+		next.Attempt = &Attempt{Number: next.Tries + next.Lost, Connection: r.route.id(), At: now, Until: now.Add(flightFor)}
 		next.Due, next.Flight = next.Attempt.Until, now
 		if l.made != nil {
 			next.TemplateVersion = l.made.Number()

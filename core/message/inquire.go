@@ -9,10 +9,14 @@ import (
 	"github.com/headwater-cdp/headwater/core/work"
 )
 
+// maxLost is how many of a message's hand-offs may be lost with the process that made them: a
+// process that dies again and again leaves what it had handed over, called or not, to the next.
+const maxLost = 200
+
 // resends reports whether a message that was handed over and not answered may go again
 // under its key: the channel is the same, and knows its keys again.
 func (r *round) resends(m *Message) bool {
-	return m.Attempt != nil && m.Attempt.Connection == r.route.id() && r.route.dedupes() && m.Tries < 2*maxTries
+	return m.Attempt != nil && m.Attempt.Connection == r.route.id() && r.route.dedupes() && m.Tries < 2*maxTries && m.Lost < maxLost
 }
 
 // pollAt is how long after a message went its channel is asked what became of it, where it

@@ -145,6 +145,7 @@ type Message struct {
 	Checks   []Check   `bson:"checks,omitempty"`
 	Attempt  *Attempt  `bson:"attempt,omitempty"`
 	Tries    int64     `bson:"tries,omitempty"`
+	Lost     int64     `bson:"lost,omitempty"`  // hand-offs of which nobody has said anything
 	Polls    int64     `bson:"polls,omitempty"` // how often its channel was asked
 	Ref      string    `bson:"ref,omitempty"`   // connection/the channel's own id of it
 	Segments int64     `bson:"segs,omitempty"`
