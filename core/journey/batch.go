@@ -350,8 +350,9 @@ func (b *batch) commit(ctx context.Context) (int, error) {
 	done := 0
 	for len(quiet) > 0 {
 		n := 0
-		for ops := 0; n < len(quiet) && ops < maxOps; n++ {
+		for ops, size := 0, 0; n < len(quiet) && ops < maxOps && size < maxSize; n++ {
 			ops += len(quiet[n].ops) + len(quiet[n].counts)
+			size += quiet[n].size()
 		}
 		k, err := b.settle(ctx, quiet[:n])
 		if err != nil {
@@ -400,8 +401,20 @@ func busy(err error) bool {
 	return false
 }
 
-// maxOps is how many operations of items one commit takes.
-const maxOps = 700
+// maxOps is how many operations of items one commit takes, and maxSize about how many bytes
+// of documents: the last item may go beyond both.
+const (
+	maxOps  = 700
+	maxSize = store.MaxBytes / 2
+)
+
+// size is how long the documents are that an item writes.
+func (it *item) size() (n int) {
+	for i := range it.ops {
+		n += len(it.ops[i].Doc)
+	}
+	return n
+}
 
 // write commits some items. Who lost a race is left out, and the others are tried again.
 func (b *batch) write(ctx context.Context, items []*item, said []event.SystemEvent) (int, error) {

@@ -19,7 +19,7 @@ const laneKind = "journey.lane"
 const (
 	laneHold  = 15 * time.Second       // then another process may have the lane
 	lanePoll  = 300 * time.Millisecond // while nothing is due: what another process's trigger can be late by
-	laneBatch = 100                    // enrollments that step together
+	laneBatch = 250                    // enrollments that step together
 )
 
 // ensureLanes sees to it that the lanes of a workspace are worked on.

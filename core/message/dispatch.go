@@ -21,7 +21,8 @@ const (
 	pollIdle    = time.Second
 	busyFor     = 20 * time.Second
 	probeHeld   = 2 * time.Second // how often those that are held are asked about
-	maxBatch    = 50              // messages of one hand-off
+	maxBatch    = 100             // messages of one hand-off
+	maxDemands  = 900             // operations of one hand-off
 	workers     = 8               // calls at once of one lane
 	maxInFlight = 4 * maxBatch
 	batchTakes  = 500 * time.Millisecond // how long the calls of one hand-off should take
@@ -215,7 +216,7 @@ func (ln *lane) step(ctx context.Context) (did int, next time.Time, err error) {
 	inLane := store.Eq("lane", ln.name)
 	list, err := Messages.Find(ctx, ln.s.Store, store.Query{
 		Workspace: ln.ws, Where: []store.Cond{inLane, store.Lte("due", now)}, Order: []string{"due"},
-	}, 2*room)
+	}, room+room/4) // of one person one goes at a time, and some are looked at for other reasons
 	if err != nil {
 		return 0, next, storeError("read what is due", err)
 	}
@@ -292,6 +293,7 @@ func (ln *lane) send(ctx context.Context, r *round, letters []*letter) (did int,
 		return 0, nil, err
 	}
 	did = len(aside)
+	going = going[:together(going)]
 	if n := ln.paced(len(going), r.route.way); n < len(going) {
 		going = going[:n]
 	}
@@ -313,6 +315,19 @@ func (ln *lane) send(ctx context.Context, r *round, letters []*letter) (did int,
 		ln.calls <- func() result { return r.s.carry(under, r.ws, r.route, l) }
 	}
 	return did + len(handed), letters, nil
+}
+
+// together returns how many of some messages one commit can hand over: the first at least.
+func together(letters []*letter) int {
+	ops, size := 0, 0
+	for i, l := range letters {
+		ops += len(l.ops) + 2 // its document, and its place under the caps
+		size += len(l.m.Data)
+		if i > 0 && (ops > maxDemands || size > store.MaxBytes/2) {
+			return i
+		}
+	}
+	return len(letters)
 }
 
 // held asks, of each thing that messages are held for, about one of them, and lets the
