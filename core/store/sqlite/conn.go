@@ -38,6 +38,11 @@ func openConn(path string, pragmas ...string) (*conn, error) {
 	}
 	lib.Xsqlite3_extended_result_codes(c.tls, c.db, 1)
 	lib.Xsqlite3_busy_timeout(c.tls, c.db, busyTimeout)
+	if rc := c.stablePlans(); rc != lib.SQLITE_OK {
+		err := c.fail(rc)
+		c.close()
+		return nil, err
+	}
 	for _, p := range pragmas {
 		if err := c.exec("PRAGMA " + p); err != nil {
 			c.close()
@@ -45,6 +50,18 @@ func openConn(path string, pragmas ...string) (*conn, error) {
 		}
 	}
 	return c, nil
+}
+
+// stablePlans keeps SQLite from looking at the values of parameters when it plans: each
+// query names its index anyway. Without, a statement with LIMIT ? is compiled anew whenever
+// its limit is bound.
+func (c *conn) stablePlans() int32 {
+	args := libc.NewVaList(int32(1), uintptr(0))
+	if args == 0 {
+		return lib.SQLITE_NOMEM
+	}
+	defer libc.Xfree(c.tls, args)
+	return lib.Xsqlite3_db_config(c.tls, c.db, lib.SQLITE_DBCONFIG_ENABLE_QPSG, args)
 }
 
 func (c *conn) close() {
