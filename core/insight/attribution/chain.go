@@ -17,7 +17,7 @@ const MaxChannels = 1000
 // followed another, and so needs as much room for a million ways as for one.
 //
 // Source: E. Anderl, I. Becker, F. von Wangenheim, J. H. Schumann, "Mapping the customer
-// journey: Lessons learned from graph-based online attribution modeling", International
+// journey", International
 // Journal of Research in Marketing 33 (2016).
 type Chain struct {
 	n      int              // channels, numbered from 0

@@ -177,7 +177,7 @@ type Result struct {
 // is the sum of conversions(T)/|T| over the sets that hold it: exact for any number of
 // channels, with no enumeration and no sampling. Source: L. S. Shapley, "A value for
 // n-person games" (1953), lemma 3; K. Zhao, S. H. Mahboobi, S. R. Bagheri, "Shapley value
-// methods for attribution modeling in online advertising" (2018), theorem 1.
+// methods for attribution [...] in online advertising" (2018), theorem 1.
 func (t *Tally) Result() (Result, error) {
 	out := Result{Conversions: t.gains, Lost: t.lost, Minor: map[string]int64{}}
 	n := len(t.keys)

@@ -109,7 +109,7 @@ func (s Sample) Variance() float64 {
 
 // Means compares the mean of an arm with that of the control by Welch's test, which
 // takes no variances for equal: t = (m₁-m₀)/√(v₁/n₁+v₀/n₀) with the degrees of freedom of
-// Welch and Satterthwaite. Source: B. L. Welch, "The generalization of Student's problem
+// Welch and Satterthwaite. Source: B. L. Welch, "[...] of Student's problem
 // when several different population variances are involved", Biometrika 34 (1947). The
 // interval of the lift, m₁/m₀ - 1, is Fieller's with the same quantile; it is nil where
 // the control's mean is not clearly different from 0, for then it is not bounded. Source:

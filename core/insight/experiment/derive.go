@@ -64,7 +64,7 @@ func (x *Experiment) factOf(e *event.Event, profileID string) *Fact {
 	return f
 }
 
-func (e *Experiment) workspace() string { return store.WorkspaceOf(e.ID) }
+func (x *Experiment) workspace() string { return store.WorkspaceOf(x.ID) }
 
 // sent is the event by which people come to the arm of a campaign.
 var sent = condition.MessageEvent("SENT")

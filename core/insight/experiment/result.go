@@ -130,7 +130,7 @@ func (p *Plan) judge(size Size, arms [][]unit, now time.Time) *Result {
 
 func (p *Plan) compare(alpha float64, arm string, r0, r1 Rate, s0, s1 Sample) Comparison {
 	c := Comparison{Arm: arm}
-	se2 := 0.0
+	var se2 float64
 	if p.Kind == OfConversion {
 		c.Compared = Proportions(r0, r1, alpha)
 		se2 = errorOfRates(r0, r1)
@@ -153,12 +153,12 @@ func (p *Plan) decide(out *Result, full bool) {
 	if p.Effect < 0 {
 		sign = -1
 	}
-	best, worse, any := -1, 0, false
+	best, worse, some := -1, 0, false
 	for i, c := range out.Comparisons {
 		if !c.Significant {
 			continue
 		}
-		any = true
+		some = true
 		switch gain := sign * c.Estimate; {
 		case gain < 0:
 			worse++
@@ -171,7 +171,7 @@ func (p *Plan) decide(out *Result, full bool) {
 		out.State, out.Winner = Significant, out.Comparisons[best].Arm
 	case worse == len(out.Comparisons):
 		out.State, out.Winner = Significant, p.Arms[0].Name
-	case any:
+	case some:
 		out.State = Significant // something differs, and nothing is the best
 	case p.Mode == Sequential && !full:
 		out.State = Undecided
