@@ -65,7 +65,7 @@ var Plan = []Floor{
 	{Path: "core/object/objecttest", Level: 62, For: []string{"core/store/mongo/wiretest/..."}},
 	{Path: "core/profile", Level: 70},
 	{Path: "core/segment", Level: 80, InTests: []string{"core/ingest"}},
-	{Path: "core/insight", Level: 90},
+	{Path: "core/insight", Level: 90, InTests: []string{"core/ingest"}},
 	{Path: "core/insight/attribution", Level: 90, InTests: []string{"core/ingest"}},
 	{Path: "core/insight/experiment", Level: 90, InTests: []string{"core/ingest", "core/journey"}},
 	{Path: "core/lead", Level: 90, InTests: []string{"core/ingest"}},
