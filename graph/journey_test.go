@@ -45,7 +45,7 @@ func withJourneys(s *graph.Services, db store.Store, runner *work.Runner, logger
 			return allWords{v}, err
 		},
 	})
-	s.Profiles.SetFold(profile.Folds{s.Segments, s.Rewards, s.Leads, s.Predicts, s.Credits, s.Trials, s.Journeys})
+	s.Profiles.SetFold(profile.Folds{s.Segments, s.Rewards, s.Leads, s.Predicts, s.Credits, s.Trials, s.Figures, s.Journeys})
 }
 
 // TestGoldenJourneys runs the queries of testdata/golden/journeys: see TestGolden. A person

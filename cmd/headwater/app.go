@@ -17,6 +17,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/form"
 	"github.com/headwater-cdp/headwater/core/ingest"
+	"github.com/headwater-cdp/headwater/core/insight"
 	"github.com/headwater-cdp/headwater/core/insight/attribution"
 	"github.com/headwater-cdp/headwater/core/insight/experiment"
 	"github.com/headwater-cdp/headwater/core/journey"
@@ -59,6 +60,7 @@ type app struct {
 	segments *segment.Service
 	loyalty  *loyalty.Service
 	leads    *lead.Service
+	figures  *insight.Service
 	credits  *attribution.Service
 	trials   *experiment.Service
 	predicts *predict.Service
@@ -147,6 +149,7 @@ func newApp(e *env, s store.Store, j *journal.Journal, ring *keyring.Ring) *app 
 		Store: s, Clock: e.clock, Profiles: a.profiles, Committer: a.pipeline, Consent: a.consent, Runner: a.runner, Jobs: a.jobs, Logger: e.log,
 	})
 	a.insight()
+	a.figure()
 	a.forms = form.NewService(form.Options{
 		Store: s, Clock: e.clock, Profiles: a.profiles, Consent: a.consent, Committer: a.pipeline, Tokens: ring, URL: func() string { return a.url },
 	})
@@ -252,7 +255,7 @@ func (a *app) warm(ctx context.Context) error {
 // returned function waits for it.
 func (a *app) work(ctx context.Context, also ...func(context.Context) error) (wait func()) {
 	var wg sync.WaitGroup
-	for _, run := range append(also, a.runner.Run, a.access.Run, a.audit.Run, a.policies.Run) {
+	for _, run := range append(also, a.runner.Run, a.access.Run, a.audit.Run, a.policies.Run, a.figures.Run) {
 		wg.Go(func() {
 			if err := run(ctx); err != nil && ctx.Err() == nil {
 				a.e.log.Error("background work ended", "error", err.Error())
@@ -357,6 +360,7 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 // services are what the API is answered from.
 func (a *app) services(hub *store.Hub) graph.Services {
 	return graph.Services{
+		Figures: a.figures,
 		Store: a.store, Hub: hub, Access: a.access, Policies: a.policies, Audit: a.audit, Ring: a.ring, Jobs: a.jobs, Consent: a.consent, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
 		Rewards: a.loyalty, Forms: a.forms, Leads: a.leads, Credits: a.credits, Trials: a.trials, Predicts: a.predicts, Privacy: a.privacy, Desk: a.desk, Quality: a.quality, Syncs: a.syncs, Library: a.library, Outbox: a.messages, Sendouts: a.sendouts, Journeys: a.journeys, Ingest: a.pipeline, Clock: a.e.clock,
 	}

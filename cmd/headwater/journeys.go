@@ -28,7 +28,7 @@ func (a *app) guide() {
 		Outbox: a.messages, Coupons: coupons{a.loyalty}, Ledger: ledger{a.loyalty, a.leads}, Caller: newCaller(a), Access: a.access,
 		Audit: access.Recorder(a.audit), Runner: a.runner, Jobs: a.jobs, Words: a.journeyWords, Title: a.templateName, Logger: a.e.log,
 	})
-	a.profiles.SetFold(profile.Folds{a.segments, a.loyalty, a.leads, a.predicts, a.credits, a.trials, a.journeys})
+	a.profiles.SetFold(profile.Folds{a.segments, a.loyalty, a.leads, a.predicts, a.credits, a.trials, a.figures, a.journeys})
 	a.trials.SetJourneys(splits{a.journeys})
 	a.messages.OnHandOff(a.journeys.Stand)
 	a.library.Register(func(ctx context.Context, ws, kind, name string) ([]library.User, error) {

@@ -7,6 +7,7 @@ import (
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/insight/attribution"
+	"github.com/headwater-cdp/headwater/core/insight"
 	"github.com/headwater-cdp/headwater/core/lead"
 	"github.com/headwater-cdp/headwater/core/loyalty"
 	"github.com/headwater-cdp/headwater/core/predict"
@@ -45,7 +46,7 @@ func (c *rebuildCmd) one(ctx context.Context, a *app, w *access.Workspace) error
 	}
 	// What people are in is folded from who they are.
 	var differences int64
-	for _, part := range []struct{ kind, of string }{{profile.JobRebuild, "profiles"}, {segment.RebuildKind, "segments"}, {loyalty.RebuildKind, "points"}, {lead.RebuildKind, "leads"}, {attribution.RebuildKind, "touchpoints"}, {predict.RebuildKind, "predictions"}} {
+	for _, part := range []struct{ kind, of string }{{profile.JobRebuild, "profiles"}, {segment.RebuildKind, "segments"}, {loyalty.RebuildKind, "points"}, {lead.RebuildKind, "leads"}, {insight.RebuildKind, "figures"}, {attribution.RebuildKind, "touchpoints"}, {predict.RebuildKind, "predictions"}} {
 		j, err := a.jobs.Start(ctx, part.kind, w.ID, in, "")
 		if err != nil {
 			return err

@@ -82,24 +82,3 @@ func nameAt(cursor, argument string) (string, error) {
 
 // Watched lists the collections whose changes may change a metric's values.
 func Watched() []*store.Spec { return []*store.Spec{rollups.Spec, crowds.Spec, rates.Spec, Metrics.Spec} }
-
-// Touches reports whether a change of one of them may change what a metric comes to.
-func (s *Service) Touches(ctx context.Context, ws, name string, c store.Change) (bool, error) {
-	if store.WorkspaceOf(c.Key) != ws {
-		return false, nil
-	}
-	if c.Collection == rates.Spec.Name || c.Collection == Metrics.Spec.Name {
-		return true, nil
-	}
-	set, err := s.set(ctx, ws)
-	if err != nil {
-		return false, err
-	}
-	m := set.metrics[name]
-	if m == nil {
-		return false, nil
-	}
-	id, _, _ := strings.Cut(store.Rest(c.Key), "/")
-	x := &asking{set: set}
-	return slices.ContainsFunc(x.measures(m, nil), func(t *measure) bool { return t.id == id }), nil
-}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/condition"
 )
 
@@ -49,4 +50,13 @@ type Targets interface {
 	// Target returns what a metric should come to in a period for a row's dimensions; false
 	// when nobody has said.
 	Target(ctx context.Context, ws, metric string, from, to time.Time, dimensions map[string]string) (condition.Decimal, bool, error)
+}
+
+// ParseDate reads a day written as 2026-11-22.
+func ParseDate(text string) (Date, error) {
+	t, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		return Date{}, core.Errorf(core.Invalid, "DATE", "a day is written as 2026-11-22")
+	}
+	return DateOf(t), nil
 }

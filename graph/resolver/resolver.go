@@ -11,6 +11,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/event"
 	visitors "github.com/headwater-cdp/headwater/core/form"
 	"github.com/headwater-cdp/headwater/core/ingest"
+	"github.com/headwater-cdp/headwater/core/insight"
 	"github.com/headwater-cdp/headwater/core/insight/attribution"
 	"github.com/headwater-cdp/headwater/core/insight/experiment"
 	"github.com/headwater-cdp/headwater/core/journey"
@@ -48,6 +49,7 @@ type Services struct {
 	Rewards  *loyalty.Service
 	Forms    *visitors.Service
 	Leads    *lead.Service
+	Figures  *insight.Service
 	Credits  *attribution.Service
 	Trials   *experiment.Service
 	Predicts *predict.Service
