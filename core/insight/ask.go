@@ -138,7 +138,7 @@ func (s *Service) newAsking(ctx context.Context, ws string, c *set, m *metric, q
 			for _, d := range m.Dimensions {
 				have = append(have, d.Key)
 			}
-			return nil, core.Errorf(core.Invalid, "DIMENSION", "this metric is told apart by %s, each at most once", strings.Join(append(have, "nothing else"), ", ")).At("by", fmt.Sprint(i))
+			return nil, core.Errorf(core.Invalid, "DIMENSION", "this metric is told apart by %s, each at most once", strings.Join(append(have, "nothing else"), " and ")).At("by", fmt.Sprint(i))
 		}
 	}
 	all := x.measures(m, nil)
