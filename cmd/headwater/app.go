@@ -171,7 +171,7 @@ func newApp(e *env, s store.Store, j *journal.Journal, ring *keyring.Ring) *app 
 	a.privacy = privacy.New(privacy.Options{
 		Store: s, Clock: e.clock, Keys: ring, Audit: a.audit, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
 		Jobs: a.jobs, Runner: a.runner, Specs: specs(), Logger: e.log, Destinations: a.destinations,
-		Suppress: a.consent.SuppressErased, Suppressed: a.consent.Guarded,
+		Suppress: a.consent.SuppressErased, Suppressed: a.consent.Guarded, Deleted: a.figures.Deleted,
 	})
 	a.desk = privacy.NewDesk(privacy.DeskOptions{
 		Store: s, Clock: e.clock, Keys: ring, Committer: a.pipeline, Events: a.events, Profiles: a.profiles, Consent: a.consent, Segments: a.segments,

@@ -111,7 +111,9 @@ func (f *fold) put(t *measure, got taken, part string) {
 		c = &cell{values: got.values, sums: newSums(), people: map[int64]*sketch{}}
 		f.cells[p] = c
 	}
-	c.sums.add(got.hour, got.currency, got.sum)
+	if t.Value != Distinct { // those are people and nothing else
+		c.sums.add(got.hour, got.currency, got.sum)
+	}
 	h, ok := f.hashes[part]
 	if !ok {
 		h = hashOf(f.ws, part)

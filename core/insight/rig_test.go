@@ -23,7 +23,7 @@ import (
 
 const rigWS = "ws_RIG0000001"
 
-var rigStart = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+var rigStart = time.Date(2026, 6, 30, 12, 0, 0, 0, time.UTC)
 
 // rig is one process over a store, under a clock that the test moves.
 type rig struct {

@@ -10,6 +10,10 @@ import (
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
+// maxEventOps bounds the operations that the events of a slice bring, of which one may leave
+// several to what figures keep.
+const maxEventOps = 700
+
 // eventBytes bounds the descriptions of fields that a slice writes, and what is kept of
 // anonymous events.
 const eventBytes = 2 << 20
@@ -53,11 +57,11 @@ func (s *Service) events(ctx context.Context, sub *Subject) (finding, error) {
 				left, size = append(left, row...), size+n
 			}
 			out.ops = append(append(out.ops, left...), event.Events.Delete(e))
-			if out.count++; size > eventBytes {
+			if out.count++; size > eventBytes || len(out.ops) > maxEventOps {
 				break
 			}
 		}
-		if out.count >= sweepSlice || size > eventBytes {
+		if out.count >= sweepSlice || size > eventBytes || len(out.ops) > maxEventOps {
 			break
 		}
 	}

@@ -90,6 +90,7 @@ func (d *Desk) commitWith(ctx context.Context, r *Request, action string, own st
 	props, err := bson.Marshal(bson.D{
 		{Key: "request", Value: r.RequestID()}, {Key: "type", Value: string(r.Type)}, {Key: "step", Value: action},
 		{Key: "status", Value: string(r.Status)}, {Key: "dueAt", Value: r.Deadline()},
+		{Key: "seconds", Value: int64(d.now().Sub(r.ReceivedAt).Seconds())}, // since it came
 	})
 	if err != nil {
 		return err

@@ -73,7 +73,12 @@ func (s *Service) residualOps(ctx context.Context, ws string, e *event.Event) ([
 		add[at+".i"] += i
 		add[at+".f"] += f
 	})
-	return []store.Op{residuals.Add(store.Key(ws, e.Timestamp.UTC().Format(time.DateOnly), e.Name), add)}, nil
+	ops := []store.Op{residuals.Add(store.Key(ws, e.Timestamp.UTC().Format(time.DateOnly), e.Name), add)}
+	if s.o.Deleted == nil {
+		return ops, nil
+	}
+	more, err := s.o.Deleted(ctx, ws, e)
+	return append(ops, more...), err
 }
 
 // split cuts an amount into whole units and billionths, rounded half away from zero;

@@ -50,6 +50,9 @@ type Options struct {
 	// Suppressed returns the purposes that a new profile of an erased person is out of;
 	// nil: marketing and personalisation.
 	Suppressed func(ctx context.Context, workspace string) ([]string, error)
+	// Deleted returns what must be committed with the deletion of an event, so that figures
+	// keep what it counted; nil: nothing.
+	Deleted func(ctx context.Context, workspace string, e *event.Event) ([]store.Op, error)
 }
 
 // Service answers requests of data subjects. It is safe for concurrent use.
