@@ -274,30 +274,43 @@ func (v *values) suppress(k int) {
 			hide(r)
 		}
 	}
-	for _, group := range []func(row) string{
-		func(r row) string { return fmt.Sprint(r.period) }, func(r row) string { return r.cell },
-	} {
-		groups := map[string][]row{}
-		for r := range v.rows {
-			groups[group(r)] = append(groups[group(r)], r)
-		}
-		for _, name := range sortedKeys(groups) {
-			hidden := 0
-			var next *row
-			for _, r := range groups[name] {
-				switch one := v.rows[r]; {
-				case one.state == Suppressed:
-					hidden++
-				case most(one.people) == 0:
-				case next == nil || less(r, *next, v):
-					next = &r
-				}
+	for again := true; again; { // what goes with one may stand alone elsewhere
+		again = false
+		for _, group := range []func(row) string{
+			func(r row) string { return fmt.Sprint(r.period) }, func(r row) string { return r.cell },
+		} {
+			groups := map[string][]row{}
+			for r := range v.rows {
+				groups[group(r)] = append(groups[group(r)], r)
 			}
-			if hidden == 1 && next != nil {
-				hide(*next)
+			for _, name := range sortedKeys(groups) {
+				if next := v.companion(groups[name]); next != nil {
+					hide(*next)
+					again = true
+				}
 			}
 		}
 	}
+}
+
+// companion returns the row that must go with the only one of a group that is suppressed;
+// nil when there is no such.
+func (v *values) companion(group []row) *row {
+	hidden := 0
+	var next *row
+	for _, r := range group {
+		switch one := v.rows[r]; {
+		case one.state == Suppressed:
+			hidden++
+		case most(one.people) == 0:
+		case next == nil || less(r, *next, v):
+			next = &r
+		}
+	}
+	if hidden != 1 {
+		return nil
+	}
+	return next
 }
 
 func less(a, b row, v *values) bool {

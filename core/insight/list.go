@@ -81,4 +81,6 @@ func nameAt(cursor, argument string) (string, error) {
 }
 
 // Watched lists the collections whose changes may change a metric's values.
-func Watched() []*store.Spec { return []*store.Spec{rollups.Spec, crowds.Spec, rates.Spec, Metrics.Spec} }
+func Watched() []*store.Spec {
+	return []*store.Spec{rollups.Spec, crowds.Spec, rates.Spec, Metrics.Spec}
+}

@@ -26,7 +26,7 @@ const (
 	retentionDay  = 24 * time.Hour
 
 	retentionPage = 50  // people between two notes of where the job stands
-	foldSlice     = 200 // events that one batch deletes; of those that leave rows, a quarter
+	foldSlice     = 150 // events that one batch deletes, each of which may leave several operations; of those that leave rows, a quarter
 )
 
 type retentionInput struct {
