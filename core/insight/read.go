@@ -71,10 +71,18 @@ func (r *reading) table(t *measure, toDate bool) (table, error) {
 		find = p.until
 	}
 	distinct := t.Value == Distinct
+	var last *acc // of the hour before, which mostly is of the same row
+	var lastCell string
+	lastPeriod := -1
 	count := func(cell string, hour, n int64) {
-		if i, ok := find(hour * 3600); ok {
-			out.at(row{i, names[cell]}).n += n
+		i, ok := find(hour * 3600)
+		if !ok {
+			return
 		}
+		if i != lastPeriod || cell != lastCell {
+			last, lastCell, lastPeriod = out.at(row{i, names[cell]}), cell, i
+		}
+		last.n += n
 	}
 	money := func(cell string, m moneyAt, a amount) {
 		i, ok := find(m.hour * 3600)
