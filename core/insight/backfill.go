@@ -90,7 +90,7 @@ const ensureEvery = 15 * time.Second
 // Run sees to it that every workspace counts all of its past, until ctx ends: one that is
 // new, and one from before a version that brought a metric.
 func (s *Service) Run(ctx context.Context) error {
-	for s.Workspaces != nil {
+	for s.Workspaces != nil && ctx.Err() == nil {
 		ids, err := s.Workspaces(ctx)
 		if err != nil {
 			s.Logger.Warn("insight: list workspaces", "error", err.Error())
@@ -100,9 +100,7 @@ func (s *Service) Run(ctx context.Context) error {
 				s.Logger.Warn("insight: backfill", "workspace", ws, "error", err.Error())
 			}
 		}
-		if (core.SystemClock{}).Sleep(ctx, ensureEvery) != nil {
-			return nil
-		}
+		_ = (core.SystemClock{}).Sleep(ctx, ensureEvery) // when it ends, so does the loop
 	}
 	return nil
 }

@@ -4,14 +4,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.mongodb.org/mongo-driver/v2/bson"
 )
-
-func document(t testing.TB, v any) bson.Raw {
-	raw, err := bson.Marshal(v)
-	require.NoError(t, err)
-	return raw
-}
 
 func TestFiguresAreKeptInTheCommitOfTheirEvents(t *testing.T) {
 	r := newRig(t)

@@ -97,14 +97,6 @@ func (r *rig) track(who, name, at, properties string) {
 	r.send(`{"type":"track","userId":%q,"event":%q,"timestamp":%q,"properties":%s}`, who, name, at, properties)
 }
 
-// own commits an event of Headwater's own about a person.
-func (r *rig) own(profileID, name, id string, at time.Time, properties any) {
-	r.t.Helper()
-	raw := document(r.t, properties)
-	_, err := r.pipeline.Commit(r.ctx, rigWS, event.Input{Name: name, MessageID: id, Timestamp: at, Properties: raw}, profileID)
-	require.NoError(r.t, err)
-}
-
 // counted has everything counted that happened before a definition.
 func (r *rig) counted() Report {
 	r.t.Helper()
