@@ -139,7 +139,7 @@ func metricOf(a *insight.Answer, by []string) (*gen.Metric, error) {
 			return nil, err
 		}
 		out.Rows[i] = &gen.MetricRow{
-			From: row.From, To: row.To, Dimensions: scalar.JSON(raw), Value: decimalOf(row.Value), State: row.State, Previous: decimalOf(row.Previous),
+			From: row.From, To: row.To, Dimensions: scalar.JSON(raw), Value: decimalOf(row.Value), State: gen.FigureState(row.State), Previous: decimalOf(row.Previous),
 			Target: decimalOf(row.Target), Missing: listOr(row.Missing),
 		}
 	}
