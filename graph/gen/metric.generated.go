@@ -1327,8 +1327,8 @@ func (ec *executionContext) _MetricRow_state(ctx context.Context, field graphql.
 			return obj.State, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v insight.State) graphql.Marshaler {
-			return ec.marshalNFigureState2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋinsightᚐState(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v FigureState) graphql.Marshaler {
+			return ec.marshalNFigureState2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐFigureState(ctx, selections, v)
 		},
 		true,
 		true,
@@ -3031,23 +3031,6 @@ func (ec *executionContext) unmarshalNExchangeRateInput2ᚕᚖgithubᚗcomᚋhea
 func (ec *executionContext) unmarshalNExchangeRateInput2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐExchangeRateInput(ctx context.Context, v any) (*ExchangeRateInput, error) {
 	res, err := ec.unmarshalInputExchangeRateInput(ctx, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
-}
-
-func (ec *executionContext) unmarshalNFigureState2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋinsightᚐState(ctx context.Context, v any) (insight.State, error) {
-	tmp, err := graphql.UnmarshalString(v)
-	res := insight.State(tmp)
-	return res, graphql.ErrorOnPath(ctx, err)
-}
-
-func (ec *executionContext) marshalNFigureState2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋinsightᚐState(ctx context.Context, sel ast.SelectionSet, v insight.State) graphql.Marshaler {
-	_ = sel
-	res := graphql.MarshalString(string(v))
-	if res == graphql.Null {
-		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
-			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
-		}
-	}
-	return res
 }
 
 func (ec *executionContext) unmarshalNGrain2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋinsightᚐGrain(ctx context.Context, v any) (insight.Grain, error) {

@@ -18,6 +18,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
+	"github.com/headwater-cdp/headwater/core/insight"
 	"github.com/headwater-cdp/headwater/core/insight/experiment"
 	"github.com/headwater-cdp/headwater/core/journey"
 	"github.com/headwater-cdp/headwater/core/keyring"
@@ -247,6 +248,26 @@ type ArchiveJourneyInput struct {
 type ArchiveJourneyPayload struct {
 	// The journey as it is now.
 	Journey *journey.Journey `json:"journey,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Puts a metric away, or takes it out again.
+type ArchiveMetricInput struct {
+	// Which.
+	Name string `json:"name"`
+	// The version that you saw. Another is a CONFLICT.
+	ExpectedVersion int `json:"expectedVersion"`
+	// Whether it is put away.
+	Archived bool `json:"archived"`
+}
+
+// A metric.
+type ArchiveMetricPayload struct {
+	// The metric as it is now.
+	Metric *insight.Metric `json:"metric,omitempty"`
+	// The job that counts what happened meanwhile.
+	Job *work.Job `json:"job,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -893,6 +914,28 @@ type ClosePrivacyRequestPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Who began in one period.
+type Cohort struct {
+	// The beginning of the period.
+	From time.Time `json:"from"`
+	// Its end.
+	To time.Time `json:"to"`
+	// How many began.
+	Size *PeopleCount `json:"size"`
+	// How many came back: in the period itself, in the next, and so on.
+	Periods []*PeopleCount `json:"periods"`
+}
+
+// A retention table.
+type CohortTable struct {
+	// Of how many people it was worked out.
+	People int `json:"people"`
+	// What part of everybody they are.
+	Share scalar.Decimal `json:"share"`
+	// A row for each period.
+	Rows []*Cohort `json:"rows"`
+}
+
 // What a column is. Columns that are not named are left out.
 type ColumnInput struct {
 	// Its header.
@@ -1292,6 +1335,28 @@ type CreateKeyPayload struct {
 	Secret *string `json:"secret,omitempty"`
 	// What to think of: that the key reads addresses of people who withdrew their consent, where a request names no purpose.
 	Warnings []string `json:"warnings"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Makes a metric.
+type CreateMetricInput struct {
+	// Its name: a small letter, then small letters, digits and _.
+	Name string `json:"name"`
+	// What it says.
+	Definition *MetricDefinitionInput `json:"definition"`
+	// The same key again changes nothing.
+	IdempotencyKey string `json:"idempotencyKey"`
+	// Check it and store nothing.
+	DryRun bool `json:"dryRun"`
+}
+
+// A metric.
+type CreateMetricPayload struct {
+	// The metric.
+	Metric *insight.Metric `json:"metric,omitempty"`
+	// The job that counts what happened before.
+	Job *work.Job `json:"job,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -1840,6 +1905,46 @@ type EnrollInJourneyPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Events one after another.
+type EventPath struct {
+	// Their names.
+	Events []string `json:"events"`
+	// How many people took it.
+	People int `json:"people"`
+}
+
+// An event that people come to.
+type EventStepInput struct {
+	// Its name.
+	Event string `json:"event"`
+	// Predicates that its properties meet: [{"path":"plan","eq":"pro"}].
+	Where scalar.JSON `json:"where,omitempty"`
+}
+
+// A rate of exchange.
+type ExchangeRate struct {
+	// The currency of which one unit is worth so much.
+	From string `json:"from"`
+	// The currency in which it is worth that.
+	To string `json:"to"`
+	// From which day on, until the next: 2026-01-31.
+	Day string `json:"day"`
+	// How much.
+	Rate scalar.Decimal `json:"rate"`
+}
+
+// A rate of exchange.
+type ExchangeRateInput struct {
+	// The currency of which one unit is worth so much.
+	From string `json:"from"`
+	// The currency in which it is worth that.
+	To string `json:"to"`
+	// From which day on, until the next: 2026-01-31.
+	Day string `json:"day"`
+	// How much.
+	Rate scalar.Decimal `json:"rate"`
+}
+
 // One of what is compared.
 type ExperimentArm struct {
 	// Its name.
@@ -2189,6 +2294,28 @@ type FormSubmission struct {
 	// The event with the answers.
 	EventID string `json:"eventId"`
 	Person  string `json:"-"`
+}
+
+// How far people come through steps, one after another.
+type Funnel struct {
+	// Of how many people it was worked out.
+	People int `json:"people"`
+	// What part of everybody they are: below 1 where there are more than 20,000, of whom a part is looked at. Numbers are of the people looked at.
+	Share scalar.Decimal `json:"share"`
+	// The steps.
+	Steps []*FunnelStep `json:"steps"`
+}
+
+// A step of a funnel.
+type FunnelStep struct {
+	// The event.
+	Event string `json:"event"`
+	// Who has come to it and all before it.
+	Count *PeopleCount `json:"count"`
+	// What part that is of who came to the first step; null when it is suppressed or nobody did.
+	Rate *scalar.Decimal `json:"rate,omitempty"`
+	// How long half of them took from the first step.
+	Median *time.Duration `json:"median,omitempty"`
 }
 
 // Makes random codes in advance.
@@ -2909,6 +3036,108 @@ type MessageSettings struct {
 	Version int `json:"version"`
 }
 
+// The values of a metric.
+type Metric struct {
+	// Its name.
+	Name string `json:"name"`
+	// What the values are in.
+	Unit insight.Unit `json:"unit"`
+	// Of MONEY: the currency.
+	Currency *string `json:"currency,omitempty"`
+	// The beginning.
+	From time.Time `json:"from"`
+	// The end, which does not belong to it.
+	To time.Time `json:"to"`
+	// What was acknowledged by then is in it.
+	FreshAsOf time.Time `json:"freshAsOf"`
+	// The values, by period, then by dimensions. When by is given, cells in which nothing was are left out.
+	Rows []*MetricRow `json:"rows"`
+}
+
+// What a metric says.
+type MetricDefinitionInput struct {
+	// What people call it.
+	Title string `json:"title"`
+	// What it says.
+	Description *string `json:"description,omitempty"`
+	// What its values are in.
+	Unit insight.Unit `json:"unit"`
+	// How they are made.
+	Calc insight.Calc `json:"calc"`
+	// What is counted.
+	Numerator *MetricMeasureInput `json:"numerator"`
+	// What is taken off.
+	Minus *MetricMeasureInput `json:"minus,omitempty"`
+	// By what it is divided.
+	Denominator *MetricMeasureInput `json:"denominator,omitempty"`
+	// By what values can be told apart, at most 4.
+	Dimensions []*insight.Dimension `json:"dimensions"`
+	// The currency of money, into which others are converted by the rates of each day.
+	Currency *string `json:"currency,omitempty"`
+	// By whose days people are counted, a name of the IANA database.
+	TimeZone string `json:"timeZone"`
+}
+
+// One side of a metric.
+type MetricMeasure struct {
+	// What is taken of an event.
+	Value insight.Value `json:"value"`
+	// The event.
+	Event *string `json:"event,omitempty"`
+	// Predicates that the event's properties meet.
+	Where scalar.JSON `json:"where,omitempty"`
+	// Predicates that the event's context meets.
+	Context scalar.JSON `json:"context,omitempty"`
+	// Of SUM: where the numbers are among the properties.
+	Path *string `json:"path,omitempty"`
+	// Of SUM: where the code of their currency is among the properties; null: they are no money.
+	Currency *string `json:"currency,omitempty"`
+	// Of METRIC: its name.
+	Metric *string `json:"metric,omitempty"`
+	// Whether it counts from the beginning of all time to the end of a period.
+	ToDate bool `json:"toDate"`
+}
+
+// One side of a metric.
+type MetricMeasureInput struct {
+	// What is taken of an event.
+	Value insight.Value `json:"value"`
+	// The event, of COUNT, SUM, PEOPLE and FIRST.
+	Event *string `json:"event,omitempty"`
+	// Predicates that the event's properties meet: [{"path":"plan","eq":"pro"}].
+	Where scalar.JSON `json:"where,omitempty"`
+	// Predicates that the event's context meets.
+	Context scalar.JSON `json:"context,omitempty"`
+	// Of SUM: where the numbers are among the properties.
+	Path *string `json:"path,omitempty"`
+	// Of SUM: where the code of their currency is among the properties. An event without one is in the metric's currency.
+	Currency *string `json:"currency,omitempty"`
+	// Of METRIC: its name.
+	Metric *string `json:"metric,omitempty"`
+	// Count from the beginning of all time to the end of a period.
+	ToDate bool `json:"toDate"`
+}
+
+// The value of a period and cell.
+type MetricRow struct {
+	// The beginning of the period.
+	From time.Time `json:"from"`
+	// Its end, which does not belong to it.
+	To time.Time `json:"to"`
+	// The values of the dimensions asked by, an object; null is none.
+	Dimensions scalar.JSON `json:"dimensions"`
+	// The value; null when the state is not OK.
+	Value *scalar.Decimal `json:"value,omitempty"`
+	// What it is worth.
+	State FigureState `json:"state"`
+	// The value of the period before, when compare was asked for and there is one.
+	Previous *scalar.Decimal `json:"previous,omitempty"`
+	// What it should come to, where somebody has said.
+	Target *scalar.Decimal `json:"target,omitempty"`
+	// What an INCOMPLETE value lacks: "GBP 2026-03-01" is a rate of exchange of that day, "PAST" what happened before the metric was defined and is being counted.
+	Missing []string `json:"missing"`
+}
+
 // Moves somebody to a stage.
 type MoveLeadStageInput struct {
 	// Whom.
@@ -3056,6 +3285,16 @@ type ObjectRelationInput struct {
 	Target *string `json:"target,omitempty"`
 }
 
+// What people do one after another.
+type PathTable struct {
+	// Of how many people it was worked out.
+	People int `json:"people"`
+	// What part of everybody they are.
+	Share scalar.Decimal `json:"share"`
+	// The most usual first.
+	Rows []*EventPath `json:"rows"`
+}
+
 // Pauses a campaign.
 type PauseCampaignInput struct {
 	// Which one.
@@ -3106,6 +3345,14 @@ type PauseJourneyPayload struct {
 	Journey *journey.Journey `json:"journey,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// A number of people.
+type PeopleCount struct {
+	// How many; null when they are suppressed.
+	People *int `json:"people,omitempty"`
+	// Whether they are fewer than may be shown to who sees aggregates only, or could be told from another number.
+	Suppressed bool `json:"suppressed"`
 }
 
 // The country of phone numbers that are written without one.
@@ -3424,6 +3671,20 @@ type PurposeJurisdictionInput struct {
 	Country string `json:"country"`
 	// What holds of those who said nothing.
 	Rule JurisdictionRule `json:"rule"`
+}
+
+// Sets rates of exchange; one that is set again is replaced.
+type PutExchangeRatesInput struct {
+	// The rates, at most 400.
+	Rates []*ExchangeRateInput `json:"rates"`
+}
+
+// Rates of exchange.
+type PutExchangeRatesPayload struct {
+	// How many were set.
+	Set int `json:"set"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
 }
 
 // What is expected of the data.
@@ -5850,6 +6111,28 @@ type UpdateMessageSettingsInput struct {
 type UpdateMessageSettingsPayload struct {
 	// The settings; after a dry run as they would be.
 	Settings *MessageSettings `json:"settings,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Changes a metric; a built-in one becomes the workspace's own.
+type UpdateMetricInput struct {
+	// Which.
+	Name string `json:"name"`
+	// The version that you saw. Another is a CONFLICT.
+	ExpectedVersion int `json:"expectedVersion"`
+	// What it says from now on, all of it.
+	Definition *MetricDefinitionInput `json:"definition"`
+	// Check it and store nothing.
+	DryRun bool `json:"dryRun"`
+}
+
+// A metric.
+type UpdateMetricPayload struct {
+	// The metric as it is now.
+	Metric *insight.Metric `json:"metric,omitempty"`
+	// The job that counts what happened before.
+	Job *work.Job `json:"job,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }

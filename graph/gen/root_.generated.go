@@ -64,6 +64,7 @@ type ResolverRoot interface {
 	MembershipEntry() MembershipEntryResolver
 	MergeProposal() MergeProposalResolver
 	Message() MessageResolver
+	MetricDefinition() MetricDefinitionResolver
 	Mutation() MutationResolver
 	ObjectField() ObjectFieldResolver
 	ObjectRelation() ObjectRelationResolver
@@ -140,6 +141,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputApproveTemplateInput,
 		ec.unmarshalInputArchiveAssetInput,
 		ec.unmarshalInputArchiveJourneyInput,
+		ec.unmarshalInputArchiveMetricInput,
 		ec.unmarshalInputArchiveProcessorInput,
 		ec.unmarshalInputArchivePurposeInput,
 		ec.unmarshalInputArchiveSegmentInput,
@@ -181,6 +183,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputCreateFormInput,
 		ec.unmarshalInputCreateJourneyInput,
 		ec.unmarshalInputCreateKeyInput,
+		ec.unmarshalInputCreateMetricInput,
 		ec.unmarshalInputCreateObjectTypeInput,
 		ec.unmarshalInputCreatePreferencesLinkInput,
 		ec.unmarshalInputCreatePurposeInput,
@@ -209,6 +212,8 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputEntryStepInput,
 		ec.unmarshalInputEventConditionInput,
 		ec.unmarshalInputEventInput,
+		ec.unmarshalInputEventStepInput,
+		ec.unmarshalInputExchangeRateInput,
 		ec.unmarshalInputExperimentArmInput,
 		ec.unmarshalInputExperimentAssignmentInput,
 		ec.unmarshalInputExperimentDesignInput,
@@ -246,6 +251,9 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputMessageConditionInput,
 		ec.unmarshalInputMessageFilter,
 		ec.unmarshalInputMessageStepInput,
+		ec.unmarshalInputMetricDefinitionInput,
+		ec.unmarshalInputMetricDimensionInput,
+		ec.unmarshalInputMetricMeasureInput,
 		ec.unmarshalInputMoveLeadStageInput,
 		ec.unmarshalInputNodeMapInput,
 		ec.unmarshalInputObjectConditionInput,
@@ -271,6 +279,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputPublishPolicyDocumentInput,
 		ec.unmarshalInputPublishTemplateInput,
 		ec.unmarshalInputPurposeJurisdictionInput,
+		ec.unmarshalInputPutExchangeRatesInput,
 		ec.unmarshalInputQuarantineFilter,
 		ec.unmarshalInputQuietHoursInput,
 		ec.unmarshalInputRangeInput,
@@ -377,6 +386,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputUpdateJourneyInput,
 		ec.unmarshalInputUpdateMemberInput,
 		ec.unmarshalInputUpdateMessageSettingsInput,
+		ec.unmarshalInputUpdateMetricInput,
 		ec.unmarshalInputUpdateObjectTypeInput,
 		ec.unmarshalInputUpdatePurposeInput,
 		ec.unmarshalInputUpdateSegmentInput,
@@ -7164,6 +7174,448 @@ extend type Subscription {
   inboxChanged(profileId: ID!, after: Cursor): InboxItem! @can(action: READ) @data(category: FREE_TEXT)
 }
 `, BuiltIn: false},
+	{Name: "../schema/metric.graphqls", Input: `"""What a figure's values are in."""
+enum MetricUnit {
+  """A number of things."""
+  COUNT
+  """One thing over another: 0.25 is a quarter."""
+  RATIO
+  """Money, in the metric's currency."""
+  MONEY
+  """Seconds."""
+  DURATION
+  """A number of people."""
+  PEOPLE
+}
+
+"""How a value is made of the measures."""
+enum MetricCalc {
+  """The numerator, less minus, over the denominator where there is one."""
+  PLAIN
+  """Of the people of the period before, the share who are there again."""
+  RETENTION
+  """Of the people of the period before, the share who are not."""
+  CHURN
+}
+
+"""What a measure takes of an event."""
+enum MeasureValue {
+  """One for each event."""
+  COUNT
+  """The numbers at path."""
+  SUM
+  """The person, once for each period: exact for up to 256 people of a cell and day, then with a standard error of 2.3%."""
+  PEOPLE
+  """The person, at their first such event ever."""
+  FIRST
+  """No event: what was spent on advertising."""
+  COST
+  """No event: the value of another metric."""
+  METRIC
+}
+
+"""How long the periods of an answer are, by the calendar of a time zone."""
+enum Grain {
+  """An hour; of a time zone that is half an hour off, one that begins at half past is counted with the hour before."""
+  HOUR
+  """A day."""
+  DAY
+  """A week from Monday."""
+  WEEK
+  """A month."""
+  MONTH
+  """A quarter of a year."""
+  QUARTER
+  """A year."""
+  YEAR
+  """All of it."""
+  TOTAL
+}
+
+"""One side of a metric."""
+type MetricMeasure {
+  """What is taken of an event."""
+  value: MeasureValue! @data(category: NONE)
+  """The event."""
+  event: String @data(category: NONE)
+  """Predicates that the event's properties meet."""
+  where: JSON @data(category: UNCLASSIFIED)
+  """Predicates that the event's context meets."""
+  context: JSON @data(category: UNCLASSIFIED)
+  """Of SUM: where the numbers are among the properties."""
+  path: String @data(category: NONE)
+  """Of SUM: where the code of their currency is among the properties; null: they are no money."""
+  currency: String @data(category: NONE)
+  """Of METRIC: its name."""
+  metric: String @data(category: NONE)
+  """Whether it counts from the beginning of all time to the end of a period."""
+  toDate: Boolean! @data(category: NONE)
+}
+
+"""Something by which values are told apart."""
+type MetricDimension {
+  """Its key."""
+  key: String! @data(category: NONE)
+  """Where it is looked up, one after another."""
+  paths: [String!]! @data(category: NONE)
+}
+
+"""A figure that is declared."""
+type MetricDefinition {
+  """Its name, by which it is asked for."""
+  name: String! @data(category: NONE)
+  """What people call it."""
+  title: String! @data(category: NONE)
+  """What it says."""
+  description: String @data(category: NONE)
+  """What its values are in."""
+  unit: MetricUnit! @data(category: NONE)
+  """How they are made."""
+  calc: MetricCalc! @data(category: NONE)
+  """What is counted."""
+  numerator: MetricMeasure! @data(category: NONE)
+  """What is taken off."""
+  minus: MetricMeasure @data(category: NONE)
+  """By what it is divided."""
+  denominator: MetricMeasure @data(category: NONE)
+  """By what values can be told apart."""
+  dimensions: [MetricDimension!]! @data(category: NONE)
+  """The currency of money; null: that of the events, where they have one."""
+  currency: String @data(category: NONE)
+  """By whose days people are counted."""
+  timeZone: String! @data(category: NONE)
+  """Whether it came with Headwater."""
+  builtIn: Boolean! @data(category: NONE)
+  """Whether it was put away: nothing is counted for it."""
+  archived: Boolean! @data(category: NONE)
+  """Rises with each change; 0 for a built-in one that nobody has changed."""
+  version: Int! @data(category: NONE)
+}
+
+"""A page of metrics."""
+type MetricDefinitionConnection {
+  """The metrics with their places."""
+  edges: [MetricDefinitionEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are in all."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""A metric in a list."""
+type MetricDefinitionEdge {
+  """Its place."""
+  cursor: Cursor! @data(category: NONE)
+  """The metric."""
+  node: MetricDefinition! @data(category: NONE)
+}
+
+"""The values of a metric."""
+type Metric {
+  """Its name."""
+  name: String! @data(category: NONE)
+  """What the values are in."""
+  unit: MetricUnit! @data(category: NONE)
+  """Of MONEY: the currency."""
+  currency: String @data(category: NONE)
+  """The beginning."""
+  from: DateTime! @data(category: NONE)
+  """The end, which does not belong to it."""
+  to: DateTime! @data(category: NONE)
+  """What was acknowledged by then is in it."""
+  freshAsOf: DateTime! @data(category: NONE)
+  """The values, by period, then by dimensions. When by is given, cells in which nothing was are left out."""
+  rows: [MetricRow!]! @data(category: NONE)
+}
+
+"""The value of a period and cell."""
+type MetricRow {
+  """The beginning of the period."""
+  from: DateTime! @data(category: NONE)
+  """Its end, which does not belong to it."""
+  to: DateTime! @data(category: NONE)
+  """The values of the dimensions asked by, an object; null is none."""
+  dimensions: JSON! @data(category: NONE)
+  """The value; null when the state is not OK."""
+  value: Decimal @data(category: NONE)
+  """What it is worth."""
+  state: FigureState! @data(category: NONE)
+  """The value of the period before, when compare was asked for and there is one."""
+  previous: Decimal @data(category: NONE)
+  """What it should come to, where somebody has said."""
+  target: Decimal @data(category: NONE)
+  """What an INCOMPLETE value lacks: "GBP 2026-03-01" is a rate of exchange of that day, "PAST" what happened before the metric was defined and is being counted."""
+  missing: [String!]! @data(category: NONE)
+}
+
+"""A rate of exchange."""
+type ExchangeRate {
+  """The currency of which one unit is worth so much."""
+  from: String! @data(category: NONE)
+  """The currency in which it is worth that."""
+  to: String! @data(category: NONE)
+  """From which day on, until the next: 2026-01-31."""
+  day: String! @data(category: NONE)
+  """How much."""
+  rate: Decimal! @data(category: NONE)
+}
+
+"""One side of a metric."""
+input MetricMeasureInput {
+  """What is taken of an event."""
+  value: MeasureValue!
+  """The event, of COUNT, SUM, PEOPLE and FIRST."""
+  event: String
+  """Predicates that the event's properties meet: [{"path":"plan","eq":"pro"}]."""
+  where: JSON
+  """Predicates that the event's context meets."""
+  context: JSON
+  """Of SUM: where the numbers are among the properties."""
+  path: String
+  """Of SUM: where the code of their currency is among the properties. An event without one is in the metric's currency."""
+  currency: String
+  """Of METRIC: its name."""
+  metric: String
+  """Count from the beginning of all time to the end of a period."""
+  toDate: Boolean! = false
+}
+
+"""Something by which values are told apart."""
+input MetricDimensionInput {
+  """Its key: a small letter, then letters, digits and _."""
+  key: String!
+  """Where it is looked up, one after another: "source", "properties.…" or "context.…". What looks like an address or a telephone number is counted as (withheld)."""
+  paths: [String!]!
+}
+
+"""What a metric says."""
+input MetricDefinitionInput {
+  """What people call it."""
+  title: String!
+  """What it says."""
+  description: String
+  """What its values are in."""
+  unit: MetricUnit!
+  """How they are made."""
+  calc: MetricCalc! = PLAIN
+  """What is counted."""
+  numerator: MetricMeasureInput!
+  """What is taken off."""
+  minus: MetricMeasureInput
+  """By what it is divided."""
+  denominator: MetricMeasureInput
+  """By what values can be told apart, at most 4."""
+  dimensions: [MetricDimensionInput!]! = []
+  """The currency of money, into which others are converted by the rates of each day."""
+  currency: String
+  """By whose days people are counted, a name of the IANA database."""
+  timeZone: String! = "UTC"
+}
+
+"""Makes a metric."""
+input CreateMetricInput {
+  """Its name: a small letter, then small letters, digits and _."""
+  name: String!
+  """What it says."""
+  definition: MetricDefinitionInput!
+  """The same key again changes nothing."""
+  idempotencyKey: String!
+  """Check it and store nothing."""
+  dryRun: Boolean! = false
+}
+
+"""A metric."""
+type CreateMetricPayload {
+  """The metric."""
+  metric: MetricDefinition @data(category: NONE)
+  """The job that counts what happened before."""
+  job: Job @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Changes a metric; a built-in one becomes the workspace's own."""
+input UpdateMetricInput {
+  """Which."""
+  name: String!
+  """The version that you saw. Another is a CONFLICT."""
+  expectedVersion: Int!
+  """What it says from now on, all of it."""
+  definition: MetricDefinitionInput!
+  """Check it and store nothing."""
+  dryRun: Boolean! = false
+}
+
+"""A metric."""
+type UpdateMetricPayload {
+  """The metric as it is now."""
+  metric: MetricDefinition @data(category: NONE)
+  """The job that counts what happened before."""
+  job: Job @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Puts a metric away, or takes it out again."""
+input ArchiveMetricInput {
+  """Which."""
+  name: String!
+  """The version that you saw. Another is a CONFLICT."""
+  expectedVersion: Int!
+  """Whether it is put away."""
+  archived: Boolean! = true
+}
+
+"""A metric."""
+type ArchiveMetricPayload {
+  """The metric as it is now."""
+  metric: MetricDefinition @data(category: NONE)
+  """The job that counts what happened meanwhile."""
+  job: Job @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""A rate of exchange."""
+input ExchangeRateInput {
+  """The currency of which one unit is worth so much."""
+  from: String!
+  """The currency in which it is worth that."""
+  to: String!
+  """From which day on, until the next: 2026-01-31."""
+  day: String!
+  """How much."""
+  rate: Decimal!
+}
+
+"""Sets rates of exchange; one that is set again is replaced."""
+input PutExchangeRatesInput {
+  """The rates, at most 400."""
+  rates: [ExchangeRateInput!]!
+}
+
+"""Rates of exchange."""
+type PutExchangeRatesPayload {
+  """How many were set."""
+  set: Int! @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+extend type Query {
+  """The values of a metric between two instants. segmentId asks only for the people who are in a segment now, from their events."""
+  metric(name: String!, from: DateTime!, to: DateTime!, by: [String!], grain: Grain! = DAY, timeZone: String, segmentId: ID, compare: Boolean): Metric! @can(action: READ) @data(category: NONE)
+  """What a metric says; null when there is none with the name."""
+  metricDefinition(name: String!): MetricDefinition @can(action: READ) @data(category: NONE)
+  """The metrics, those that came with Headwater among them, in the order of their names."""
+  metrics(archived: Boolean! = false, first: Int, after: Cursor, last: Int, before: Cursor): MetricDefinitionConnection! @can(action: READ) @data(category: NONE)
+  """The rates of exchange between two currencies, the earliest first."""
+  exchangeRates(from: String!, to: String!): [ExchangeRate!]! @can(action: READ) @data(category: NONE)
+}
+
+extend type Mutation {
+  """Makes a metric; a job then counts what happened before."""
+  createMetric(input: CreateMetricInput!): CreateMetricPayload! @can(action: DESIGN) @data(category: NONE)
+  """Changes a metric; what it counts otherwise than before is counted anew."""
+  updateMetric(input: UpdateMetricInput!): UpdateMetricPayload! @can(action: DESIGN) @data(category: NONE)
+  """Puts a metric away, or takes it out again."""
+  archiveMetric(input: ArchiveMetricInput!): ArchiveMetricPayload! @can(action: DESIGN) @data(category: NONE)
+  """Sets rates of exchange. Money is converted when it is asked for, so that figures of the past change at once."""
+  putExchangeRates(input: PutExchangeRatesInput!): PutExchangeRatesPayload! @can(action: DESIGN) @data(category: NONE)
+}
+
+extend type Subscription {
+  """A metric: its values now, then again when something that they are made of has changed, at most twice a second."""
+  metricChanged(name: String!, from: DateTime!, to: DateTime!, by: [String!], grain: Grain! = DAY, timeZone: String): Metric! @can(action: READ) @data(category: NONE)
+}
+`, BuiltIn: false},
+	{Name: "../schema/metric_table.graphqls", Input: `"""An event that people come to."""
+input EventStepInput {
+  """Its name."""
+  event: String!
+  """Predicates that its properties meet: [{"path":"plan","eq":"pro"}]."""
+  where: JSON
+}
+
+"""A number of people."""
+type PeopleCount {
+  """How many; null when they are suppressed."""
+  people: Int @data(category: NONE)
+  """Whether they are fewer than may be shown to who sees aggregates only, or could be told from another number."""
+  suppressed: Boolean! @data(category: NONE)
+}
+
+"""How far people come through steps, one after another."""
+type Funnel {
+  """Of how many people it was worked out."""
+  people: Int! @data(category: NONE)
+  """What part of everybody they are: below 1 where there are more than 20,000, of whom a part is looked at. Numbers are of the people looked at."""
+  share: Decimal! @data(category: NONE)
+  """The steps."""
+  steps: [FunnelStep!]! @data(category: NONE)
+}
+
+"""A step of a funnel."""
+type FunnelStep {
+  """The event."""
+  event: String! @data(category: NONE)
+  """Who has come to it and all before it."""
+  count: PeopleCount! @data(category: NONE)
+  """What part that is of who came to the first step; null when it is suppressed or nobody did."""
+  rate: Decimal @data(category: NONE)
+  """How long half of them took from the first step."""
+  median: Duration @data(category: NONE)
+}
+
+"""A retention table."""
+type CohortTable {
+  """Of how many people it was worked out."""
+  people: Int! @data(category: NONE)
+  """What part of everybody they are."""
+  share: Decimal! @data(category: NONE)
+  """A row for each period."""
+  rows: [Cohort!]! @data(category: NONE)
+}
+
+"""Who began in one period."""
+type Cohort {
+  """The beginning of the period."""
+  from: DateTime! @data(category: NONE)
+  """Its end."""
+  to: DateTime! @data(category: NONE)
+  """How many began."""
+  size: PeopleCount! @data(category: NONE)
+  """How many came back: in the period itself, in the next, and so on."""
+  periods: [PeopleCount!]! @data(category: NONE)
+}
+
+"""What people do one after another."""
+type PathTable {
+  """Of how many people it was worked out."""
+  people: Int! @data(category: NONE)
+  """What part of everybody they are."""
+  share: Decimal! @data(category: NONE)
+  """The most usual first."""
+  rows: [EventPath!]! @data(category: NONE)
+}
+
+"""Events one after another."""
+type EventPath {
+  """Their names."""
+  events: [String!]! @data(category: NONE)
+  """How many people took it."""
+  people: Int! @data(category: NONE)
+}
+
+extend type Query {
+  """How many people come through steps in their order, all within a time from the first. Worked out from events."""
+  funnel(steps: [EventStepInput!]!, within: Duration! = "P7D", from: DateTime!, to: DateTime!, segmentId: ID): Funnel! @can(action: READ) @data(category: NONE)
+  """Who began in each period, and how many of them came back in the periods since. Worked out from events."""
+  cohorts(start: EventStepInput!, back: EventStepInput!, from: DateTime!, to: DateTime!, grain: Grain! = MONTH, timeZone: String! = "UTC", segmentId: ID): CohortTable! @can(action: READ) @data(category: NONE)
+  """What people do after a starting event. Worked out from events."""
+  paths(start: EventStepInput!, length: Int! = 5, first: Int = 20, from: DateTime!, to: DateTime!, segmentId: ID): PathTable! @can(action: READ) @data(category: NONE)
+}
+`, BuiltIn: false},
 	{Name: "../schema/namespace.graphqls", Input: `"""A kind of identifier and its rules."""
 type IdentityNamespace {
   """user_id, email, phone, anonymous_id, or one of your own."""
@@ -12823,6 +13275,18 @@ func (ec *executionContext) childFields_ArchiveJourneyPayload(ctx context.Contex
 	return nil, fmt.Errorf("no field named %q was found under type ArchiveJourneyPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_ArchiveMetricPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "metric":
+		return ec.fieldContext_ArchiveMetricPayload_metric(ctx, field)
+	case "job":
+		return ec.fieldContext_ArchiveMetricPayload_job(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ArchiveMetricPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ArchiveMetricPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_ArchiveProcessorPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "processor":
@@ -13579,6 +14043,32 @@ func (ec *executionContext) childFields_ClosePrivacyRequestPayload(ctx context.C
 	return nil, fmt.Errorf("no field named %q was found under type ClosePrivacyRequestPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_Cohort(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "from":
+		return ec.fieldContext_Cohort_from(ctx, field)
+	case "to":
+		return ec.fieldContext_Cohort_to(ctx, field)
+	case "size":
+		return ec.fieldContext_Cohort_size(ctx, field)
+	case "periods":
+		return ec.fieldContext_Cohort_periods(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Cohort", field.Name)
+}
+
+func (ec *executionContext) childFields_CohortTable(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "people":
+		return ec.fieldContext_CohortTable_people(ctx, field)
+	case "share":
+		return ec.fieldContext_CohortTable_share(ctx, field)
+	case "rows":
+		return ec.fieldContext_CohortTable_rows(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CohortTable", field.Name)
+}
+
 func (ec *executionContext) childFields_CollectionCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "collection":
@@ -14045,6 +14535,18 @@ func (ec *executionContext) childFields_CreateKeyPayload(ctx context.Context, fi
 		return ec.fieldContext_CreateKeyPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CreateKeyPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_CreateMetricPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "metric":
+		return ec.fieldContext_CreateMetricPayload_metric(ctx, field)
+	case "job":
+		return ec.fieldContext_CreateMetricPayload_job(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CreateMetricPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateMetricPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_CreateObjectTypePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -14545,6 +15047,30 @@ func (ec *executionContext) childFields_EventEdge(ctx context.Context, field gra
 	return nil, fmt.Errorf("no field named %q was found under type EventEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_EventPath(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "events":
+		return ec.fieldContext_EventPath_events(ctx, field)
+	case "people":
+		return ec.fieldContext_EventPath_people(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EventPath", field.Name)
+}
+
+func (ec *executionContext) childFields_ExchangeRate(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "from":
+		return ec.fieldContext_ExchangeRate_from(ctx, field)
+	case "to":
+		return ec.fieldContext_ExchangeRate_to(ctx, field)
+	case "day":
+		return ec.fieldContext_ExchangeRate_day(ctx, field)
+	case "rate":
+		return ec.fieldContext_ExchangeRate_rate(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ExchangeRate", field.Name)
+}
+
 func (ec *executionContext) childFields_Experiment(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -14951,6 +15477,32 @@ func (ec *executionContext) childFields_FormSubmission(ctx context.Context, fiel
 		return ec.fieldContext_FormSubmission_eventId(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type FormSubmission", field.Name)
+}
+
+func (ec *executionContext) childFields_Funnel(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "people":
+		return ec.fieldContext_Funnel_people(ctx, field)
+	case "share":
+		return ec.fieldContext_Funnel_share(ctx, field)
+	case "steps":
+		return ec.fieldContext_Funnel_steps(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Funnel", field.Name)
+}
+
+func (ec *executionContext) childFields_FunnelStep(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "event":
+		return ec.fieldContext_FunnelStep_event(ctx, field)
+	case "count":
+		return ec.fieldContext_FunnelStep_count(ctx, field)
+	case "rate":
+		return ec.fieldContext_FunnelStep_rate(ctx, field)
+	case "median":
+		return ec.fieldContext_FunnelStep_median(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type FunnelStep", field.Name)
 }
 
 func (ec *executionContext) childFields_GenerateCouponsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -16245,6 +16797,136 @@ func (ec *executionContext) childFields_MessageSettings(ctx context.Context, fie
 	return nil, fmt.Errorf("no field named %q was found under type MessageSettings", field.Name)
 }
 
+func (ec *executionContext) childFields_Metric(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_Metric_name(ctx, field)
+	case "unit":
+		return ec.fieldContext_Metric_unit(ctx, field)
+	case "currency":
+		return ec.fieldContext_Metric_currency(ctx, field)
+	case "from":
+		return ec.fieldContext_Metric_from(ctx, field)
+	case "to":
+		return ec.fieldContext_Metric_to(ctx, field)
+	case "freshAsOf":
+		return ec.fieldContext_Metric_freshAsOf(ctx, field)
+	case "rows":
+		return ec.fieldContext_Metric_rows(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Metric", field.Name)
+}
+
+func (ec *executionContext) childFields_MetricDefinition(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_MetricDefinition_name(ctx, field)
+	case "title":
+		return ec.fieldContext_MetricDefinition_title(ctx, field)
+	case "description":
+		return ec.fieldContext_MetricDefinition_description(ctx, field)
+	case "unit":
+		return ec.fieldContext_MetricDefinition_unit(ctx, field)
+	case "calc":
+		return ec.fieldContext_MetricDefinition_calc(ctx, field)
+	case "numerator":
+		return ec.fieldContext_MetricDefinition_numerator(ctx, field)
+	case "minus":
+		return ec.fieldContext_MetricDefinition_minus(ctx, field)
+	case "denominator":
+		return ec.fieldContext_MetricDefinition_denominator(ctx, field)
+	case "dimensions":
+		return ec.fieldContext_MetricDefinition_dimensions(ctx, field)
+	case "currency":
+		return ec.fieldContext_MetricDefinition_currency(ctx, field)
+	case "timeZone":
+		return ec.fieldContext_MetricDefinition_timeZone(ctx, field)
+	case "builtIn":
+		return ec.fieldContext_MetricDefinition_builtIn(ctx, field)
+	case "archived":
+		return ec.fieldContext_MetricDefinition_archived(ctx, field)
+	case "version":
+		return ec.fieldContext_MetricDefinition_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MetricDefinition", field.Name)
+}
+
+func (ec *executionContext) childFields_MetricDefinitionConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_MetricDefinitionConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_MetricDefinitionConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_MetricDefinitionConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MetricDefinitionConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_MetricDefinitionEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_MetricDefinitionEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_MetricDefinitionEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MetricDefinitionEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_MetricDimension(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_MetricDimension_key(ctx, field)
+	case "paths":
+		return ec.fieldContext_MetricDimension_paths(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MetricDimension", field.Name)
+}
+
+func (ec *executionContext) childFields_MetricMeasure(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "value":
+		return ec.fieldContext_MetricMeasure_value(ctx, field)
+	case "event":
+		return ec.fieldContext_MetricMeasure_event(ctx, field)
+	case "where":
+		return ec.fieldContext_MetricMeasure_where(ctx, field)
+	case "context":
+		return ec.fieldContext_MetricMeasure_context(ctx, field)
+	case "path":
+		return ec.fieldContext_MetricMeasure_path(ctx, field)
+	case "currency":
+		return ec.fieldContext_MetricMeasure_currency(ctx, field)
+	case "metric":
+		return ec.fieldContext_MetricMeasure_metric(ctx, field)
+	case "toDate":
+		return ec.fieldContext_MetricMeasure_toDate(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MetricMeasure", field.Name)
+}
+
+func (ec *executionContext) childFields_MetricRow(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "from":
+		return ec.fieldContext_MetricRow_from(ctx, field)
+	case "to":
+		return ec.fieldContext_MetricRow_to(ctx, field)
+	case "dimensions":
+		return ec.fieldContext_MetricRow_dimensions(ctx, field)
+	case "value":
+		return ec.fieldContext_MetricRow_value(ctx, field)
+	case "state":
+		return ec.fieldContext_MetricRow_state(ctx, field)
+	case "previous":
+		return ec.fieldContext_MetricRow_previous(ctx, field)
+	case "target":
+		return ec.fieldContext_MetricRow_target(ctx, field)
+	case "missing":
+		return ec.fieldContext_MetricRow_missing(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MetricRow", field.Name)
+}
+
 func (ec *executionContext) childFields_MoveLeadStagePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "lead":
@@ -16379,6 +17061,18 @@ func (ec *executionContext) childFields_PageInfo(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
 }
 
+func (ec *executionContext) childFields_PathTable(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "people":
+		return ec.fieldContext_PathTable_people(ctx, field)
+	case "share":
+		return ec.fieldContext_PathTable_share(ctx, field)
+	case "rows":
+		return ec.fieldContext_PathTable_rows(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PathTable", field.Name)
+}
+
 func (ec *executionContext) childFields_PauseCampaignPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "campaign":
@@ -16407,6 +17101,16 @@ func (ec *executionContext) childFields_PauseJourneyPayload(ctx context.Context,
 		return ec.fieldContext_PauseJourneyPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PauseJourneyPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_PeopleCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "people":
+		return ec.fieldContext_PeopleCount_people(ctx, field)
+	case "suppressed":
+		return ec.fieldContext_PeopleCount_suppressed(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PeopleCount", field.Name)
 }
 
 func (ec *executionContext) childFields_PhoneRegion(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -17149,6 +17853,16 @@ func (ec *executionContext) childFields_PurposeJurisdiction(ctx context.Context,
 		return ec.fieldContext_PurposeJurisdiction_rule(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PurposeJurisdiction", field.Name)
+}
+
+func (ec *executionContext) childFields_PutExchangeRatesPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "set":
+		return ec.fieldContext_PutExchangeRatesPayload_set(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_PutExchangeRatesPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PutExchangeRatesPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_QualityResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -19285,6 +19999,18 @@ func (ec *executionContext) childFields_UpdateMessageSettingsPayload(ctx context
 		return ec.fieldContext_UpdateMessageSettingsPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UpdateMessageSettingsPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateMetricPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "metric":
+		return ec.fieldContext_UpdateMetricPayload_metric(ctx, field)
+	case "job":
+		return ec.fieldContext_UpdateMetricPayload_job(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateMetricPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateMetricPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_UpdateObjectTypePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
