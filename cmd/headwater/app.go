@@ -361,7 +361,7 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 func (a *app) services(hub *store.Hub) graph.Services {
 	return graph.Services{
 		Figures: a.figures,
-		Store: a.store, Hub: hub, Access: a.access, Policies: a.policies, Audit: a.audit, Ring: a.ring, Jobs: a.jobs, Consent: a.consent, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
+		Store:   a.store, Hub: hub, Access: a.access, Policies: a.policies, Audit: a.audit, Ring: a.ring, Jobs: a.jobs, Consent: a.consent, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
 		Rewards: a.loyalty, Forms: a.forms, Leads: a.leads, Credits: a.credits, Trials: a.trials, Predicts: a.predicts, Privacy: a.privacy, Desk: a.desk, Quality: a.quality, Syncs: a.syncs, Library: a.library, Outbox: a.messages, Sendouts: a.sendouts, Journeys: a.journeys, Ingest: a.pipeline, Clock: a.e.clock,
 	}
 }

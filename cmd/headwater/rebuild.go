@@ -6,8 +6,8 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
-	"github.com/headwater-cdp/headwater/core/insight/attribution"
 	"github.com/headwater-cdp/headwater/core/insight"
+	"github.com/headwater-cdp/headwater/core/insight/attribution"
 	"github.com/headwater-cdp/headwater/core/lead"
 	"github.com/headwater-cdp/headwater/core/loyalty"
 	"github.com/headwater-cdp/headwater/core/predict"

@@ -19,7 +19,8 @@ func decimal(v float64) *scalar.Decimal {
 	return ptr(scalar.Decimal(strconv.FormatFloat(math.Round(v*1e6)/1e6, 'f', -1, 64)))
 }
 
-func decimalOf(v *float64) *scalar.Decimal {
+// perhaps is decimal of what may be missing.
+func perhaps(v *float64) *scalar.Decimal {
 	if v == nil {
 		return nil
 	}
@@ -44,7 +45,7 @@ func (r profileFields) Predictions(ctx context.Context, p *profile.Profile) ([]*
 	for i, f := range list {
 		g := &gen.Prediction{Name: f.Name, State: gen.FigureState(f.State), ModelVersion: text(f.Model), At: f.At}
 		if f.State == predict.OK {
-			g.Value, g.Low, g.High, g.Reasons = decimal(f.Value), decimalOf(f.Low), decimalOf(f.High), jsonOf(f.Reasons)
+			g.Value, g.Low, g.High, g.Reasons = decimal(f.Value), perhaps(f.Low), perhaps(f.High), jsonOf(f.Reasons)
 		} else if len(f.Missing) > 0 {
 			g.Reasons = jsonOf(map[string]any{"missing": f.Missing})
 		}

@@ -21,7 +21,7 @@ func (r *Resolver) QualityResult() gen.QualityResultResolver { return qualityFie
 
 // Share answers QualityResult.share.
 func (qualityFields) Share(_ context.Context, q *quality.Result) (scalar.Decimal, error) {
-	return shareOf(q.Share), nil
+	return partOf(q.Share), nil
 }
 
 // Usual answers QualityResult.usual.
@@ -34,12 +34,12 @@ func (qualityFields) LatestAt(_ context.Context, q *quality.Result) (*time.Time,
 	return instant(q.LatestAt), nil
 }
 
-// shareOf turns hundredths of a percent into a share: 250 is "0.0250".
-func shareOf(n int64) scalar.Decimal {
+// partOf turns hundredths of a percent into a share: 250 is "0.0250".
+func partOf(n int64) scalar.Decimal {
 	return scalar.Decimal(big.NewRat(n, quality.Whole).FloatString(4))
 }
 
-// hundredths is the reverse of shareOf; what has more digits is refused.
+// hundredths is the reverse of partOf; what has more digits is refused.
 func hundredths(d scalar.Decimal) (int64, error) {
 	r, ok := new(big.Rat).SetString(string(d))
 	if ok {
@@ -57,7 +57,7 @@ func ruleOf(rule *quality.Rule, latest *quality.Result) *gen.QualityRule {
 	}
 	out := &gen.QualityRule{
 		Key: rule.Key(), Name: rule.Name, Kind: rule.Kind, Owner: text(rule.Owner), Path: text(rule.Path), Source: text(rule.Source),
-		Where: scalar.JSON(rule.Where), MaxShare: shareOf(rule.MaxShare), Version: int(rule.Version()), Latest: latest,
+		Where: scalar.JSON(rule.Where), MaxShare: partOf(rule.MaxShare), Version: int(rule.Version()), Latest: latest,
 		Faulty: scalar.JSON(rule.Condition()),
 	}
 	if rule.MaxAge > 0 {
