@@ -26,6 +26,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/insight"
 	"github.com/headwater-cdp/headwater/core/insight/attribution"
+	"github.com/headwater-cdp/headwater/core/insight/budget"
 	"github.com/headwater-cdp/headwater/core/insight/experiment"
 	"github.com/headwater-cdp/headwater/core/journey"
 	"github.com/headwater-cdp/headwater/core/keyring"
@@ -132,7 +133,7 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	w := &world{t: t, db: &counting{Store: embedded}, log: &lockedBuffer{}}
 	logger := slog.New(slog.NewTextHandler(w.log, nil))
 	specs := append(store.Specs(), insight.Specs()...)
-	for _, more := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), policies.Specs(), work.Specs(), event.Specs(), consent.Specs(), profile.Specs(), ingest.Specs(), object.Specs(), segment.Specs(), loyalty.Specs(), lead.Specs(), attribution.Specs(), experiment.Specs(), predict.Specs(), form.Specs(), privacy.Specs(), privacy.DeskSpecs(), quality.Specs(), library.Specs(), journey.Specs(), outbox.Specs()} {
+	for _, more := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), policies.Specs(), work.Specs(), event.Specs(), consent.Specs(), profile.Specs(), ingest.Specs(), object.Specs(), segment.Specs(), loyalty.Specs(), lead.Specs(), attribution.Specs(), budget.Specs(), experiment.Specs(), predict.Specs(), form.Specs(), privacy.Specs(), privacy.DeskSpecs(), quality.Specs(), library.Specs(), journey.Specs(), outbox.Specs()} {
 		specs = append(specs, more...)
 	}
 	require.NoError(t, w.db.Declare(ctx, specs...))
@@ -172,7 +173,9 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	s.Predicts = predict.NewService(predict.Options{Store: w.db, Clock: clock, Profiles: s.Profiles, Committer: s.Ingest, Consent: s.Consent, Runner: runner, Jobs: jobs, Logger: logger})
 	s.Credits = attribution.NewService(attribution.Options{Store: w.db, Clock: clock, Profiles: s.Profiles, Jobs: jobs, View: s.Policies.View})
 	s.Trials = experiment.NewService(experiment.Options{Store: w.db, Clock: clock, Profiles: s.Profiles, Jobs: jobs, View: s.Policies.View})
-	s.Figures = insight.NewService(insight.Options{Store: w.db, Clock: clock, Profiles: s.Profiles, Segments: s.Segments, Events: s.Events, Jobs: jobs, Logger: logger})
+	s.Budget = budget.New(budget.Options{Store: w.db, Clock: clock, Runner: runner, Logger: logger})
+	s.Figures = insight.NewService(insight.Options{Costs: s.Budget, Targets: s.Budget, Store: w.db, Clock: clock, Profiles: s.Profiles, Segments: s.Segments, Events: s.Events, Jobs: jobs, Logger: logger})
+	s.Budget.Figures = budget.Of(s.Figures)
 	s.Forms = form.NewService(form.Options{Store: w.db, Clock: clock, Profiles: s.Profiles, Consent: s.Consent, Committer: s.Ingest, Tokens: s.Ring})
 	withJourneys(&s, w.db, runner, logger)
 	gate := profile.GateOptions{View: access.ViewOf, Events: s.Events, Pseudonyms: s.Ring.Pseudonymise, Members: s.Segments}

@@ -19,6 +19,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/insight"
 	"github.com/headwater-cdp/headwater/core/insight/attribution"
+	"github.com/headwater-cdp/headwater/core/insight/budget"
 	"github.com/headwater-cdp/headwater/core/insight/experiment"
 	"github.com/headwater-cdp/headwater/core/journey"
 	"github.com/headwater-cdp/headwater/core/keyring"
@@ -64,6 +65,7 @@ type app struct {
 	credits  *attribution.Service
 	trials   *experiment.Service
 	predicts *predict.Service
+	budget   *budget.Service
 	forms    *form.Service
 	pipeline *ingest.Pipeline
 	privacy  *privacy.Service
@@ -362,7 +364,7 @@ func (a *app) services(hub *store.Hub) graph.Services {
 	return graph.Services{
 		Figures: a.figures,
 		Store:   a.store, Hub: hub, Access: a.access, Policies: a.policies, Audit: a.audit, Ring: a.ring, Jobs: a.jobs, Consent: a.consent, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
-		Rewards: a.loyalty, Forms: a.forms, Leads: a.leads, Credits: a.credits, Trials: a.trials, Predicts: a.predicts, Privacy: a.privacy, Desk: a.desk, Quality: a.quality, Syncs: a.syncs, Library: a.library, Outbox: a.messages, Sendouts: a.sendouts, Journeys: a.journeys, Ingest: a.pipeline, Clock: a.e.clock,
+		Rewards: a.loyalty, Forms: a.forms, Leads: a.leads, Credits: a.credits, Trials: a.trials, Predicts: a.predicts, Budget: a.budget, Privacy: a.privacy, Desk: a.desk, Quality: a.quality, Syncs: a.syncs, Library: a.library, Outbox: a.messages, Sendouts: a.sendouts, Journeys: a.journeys, Ingest: a.pipeline, Clock: a.e.clock,
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/lead"
 	"github.com/headwater-cdp/headwater/core/library"
 	"github.com/headwater-cdp/headwater/core/message"
+	"github.com/headwater-cdp/headwater/core/predict"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/store"
 	vendor "github.com/headwater-cdp/headwater/core/sync"
@@ -47,6 +48,15 @@ func (a *app) predictions(ctx context.Context, ws string, p *profile.Profile) (m
 	score, l, err := a.leads.ScoreOf(ctx, ws, p.ProfileID())
 	if err == nil && l != nil {
 		out[lead.PredictionName], out["lead.fit"], out["lead.engagement"] = score.Total, score.Fit, score.Engagement
+	}
+	if err != nil {
+		return out, err
+	}
+	list, err := a.predicts.Predictions(ctx, ws, p.ProfileID())
+	for _, one := range list {
+		if one.State == predict.OK { // what is not known is missing, and never 0
+			out[one.Name] = one.Value
+		}
 	}
 	return out, err
 }

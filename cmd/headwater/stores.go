@@ -18,6 +18,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/insight"
 	"github.com/headwater-cdp/headwater/core/insight/attribution"
+	"github.com/headwater-cdp/headwater/core/insight/budget"
 	"github.com/headwater-cdp/headwater/core/insight/experiment"
 	"github.com/headwater-cdp/headwater/core/journey"
 	"github.com/headwater-cdp/headwater/core/keyring"
@@ -86,7 +87,7 @@ func (f storeFlags) master(e *env, s store.Store) (keyring.Master, error) {
 // walk them, so a new package is added here and nowhere else.
 func specs() []*store.Spec {
 	all := append(store.Specs(), insight.Specs()...)
-	for _, s := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), policies.Specs(), work.Specs(), event.Specs(), consent.Specs(), object.Specs(), profile.Specs(), segment.Specs(), loyalty.Specs(), lead.Specs(), attribution.Specs(), experiment.Specs(), predict.Specs(), form.Specs(), sync.Specs(), library.Specs(), message.Specs(), campaign.Specs(), journey.Specs(), privacy.Specs(), privacy.DeskSpecs(), quality.Specs(), ingest.Specs()} {
+	for _, s := range [][]*store.Spec{keyring.Specs(), audit.Specs(), access.Specs(), policies.Specs(), work.Specs(), event.Specs(), consent.Specs(), object.Specs(), profile.Specs(), segment.Specs(), loyalty.Specs(), lead.Specs(), attribution.Specs(), budget.Specs(), experiment.Specs(), predict.Specs(), form.Specs(), sync.Specs(), library.Specs(), message.Specs(), campaign.Specs(), journey.Specs(), privacy.Specs(), privacy.DeskSpecs(), quality.Specs(), ingest.Specs()} {
 		all = append(all, s...)
 	}
 	return all

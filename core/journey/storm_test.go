@@ -61,7 +61,6 @@ type storm struct {
 	merged map[int]string // merge, by person
 	parted map[int]bool
 	joined []*joint
-	codes  coupons
 }
 
 // coupons gives codes until an instant.

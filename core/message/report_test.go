@@ -228,9 +228,8 @@ func TestBounceWhileSending(t *testing.T) {
 	gone, refused := r.person(1), r.person(2)
 	ids := r.queue(intent(gone), intent(gone), intent(refused))
 	m := r.becomes(ids[0], message.Bounced, message.Skipped)
-	other := r.becomes(ids[1], message.Bounced, message.Skipped)
-	if m.Status != message.Bounced {
-		m, other = other, m
+	if other := r.becomes(ids[1], message.Bounced, message.Skipped); m.Status != message.Bounced {
+		m = other
 	}
 	require.Equal(t, []any{message.Bounced, "HARD_BOUNCE"}, []any{m.Status, m.Reason})
 	require.Contains(t, r.events(gone), "Bounced")

@@ -19,6 +19,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/insight"
+	"github.com/headwater-cdp/headwater/core/insight/budget"
 	"github.com/headwater-cdp/headwater/core/insight/experiment"
 	"github.com/headwater-cdp/headwater/core/journey"
 	"github.com/headwater-cdp/headwater/core/keyring"
@@ -150,6 +151,36 @@ type ActivateModelPayload struct {
 	Job *work.Job `json:"job,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Who bills costs, and the days of which none were told.
+type AdAccount struct {
+	// Its name.
+	Name string `json:"name"`
+	// The first day of which costs were told.
+	First string `json:"first"`
+	// The last.
+	Last string `json:"last"`
+	// When costs were last told.
+	At time.Time `json:"at"`
+	// Days up to the day before yesterday of which nothing was told, the earliest first, at most 62: tell them, 0 where nothing was spent.
+	Missing []string `json:"missing"`
+}
+
+// What an account spent on one day.
+type AdCostInput struct {
+	// The day, 2026-11-22, as the account counts days.
+	Day string `json:"day"`
+	// ISO 4217.
+	Currency string `json:"currency"`
+	// How much, 0 or more.
+	Amount scalar.Decimal `json:"amount"`
+	// The channel, as figures tell it apart: "search".
+	Channel *string `json:"channel,omitempty"`
+	// The campaign.
+	Campaign *string `json:"campaign,omitempty"`
+	// The source.
+	Source *string `json:"source,omitempty"`
 }
 
 // Adds suppressions. The same again changes nothing.
@@ -608,6 +639,34 @@ type AuthorizeConnectionPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// What a channel spent, and should spend in as many days to come.
+type BudgetMove struct {
+	// The channel.
+	Channel string `json:"channel"`
+	// What it spent.
+	Spent scalar.Decimal `json:"spent"`
+	// What it should spend.
+	Next scalar.Decimal `json:"next"`
+	// Its return on advertising spend.
+	Value scalar.Decimal `json:"value"`
+	// What that should be.
+	Target scalar.Decimal `json:"target"`
+}
+
+// A proposal to spend otherwise: from channels that miss their targets to those that exceed them. What is taken is what is given.
+type BudgetShift struct {
+	// The currency.
+	Currency string `json:"currency"`
+	// The channels that change.
+	Moves []*BudgetMove `json:"moves"`
+	// Where it stands.
+	Status budget.Decision `json:"status"`
+	// Who decided.
+	DecidedBy *string `json:"decidedBy,omitempty"`
+	// When.
+	DecidedAt *time.Time `json:"decidedAt,omitempty"`
+}
+
 // One of the things that a campaign says.
 type CampaignArm struct {
 	// Its name.
@@ -876,6 +935,20 @@ type CheckConnectionPayload struct {
 	Connection *sync1.Connection `json:"connection,omitempty"`
 	// What is wrong; null when it works.
 	Fault *sync1.Fault `json:"fault,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Looks at every target and account now.
+type CheckTargetsInput struct {
+	// Leave it out: the check is the same however often it is made.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// What came of it.
+type CheckTargetsPayload struct {
+	// How many alerts are open now.
+	Open int `json:"open"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -1625,6 +1698,22 @@ type DecideApprovalPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Agrees to a proposal, or not.
+type DecideBudgetShiftInput struct {
+	// The alert that makes it.
+	AlertID string `json:"alertId"`
+	// Whether to do it.
+	Approve bool `json:"approve"`
+}
+
+// A proposal that was decided.
+type DecideBudgetShiftPayload struct {
+	// The alert.
+	Alert *budget.Alert `json:"alert,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Has an arm go to the rest.
 type DecideCampaignWinnerInput struct {
 	// Which campaign.
@@ -1783,6 +1872,20 @@ type DeleteSyncInput struct {
 
 // What became of a deletion.
 type DeleteSyncPayload struct {
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Takes a target and its alert away.
+type DeleteTargetInput struct {
+	// Its key.
+	Key string `json:"key"`
+}
+
+// A target that is gone.
+type DeleteTargetPayload struct {
+	// Its key.
+	Key *string `json:"key,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -2341,6 +2444,28 @@ type GenerateCouponsPayload struct {
 	// The places of those in the input, counted from 0; the first 100.
 	TakenAt []int `json:"takenAt"`
 	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Tells what was spent. A cost of the same day, channel, campaign and source replaces the one before: imports that overlap add nothing.
+type ImportAdCostsInput struct {
+	// Who bills it: google-ads.
+	Account string `json:"account"`
+	// What was spent, at most 5,000.
+	Costs []*AdCostInput `json:"costs"`
+	// Only say what would come of it.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// What came of an import.
+type ImportAdCostsPayload struct {
+	// Costs that are new.
+	Stored int `json:"stored"`
+	// Costs that replace another amount.
+	Changed int `json:"changed"`
+	// Costs that were told before.
+	Same int `json:"same"`
+	// What is wrong with the input; costs that are named here were left out, the others were taken.
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
@@ -5310,6 +5435,34 @@ type SetScoreModelPayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// What a metric should come to.
+type SetTargetInput struct {
+	// Its key: letters, digits, _ and -.
+	Key string `json:"key"`
+	// The version that you saw; 0 makes the target. Another is a CONFLICT.
+	ExpectedVersion int `json:"expectedVersion"`
+	// The metric.
+	Metric string `json:"metric"`
+	// What it should come to, above 0.
+	Value scalar.Decimal `json:"value"`
+	// On which side it should be.
+	Direction budget.Direction `json:"direction"`
+	// Of which cells, an object of texts: {"channel":"search"}; left out: the whole.
+	Dimensions scalar.JSON `json:"dimensions,omitempty"`
+	// By how much it may be missed before an alert is raised; it is cleared within half of that.
+	Tolerance scalar.Decimal `json:"tolerance"`
+	// Over how many days before today it is looked at.
+	Days int `json:"days"`
+}
+
+// A target.
+type SetTargetPayload struct {
+	// The target as it is now.
+	Target *Target `json:"target,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // A whole new plan.
 type SetTrackingPlanInput struct {
 	// The rules, at most 1,000.
@@ -5640,6 +5793,26 @@ type SyncSettingsInput struct {
 	Categories []core.Category `json:"categories,omitempty"`
 	// Pauses it, or lets it go on.
 	Paused *bool `json:"paused,omitempty"`
+}
+
+// What a metric should come to.
+type Target struct {
+	// Its key.
+	Key string `json:"key"`
+	// The metric.
+	Metric string `json:"metric"`
+	// What it should come to.
+	Value scalar.Decimal `json:"value"`
+	// On which side it should be.
+	Direction budget.Direction `json:"direction"`
+	// Of which cells: {"channel":"search"}; an empty object is the whole.
+	Dimensions scalar.JSON `json:"dimensions"`
+	// By how much it may be missed: 0.1 is 10 %.
+	Tolerance scalar.Decimal `json:"tolerance"`
+	// Over how many days before today it is looked at.
+	Days int `json:"days"`
+	// For expectedVersion.
+	Version int `json:"version"`
 }
 
 // What a template says.
@@ -6665,6 +6838,64 @@ func (e *AggregateFn) UnmarshalJSON(b []byte) error {
 }
 
 func (e AggregateFn) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Where an alert stands.
+type AlertStatus string
+
+const (
+	// Somebody should look.
+	AlertStatusOpen AlertStatus = "OPEN"
+	// It is over.
+	AlertStatusCleared AlertStatus = "CLEARED"
+)
+
+var AllAlertStatus = []AlertStatus{
+	AlertStatusOpen,
+	AlertStatusCleared,
+}
+
+func (e AlertStatus) IsValid() bool {
+	switch e {
+	case AlertStatusOpen, AlertStatusCleared:
+		return true
+	}
+	return false
+}
+
+func (e AlertStatus) String() string {
+	return string(e)
+}
+
+func (e *AlertStatus) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = AlertStatus(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid AlertStatus", str)
+	}
+	return nil
+}
+
+func (e AlertStatus) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *AlertStatus) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e AlertStatus) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -21,6 +21,7 @@ func NewExecutableSchema(cfg Config) graphql.ExecutableSchema {
 type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 
 type ResolverRoot interface {
+	Alert() AlertResolver
 	AnonymousRow() AnonymousRowResolver
 	Approval() ApprovalResolver
 	Asset() AssetResolver
@@ -133,6 +134,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputAcceptInvitationInput,
 		ec.unmarshalInputAcceptReferralInput,
 		ec.unmarshalInputActivateModelInput,
+		ec.unmarshalInputAdCostInput,
 		ec.unmarshalInputAddSuppressionsInput,
 		ec.unmarshalInputAddToListInput,
 		ec.unmarshalInputAggregateConditionInput,
@@ -164,6 +166,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputCancelJobInput,
 		ec.unmarshalInputCancelMessageInput,
 		ec.unmarshalInputCheckConnectionInput,
+		ec.unmarshalInputCheckTargetsInput,
 		ec.unmarshalInputCloseJourneyInput,
 		ec.unmarshalInputClosePrivacyRequestInput,
 		ec.unmarshalInputColumnInput,
@@ -195,6 +198,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputCreateTemplateInput,
 		ec.unmarshalInputCsvInput,
 		ec.unmarshalInputDecideApprovalInput,
+		ec.unmarshalInputDecideBudgetShiftInput,
 		ec.unmarshalInputDecideCampaignWinnerInput,
 		ec.unmarshalInputDecideJourneyToDoInput,
 		ec.unmarshalInputDecideMergeProposalInput,
@@ -204,6 +208,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputDeleteObjectTypeInput,
 		ec.unmarshalInputDeleteQualityRuleInput,
 		ec.unmarshalInputDeleteSyncInput,
+		ec.unmarshalInputDeleteTargetInput,
 		ec.unmarshalInputDeleteWorkspaceInput,
 		ec.unmarshalInputDiscardDeadLettersInput,
 		ec.unmarshalInputDiscardQuarantinedEventsInput,
@@ -224,6 +229,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputGenerateCouponsInput,
 		ec.unmarshalInputGeoInput,
 		ec.unmarshalInputIdentifierInput,
+		ec.unmarshalInputImportAdCostsInput,
 		ec.unmarshalInputImportContent,
 		ec.unmarshalInputImportObjectsInput,
 		ec.unmarshalInputIngestInput,
@@ -351,6 +357,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputSetQualityRuleInput,
 		ec.unmarshalInputSetRetentionRuleInput,
 		ec.unmarshalInputSetScoreModelInput,
+		ec.unmarshalInputSetTargetInput,
 		ec.unmarshalInputSetTrackingPlanInput,
 		ec.unmarshalInputSetTraitRuleInput,
 		ec.unmarshalInputSetWebhookSecretInput,
@@ -1127,6 +1134,278 @@ type Mutation
 
 """What can be followed, over graphql-transport-ws or server-sent events."""
 type Subscription
+`, BuiltIn: false},
+	{Name: "../schema/budget.graphqls", Input: `"""What an account spent on one day."""
+input AdCostInput {
+  """The day, 2026-11-22, as the account counts days."""
+  day: String!
+  """ISO 4217."""
+  currency: String!
+  """How much, 0 or more."""
+  amount: Decimal!
+  """The channel, as figures tell it apart: "search"."""
+  channel: String
+  """The campaign."""
+  campaign: String
+  """The source."""
+  source: String
+}
+
+"""Tells what was spent. A cost of the same day, channel, campaign and source replaces the one before: imports that overlap add nothing."""
+input ImportAdCostsInput {
+  """Who bills it: google-ads."""
+  account: String!
+  """What was spent, at most 5,000."""
+  costs: [AdCostInput!]!
+  """Only say what would come of it."""
+  dryRun: Boolean
+}
+
+"""What came of an import."""
+type ImportAdCostsPayload {
+  """Costs that are new."""
+  stored: Int! @data(category: NONE)
+  """Costs that replace another amount."""
+  changed: Int! @data(category: NONE)
+  """Costs that were told before."""
+  same: Int! @data(category: NONE)
+  """What is wrong with the input; costs that are named here were left out, the others were taken."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Who bills costs, and the days of which none were told."""
+type AdAccount {
+  """Its name."""
+  name: String! @data(category: NONE)
+  """The first day of which costs were told."""
+  first: String! @data(category: NONE)
+  """The last."""
+  last: String! @data(category: NONE)
+  """When costs were last told."""
+  at: DateTime! @data(category: NONE)
+  """Days up to the day before yesterday of which nothing was told, the earliest first, at most 62: tell them, 0 where nothing was spent."""
+  missing: [String!]! @data(category: NONE)
+}
+
+"""On which side of a target a figure should be."""
+enum TargetDirection {
+  """It should reach the target."""
+  AT_LEAST
+  """It should not go beyond it."""
+  AT_MOST
+}
+
+"""What a metric should come to."""
+type Target {
+  """Its key."""
+  key: String! @data(category: NONE)
+  """The metric."""
+  metric: String! @data(category: NONE)
+  """What it should come to."""
+  value: Decimal! @data(category: NONE)
+  """On which side it should be."""
+  direction: TargetDirection! @data(category: NONE)
+  """Of which cells: {"channel":"search"}; an empty object is the whole."""
+  dimensions: JSON! @data(category: NONE)
+  """By how much it may be missed: 0.1 is 10 %."""
+  tolerance: Decimal! @data(category: NONE)
+  """Over how many days before today it is looked at."""
+  days: Int! @data(category: NONE)
+  """For expectedVersion."""
+  version: Int! @data(category: NONE)
+}
+
+"""What a metric should come to."""
+input SetTargetInput {
+  """Its key: letters, digits, _ and -."""
+  key: String!
+  """The version that you saw; 0 makes the target. Another is a CONFLICT."""
+  expectedVersion: Int!
+  """The metric."""
+  metric: String!
+  """What it should come to, above 0."""
+  value: Decimal!
+  """On which side it should be."""
+  direction: TargetDirection! = AT_LEAST
+  """Of which cells, an object of texts: {"channel":"search"}; left out: the whole."""
+  dimensions: JSON
+  """By how much it may be missed before an alert is raised; it is cleared within half of that."""
+  tolerance: Decimal! = "0.1"
+  """Over how many days before today it is looked at."""
+  days: Int! = 28
+}
+
+"""A target."""
+type SetTargetPayload {
+  """The target as it is now."""
+  target: Target @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Takes a target and its alert away."""
+input DeleteTargetInput {
+  """Its key."""
+  key: String!
+}
+
+"""A target that is gone."""
+type DeleteTargetPayload {
+  """Its key."""
+  key: String @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""What an alert is about."""
+enum AlertKind {
+  """A figure misses its target by more than the tolerance."""
+  TARGET_MISSED
+  """Costs of some days were not told."""
+  COSTS_MISSING
+}
+
+"""Where an alert stands."""
+enum AlertStatus {
+  """Somebody should look."""
+  OPEN
+  """It is over."""
+  CLEARED
+}
+
+"""What became of a proposal."""
+enum ShiftStatus {
+  """It waits for a person."""
+  PROPOSED
+  """Somebody agreed; it is they who spend."""
+  APPROVED
+  """Somebody did not."""
+  REJECTED
+}
+
+"""What a channel spent, and should spend in as many days to come."""
+type BudgetMove {
+  """The channel."""
+  channel: String! @data(category: NONE)
+  """What it spent."""
+  spent: Decimal! @data(category: NONE)
+  """What it should spend."""
+  next: Decimal! @data(category: NONE)
+  """Its return on advertising spend."""
+  value: Decimal! @data(category: NONE)
+  """What that should be."""
+  target: Decimal! @data(category: NONE)
+}
+
+"""A proposal to spend otherwise: from channels that miss their targets to those that exceed them. What is taken is what is given."""
+type BudgetShift {
+  """The currency."""
+  currency: String! @data(category: NONE)
+  """The channels that change."""
+  moves: [BudgetMove!]! @data(category: NONE)
+  """Where it stands."""
+  status: ShiftStatus! @data(category: NONE)
+  """Who decided."""
+  decidedBy: String @data(category: NONE)
+  """When."""
+  decidedAt: DateTime @data(category: NONE)
+}
+
+"""Something that somebody should look at."""
+type Alert {
+  """target/ and the key, or account/ and the name."""
+  id: ID! @data(category: NONE)
+  """What it is about."""
+  kind: AlertKind! @data(category: NONE)
+  """The key of the target, or the name of the account."""
+  of: String! @data(category: NONE)
+  """Where it stands."""
+  status: AlertStatus! @data(category: NONE)
+  """What the figure came to, of TARGET_MISSED."""
+  value: Decimal @data(category: NONE)
+  """What it should come to."""
+  target: Decimal @data(category: NONE)
+  """Of COSTS_MISSING: the days, at most 62."""
+  days: [String!]! @data(category: NONE)
+  """When it was last raised."""
+  raisedAt: DateTime! @data(category: NONE)
+  """When it was cleared; null while it is open."""
+  clearedAt: DateTime @data(category: NONE)
+  """When it was last looked at."""
+  checkedAt: DateTime! @data(category: NONE)
+  """What could be done, of a channel's return that is too low."""
+  shift: BudgetShift @data(category: NONE)
+}
+
+"""A page of alerts."""
+type AlertConnection {
+  """The alerts with their places, the latest raised first."""
+  edges: [AlertEdge!]! @data(category: NONE)
+  """Where the page stands."""
+  pageInfo: PageInfo! @data(category: NONE)
+  """How many there are in all; counted when asked for."""
+  totalCount: Int! @data(category: NONE)
+}
+
+"""An alert in a list."""
+type AlertEdge {
+  """Its place."""
+  cursor: Cursor! @data(category: NONE)
+  """The alert."""
+  node: Alert! @data(category: NONE)
+}
+
+"""Looks at every target and account now."""
+input CheckTargetsInput {
+  """Leave it out: the check is the same however often it is made."""
+  idempotencyKey: String
+}
+
+"""What came of it."""
+type CheckTargetsPayload {
+  """How many alerts are open now."""
+  open: Int! @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Agrees to a proposal, or not."""
+input DecideBudgetShiftInput {
+  """The alert that makes it."""
+  alertId: ID!
+  """Whether to do it."""
+  approve: Boolean!
+}
+
+"""A proposal that was decided."""
+type DecideBudgetShiftPayload {
+  """The alert."""
+  alert: Alert @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+extend type Query {
+  """Who bills advertising, and which days are missing."""
+  adAccounts: [AdAccount!]! @can(action: READ) @data(category: NONE)
+  """What metrics should come to, by key."""
+  targets: [Target!]! @can(action: READ) @data(category: NONE)
+  """What somebody should look at."""
+  alerts(status: AlertStatus, first: Int, after: Cursor, last: Int, before: Cursor): AlertConnection! @can(action: READ) @data(category: NONE)
+}
+
+extend type Mutation {
+  """Tells what was spent on advertising."""
+  importAdCosts(input: ImportAdCostsInput!): ImportAdCostsPayload! @can(action: DESIGN) @data(category: NONE)
+  """Makes or changes a target; the first begins the daily check."""
+  setTarget(input: SetTargetInput!): SetTargetPayload! @can(action: DESIGN) @data(category: NONE)
+  """Takes a target away."""
+  deleteTarget(input: DeleteTargetInput!): DeleteTargetPayload! @can(action: DESIGN) @data(category: NONE)
+  """Looks at every target and account now, as is done once a day."""
+  checkTargets(input: CheckTargetsInput!): CheckTargetsPayload! @can(action: DESIGN) @data(category: NONE)
+  """Agrees to a proposed shift of money, or not. Headwater spends nothing by itself."""
+  decideBudgetShift(input: DecideBudgetShiftInput!): DecideBudgetShiftPayload! @can(action: DESIGN) @data(category: NONE)
+}
 `, BuiltIn: false},
 	{Name: "../schema/campaign.graphqls", Input: `"""Where a campaign stands."""
 enum CampaignStatus {
@@ -13131,6 +13410,22 @@ func (ec *executionContext) childFields_ActivateModelPayload(ctx context.Context
 	return nil, fmt.Errorf("no field named %q was found under type ActivateModelPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_AdAccount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_AdAccount_name(ctx, field)
+	case "first":
+		return ec.fieldContext_AdAccount_first(ctx, field)
+	case "last":
+		return ec.fieldContext_AdAccount_last(ctx, field)
+	case "at":
+		return ec.fieldContext_AdAccount_at(ctx, field)
+	case "missing":
+		return ec.fieldContext_AdAccount_missing(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AdAccount", field.Name)
+}
+
 func (ec *executionContext) childFields_AddSuppressionsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "suppressions":
@@ -13155,6 +13450,56 @@ func (ec *executionContext) childFields_AddToListPayload(ctx context.Context, fi
 		return ec.fieldContext_AddToListPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type AddToListPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_Alert(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Alert_id(ctx, field)
+	case "kind":
+		return ec.fieldContext_Alert_kind(ctx, field)
+	case "of":
+		return ec.fieldContext_Alert_of(ctx, field)
+	case "status":
+		return ec.fieldContext_Alert_status(ctx, field)
+	case "value":
+		return ec.fieldContext_Alert_value(ctx, field)
+	case "target":
+		return ec.fieldContext_Alert_target(ctx, field)
+	case "days":
+		return ec.fieldContext_Alert_days(ctx, field)
+	case "raisedAt":
+		return ec.fieldContext_Alert_raisedAt(ctx, field)
+	case "clearedAt":
+		return ec.fieldContext_Alert_clearedAt(ctx, field)
+	case "checkedAt":
+		return ec.fieldContext_Alert_checkedAt(ctx, field)
+	case "shift":
+		return ec.fieldContext_Alert_shift(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Alert", field.Name)
+}
+
+func (ec *executionContext) childFields_AlertConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_AlertConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_AlertConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_AlertConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AlertConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_AlertEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_AlertEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_AlertEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AlertEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_AnonymousRow(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -13709,6 +14054,38 @@ func (ec *executionContext) childFields_BreakGlassUseEdge(ctx context.Context, f
 	return nil, fmt.Errorf("no field named %q was found under type BreakGlassUseEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_BudgetMove(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "channel":
+		return ec.fieldContext_BudgetMove_channel(ctx, field)
+	case "spent":
+		return ec.fieldContext_BudgetMove_spent(ctx, field)
+	case "next":
+		return ec.fieldContext_BudgetMove_next(ctx, field)
+	case "value":
+		return ec.fieldContext_BudgetMove_value(ctx, field)
+	case "target":
+		return ec.fieldContext_BudgetMove_target(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type BudgetMove", field.Name)
+}
+
+func (ec *executionContext) childFields_BudgetShift(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "currency":
+		return ec.fieldContext_BudgetShift_currency(ctx, field)
+	case "moves":
+		return ec.fieldContext_BudgetShift_moves(ctx, field)
+	case "status":
+		return ec.fieldContext_BudgetShift_status(ctx, field)
+	case "decidedBy":
+		return ec.fieldContext_BudgetShift_decidedBy(ctx, field)
+	case "decidedAt":
+		return ec.fieldContext_BudgetShift_decidedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type BudgetShift", field.Name)
+}
+
 func (ec *executionContext) childFields_Campaign(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -14021,6 +14398,16 @@ func (ec *executionContext) childFields_CheckConnectionPayload(ctx context.Conte
 		return ec.fieldContext_CheckConnectionPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CheckConnectionPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_CheckTargetsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "open":
+		return ec.fieldContext_CheckTargetsPayload_open(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CheckTargetsPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CheckTargetsPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_CloseJourneyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -14699,6 +15086,16 @@ func (ec *executionContext) childFields_DecideApprovalPayload(ctx context.Contex
 	return nil, fmt.Errorf("no field named %q was found under type DecideApprovalPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_DecideBudgetShiftPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "alert":
+		return ec.fieldContext_DecideBudgetShiftPayload_alert(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DecideBudgetShiftPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DecideBudgetShiftPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_DecideCampaignWinnerPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "campaign":
@@ -14793,6 +15190,16 @@ func (ec *executionContext) childFields_DeleteSyncPayload(ctx context.Context, f
 		return ec.fieldContext_DeleteSyncPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeleteSyncPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DeleteTargetPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_DeleteTargetPayload_key(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DeleteTargetPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteTargetPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_DeleteWorkspacePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -15569,6 +15976,20 @@ func (ec *executionContext) childFields_IdentityNamespace(ctx context.Context, f
 		return ec.fieldContext_IdentityNamespace_version(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type IdentityNamespace", field.Name)
+}
+
+func (ec *executionContext) childFields_ImportAdCostsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "stored":
+		return ec.fieldContext_ImportAdCostsPayload_stored(ctx, field)
+	case "changed":
+		return ec.fieldContext_ImportAdCostsPayload_changed(ctx, field)
+	case "same":
+		return ec.fieldContext_ImportAdCostsPayload_same(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ImportAdCostsPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ImportAdCostsPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_ImportObjectsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -19161,6 +19582,16 @@ func (ec *executionContext) childFields_SetScoreModelPayload(ctx context.Context
 	return nil, fmt.Errorf("no field named %q was found under type SetScoreModelPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_SetTargetPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "target":
+		return ec.fieldContext_SetTargetPayload_target(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SetTargetPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetTargetPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_SetTrackingPlanPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "trackingPlan":
@@ -19537,6 +19968,28 @@ func (ec *executionContext) childFields_SyncRunEdge(ctx context.Context, field g
 		return ec.fieldContext_SyncRunEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SyncRunEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_Target(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_Target_key(ctx, field)
+	case "metric":
+		return ec.fieldContext_Target_metric(ctx, field)
+	case "value":
+		return ec.fieldContext_Target_value(ctx, field)
+	case "direction":
+		return ec.fieldContext_Target_direction(ctx, field)
+	case "dimensions":
+		return ec.fieldContext_Target_dimensions(ctx, field)
+	case "tolerance":
+		return ec.fieldContext_Target_tolerance(ctx, field)
+	case "days":
+		return ec.fieldContext_Target_days(ctx, field)
+	case "version":
+		return ec.fieldContext_Target_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Target", field.Name)
 }
 
 func (ec *executionContext) childFields_Template(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

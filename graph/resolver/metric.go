@@ -285,8 +285,8 @@ func (r *Resolver) tellMetric(ctx context.Context, f store.Stream, out chan<- *g
 		return
 	}
 	err := follow(ctx, f, func(store.Token) (bool, error) {
-		if (core.SystemClock{}).Sleep(ctx, metricPause) != nil {
-			return true, nil
+		if err := (core.SystemClock{}).Sleep(ctx, metricPause); err != nil {
+			return true, err
 		}
 		next, err := ask()
 		if err != nil {

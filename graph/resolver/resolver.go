@@ -13,6 +13,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/insight"
 	"github.com/headwater-cdp/headwater/core/insight/attribution"
+	"github.com/headwater-cdp/headwater/core/insight/budget"
 	"github.com/headwater-cdp/headwater/core/insight/experiment"
 	"github.com/headwater-cdp/headwater/core/journey"
 	"github.com/headwater-cdp/headwater/core/keyring"
@@ -56,6 +57,7 @@ type Services struct {
 	Privacy  *privacy.Service
 	Desk     *privacy.Desk
 	Quality  *quality.Service
+	Budget   *budget.Service
 	Syncs    *sync.Service
 	Outbox   *outbox.Service
 	Sendouts *campaign.Service

@@ -108,7 +108,7 @@ func (g *guided) enter(ctx context.Context, o Options, on, name string, people i
 		}
 		for _, r := range results {
 			if r.Status != event.Accepted {
-				return fmt.Errorf("an event was not taken: %v", r.Err)
+				return fmt.Errorf("an event was not taken: %w", r.Err)
 			}
 		}
 	}

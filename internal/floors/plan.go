@@ -66,6 +66,8 @@ var Plan = []Floor{
 	{Path: "core/profile", Level: 70},
 	{Path: "core/segment", Level: 80, InTests: []string{"core/ingest"}},
 	{Path: "core/insight", Level: 90, InTests: []string{"core/ingest"}},
+	// What was spent, and what figures should come to: it asks the figures.
+	{Path: "core/insight/budget", Level: 92, InTests: []string{"core/ingest"}},
 	{Path: "core/insight/attribution", Level: 90, InTests: []string{"core/ingest"}},
 	{Path: "core/insight/experiment", Level: 90, InTests: []string{"core/ingest", "core/journey"}},
 	{Path: "core/lead", Level: 90, InTests: []string{"core/ingest"}},
