@@ -11,14 +11,14 @@ import (
 )
 
 // TestDemo starts what `make run` starts, twice: the first start fills the store
-// and writes the keys, the second finds both.
+// and writes the keys, and has the connectors beside it; the second finds both.
 func TestDemo(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it loads a year of a shop")
 	}
 	data := t.TempDir()
-	count := func() (int, keys) {
-		s := start(t, 5*time.Minute, "demo", "--addr", "127.0.0.1:0", "--data", data)
+	count := func(program string) (int, keys) {
+		s := startProgram(t, program, 5*time.Minute, "demo", "--addr", "127.0.0.1:0", "--data", data)
 		text, err := os.ReadFile(filepath.Join(data, "keys.json"))
 		require.NoError(t, err)
 		info, err := os.Stat(filepath.Join(data, "keys.json"))
@@ -49,12 +49,15 @@ func TestDemo(t *testing.T) {
 		for _, e := range shop.Profiles.Edges {
 			require.NotEmpty(t, e.Node.Events.Edges, "a profile is the fold of its events")
 		}
+		if program != binary {
+			checkConnections(t, s, k)
+		}
 		s.stop(t)
 		return shop.Profiles.TotalCount, k
 	}
-	people, first := count()
+	people, first := count(withConnectors(t))
 	require.GreaterOrEqual(t, people, 3000)
-	again, second := count()
+	again, second := count(binary)
 	require.Equal(t, people, again, "the second start changes nothing")
 	require.Equal(t, first, second)
 }

@@ -68,7 +68,13 @@ func shop(t *testing.T) (*server, keys) {
 // address is the first one that it prints.
 func start(t *testing.T, patience time.Duration, args ...string) *server {
 	t.Helper()
-	s := &server{cmd: exec.Command(binary, args...), done: make(chan error, 1)}
+	return startProgram(t, binary, patience, args...)
+}
+
+// startProgram is start for another copy of the binary.
+func startProgram(t *testing.T, program string, patience time.Duration, args ...string) *server {
+	t.Helper()
+	s := &server{cmd: exec.Command(program, args...), done: make(chan error, 1)}
 	pipe, w := io.Pipe()
 	s.cmd.Stdout, s.cmd.Stderr = w, w
 	require.NoError(t, s.cmd.Start())

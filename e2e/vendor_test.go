@@ -117,6 +117,40 @@ func TestConnector(t *testing.T) {
 	mutate("runSync", "RunSyncInput", "sync{id}", map[string]any{"id": sync})
 	require.Eventually(t, func() bool { return written() == 3 }, 60*time.Second, 200*time.Millisecond, "both are there, once each")
 
+	// A stream is read as what advertising cost; read again, it costs no more.
+	costs := id(mutate("createSync", "CreateSyncInput", "sync{id}", map[string]any{"connectionId": connection, "idempotencyKey": "costs", "sync": map[string]any{
+		"name": "costs", "kind": "COSTS", "stream": "contacts", "objectType": "acme-ads", "direction": "PULL", "every": "PT1H",
+		"fieldMap": []map[string]any{
+			{"remote": "Email", "local": "cost.day", "toLocal": `value == "u1@example.org" ? "2026-11-01" : "2026-11-02"`}, {"remote": "LastName", "local": "cost.amount", "toLocal": `value == "Zwei" ? 5 : 9.99 + 0.01`},
+			{"remote": "Id", "local": "cost.currency", "toLocal": `"EUR"`}, {"remote": "FirstName", "local": "cost.channel", "toLocal": `"social"`},
+		},
+	}}), "sync")
+	told := func(want ...string) {
+		t.Helper()
+		var raw []byte
+		holds := func() bool {
+			var res map[string]any
+			s.query(t, k.AdminKey, `query($c:ID!){syncs(connectionId:$c,first:5){edges{node{name runs(first:1){edges{node{status read written skipped failed}}}}}}
+				deadLetters(first:5){edges{node{fault{reason message path}}}} adAccounts{name first last}
+				spent:metric(name:"ad_cost",from:"2026-11-01T00:00:00Z",to:"2026-12-01T00:00:00Z",grain:TOTAL,by:["channel"]){currency rows{dimensions value}}}`, map[string]any{"c": connection}, &res)
+			raw, _ = json.Marshal(res)
+			for _, w := range want {
+				if !strings.Contains(string(raw), w) {
+					return false
+				}
+			}
+			return true
+		}
+		for end := time.Now().Add(20 * time.Second); !holds(); time.Sleep(200 * time.Millisecond) {
+			require.False(t, time.Now().After(end), "%s", raw)
+		}
+	}
+	spent := `"spent":{"currency":"EUR","rows":[{"dimensions":{"channel":"social"},"value":"15"}]}`
+	told(`"adAccounts":[{"first":"2026-11-01","last":"2026-11-02","name":"acme-ads"}]`, `{"failed":0,"read":2,"skipped":0,"status":"SUCCEEDED","written":2}`, spent)
+	mutate("resetSync", "ResetSyncInput", "sync{id}", map[string]any{"id": costs})
+	mutate("runSync", "RunSyncInput", "sync{id}", map[string]any{"id": costs})
+	told(`{"failed":0,"read":2,"skipped":2,"status":"SUCCEEDED","written":0}`, spent)
+
 	mutate("requestErasure", "RequestErasureInput", "request{id}", map[string]any{
 		"identifier": map[string]any{"namespace": "user_id", "value": "u1"}, "reason": "asked", "idempotencyKey": "e",
 	})

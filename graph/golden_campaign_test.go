@@ -22,7 +22,7 @@ func withCampaigns(t *testing.T, o *graph.Options) {
 	db := s.Store.(store.Store)
 	require.NoError(t, db.Declare(t.Context(), campaign.Specs()...))
 	s.Sendouts = campaign.New(campaign.Options{
-		Store: db, Clock: s.Clock, Profiles: s.Profiles, Segments: s.Segments, Consent: s.Consent, Messages: s.Outbox, Access: s.Access,
+		Store: db, Clock: s.Clock, Profiles: s.Profiles, Segments: s.Segments, Consent: s.Consent, Messages: s.Outbox, Hours: s.Predicts, Access: s.Access,
 		Audit: access.Recorder(s.Audit), Runner: work.New(work.Options{Store: db, Poll: 20 * time.Millisecond}),
 	})
 }

@@ -2,6 +2,7 @@ package graph_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -38,8 +39,8 @@ func withJourneys(s *graph.Services, db store.Store, runner *work.Runner, logger
 		Store: db, Clock: s.Clock, Keys: s.Ring, Runner: runner, Committer: s.Ingest, Events: s.Events, Profiles: s.Profiles, Consent: s.Consent, Logger: logger,
 	})
 	s.Journeys = journey.New(journey.ServiceOptions{
-		Store: db, Clock: s.Clock, Keys: s.Ring, Profiles: s.Profiles, Segments: s.Segments, Objects: s.Objects, Committer: s.Ingest, Outbox: queue,
-		Access: s.Access, Audit: access.Recorder(s.Audit), Runner: runner, Jobs: s.Jobs, Logger: logger,
+		Store: db, Clock: s.Clock, Keys: s.Ring, Profiles: s.Profiles, Segments: s.Segments, Objects: s.Objects, Committer: s.Ingest, Outbox: queue, Hours: s.Predicts,
+		Access: s.Access, Audit: access.Recorder(s.Audit), Runner: runner, View: s.Policies.View, Jobs: s.Jobs, Logger: logger,
 		Words: func(ctx context.Context, ws string) (journey.Vocabulary, error) {
 			v, err := s.Segments.Vocabulary(ctx, ws)
 			return allWords{v}, err
@@ -124,4 +125,36 @@ func TestEnrollmentsAreThePersonsBehaviour(t *testing.T) {
 	require.Nil(t, dig(a.Data, "journey", "stats"))
 	require.Nil(t, dig(a.Data, "journey", "versions", 0, "definition"))
 	require.Nil(t, dig(a.Data, "journey", "versions", 0, "mermaid"))
+}
+
+// TestBestTimeOverGraphQL draws, publishes and follows a journey that waits for the best hour.
+func TestBestTimeOverGraphQL(t *testing.T) {
+	w := newWorld(t)
+	d := w.ask(`mutation { createJourney(input: {name: "Best", idempotencyKey: "best", definition: {
+		timeZone: "Europe/Berlin", reentry: ALWAYS, nodes: [
+			{id: "in", step: {entry: {event: {name: "Cart Updated"}}}},
+			{id: "wait", step: {wait: {bestTime: {within: "P1D", localTime: "10:00"}}}},
+			{id: "end", step: {exit: true}}], edges: [{from: "in", to: "wait"}, {from: "wait", to: "end"}]
+	}}) { journey { id versions { mermaid } } userErrors { reason message path } } }`, nil)
+	id, _ := dig(d, "createJourney", "journey", "id").(string)
+	require.NotEmpty(t, id, "%v", d)
+	require.Contains(t, dig(d, "createJourney", "journey", "versions", 0, "mermaid"), "best hour, within 1 day")
+	d = w.ask(`mutation($id: ID!) { publishJourney(input: {id: $id}) { userErrors { reason message } } }`, map[string]any{"id": id})
+	require.Empty(t, dig(d, "publishJourney", "userErrors"))
+	who := w.ingest(happens("u1", "Cart Updated"))[0]
+	require.Eventually(t, func() bool {
+		d := w.ask(`query($who: ID!) { profile(id: $who) { enrollments { node timeline { node did detail } } predictions { name state } } }`, map[string]any{"who": who})
+		if dig(d, "profile", "enrollments", 0, "node") != "wait" {
+			return false
+		}
+		detail, _ := dig(d, "profile", "enrollments", 0, "timeline", 1, "detail").(string)
+		require.Contains(t, detail, "INSUFFICIENT_DATA 10:00")
+		require.Equal(t, "best_hour", dig(d, "profile", "predictions", 0, "name"))
+		return true
+	}, 10*time.Second, 20*time.Millisecond)
+	d = w.ask(`mutation { createJourney(input: {name: "Bad", idempotencyKey: "bad", definition: {
+		timeZone: "Europe/Berlin", reentry: ALWAYS, nodes: [{id: "in", step: {entry: {event: {name: "Cart Updated"}}}}, {id: "wait", step: {wait: {bestTime: {within: "PT1M", localTime: "10:00"}}}}],
+		edges: [{from: "in", to: "wait"}]
+	}}) { journey { id } userErrors { path } } }`, nil)
+	require.Contains(t, fmt.Sprint(dig(d, "createJourney", "userErrors", 0, "path")), "within")
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/condition"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/object"
+	"github.com/headwater-cdp/headwater/core/predict"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/work"
@@ -160,6 +161,8 @@ func TestEnumsAreTheDomains(t *testing.T) {
 	require.ElementsMatch(t, texts([]condition.Calendar{condition.Day, condition.Week, condition.Month, condition.Quarter, condition.Year}), values("CalendarUnit"))
 	require.ElementsMatch(t, texts([]condition.AggregateFn{condition.Count, condition.Sum, condition.Avg, condition.Min, condition.Max, condition.Distinct}), values("AggregateFn"))
 	require.ElementsMatch(t, texts([]condition.Quantifier{condition.MatchAny, condition.MatchAll, condition.MatchNone}), values("Quantifier"))
+	require.ElementsMatch(t, texts(predict.Kinds), values("PredictionModelKind"))
+	require.ElementsMatch(t, texts(predict.Outcomes), values("PredictionOutcome"))
 	require.ElementsMatch(t, texts([]profile.ProposalStatus{profile.Pending, profile.Accepted, profile.Rejected, profile.Obsolete}), values("MergeProposalStatus"))
 }
 

@@ -170,7 +170,7 @@ func newWorld(t *testing.T, change ...func(*graph.Options)) *world {
 	s.Objects.SetUses(s.Segments.ObjectUses)
 	s.Rewards = loyalty.NewService(loyalty.Options{Store: w.db, Clock: clock, Profiles: s.Profiles, Committer: s.Ingest, Runner: runner, Jobs: jobs, Logger: logger})
 	s.Leads = lead.NewService(lead.Options{Store: w.db, Clock: clock, Profiles: s.Profiles, Objects: s.Objects, Committer: s.Ingest, Runner: runner, Jobs: jobs, Logger: logger})
-	s.Predicts = predict.NewService(predict.Options{Store: w.db, Clock: clock, Profiles: s.Profiles, Committer: s.Ingest, Consent: s.Consent, Runner: runner, Jobs: jobs, Logger: logger})
+	s.Predicts = predict.NewService(predict.Options{Store: w.db, Clock: clock, Profiles: s.Profiles, Committer: s.Ingest, Consent: s.Consent, Runner: runner, Jobs: jobs, Logger: logger, Categories: s.Events.Categories})
 	s.Credits = attribution.NewService(attribution.Options{Store: w.db, Clock: clock, Profiles: s.Profiles, Jobs: jobs, View: s.Policies.View})
 	s.Trials = experiment.NewService(experiment.Options{Store: w.db, Clock: clock, Profiles: s.Profiles, Jobs: jobs, View: s.Policies.View})
 	s.Budget = budget.New(budget.Options{Store: w.db, Clock: clock, Runner: runner, Logger: logger})

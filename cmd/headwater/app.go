@@ -149,6 +149,10 @@ func newApp(e *env, s store.Store, j *journal.Journal, ring *keyring.Ring) *app 
 	})
 	a.predicts = predict.NewService(predict.Options{
 		Store: s, Clock: e.clock, Profiles: a.profiles, Committer: a.pipeline, Consent: a.consent, Runner: a.runner, Jobs: a.jobs, Logger: e.log,
+		Zones: func(ctx context.Context, ws string, people []*profile.Profile) ([]*time.Location, error) {
+			return a.messages.Zones(ctx, ws, people)
+		},
+		Categories: a.events.Categories, May: a.mayAsk, Converted: a.convertedStage,
 	})
 	a.insight()
 	a.figure()
@@ -165,7 +169,7 @@ func newApp(e *env, s store.Store, j *journal.Journal, ring *keyring.Ring) *app 
 	a.syncs = vendor.New(vendor.Options{
 		Store: s, Clock: e.clock, Host: a.connectors, Keys: ring, Runner: a.runner, Events: a.events, Committer: a.pipeline, Profiles: a.profiles,
 		Objects: a.objects, Segments: a.segments, Consent: a.consent, Audit: a.audit, URL: func() string { return a.url }, Logger: e.log,
-		Reports: a.reports,
+		Reports: a.reports, Costs: a.adCosts,
 	})
 	a.send()
 	a.guide()
@@ -173,13 +177,13 @@ func newApp(e *env, s store.Store, j *journal.Journal, ring *keyring.Ring) *app 
 	a.privacy = privacy.New(privacy.Options{
 		Store: s, Clock: e.clock, Keys: ring, Audit: a.audit, Events: a.events, Profiles: a.profiles, Objects: a.objects, Segments: a.segments,
 		Jobs: a.jobs, Runner: a.runner, Specs: specs(), Logger: e.log, Destinations: a.destinations,
-		Suppress: a.consent.SuppressErased, Suppressed: a.consent.Guarded, Deleted: a.figures.Deleted,
+		Suppress: a.consent.SuppressErased, Suppressed: a.consent.Guarded, Deleted: a.deleted,
 	})
 	a.desk = privacy.NewDesk(privacy.DeskOptions{
 		Store: s, Clock: e.clock, Keys: ring, Committer: a.pipeline, Events: a.events, Profiles: a.profiles, Consent: a.consent, Segments: a.segments,
 		Objects: a.objects, Audit: a.audit, Jobs: a.jobs, Runner: a.runner, Specs: specs, Logger: e.log,
 		Object: privacy.ObjectThrough(a.consent), Recipients: privacy.RecipientsFrom(a.consent), Read: a.readFor, Erasure: a.privacy,
-		Destinations: a.destinations,
+		Destinations: a.destinations, Messages: a.messages,
 	})
 	a.judge()
 	a.jobs.Handle(profile.JobRebuild, profile.RebuildHandler(a.profiles), 1)
@@ -305,6 +309,8 @@ type httpFlags struct {
 	OtlpEndpoint     string   `help:"OTLP/HTTP endpoint for traces, for example http://127.0.0.1:4318; off when empty." placeholder:"URL"`
 	TraceRatio       float64  `help:"Share of traces to keep, 0 to 1." default:"1"`
 	PrintConfig      bool     `help:"Print the values in force, in the form that --config reads, and exit."`
+
+	own bool // without a public URL it is the address that is listened on
 }
 
 // serve answers requests until the context of e ends, then finishes what it has
@@ -327,7 +333,14 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 		}
 		defer func() { _ = stop(context.WithoutCancel(ctx)) }()
 	}
-	a.url = strings.TrimRight(f.PublicUrl, "/")
+	l, err := listen(f.Addr)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = l.Close() }() // by then it is, but for one that nobody has served
+	if a.url = strings.TrimRight(f.PublicUrl, "/"); a.url == "" && f.own {
+		a.url = "http://" + l.Addr().String()
+	}
 	a.consent.URL = a.url
 	// What the background does goes on until the last request is answered.
 	background, endBackground := context.WithCancel(context.WithoutCancel(ctx))
@@ -356,7 +369,7 @@ func (a *app) serve(f httpFlags, ready func(url string)) (err error) {
 	if !f.NoMetrics {
 		o.Metrics = a.metrics.Handler()
 	}
-	return a.listen(f.Addr, httpd.New(o), g, ready)
+	return a.answer(l, httpd.New(o), g, ready)
 }
 
 // services are what the API is answered from.
@@ -368,11 +381,16 @@ func (a *app) services(hub *store.Hub) graph.Services {
 	}
 }
 
-func (a *app) listen(addr string, s *httpd.Server, g *graph.Server, ready func(url string)) error {
+func listen(addr string) (net.Listener, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return core.Errorf(core.Unavailable, "LISTEN", "cannot listen on %s; is another process there? choose another --addr", addr).Wrap(err)
+		return nil, core.Errorf(core.Unavailable, "LISTEN", "cannot listen on %s; is another process there? choose another --addr", addr).Wrap(err)
 	}
+	return l, nil
+}
+
+// answer serves what comes until the context ends.
+func (a *app) answer(l net.Listener, s *httpd.Server, g *graph.Server, ready func(url string)) error {
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
 	ready("http://" + l.Addr().String())

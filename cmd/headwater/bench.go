@@ -19,7 +19,7 @@ import (
 
 // benchCmd measures on embedded stores of its own, which it removes afterwards.
 type benchCmd struct {
-	Only  []string `help:"Parts to run: ingest, read, unmerge, consent, hostile, scale, segments, audit, access, connectors, journeys, predict; all when not given." placeholder:"PART"`
+	Only  []string `help:"Parts to run: ingest, read, unmerge, consent, hostile, scale, segments, audit, access, connectors, journeys, predict, figures; all when not given." placeholder:"PART"`
 	Quick bool     `help:"See in some seconds that everything runs; the numbers say little."`
 	Dir   string   `help:"Folder for the stores, on the disk to measure; needs a few GB." type:"existingdir" placeholder:"DIR"`
 }
@@ -28,7 +28,7 @@ type benchCmd struct {
 func (c *benchCmd) Run(e *env) error {
 	for _, part := range c.Only {
 		if !benchmark.Known(part) {
-			return core.Errorf(core.Invalid, "PART", "there is no part %q; the parts are ingest, read, unmerge, consent, hostile, scale, segments, audit, access, connectors and journeys", part)
+			return core.Errorf(core.Invalid, "PART", "there is no part %q; the parts are ingest, read, unmerge, consent, hostile, scale, segments, audit, access, connectors, journeys, predict and figures", part)
 		}
 	}
 	self, err := os.Executable()

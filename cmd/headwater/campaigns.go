@@ -12,7 +12,7 @@ import (
 // they send.
 func (a *app) campaign() {
 	a.sendouts = campaign.New(campaign.Options{
-		Store: a.store, Clock: a.e.clock, Profiles: a.profiles, Segments: a.segments, Consent: a.consent, Messages: a.messages, Access: a.access,
+		Store: a.store, Clock: a.e.clock, Profiles: a.profiles, Segments: a.segments, Consent: a.consent, Messages: a.messages, Hours: a.predicts, Access: a.access,
 		Audit: access.Recorder(a.audit), Runner: a.runner, Logger: a.e.log,
 	})
 	a.library.Register(func(ctx context.Context, ws, kind, name string) ([]library.User, error) {

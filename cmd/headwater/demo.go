@@ -68,6 +68,7 @@ func (c *demoCmd) Run(e *env) (err error) {
 		return err
 	}
 	var failed error
+	c.own = true // whoever tries the demo is on this machine
 	err = a.serve(c.httpFlags, func(url string) {
 		var connected []demo.Connected
 		if failed = c.fill(a, keys); failed == nil {
@@ -110,6 +111,9 @@ func (c *demoCmd) fill(a *app, keys *demoKeys) error {
 		}
 	}
 	if !keys.Loaded {
+		if err := demo.Try(ctx, w, a.store, a.profiles); err != nil {
+			return err
+		}
 		if err := loadHistory(a, keys); err != nil {
 			return err
 		}
@@ -124,7 +128,10 @@ func (c *demoCmd) fill(a *app, keys *demoKeys) error {
 	if err := demo.Stock(ctx, w); err != nil {
 		return err
 	}
-	if err := demo.Guide(ctx, w.ID, demo.Journeys{Installer: a.installer(), Access: a.access}); err != nil {
+	if err := demo.Guide(ctx, w, demo.Journeys{Installer: a.installer(), Access: a.access, Trials: a.trials}); err != nil {
+		return err
+	}
+	if err := demo.Reckon(ctx, w, a.reckoners()); err != nil {
 		return err
 	}
 	keys.Furnished = demo.Furnishing
@@ -134,6 +141,13 @@ func (c *demoCmd) fill(a *app, keys *demoKeys) error {
 // place is the workspace as what fills it sees it.
 func (k *demoKeys) place(a *app) demo.Workspace {
 	return demo.Workspace{ID: k.Workspace, Objects: a.objects, Segments: a.segments, Events: a.events, People: demo.People, LastDay: k.LastDay}
+}
+
+// reckoners are the services that count, compare and predict.
+func (a *app) reckoners() demo.Figures {
+	return demo.Figures{
+		Figures: a.figures, Budget: a.budget, Trials: a.trials, Predicts: a.predicts, Desk: a.desk, Profiles: a.profiles, Consent: a.consent, Committer: a.pipeline,
+	}
 }
 
 // loadHistory sends the shop's history, with a bar.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/insight/attribution"
 	"github.com/headwater-cdp/headwater/core/insight/experiment"
 	"github.com/headwater-cdp/headwater/core/journey"
@@ -18,6 +19,17 @@ func (a *app) insight() {
 	a.trials = experiment.NewService(experiment.Options{
 		Store: a.store, Clock: a.e.clock, Profiles: a.profiles, Jobs: a.jobs, View: a.policies.View,
 	})
+}
+
+// deleted returns what goes with the deletion of an event: figures keep what it counted, and
+// its touchpoint goes too.
+func (a *app) deleted(ctx context.Context, ws string, e *event.Event) ([]store.Op, error) {
+	kept, err := a.figures.Deleted(ctx, ws, e)
+	if err != nil {
+		return nil, err
+	}
+	gone, err := a.credits.Deleted(ctx, ws, e)
+	return append(kept, gone...), err
 }
 
 // splits tells experiments of the arms of journeys.

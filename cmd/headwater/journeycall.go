@@ -3,16 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -51,15 +47,15 @@ func newCaller(a *app) *caller {
 }
 
 // Call implements journey.Caller: it signs the body as messages over the channel WEBHOOK are
-// signed, with the secret that the node names, else the workspace's. What the receiver refuses is not tried
+// signed, with the secrets of the name that the node says, else the workspace's. What the receiver refuses is not tried
 // again; no error says where the call went or what it said.
-func (c *caller) Call(ctx context.Context, ws, key string, in journey.CallWebhook, secret string, body any) error {
+func (c *caller) Call(ctx context.Context, ws, key string, in journey.CallWebhook, secrets []string, body any) error {
 	text, err := json.Marshal(body)
 	if err != nil {
 		return work.Permanent(err)
 	}
-	if secret == "" {
-		if secret, err = c.a.messages.WebhookSecret(ctx, ws); err != nil {
+	if len(secrets) == 0 {
+		if secrets, err = c.a.messages.WebhookSecrets(ctx, ws); err != nil {
 			return err
 		}
 	}
@@ -72,16 +68,12 @@ func (c *caller) Call(ctx context.Context, ws, key string, in journey.CallWebhoo
 	if err := c.a.syncs.Reachable(ctx, req.URL); err != nil {
 		return work.Permanent(err)
 	}
-	at := strconv.FormatInt(c.a.e.clock.Now().Unix(), 10)
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write([]byte(at + "."))
-	mac.Write(text)
 	for name, value := range in.Headers {
 		req.Header.Set(name, value)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Idempotency-Key", key)
-	req.Header.Set(message.SignatureHeader, "t="+at+",v1="+hex.EncodeToString(mac.Sum(nil)))
+	req.Header.Set(message.SignatureHeader, message.Signature(c.a.e.clock.Now(), text, secrets...))
 	resp, err := c.client.Do(req)
 	if err != nil {
 		return errors.New("journey: the receiver of a webhook could not be reached")

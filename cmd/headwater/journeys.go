@@ -25,8 +25,8 @@ import (
 func (a *app) guide() {
 	a.journeys = journey.New(journey.ServiceOptions{
 		Store: a.store, Clock: a.e.clock, Keys: a.ring, Profiles: a.profiles, Segments: a.segments, Objects: a.objects, Committer: a.pipeline,
-		Outbox: a.messages, Coupons: coupons{a.loyalty}, Ledger: ledger{a.loyalty, a.leads}, Caller: newCaller(a), Access: a.access,
-		Audit: access.Recorder(a.audit), Runner: a.runner, Jobs: a.jobs, Words: a.journeyWords, Title: a.templateName, Logger: a.e.log,
+		Outbox: a.messages, Coupons: coupons{a.loyalty}, Ledger: ledger{a.loyalty, a.leads}, Hours: a.predicts, Caller: newCaller(a), Access: a.access,
+		Audit: access.Recorder(a.audit), Runner: a.runner, Jobs: a.jobs, Words: a.journeyWords, Title: a.templateName, View: a.policies.View, Logger: a.e.log,
 	})
 	a.profiles.SetFold(profile.Folds{a.segments, a.loyalty, a.leads, a.predicts, a.credits, a.trials, a.figures, a.journeys})
 	a.trials.SetJourneys(splits{a.journeys})

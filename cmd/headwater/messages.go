@@ -30,6 +30,7 @@ func (a *app) send() {
 			return library.OutcomeOps(ws, lane, list)
 		},
 		Predictions: a.predictions, Moved: a.metrics.Message,
+		Signing: func(ctx context.Context, ws string) ([]string, error) { return a.journeys.SigningSecrets(ctx, ws, "") },
 	})
 	a.forms.Outbox = a.messages
 	a.consent.InFlight = func(ctx context.Context, ws, profile string) ([]consent.InFlight, error) {
@@ -40,6 +41,15 @@ func (a *app) send() {
 		}
 		return out, err
 	}
+}
+
+// convertedStage returns the stage of whoever is converted.
+func (a *app) convertedStage(ctx context.Context, ws string) (string, error) {
+	m, err := a.leads.Machine(ctx, ws)
+	if err != nil {
+		return "", err
+	}
+	return m.Converted, nil
 }
 
 // predictions returns what is predicted of a person now, by name.

@@ -8,6 +8,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/insight"
 	"github.com/headwater-cdp/headwater/core/insight/attribution"
+	"github.com/headwater-cdp/headwater/core/insight/experiment"
 	"github.com/headwater-cdp/headwater/core/lead"
 	"github.com/headwater-cdp/headwater/core/loyalty"
 	"github.com/headwater-cdp/headwater/core/predict"
@@ -41,12 +42,12 @@ func (c *rebuildCmd) one(ctx context.Context, a *app, w *access.Workspace) error
 	if c.Check {
 		in.Mode, what = profile.ModeCheck, "checking"
 	}
-	if err := a.tell(ctx, w, "cli.rebuild", "profile,segment,loyalty,lead,prediction,attribution", map[string]string{"mode": string(in.Mode)}); err != nil {
+	if err := a.tell(ctx, w, "cli.rebuild", "profile,segment,loyalty,lead,prediction,attribution,experiment", map[string]string{"mode": string(in.Mode)}); err != nil {
 		return err
 	}
 	// What people are in is folded from who they are.
 	var differences int64
-	for _, part := range []struct{ kind, of string }{{profile.JobRebuild, "profiles"}, {segment.RebuildKind, "segments"}, {loyalty.RebuildKind, "points"}, {lead.RebuildKind, "leads"}, {insight.RebuildKind, "figures"}, {attribution.RebuildKind, "touchpoints"}, {predict.RebuildKind, "predictions"}} {
+	for _, part := range []struct{ kind, of string }{{profile.JobRebuild, "profiles"}, {segment.RebuildKind, "segments"}, {loyalty.RebuildKind, "points"}, {lead.RebuildKind, "leads"}, {insight.RebuildKind, "figures"}, {attribution.RebuildKind, "touchpoints"}, {predict.RebuildKind, "predictions"}, {experiment.RebuildKind, "experiments"}} {
 		j, err := a.jobs.Start(ctx, part.kind, w.ID, in, "")
 		if err != nil {
 			return err

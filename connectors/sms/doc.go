@@ -12,5 +12,5 @@
 //
 // STOP, START and HELP, and their usual synonyms, are recognised in what people write;
 // STOP and START become changes of consent. Twilio itself refuses to write to somebody
-// who wrote STOP: that is OPTED_OUT.
+// who wrote STOP: that is STOP_WORD.
 package sms

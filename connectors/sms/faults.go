@@ -18,24 +18,42 @@ var refusals = map[int]*sdk.Fault{
 	20008: sdk.Unauthorized("these are credentials for tests: put in the live ones").Because("TEST_CREDENTIALS"),
 	20009: sdk.RetryAfter(time.Minute, "the message is still on its way").Because("IN_PROGRESS"),
 	20404: sdk.RecordGone("Twilio does not have it any more").Because("NOT_FOUND"),
-	21211: sdk.InvalidRecord("to", "Twilio does not take the number").Because("BAD_NUMBER"),
+	21211: sdk.InvalidRecord("to", "it is no telephone number, Twilio says").Because(sdk.ReasonHardBounce),
 	21212: sdk.InvalidConfig("from", "Twilio does not take the sender").Because("BAD_SENDER"),
-	21217: sdk.InvalidRecord("to", "Twilio does not take the number").Because("BAD_NUMBER"),
+	21217: sdk.InvalidRecord("to", "it is no telephone number, Twilio says").Because(sdk.ReasonHardBounce),
 	21408: sdk.InvalidRecord("to", "the account may not send to this country: allow it in Twilio's geo permissions").Because("COUNTRY_NOT_ALLOWED"),
-	21421: sdk.InvalidRecord("to", "Twilio does not take the number").Because("BAD_NUMBER"),
+	21421: sdk.InvalidRecord("to", "it is no telephone number, Twilio says").Because(sdk.ReasonHardBounce),
 	21602: sdk.InvalidRecord("text", "a message needs a text").Because("NO_TEXT"),
 	21603: sdk.InvalidConfig("from", "give a sender, or a messaging service").Because("BAD_SENDER"),
 	21604: sdk.InvalidRecord("to", "a message needs a number").Because("BAD_NUMBER"),
 	21606: sdk.InvalidConfig("from", "the sender is not a number of this account that can send texts").Because("BAD_SENDER"),
 	21609: sdk.InvalidRecord("callbackUrl", "Twilio does not take the address of the callback").Because("BAD_CALLBACK"),
-	21610: sdk.InvalidRecord("to", "the person wrote STOP: nothing is sent before they write START").Because("OPTED_OUT"),
+	21610: sdk.InvalidRecord("to", "the person wrote STOP: nothing is sent before they write START").Because(sdk.ReasonStopWord),
 	21611: sdk.RetryAfter(30*time.Second, "the sender's queue at Twilio is full").Because("QUEUE_FULL"),
 	21612: sdk.InvalidRecord("to", "the sender cannot reach this number").Because("UNREACHABLE_NUMBER"),
-	21614: sdk.InvalidRecord("to", "it is not the number of a mobile").Because("NOT_MOBILE"),
+	21614: sdk.InvalidRecord("to", "it is not the number of a mobile").Because(sdk.ReasonHardBounce),
 	21617: sdk.InvalidRecord("text", "a message has at most 1600 characters").Because("TOO_LONG"),
 	21659: sdk.InvalidConfig("from", "the sender is not a number of this account").Because("BAD_SENDER"),
 	21701: sdk.InvalidConfig("messagingServiceSid", "there is no such messaging service").Because("BAD_SERVICE"),
 	21703: sdk.InvalidConfig("messagingServiceSid", "the messaging service has no sender").Because("BAD_SERVICE"),
+}
+
+// undelivered is the fault of a message of which Twilio says at once that it did not go: what
+// a report of the same error makes of the number, and nil where it says nothing of it.
+func undelivered(status string, code *int) error {
+	state, words := stateOf(status, code)
+	if code != nil && *code == 21610 {
+		return refusals[21610]
+	}
+	switch state {
+	case sdk.DeliveryHardBounced:
+		return sdk.InvalidRecord("to", words).Because(sdk.ReasonHardBounce)
+	case sdk.DeliverySoftBounced:
+		return sdk.RetryAfter(10*time.Minute, words).Because("UNREACHABLE")
+	case sdk.DeliveryFailed:
+		return sdk.InvalidRecord("", "the message failed: "+words).Because("REJECTED")
+	}
+	return nil
 }
 
 // dailyLimits are errors that hold until the day is over.
@@ -56,6 +74,9 @@ func refusal(a *vendorhttp.Answer, once bool, now time.Time) error {
 	}
 	if fault, known := refusals[said.Code]; known {
 		return fault
+	}
+	if _, known := reasons[said.Code]; known {
+		return undelivered("failed", &said.Code)
 	}
 	switch {
 	case a.Status == http.StatusServiceUnavailable:

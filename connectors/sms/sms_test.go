@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -178,7 +179,7 @@ func TestWhatBecameOfItHasAReason(t *testing.T) {
 
 func TestRefusalsAreTypedAndHoldNoNumber(t *testing.T) {
 	r := connect(t)
-	for to, reason := range map[string]string{"+15005550001": "BAD_NUMBER", "+15005550009": "NOT_MOBILE", "12": "BAD_NUMBER", "": "BAD_NUMBER"} {
+	for to, reason := range map[string]string{"+15005550001": sdk.ReasonHardBounce, "+15005550009": sdk.ReasonHardBounce, "12": "BAD_NUMBER", "": "BAD_NUMBER"} {
 		_, err := r.send(to, "x")
 		fault := sdk.AsFault(err)
 		require.NotNil(t, fault)
@@ -193,6 +194,39 @@ func TestRefusalsAreTypedAndHoldNoNumber(t *testing.T) {
 	assert.Equal(t, []any{sdk.FaultInvalidConfig, "from"}, []any{sdk.AsFault(err).Kind, sdk.AsFault(err).Path})
 	_, err = r.Connection.(sdk.Sender).Send(t.Context(), sdk.Message{Channel: "EMAIL", To: phone})
 	assert.Equal(t, sdk.FaultUnsupported, sdk.AsFault(err).Kind)
+}
+
+// What is refused at once, or said to have failed in the answer, says of the number what a
+// report would say.
+func TestRefusalsSayWhatTheyMakeOfTheNumber(t *testing.T) {
+	var answer string
+	status := http.StatusCreated
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, answer)
+	}))
+	defer server.Close()
+	c, err := open(t, object{"provider": "twilio", "accountSid": twilio.AccountSID, "authToken": twilio.AuthToken, "from": twilio.Number, "baseUrl": server.URL})
+	require.NoError(t, err)
+	for code, want := range map[int][2]string{
+		21211: {string(sdk.FaultInvalidRecord), sdk.ReasonHardBounce}, 21614: {string(sdk.FaultInvalidRecord), sdk.ReasonHardBounce},
+		21610: {string(sdk.FaultInvalidRecord), sdk.ReasonStopWord}, 30003: {string(sdk.FaultRetry), "UNREACHABLE"},
+		30005: {string(sdk.FaultInvalidRecord), sdk.ReasonHardBounce}, 30006: {string(sdk.FaultInvalidRecord), sdk.ReasonHardBounce},
+		30004: {string(sdk.FaultInvalidRecord), "REJECTED"}, 30007: {string(sdk.FaultInvalidRecord), "REJECTED"},
+	} {
+		answers := map[int]string{http.StatusBadRequest: fmt.Sprintf(`{"code":%d,"message":"Number +39333 is bad","status":400}`, code)}
+		if code > 30000 || code == 21610 {
+			answers[http.StatusCreated] = fmt.Sprintf(`{"sid":"SM1","status":"failed","num_segments":"1","error_code":%d}`, code)
+		}
+		for status, answer = range answers {
+			_, err := c.(sdk.Sender).Send(t.Context(), sdk.Message{Key: "k", Channel: "SMS", To: phone, Text: "x"})
+			fault := sdk.AsFault(err)
+			require.NotNil(t, fault, code)
+			assert.Equal(t, want, [2]string{string(fault.Kind), fault.Reason}, "%d with status %d", code, status)
+			assert.NotContains(t, fault.Message, "+39333")
+		}
+	}
 }
 
 func TestFaultsOfTheVendorAreTyped(t *testing.T) {
@@ -257,7 +291,7 @@ func TestStopStartAndHelp(t *testing.T) {
 	assert.Equal(t, []any{phone, "SMS", false, "STOP reply"}, []any{got.Consents[0].Identifiers["phone"], got.Consents[0].Channel, got.Consents[0].Granted, got.Consents[0].Source})
 	assert.Equal(t, got.Inbound[0].ID, got.Consents[0].Key)
 	_, err := r.send(phone, "x")
-	assert.Equal(t, "OPTED_OUT", sdk.AsFault(err).Reason)
+	assert.Equal(t, sdk.ReasonStopWord, sdk.AsFault(err).Reason)
 	assert.Len(t, say("Basta!").Consents, 1, "a word that the vendor does not know")
 	got = say("START")
 	assert.True(t, got.Consents[0].Granted && got.Consents[0].Fresh)

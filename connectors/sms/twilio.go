@@ -108,6 +108,9 @@ func (c *rest) Send(ctx context.Context, m sdk.Message) (sdk.Sent, error) {
 	if answer.SID == "" {
 		return sdk.Sent{}, sdk.UnknownOutcome("Twilio took the message and did not say its id")
 	}
+	if err := undelivered(answer.Status, answer.Error); err != nil {
+		return sdk.Sent{}, err
+	}
 	segments, _ := strconv.Atoi(answer.Segments) // "0" until it is known
 	state, _ := stateOf(answer.Status, answer.Error)
 	return sdk.Sent{ID: answer.SID, State: state, Segments: segments}, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/campaign"
 	"github.com/headwater-cdp/headwater/core/message"
 	"github.com/headwater-cdp/headwater/core/segment"
+	"github.com/headwater-cdp/headwater/core/work"
 )
 
 // Whoever is in one of the segments and in none of those left out when the campaign starts
@@ -67,6 +68,34 @@ func TestCampaignWritesOnceToThoseOfItsStart(t *testing.T) {
 	})
 	require.Equal(t, rep.Own, rep.Total)
 	require.EqualValues(t, 28, rep.Arms[0].Queued)
+	// Retention waits for its end, and changes no figure.
+	expired := func() int64 {
+		var total int64
+		for _, one := range p {
+			ops, n, err := h.messages.Expired(h.ctx, ws, []string{one}, message.Expiry{Before: clock.Now().Add(time.Hour)}, false)
+			require.NoError(t, err)
+			if len(ops) > 0 {
+				require.NoError(t, work.Commit(h.ctx, h.store, ops...))
+			}
+			total += n
+		}
+		return total
+	}
+	for _, s := range []campaign.Status{campaign.Paused, campaign.Done} { // one that runs would be ended again meanwhile
+		now := *c
+		now.Status = s
+		require.NoError(t, work.Commit(h.ctx, h.store, campaign.Campaigns.Replace(&now)))
+		c.V++
+		time.Sleep(30 * time.Millisecond) // what a process knows is that old at most
+		if s == campaign.Done {
+			require.EqualValues(t, 28, expired())
+			break
+		}
+		require.Zero(t, expired(), s)
+	}
+	after, err := h.Report(h.ctx, c)
+	require.NoError(t, err)
+	require.Equal(t, rep, after)
 }
 
 // Whoever gets it at their own time gets it when their clock shows that time, before or after

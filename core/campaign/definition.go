@@ -63,18 +63,20 @@ const (
 
 // Definition is what is sent, and to whom.
 type Definition struct {
-	Channel   string   `bson:"channel"`
-	Purpose   string   `bson:"purpose"`
-	Include   []string `bson:"include"` // seg_…: in one of these
-	Exclude   []string `bson:"exclude,omitempty"`
-	Arms      []Arm    `bson:"arms"`
-	Test      *Test    `bson:"test,omitempty"`
-	Local     bool     `bson:"local,omitempty"`  // at each person's own time of day
-	Passed    Passed   `bson:"passed,omitempty"` // with Local
-	PerMinute int64    `bson:"pace,omitempty"`   // messages; 0: as fast as it goes
-	Quiet     string   `bson:"quiet,omitempty"`
-	Priority  int64    `bson:"priority,omitempty"`
-	Goal      string   `bson:"goal,omitempty"` // a condition, canonical JSON: what people are to come to meet
+	Channel string   `bson:"channel"`
+	Purpose string   `bson:"purpose"`
+	Include []string `bson:"include"` // seg_…: in one of these
+	Exclude []string `bson:"exclude,omitempty"`
+	Arms    []Arm    `bson:"arms"`
+	Test    *Test    `bson:"test,omitempty"`
+	Local   bool     `bson:"local,omitempty"`  // at each person's own time of day
+	Passed  Passed   `bson:"passed,omitempty"` // with Local
+	// Best has each person written to at their best hour; nil: not.
+	Best      *BestTime `bson:"best,omitempty" json:",omitempty"`
+	PerMinute int64     `bson:"pace,omitempty"` // messages; 0: as fast as it goes
+	Quiet     string    `bson:"quiet,omitempty"`
+	Priority  int64     `bson:"priority,omitempty"`
+	Goal      string    `bson:"goal,omitempty"` // a condition, canonical JSON: what people are to come to meet
 }
 
 // Bounds of a definition.
@@ -149,6 +151,9 @@ func (d *Definition) shape() error {
 	}
 	if sum != 100 {
 		return invalid("SHARES", "the shares of the arms add up to 100 percent, not to %d", sum).At("arms")
+	}
+	if err := d.Best.shape(d); err != nil {
+		return err
 	}
 	return d.Test.shape(d.Goal)
 }

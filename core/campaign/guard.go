@@ -104,3 +104,13 @@ func out(s message.Status) bool {
 func waits(s message.Status) bool {
 	return s == message.Pending || s == message.Deferred || s == message.Held
 }
+
+// needs is a message.Keeper: until a campaign is over, by its messages it is known who was
+// written to, and a test is decided.
+func (s *Service) needs(ctx context.Context, ws string, m *message.Message) (bool, error) {
+	if m.Campaign == "" {
+		return false, nil
+	}
+	c, err := s.recent(ctx, ws, m.Campaign)
+	return c != nil && c.Status != Done && c.Status != Cancelled && c.Status != Failed, err
+}

@@ -23,6 +23,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/message"
 	"github.com/headwater-cdp/headwater/core/object"
+	"github.com/headwater-cdp/headwater/core/predict"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/store"
@@ -133,7 +134,7 @@ func specs() []*store.Spec {
 	all := store.Specs()
 	for _, list := range [][]*store.Spec{
 		keyring.Specs(), audit.Specs(), access.Specs(), work.Specs(), event.Specs(), consent.Specs(), object.Specs(), profile.Specs(),
-		segment.Specs(), ingest.Specs(), sync.Specs(), message.Specs(), campaign.Specs(),
+		segment.Specs(), ingest.Specs(), sync.Specs(), message.Specs(), campaign.Specs(), predict.Specs(),
 	} {
 		all = append(all, list...)
 	}
@@ -185,7 +186,8 @@ func houseOver(t testing.TB, db store.Store, p *postman, clock core.Clock) *hous
 		Store: db, Clock: clock, Profiles: h.people, Objects: objects, ObjectTypes: objects.Vocabulary, Events: events,
 		Committer: h.pipeline, Jobs: jobs, Runner: h.runner, Logger: logger,
 	})
-	h.people.SetFold(h.segments)
+	predicts := predict.NewService(predict.Options{Store: db, Clock: clock, Profiles: h.people, Committer: h.pipeline, Logger: logger})
+	h.people.SetFold(profile.Folds{h.segments, predicts})
 	url := func() string { return "https://cdp.example" }
 	h.syncs = sync.New(sync.Options{
 		Store: db, Clock: clock, Host: p, Keys: ring, Runner: h.runner, Events: events, Committer: h.pipeline, Profiles: h.people,
@@ -196,7 +198,7 @@ func houseOver(t testing.TB, db store.Store, p *postman, clock core.Clock) *hous
 		Vendors: h.syncs, Templates: word(""), Logger: logger, URL: url,
 	})
 	h.Service = campaign.New(campaign.Options{
-		Store: db, Clock: clock, Profiles: h.people, Segments: h.segments, Consent: h.consent, Messages: h.messages, Access: h.access,
+		Store: db, Clock: clock, Profiles: h.people, Segments: h.segments, Consent: h.consent, Messages: h.messages, Hours: predicts, Access: h.access,
 		Runner: h.runner, Logger: logger,
 	})
 	h.end = stdsync.OnceFunc(func() {

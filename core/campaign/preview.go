@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
@@ -20,6 +21,7 @@ type Preview struct {
 	Skipped []Reason
 	Locales []Reason // of the sample, by the trait "locale"; "" is nobody knows; for who may read everything
 	Zones   []Reason // of the sample, by time zone; for who may read everything
+	Hours   []Reason // of the sample, by the hour of their own day ("09") at which they would get it now; with Best, for who may read everything
 }
 
 // Reason is how many there are of something, in the sample and, as an estimate, in all.
@@ -84,7 +86,7 @@ func (s *Service) Preview(ctx context.Context, ws, id string) (*Preview, error) 
 	if err != nil {
 		return nil, err
 	}
-	skipped, locales, zones := map[[2]string]int64{}, map[string]int64{}, map[string]int64{}
+	skipped, locales, zones, hours := map[[2]string]int64{}, map[string]int64{}, map[string]int64{}, map[string]int64{}
 	system := core.WithActor(ctx, access.System(ws, "campaigns"))
 	for from := 0; from < len(sample); from += 100 {
 		var ids []string
@@ -109,6 +111,12 @@ func (s *Service) Preview(ctx context.Context, ws, id string) (*Preview, error) 
 		if err != nil {
 			return nil, err
 		}
+		var dues []time.Time
+		if d.Best != nil {
+			if dues, where, err = s.bestDues(ctx, ws, people, d.Best, s.now()); err != nil {
+				return nil, err
+			}
+		}
 		for i, a := range answers {
 			out.Looked++
 			if a.Goes {
@@ -127,6 +135,9 @@ func (s *Service) Preview(ctx context.Context, ws, id string) (*Preview, error) 
 			}
 			locales[locale]++
 			zones[where[i].String()]++
+			if d.Best != nil {
+				hours[dues[i].In(where[i]).Format("15")]++
+			}
 		}
 	}
 	for k, n := range skipped {
@@ -138,12 +149,16 @@ func (s *Service) Preview(ctx context.Context, ws, id string) (*Preview, error) 
 	for k, n := range zones {
 		out.Zones = append(out.Zones, out.reason("", k, n))
 	}
+	for k, n := range hours {
+		out.Hours = append(out.Hours, out.reason("", k, n))
+	}
 	for _, list := range []*[]Reason{&out.Skipped, &out.Locales, &out.Zones} {
 		slices.SortFunc(*list, func(a, b Reason) int {
 			return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Check+a.Name, b.Check+b.Name))
 		})
 		*list = (*list)[:min(len(*list), localeOfKeep)]
 	}
+	slices.SortFunc(out.Hours, func(a, b Reason) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
 }
 

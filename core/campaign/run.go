@@ -177,6 +177,15 @@ func (s *Service) freeze(ctx context.Context, l *work.Lease, c *Campaign, r *Run
 			return s.moved(l.Progress(ctx, append(ops, Runs.Replace(&next))...))
 		}
 		dues := make([]time.Time, len(ids))
+		if d.Best != nil {
+			people, err := s.Profiles.GetMany(ctx, ws, ids)
+			if err != nil {
+				return err
+			}
+			if dues, _, err = s.bestDues(ctx, ws, people, d.Best, r.StartedAt); err != nil {
+				return err
+			}
+		}
 		if d.Local {
 			if dues, err = s.dues(ctx, ws, ids, wall, d.Passed, r.StartedAt); err != nil {
 				return err

@@ -186,9 +186,18 @@ func (s *Service) written(ctx context.Context, ws, campaign string, people []*pr
 	return out, nil
 }
 
-// late returns when people are written to whose local time passed while a test was waited
-// for; nil when that is as it was.
+// late returns when people are written to whose local time, or best hour, passed while a test
+// was waited for; nil when that is as it was.
 func (s *Service) late(ctx context.Context, c *Campaign, r *Run, list []*Target, people []*profile.Profile, now time.Time) ([]time.Time, error) {
+	if b := c.Definition.Best; b != nil && r.Phase == Resting && r.Decision != nil {
+		out, _, err := s.bestDues(ctx, c.Workspace(), people, b, now)
+		for i, t := range list {
+			if err == nil && !t.Due.Before(r.Decision.At) {
+				out[i] = t.Due
+			}
+		}
+		return out, err
+	}
 	if r.Phase != Resting || !c.Definition.Local || c.Definition.Passed != PassedNextDay || r.Decision == nil {
 		return nil, nil
 	}

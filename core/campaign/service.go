@@ -30,6 +30,7 @@ type Options struct {
 	Messages *message.Service
 	Access   *access.Service
 	Audit    access.Record
+	Hours    Hours // nil: nothing is known of people's hours
 	Runner   *work.Runner
 	Logger   *slog.Logger
 }
@@ -57,6 +58,7 @@ func New(o Options) *Service {
 	}
 	s := &Service{Options: o}
 	s.Messages.OnHandOff(s.Stand)
+	s.Messages.OnExpiry(s.needs)
 	s.Segments.OnUses(s.uses)
 	if s.Access != nil {
 		s.Access.OnDecision(core.PrefixCampaign, s.decided)

@@ -27,6 +27,9 @@ type RecordInput struct {
 	Evidence       *Evidence
 	IdempotencyKey string
 	DryRun         bool
+	// KeepConfirmed lets a yes that the person has confirmed before stand when they say it
+	// again, with nothing to confirm; else it is asked about anew, as Record always does.
+	KeepConfirmed bool
 }
 
 // Record is what became of a word.
@@ -69,6 +72,25 @@ type Prepared struct {
 	proved bool      // with evidence
 	lasts  time.Time // of the yes, once confirmed
 	trace  Trace
+	// repeats says that the person has confirmed the same before.
+	repeats bool
+}
+
+// Repeats reports whether the word says again what the person has confirmed before, so that
+// there is nothing to confirm. Nobody who has not proved to be that person is told.
+func (p *Prepared) Repeats() bool { return p.repeats }
+
+// standing returns the yes that a person has confirmed, and that is in force, on what they
+// say yes to again; nil when there is none, or it is later than at.
+func standing(who *Subject, say Saying, at, now time.Time) *Word {
+	if say.Status != Granted {
+		return nil
+	}
+	own := holds(who.Words(now), say.Purpose, say.Channel, now)
+	if own == nil || own.Status != Granted || !own.Confirmed || own.At.After(at) {
+		return nil
+	}
+	return own
 }
 
 // lifts returns the operations that lift what an erasure left of a person who now agrees.
@@ -126,16 +148,24 @@ func (s *Service) prepare(ctx context.Context, ws string, in *RecordInput) (*Pre
 		say.ExpiresAt = in.ExpiresAt.UTC().Truncate(time.Millisecond)
 	}
 	var lasts time.Time // of the yes, once confirmed
-	if say.Status == Granted && p.DoubleOptIn {
+	var repeats string
+	if own := standing(who, say, at, s.now()); own != nil && p.DoubleOptIn && in.KeepConfirmed {
+		// It is what they have confirmed before: it stands as it is, for as long as it would
+		// have, and is said as of then, so that a no which is said meanwhile is the later one.
+		repeats, at, say.Confirmed = own.Entry, own.At, true
+		if !own.ExpiresAt.IsZero() && (say.ExpiresAt.IsZero() || own.ExpiresAt.Before(say.ExpiresAt)) {
+			say.ExpiresAt = own.ExpiresAt
+		}
+	} else if say.Status == Granted && p.DoubleOptIn {
 		lasts, say.Status, say.ExpiresAt = say.ExpiresAt, Pending, s.now().Add(p.confirmWithin())
 	}
-	e := s.saying(ctx, *in, say, at, decoded)
+	e := s.saying(ctx, *in, say, at, decoded, repeats)
 	entry := &Entry{
 		ID: EntryID(store.Rest(event.SystemKey(ws, e.MessageID))), Purpose: say.Purpose, Channel: say.Channel, Status: say.Status,
 		At: at, RecordedAt: s.now(), ExpiresAt: say.ExpiresAt, Actor: actor(ctx),
 	}
 	return &Prepared{
-		Event: event.SystemEvent{Input: e, ProfileID: who.Part}, who: who, entry: entry, proved: in.Evidence != nil, lasts: lasts,
+		Event: event.SystemEvent{Input: e, ProfileID: who.Part}, who: who, entry: entry, proved: in.Evidence != nil, lasts: lasts, repeats: repeats != "",
 		trace: Trace{Action: "consent.record", Resource: entry.ID, Identifier: in.Identifier, Purpose: in.Purpose},
 	}, nil
 }
@@ -196,10 +226,13 @@ func (in *RecordInput) check(r *Register, now time.Time) (*Purpose, bson.D, *cor
 }
 
 // saying makes the event of a word.
-func (s *Service) saying(ctx context.Context, in RecordInput, say Saying, at time.Time, decoded bson.D) event.Input {
+func (s *Service) saying(ctx context.Context, in RecordInput, say Saying, at time.Time, decoded bson.D, repeats string) event.Input {
 	props := bson.D{{Key: "purpose", Value: say.Purpose}, {Key: "status", Value: say.Status}, {Key: "actor", Value: actor(ctx)}}
 	if say.Channel != "" {
 		props = append(props, bson.E{Key: "channel", Value: say.Channel})
+	}
+	if repeats != "" {
+		props = append(props, bson.E{Key: "repeats", Value: repeats}, bson.E{Key: "saidAt", Value: s.now()})
 	}
 	if in.Evidence != nil {
 		props = append(props, bson.E{Key: "evidence", Value: in.Evidence.kept(decoded)})

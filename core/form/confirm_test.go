@@ -92,6 +92,58 @@ func TestTheClickConfirms(t *testing.T) {
 	require.NotEqual(t, consent.Granted, r.status(late.Submission.Profile, "news"))
 }
 
+// A yes that was confirmed stays one when the form is sent again: nobody is asked again, the
+// submission keeps its evidence, and the visitor is told what anybody is told. After a no the
+// form asks anew.
+func TestAConfirmedYesStaysOneUntilItIsTakenBack(t *testing.T) {
+	r := newRig(t)
+	f := r.published(signup())
+	first := r.sign(f, "ana@example.com")
+	who := first.Submission.Profile
+	require.NoError(t, r.Consent.ConfirmClicked(t.Context(), r.links()[0]))
+	require.Equal(t, consent.Granted, r.status(who, "news"))
+	repeats := func() (n int) {
+		p, err := r.Profiles.Get(r.ctx, rigWS, who)
+		require.NoError(t, err)
+		require.NoError(t, r.Profiles.EachEventOf(r.ctx, rigWS, p.Parts, func(e *event.Event) error {
+			if _, err := e.Properties.LookupErr("repeats"); err == nil {
+				notice, ok := e.Properties.Lookup("evidence", "noticeHash").StringValueOK()
+				require.True(t, ok && strings.HasPrefix(notice, "sha256:"), "the evidence of this submission")
+				n++
+			}
+			return nil
+		}))
+		return n
+	}
+	for n := 1; n <= 2; n++ {
+		again := r.sign(f, "ana@example.com")
+		require.Equal(t, who, again.Submission.Profile)
+		require.NotEqual(t, first.Submission.ID, again.Submission.ID)
+		require.Equal(t, []any{first.Pending, first.Thanks, first.GatedURL, false}, []any{again.Pending, again.Thanks, again.GatedURL, again.Before})
+		require.Equal(t, consent.Granted, r.status(who, "news"))
+		require.Len(t, r.links(), 1, "nobody is asked again")
+		require.Equal(t, n, repeats())
+	}
+	decision, err := r.Consent.Decide(r.ctx, rigWS, consent.Question{ProfileID: who, Purpose: "news", Channel: consent.Email})
+	require.NoError(t, err)
+	require.True(t, decision.Allowed, decision.Reason)
+
+	_, err = r.Consent.Withdraw(r.ctx, rigWS, consent.WithdrawInput{ProfileID: who, Purpose: "news", Channel: consent.Email, IdempotencyKey: "w",
+		Evidence: &consent.Evidence{NoticeHash: "letter", Locale: "en", Surface: "letter", Method: "letter"}})
+	require.NoError(t, err)
+	require.Equal(t, consent.Withdrawn, r.status(who, "news"))
+	r.sign(f, "ana@example.com")
+	require.Equal(t, consent.Pending, r.status(who, "news"))
+	require.Len(t, r.links(), 2, "it asks anew")
+	for _, token := range r.links() {
+		_ = r.Consent.ConfirmClicked(t.Context(), token) // the old one is used
+	}
+	require.Equal(t, consent.Granted, r.status(who, "news"))
+	diffs, err := r.Profiles.Check(r.ctx, rigWS, nil)
+	require.NoError(t, err)
+	require.Empty(t, diffs)
+}
+
 // Whoever writes an address again and again has so many messages sent to it a day, and is
 // told the same as for one that nobody has heard of.
 func TestNobodyIsAskedTooOften(t *testing.T) {

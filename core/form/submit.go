@@ -122,7 +122,7 @@ func (t *taking) take(ctx context.Context) (*Taken, error) {
 	asks := &asking{t: t, who: who}
 	for _, c := range t.agreed {
 		p, err := t.s.Consent.Prepare(ctx, t.ws, consent.RecordInput{
-			ProfileID: who, Purpose: c.Purpose, Channel: c.Channel, Status: consent.Granted, IdempotencyKey: t.id + "/" + c.Key,
+			ProfileID: who, Purpose: c.Purpose, Channel: c.Channel, Status: consent.Granted, IdempotencyKey: t.id + "/" + c.Key, KeepConfirmed: true,
 			Evidence: &consent.Evidence{NoticeHash: NoticeHash(c.Text), Locale: d.Locale, Surface: "form " + t.f.FormID(), Method: "checkbox"},
 		})
 		if err != nil {
@@ -153,7 +153,9 @@ func (t *taking) take(ctx context.Context) (*Taken, error) {
 		if err != nil {
 			return nil, err
 		}
-		if r.Entry.Status == consent.Pending {
+		// Who has confirmed before is not asked again. The visitor is told the same: an address
+		// that somebody else writes tells them nothing.
+		if r.Entry.Status == consent.Pending || p.Repeats() {
 			out.Pending = append(out.Pending, r.Entry.Purpose)
 		}
 	}

@@ -33,6 +33,7 @@ type Question struct {
 	TimeZone string   // "": the metric's
 	Segment  string   // seg_…: only of the people who are in it now; "" is everybody
 	Compare  bool     // with the period before
+	Few      bool     // tell of each row whether it is of few people (Row.Few)
 }
 
 // Answer is a metric's values.
@@ -42,6 +43,7 @@ type Answer struct {
 	From, To time.Time
 	FreshAt  time.Time // everything that was acknowledged by then is in it
 	Rows     []Row     // by period, then by the values of the dimensions
+	few      bool      // whoever asked sees aggregates only
 }
 
 // Row is the value of one period and cell.
@@ -55,6 +57,10 @@ type Row struct {
 	// Missing says what an INCOMPLETE value lacks: "GBP 2026-03-01" is a rate of exchange,
 	// "PAST" what happened before the metric was defined and is being counted.
 	Missing []string
+	// Few says that fewer than SmallCell people are behind a part of it. Only where it was
+	// asked for.
+	Few    bool
+	people []int64 // of each measure that it is made of
 }
 
 // maxRows is how many rows an answer has at most.
@@ -89,7 +95,7 @@ func (s *Service) ask(ctx context.Context, ws string, q Question) (*Answer, erro
 	}
 	var past *values
 	if q.Compare {
-		from, to := earlier(q.From, q.To, x.zone)
+		from, to := q.Grain.before(q.From, q.To, x.zone)
 		if past, err = x.values(m, from, to); err != nil {
 			return nil, err
 		}
@@ -116,6 +122,9 @@ type asking struct {
 
 func (s *Service) newAsking(ctx context.Context, ws string, c *set, m *metric, q *Question, few bool) (*asking, error) {
 	x := &asking{ctx: ctx, s: s, ws: ws, set: c, q: q, zone: m.zone, few: few, at: s.now(), currency: m.Currency}
+	if x.currency == "" {
+		x.currency = c.currency
+	}
 	if q.Grain == "" {
 		q.Grain = Day
 	}
@@ -199,6 +208,39 @@ func (x *asking) days(all []*measure) error {
 	return nil
 }
 
+// Tells reports whether an answer may follow another to the same question unasked: for who
+// sees aggregates only, where each value that changed is of at least SmallCell people more
+// or fewer. What one person did would be the difference.
+func (s *Service) Tells(next, last *Answer) bool {
+	if !next.few && !last.few {
+		return true
+	}
+	key := func(r *Row) string { return r.From.String() + joint + strings.Join(r.Dimensions, joint) }
+	before := map[string]*Row{}
+	for i := range last.Rows {
+		before[key(&last.Rows[i])] = &last.Rows[i]
+	}
+	for i := range next.Rows {
+		r := &next.Rows[i]
+		old := before[key(r)]
+		if old == nil || old.Value == nil || r.Value == nil || r.Value.Equal(*old.Value) {
+			continue
+		}
+		if len(old.people) != len(r.people) {
+			return false
+		}
+		for k, n := range r.people {
+			if d := max(n-old.people[k], old.people[k]-n); d > 0 && d < int64(s.SmallCell) {
+				return false
+			}
+		}
+		if slices.Equal(old.people, r.people) {
+			return false // some of the same people
+		}
+	}
+	return true
+}
+
 // value is what a row came to.
 type value struct {
 	of      *condition.Decimal
@@ -215,7 +257,7 @@ type values struct {
 
 // answer puts rows together.
 func (x *asking) answer(m *metric, now, past *values) (*Answer, error) {
-	out := &Answer{Metric: m.Metric, From: x.q.From, To: x.q.To, FreshAt: x.at}
+	out := &Answer{Metric: m.Metric, From: x.q.From, To: x.q.To, FreshAt: x.at, few: x.few}
 	if m.Unit == Money {
 		out.Currency = x.currency
 	}
@@ -237,7 +279,7 @@ func (x *asking) answer(m *metric, now, past *values) (*Answer, error) {
 	})
 	for _, r := range rows {
 		v := now.rows[r]
-		one := Row{From: now.spans[r.period].from, To: now.spans[r.period].to, Value: v.of, State: v.state, Missing: v.missing}
+		one := Row{From: now.spans[r.period].from, To: now.spans[r.period].to, Value: v.of, State: v.state, Missing: v.missing, Few: x.q.Few && x.s.small(v.people), people: v.people}
 		if len(x.q.By) > 0 {
 			one.Dimensions = strings.Split(r.cell, joint)
 		}
@@ -265,8 +307,8 @@ func (x *asking) answer(m *metric, now, past *values) (*Answer, error) {
 }
 
 // suppress takes the values of rows in which fewer than k people are, and at least one.
-// One that stands alone in its period, or among the periods of its cell, could be told
-// from a total: the next smallest goes with it.
+// What is hidden of a period, or of a cell over the periods, could be told from a total
+// where it is one row, or of fewer than k people together: the next smallest go with it.
 func (v *values) suppress(k int) {
 	hide := func(r row) { v.rows[r] = &value{state: Suppressed, people: v.rows[r].people} }
 	for r, one := range v.rows {
@@ -284,7 +326,7 @@ func (v *values) suppress(k int) {
 				groups[group(r)] = append(groups[group(r)], r)
 			}
 			for _, name := range sortedKeys(groups) {
-				if next := v.companion(groups[name]); next != nil {
+				if next := v.companion(groups[name], k); next != nil {
 					hide(*next)
 					again = true
 				}
@@ -293,21 +335,21 @@ func (v *values) suppress(k int) {
 	}
 }
 
-// companion returns the row that must go with the only one of a group that is suppressed;
-// nil when there is no such.
-func (v *values) companion(group []row) *row {
-	hidden := 0
+// companion returns the row that must go with what is suppressed of a group; nil when
+// nothing is, or enough.
+func (v *values) companion(group []row, k int) *row {
+	hidden, people := 0, int64(0)
 	var next *row
 	for _, r := range group {
 		switch one := v.rows[r]; {
 		case one.state == Suppressed:
-			hidden++
+			hidden, people = hidden+1, people+least(one.people)
 		case most(one.people) == 0:
 		case next == nil || less(r, *next, v):
 			next = &r
 		}
 	}
-	if hidden != 1 {
+	if hidden == 0 || hidden > 1 && people >= int64(k) {
 		return nil
 	}
 	return next
@@ -321,6 +363,17 @@ func less(a, b row, v *values) bool {
 		return a.period < b.period
 	}
 	return a.cell < b.cell
+}
+
+// least returns the smallest of the numbers of people above 0.
+func least(list []int64) int64 {
+	var out int64
+	for _, n := range list {
+		if n > 0 && (out == 0 || n < out) {
+			out = n
+		}
+	}
+	return out
 }
 
 func most(list []int64) int64 {

@@ -80,15 +80,29 @@ func (s *Service) Ensure(ctx context.Context, ws string) error {
 			return err
 		}
 	}
+	// One that failed is not begun again at once: what it failed of may last.
+	page, err := s.Jobs.List(ctx, ws, work.Filter{Kind: BackfillKind, Status: work.Failed}, core.PageArgs{First: new(1)})
+	if err != nil {
+		return err
+	}
+	for _, j := range page.Items {
+		if s.now().Sub(j.FinishedAt) < failedPause {
+			return nil
+		}
+	}
 	_, err = s.Jobs.Start(ctx, BackfillKind, ws, BackfillInput{}, "")
 	return err
 }
+
+// failedPause is how long after a backfill that failed the next begins by itself.
+const failedPause = 10 * time.Minute
 
 // ensureEvery is how often Run looks at each workspace.
 const ensureEvery = 15 * time.Second
 
 // Run sees to it that every workspace counts all of its past, until ctx ends: one that is
-// new, and one from before a version that brought a metric.
+// new, and one from before a version that brought a metric. Once a day it has deleted what
+// no metric counts any more.
 func (s *Service) Run(ctx context.Context) error {
 	for s.Workspaces != nil && ctx.Err() == nil {
 		ids, err := s.Workspaces(ctx)
@@ -96,8 +110,12 @@ func (s *Service) Run(ctx context.Context) error {
 			s.Logger.Warn("insight: list workspaces", "error", err.Error())
 		}
 		for _, ws := range ids {
-			if err := s.Ensure(core.WithActor(ctx, &core.Actor{Workspace: ws, ID: "system:figures"}), ws); err != nil && ctx.Err() == nil {
+			as := core.WithActor(ctx, &core.Actor{Workspace: ws, ID: "system:figures"})
+			if err := s.Ensure(as, ws); err != nil && ctx.Err() == nil {
 				s.Logger.Warn("insight: backfill", "workspace", ws, "error", err.Error())
+			}
+			if err := s.purgeDaily(as, ws); err != nil && ctx.Err() == nil {
+				s.Logger.Warn("insight: purge", "workspace", ws, "error", err.Error())
 			}
 		}
 		_ = (core.SystemClock{}).Sleep(ctx, ensureEvery) // when it ends, so does the loop

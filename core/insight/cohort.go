@@ -66,7 +66,10 @@ func (s *Service) Cohorts(ctx context.Context, ws string, w Whom, start, back St
 		if at < 0 {
 			return
 		}
-		first, _ := p.of(events[at].Timestamp.Unix())
+		first, ok := p.of(events[at].Timestamp.Unix())
+		if !ok { // in the last part of a second, of a time that ends within it
+			return
+		}
 		size[first]++
 		seen := map[int]bool{}
 		for _, e := range events[at+1:] {

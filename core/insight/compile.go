@@ -22,6 +22,8 @@ type set struct {
 	metrics map[string]*metric
 	events  map[eventName][]*measure
 	all     map[string]*measure // by id
+	// currency is that of metrics that name none; "": that of the events.
+	currency string
 }
 
 // eventName is the name of a client's event, or of one of Headwater's own.
@@ -295,9 +297,7 @@ func label(v bson.RawValue) string {
 	switch v.Type {
 	case bson.TypeString:
 		text, _ = v.StringValueOK()
-		if event.Personal(text) && !ours(text) {
-			return Withheld
-		}
+		return labelText(text)
 	case bson.TypeBoolean, bson.TypeInt32, bson.TypeInt64, bson.TypeDouble, bson.TypeDecimal128:
 		raw, err := event.ValueToJSON(v)
 		if err != nil {
@@ -307,6 +307,18 @@ func label(v bson.RawValue) string {
 	default:
 		return ""
 	}
+	return cut(text)
+}
+
+// labelText returns what is kept of a text.
+func labelText(text string) string {
+	if event.Personal(text) && !ours(text) {
+		return Withheld
+	}
+	return cut(text)
+}
+
+func cut(text string) string {
 	if len(text) > maxLabel {
 		text = text[:maxLabel]
 	}

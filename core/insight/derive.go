@@ -28,7 +28,10 @@ func (s *Service) Derive(ctx context.Context, u *profile.Unit, _ []store.Op) (pr
 	for i := range changes {
 		for _, e := range changes[i].Events {
 			for _, t := range c.events[eventName{e.Name, e.Type == event.System}] {
-				f.event(t, e)
+				if after := changes[i].After; t.Value == First && after != nil && len(after.Parts) > 1 {
+					f.parts[e.Part] = after.Parts
+				}
+				f.event(t, e, changes[i].ID)
 			}
 		}
 	}
@@ -52,10 +55,13 @@ func (s *Service) Derive(ctx context.Context, u *profile.Unit, _ []store.Op) (pr
 type fold struct {
 	ws    string
 	cells map[place]*cell
-	// firsts are the first events of people, by the key of their document.
+	// firsts are the earliest events of people, by the measure and the parts of the person
+	// as they were when the events were committed.
 	firsts map[string]*firstEvent
-	hashes map[string]uint64 // of parts
-	names  map[string]string // of cells, by their values
+	epoch  string              // keeps apart events between which merges may lie; "" where none do
+	parts  map[string][]string // of the people of these events, by part; of those who have several
+	hashes map[string]uint64   // of people
+	names  map[string]string   // of cells, by their values
 }
 
 // cell is what events bring to one.
@@ -66,29 +72,29 @@ type cell struct {
 }
 
 type firstEvent struct {
-	of    *measure
-	event *event.Event
+	of     *measure
+	event  *event.Event
+	person string
+	parts  []string // of the person, sorted
 }
 
 func newFold(ws string) *fold {
-	return &fold{ws: ws, cells: map[place]*cell{}, firsts: map[string]*firstEvent{}, hashes: map[string]uint64{}, names: map[string]string{}}
+	return &fold{ws: ws, cells: map[place]*cell{}, firsts: map[string]*firstEvent{}, parts: map[string][]string{}, hashes: map[string]uint64{}, names: map[string]string{}}
 }
 
-// event folds one event into a measure of its name.
-func (f *fold) event(t *measure, e *event.Event) {
+// event folds one event of a person into a measure of its name. The person is the profile
+// that the event's part belonged to when it was committed.
+func (f *fold) event(t *measure, e *event.Event, person string) {
 	if t.Value == First {
 		if _, ok := t.take(e); !ok {
 			return
 		}
-		key := store.Key(f.ws, t.id, e.Part)
-		if old := f.firsts[key]; old == nil || before(e, old.event) {
-			f.firsts[key] = &firstEvent{t, e}
-		}
+		f.first(t, e, person)
 		// Its cell is not known to count before it is known to be the first.
 		return
 	}
 	if got, ok := t.take(e); ok {
-		f.put(t, got, e.Part)
+		f.put(t, got, person)
 	}
 }
 
@@ -104,20 +110,24 @@ func before(a, b *event.Event) bool {
 }
 
 // put adds what an event brings to its cell.
-func (f *fold) put(t *measure, got taken, part string) {
+func (f *fold) put(t *measure, got taken, person string) {
 	p := place{t.id, f.name(got.values)}
 	c := f.cells[p]
 	if c == nil {
 		c = &cell{values: got.values, sums: newSums(), people: map[int64]*sketch{}}
 		f.cells[p] = c
 	}
+	c.values = got.values
 	if t.Value != Distinct { // those are people and nothing else
 		c.sums.add(got.hour, got.currency, got.sum)
 	}
-	h, ok := f.hashes[part]
+	if t.Value == First { // everybody is one of those counted
+		return
+	}
+	h, ok := f.hashes[person]
 	if !ok {
-		h = hashOf(f.ws, part)
-		f.hashes[part] = h
+		h = hashOf(f.ws, person)
+		f.hashes[person] = h
 	}
 	k := c.people[got.day]
 	if k == nil {
@@ -181,37 +191,13 @@ func (c *set) check(lane string) store.Op {
 	return guards.Check(g)
 }
 
-// firsts counts the events that are the first of their people.
-func (d *derivation) firsts(ctx context.Context) ([]store.Op, error) {
-	if len(d.fold.firsts) == 0 {
-		return nil, nil
-	}
-	keys := sortedKeys(d.fold.firsts)
-	had, err := firsts.GetMany(ctx, d.s.Store, keys)
-	if err != nil {
-		return nil, fmt.Errorf("insight: read firsts: %w", err)
-	}
-	var ops []store.Op
-	for i, key := range keys {
-		if had[i] != nil {
-			continue
-		}
-		f := d.fold.firsts[key]
-		ops = append(ops, firsts.Insert(&first{Meta: store.Meta{ID: key}, Event: store.Rest(f.event.ID)}))
-		if got, ok := f.of.take(f.event); ok {
-			d.fold.put(f.of, got, f.event.Part)
-		}
-	}
-	return ops, nil
-}
-
 // labels stores the values of cells that are new.
 func (d *derivation) labels(ctx context.Context) ([]store.Op, error) {
 	var missing []string
 	by := map[string]*cell{}
 	for p, c := range d.fold.cells {
 		key := store.Key(d.ws, p.measure, p.cell)
-		if !d.s.cells.has(key) {
+		if !d.s.cells.has(key) && c.values != nil {
 			missing, by[key] = append(missing, key), c
 		}
 	}

@@ -14,8 +14,8 @@
 // Derive folds the events of a unit in their commit: increments into a document for each
 // measure, week, cell of dimensions and lane, with a field for each hour, so that a period
 // of any time zone is a sum of fields. Money is kept by currency in whole units and
-// millionths; it is converted when it is asked for, by the rates of each day. The people
-// of a cell and day are a sketch: exact while they are few (MaxExact), then a HyperLogLog.
+// millionths; it is converted when it is asked for, by the rates of each day. A person is
+// the profile that an event belonged to when it was committed. The people of a cell and day are a sketch: exact while they are few (MaxExact), then a HyperLogLog.
 //
 // # The past
 //

@@ -11,6 +11,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/condition"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/profile"
+	"github.com/headwater-cdp/headwater/core/work"
 )
 
 // admit refuses who may not ask for a metric, and reports whether cells of few people are
@@ -29,6 +30,26 @@ func (s *Service) admit(ctx context.Context, ws string, c *set, m *metric, by []
 		}
 	}
 	return few, audit.Note(ctx, audit.Seen{Resource: "metric", Fields: append([]string{m.Name()}, by...), Decision: decided(few)})
+}
+
+// Admit refuses who may not ask for a metric, as Ask does, and reports whether they see
+// aggregates only. NOT_FOUND where there is no such metric.
+func (s *Service) Admit(ctx context.Context, ws, name string) (few bool, err error) {
+	c, err := s.set(ctx, ws)
+	if err != nil {
+		return false, work.Outward(err)
+	}
+	m := c.metrics[name]
+	if m == nil {
+		return false, core.Errorf(core.NotFound, "METRIC", "there is no metric with this name; metrics lists those that there are")
+	}
+	few, err = s.admit(ctx, ws, c, m, nil, "")
+	return few, work.Outward(err)
+}
+
+// small reports whether one of these numbers is of few people.
+func (s *Service) small(people []int64) bool {
+	return slices.ContainsFunc(people, func(n int64) bool { return n > 0 && n < int64(s.SmallCell) })
 }
 
 func decided(few bool) core.Effect {
@@ -95,7 +116,7 @@ func (s *Service) readableMeasure(ctx context.Context, ws string, g *profile.Gat
 			if rest, ok := strings.CutPrefix(path, "properties."); ok {
 				paths = append(paths, rest)
 			} else if rest, ok := strings.CutPrefix(path, "context."); ok {
-				if err := g.UsableCategory(contextCategory(rest), "a dimension of this metric"); err != nil {
+				if err := g.UsableContext(rest); err != nil {
 					return err
 				}
 			}
@@ -113,27 +134,33 @@ func (s *Service) readableMeasure(ctx context.Context, ws string, g *profile.Gat
 			return err
 		}
 	}
-	if t.Context != "" {
-		if err := g.UsableCategory(core.Consent, "a condition of this metric"); err != nil {
+	asked, err := contextPaths(t)
+	if err != nil {
+		return err
+	}
+	for _, path := range asked {
+		if err := g.UsableContext(path); err != nil {
 			return err
 		}
 	}
 	return s.may(ctx, ws, &Metric{Meta: m.Meta, Numerator: *t})
 }
 
-// contextCategory returns what a path of events' contexts holds.
-func contextCategory(path string) core.Category {
-	switch condition.SplitPath(path)[0] {
-	case "campaign", "page", "library", "app", "locale":
-		return core.Behaviour
-	case "consent":
-		return core.Consent
-	case "device", "os", "network", "screen", "userAgent", "ip":
-		return core.Device
-	case "location", "timezone":
-		return core.Location
+// contextPaths returns the paths of events' contexts that a measure's conditions ask.
+// What is said of the elements of an array stands at the array's path.
+func contextPaths(t *Measure) ([]string, error) {
+	if t.Context == "" || t.Context == "[]" {
+		return nil, nil
 	}
-	return core.Unclassified
+	n, err := condition.ParseJSON([]byte(`{"event":{"name":` + quote(t.Event) + `,"where":` + t.Context + `}}`))
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, p := range n.Event.Where {
+		out = append(out, p.Path)
+	}
+	return out, nil
 }
 
 func (s *Service) knownPaths(ctx context.Context, ws, owner string) ([]string, error) {

@@ -187,6 +187,7 @@ func (r *rig) forget() {
 // canon writes what is kept so that it can be compared byte for byte: lanes added up.
 func (r *rig) canon() string {
 	r.t.Helper()
+	left := map[string]bool{} // cells that had something, by whether they still have
 	sum, people, rest := map[string]int64{}, map[string]*sketch{}, []string{}
 	snap, err := r.db.Snapshot(r.ctx)
 	require.NoError(r.t, err)
@@ -206,6 +207,15 @@ func (r *rig) canon() string {
 			sum[key+" f"] += m.F
 		}
 	})
+	each(rollups.Spec, func(raw bson.Raw) {
+		var d rollup
+		require.NoError(r.t, d.UnmarshalBSON(raw))
+		key := store.Key(rigWS, d.measure, d.cell)
+		left[key] = left[key] || d.measure == ""
+		for _, c := range d.n {
+			left[key] = left[key] || sum[fmt.Sprint(d.place, c.hour)] != 0
+		}
+	})
 	each(crowds.Spec, func(raw bson.Raw) {
 		d, err := crowds.Decode(bytes.Clone(raw))
 		require.NoError(r.t, err)
@@ -219,7 +229,10 @@ func (r *rig) canon() string {
 	})
 	for _, spec := range []*store.Spec{cells.Spec, firsts.Spec} {
 		each(spec, func(raw bson.Raw) {
-			rest = append(rest, spec.Name+" "+raw.Lookup("_id").StringValue()+" "+raw.Lookup("values").String()+raw.Lookup("event").String())
+			if has, had := left[raw.Lookup("_id").StringValue()]; had && !has {
+				return // what stood there turned out not to be a first; its values stay known
+			}
+			rest = append(rest, spec.Name+" "+raw.Lookup("_id").StringValue()+" "+raw.Lookup("values").String()+raw.Lookup("event").String()+raw.Lookup("at").String()+raw.Lookup("cell").String())
 		})
 	}
 	var out strings.Builder

@@ -3,6 +3,8 @@ package insight
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/store"
@@ -21,14 +23,15 @@ func (s *Service) Deleted(ctx context.Context, ws string, e *event.Event) ([]sto
 	f := newFold(ws)
 	for _, t := range c.events[eventName{e.Name, e.Type == event.System}] {
 		if t.Value != First {
-			f.event(t, e)
+			f.event(t, e, e.Part)
 			continue
 		}
-		had, err := firsts.Get(ctx, s.Store, store.Key(ws, t.id, e.Part))
+		had, err := firsts.Find(ctx, s.Store, store.Query{Workspace: ws, Where: []store.Cond{store.Eq("event", store.Rest(e.ID))}}, 0)
 		if err != nil {
 			return nil, fmt.Errorf("insight: read firsts: %w", err)
 		}
-		if got, ok := t.take(e); ok && had != nil && had.Event == store.Rest(e.ID) {
+		counted := slices.ContainsFunc(had, func(d *first) bool { return strings.HasPrefix(d.ID, store.Key(ws, t.id)+"/") })
+		if got, ok := t.take(e); ok && counted {
 			f.put(t, got, e.Part)
 		}
 	}

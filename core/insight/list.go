@@ -82,5 +82,5 @@ func nameAt(cursor, argument string) (string, error) {
 
 // Watched lists the collections whose changes may change a metric's values.
 func Watched() []*store.Spec {
-	return []*store.Spec{rollups.Spec, crowds.Spec, rates.Spec, Metrics.Spec}
+	return []*store.Spec{rollups.Spec, crowds.Spec, rates.Spec, Metrics.Spec, reportings.Spec}
 }

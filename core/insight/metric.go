@@ -78,7 +78,7 @@ type Metric struct {
 	Minus       *Measure         `bson:"minus,omitempty"` // taken off the numerator
 	Denominator *Measure         `bson:"denominator,omitempty"`
 	Dimensions  []Dimension      `bson:"dimensions,omitempty"`
-	Currency    string           `bson:"currency,omitempty"` // of MONEY; "": that of the events, where it is one
+	Currency    string           `bson:"currency,omitempty"` // of MONEY; "": the workspace's (Reporting)
 	TimeZone    string           `bson:"timeZone"`           // by whose days people are counted; IANA
 	// Data are the categories that a caller must be able to read; empty: those of the
 	// fields that the measures look at.
@@ -104,6 +104,7 @@ type head struct {
 	Complete   []string         `bson:"complete,omitempty"` // measures, sorted
 	Folds      int64            `bson:"folds"`              // corrections that were written
 	At         time.Time        `bson:"at"`
+	Unused     []unused         `bson:"unused,omitempty"` // of the document with the key workspace/unused, and nothing else
 }
 
 // guard makes a unit that was folded by other definitions build itself again.
@@ -118,10 +119,12 @@ type labels struct {
 	Values     []string         `bson:"values"`
 }
 
-// first says that a person's first event of a measure was counted.
+// first says which event was counted as a person's first of a measure, and where.
 type first struct {
-	store.Meta `bson:",inline"` // key: workspace/measure/prof_…
+	store.Meta `bson:",inline"` // key: workspace/measure/prof_…, a part of the person
 	Event      string           `bson:"event"` // evt_…
+	At         time.Time        `bson:"at"`    // when it happened
+	Cell       string           `bson:"cell"`
 }
 
 // rate is what one unit of a currency is worth in another from a day on.
@@ -144,11 +147,13 @@ var (
 	crowds  = store.Declare[crowd](store.Spec{Name: "figure_people", Derived: true})
 	firsts  = store.Declare[first](store.Spec{
 		Name: "figure_firsts", Derived: true, Subject: "_id", Data: map[string]core.Category{"*": core.Behaviour},
+		Indexes: []store.Index{store.On("event")},
 	})
-	rates = store.Declare[rate](store.Spec{Name: "figure_rates"})
+	rates      = store.Declare[rate](store.Spec{Name: "figure_rates"})
+	reportings = store.Declare[Reporting](store.Spec{Name: "figure_settings"})
 )
 
 // Specs lists the collections of the package.
 func Specs() []*store.Spec {
-	return []*store.Spec{Metrics.Spec, heads.Spec, guards.Spec, cells.Spec, rollups.Spec, crowds.Spec, firsts.Spec, rates.Spec}
+	return []*store.Spec{Metrics.Spec, heads.Spec, guards.Spec, cells.Spec, rollups.Spec, crowds.Spec, firsts.Spec, rates.Spec, reportings.Spec}
 }

@@ -86,7 +86,7 @@ func (s *Service) foldSegment(ctx context.Context, ws, id string, list []*measur
 			own := *e
 			own.Part = p.ProfileID()
 			for _, t := range by[eventName{e.Name, e.Type == event.System}] {
-				out.event(t, &own)
+				out.event(t, &own, own.Part)
 			}
 			return nil
 		})
@@ -96,7 +96,7 @@ func (s *Service) foldSegment(ctx context.Context, ws, id string, list []*measur
 	}
 	for _, f := range out.firsts {
 		if got, ok := f.of.take(f.event); ok {
-			out.put(f.of, got, f.event.Part)
+			out.put(f.of, got, f.person)
 		}
 	}
 	return out, nil

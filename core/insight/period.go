@@ -40,7 +40,19 @@ func (g Grain) floor(t time.Time, zone *time.Location) time.Time {
 	case Year:
 		m, d = 1, 1
 	}
-	return time.Date(y, m, d, 0, 0, 0, 0, zone)
+	return dayBegins(y, m, d, zone)
+}
+
+// dayBegins returns the first moment of a calendar day. Where the clocks go forward at
+// midnight (the Azores, Chile) there is no midnight, and time.Date may say the hour before.
+func dayBegins(y int, m time.Month, d int, zone *time.Location) time.Time {
+	t := time.Date(y, m, d, 0, 0, 0, 0, zone)
+	if t.Hour() > 12 {
+		if _, end := t.ZoneBounds(); !end.IsZero() {
+			return end.In(zone)
+		}
+	}
+	return t
 }
 
 // step returns the beginning of the period n periods after the one that begins at t.
@@ -60,7 +72,7 @@ func (g Grain) step(t time.Time, n int, zone *time.Location) time.Time {
 	default:
 		d += n
 	}
-	return time.Date(y, m, d, 0, 0, 0, 0, zone)
+	return dayBegins(y, m, d, zone)
 }
 
 // maxPeriods is how many periods an answer has at most.
@@ -105,6 +117,24 @@ func earlier(from, to time.Time, zone *time.Location) (time.Time, time.Time) {
 		return Day.step(f, -days, zone), f
 	}
 	return from.Add(-to.Sub(from)), from
+}
+
+// before returns what [from, to) is compared with, period by period. Weeks are compared
+// with weeks as long, and as far into them: as many whole weeks before as it touches.
+func (g Grain) before(from, to time.Time, zone *time.Location) (time.Time, time.Time) {
+	if g != Week {
+		return earlier(from, to, zone)
+	}
+	f, t := from.In(zone), to.In(zone)
+	days := int(dayOf(t.Add(-1), zone) - dayOf(f, zone) + 1)
+	back := -7 * ((days + 6) / 7)
+	shift := func(t time.Time) time.Time {
+		if midnight(t, zone) {
+			return Day.step(t, back, zone)
+		}
+		return t.AddDate(0, 0, back)
+	}
+	return shift(f), shift(t)
 }
 
 // wholeDays returns how many calendar days lie between two instants; false when they are

@@ -39,7 +39,7 @@ func DateOf(t time.Time) Date {
 
 // In returns when the day begins in a time zone.
 func (d Date) In(zone *time.Location) time.Time {
-	return time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, zone)
+	return dayBegins(d.Year, d.Month, d.Day, zone)
 }
 
 // String returns the day as 2026-11-22.

@@ -3,6 +3,7 @@ package insight
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -111,6 +112,9 @@ func (r *reading) table(t *measure, toDate bool) (table, error) {
 	} else if err := r.stored(t, toDate, from.Unix(), to.Unix(), distinct, count, money, crowd); err != nil {
 		return nil, err
 	}
+	if t.Value == First { // a cell whose only one turned out not to be the first
+		maps.DeleteFunc(out, func(_ row, a *acc) bool { return a.n == 0 })
+	}
 	if toDate {
 		out.accumulate(len(r.spans))
 	}
@@ -164,7 +168,7 @@ func (r *reading) stored(t *measure, toDate bool, from, to int64, distinct bool,
 			}
 		}
 	}
-	if !distinct && !r.people {
+	if !distinct && !r.people || t.Value == First {
 		return nil
 	}
 	first := low

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
 )
@@ -75,7 +77,12 @@ func (s *Service) refoldOnce(ctx context.Context, ws string, correct bool, tell 
 		return report, err
 	}
 	f := newFold(ws)
-	seen := map[string]bool{} // firsts whose event is in the log
+	seen := map[string]bool{}      // firsts whose event is in the log
+	counted := map[string]string{} // the keys of firsts by measure and event
+	for key, had := range live.firsts {
+		id, _, _ := strings.Cut(store.Rest(key), "/")
+		counted[id+"/"+had.Event] = key
+	}
 	err = eachOf(ctx, snap, event.Events.Spec, ws, func(raw bson.Raw) error {
 		if report.Events++; tell != nil && report.Events%2000 == 0 {
 			if err := tell(report.Events); err != nil {
@@ -91,12 +98,17 @@ func (s *Service) refoldOnce(ctx context.Context, ws string, correct bool, tell 
 			return err
 		}
 		for _, t := range measures {
+			person, parts := live.owners.At(e.Part, e.CommittedAt)
+			f.epoch = ""
 			if t.Value == First {
-				if had := live.firsts[store.Key(ws, t.id, e.Part)]; had != nil && had.Event == store.Rest(e.ID) {
-					seen[had.ID] = true
+				if key, ok := counted[t.id+"/"+store.Rest(e.ID)]; ok {
+					seen[key] = true
+				}
+				if f.parts[e.Part] = parts; live.owners.Merged(e.Part) {
+					f.epoch = strconv.FormatInt(e.CommittedAt.UnixMilli(), 10)
 				}
 			}
-			f.event(t, e)
+			f.event(t, e, person)
 		}
 		return nil
 	})
@@ -171,6 +183,7 @@ type kept struct {
 	lane   map[string]*crowd // of corrections, by key
 	labels map[string]bool
 	firsts map[string]*first
+	owners *profile.Belonging
 }
 
 func readLive(ctx context.Context, snap store.Snapshot, ws string, c *set) (*kept, error) {
@@ -233,6 +246,16 @@ func readLive(ctx context.Context, snap store.Snapshot, ws string, c *set) (*kep
 	if err != nil {
 		return nil, err
 	}
+	var ledger []*profile.Merge
+	err = eachOf(ctx, snap, profile.Merges.Spec, ws, func(raw bson.Raw) error {
+		m, err := profile.Merges.Decode(bytes.Clone(raw))
+		ledger = append(ledger, m)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	k.owners = profile.NewBelonging(ledger)
 	return k, eachOf(ctx, snap, firsts.Spec, ws, func(raw bson.Raw) error {
 		d, err := firsts.Decode(bytes.Clone(raw))
 		if err == nil {
@@ -242,26 +265,50 @@ func readLive(ctx context.Context, snap store.Snapshot, ws string, c *set) (*kep
 	})
 }
 
-// correct returns what makes of what is kept what the log says.
-func (k *kept) correct(f *fold, seen map[string]bool, report *Report) []store.Op {
-	var ops []store.Op
-	for _, key := range sortedKeys(f.firsts) {
-		one := f.firsts[key]
-		had := k.firsts[key]
-		switch {
-		case had == nil:
-			ops = append(ops, firsts.Insert(&first{Meta: store.Meta{ID: key}, Event: store.Rest(one.event.ID)}))
-			report.differ("firsts." + one.of.id)
-		case !seen[key]:
-			continue // its event was deleted; it still counts
-		case had.Event != store.Rest(one.event.ID):
-			ops = append(ops, firsts.Replace(&first{Meta: had.Meta, Event: store.Rest(one.event.ID)}))
-			report.differ("firsts." + one.of.id)
-		}
-		if got, ok := one.of.take(one.event); ok {
-			f.put(one.of, got, one.event.Part)
+// firstsAsTold writes down what the log says of firsts, and counts them.
+func (k *kept) firstsAsTold(f *fold, seen map[string]bool, report *Report) []store.Op {
+	b := &book{ws: k.ws, docs: map[string]*first{}, still: func(was *first) (bool, error) {
+		return k.firsts[was.ID] == was, nil // its event was deleted; it still counts
+	}}
+	for key, had := range k.firsts {
+		if !seen[key] {
+			b.docs[key] = had
 		}
 	}
+	by := map[string]*firstEvent{}
+	for _, one := range f.sortedFirsts() {
+		if _, is, err := b.take(one); err == nil && is != nil {
+			by[is.ID] = one
+		}
+	}
+	var ops []store.Op
+	for _, key := range sortedKeys(by) {
+		one, now, had := by[key], b.docs[key], k.firsts[key]
+		if had == nil || had.Event != now.Event || had.Cell != now.Cell || !had.At.Equal(now.At) {
+			if report.differ("firsts." + one.of.id); had == nil {
+				ops = append(ops, firsts.Insert(now))
+			} else {
+				now.Meta = had.Meta
+				ops = append(ops, firsts.Replace(now))
+			}
+		}
+		if got, ok := one.of.take(one.event); ok {
+			f.put(one.of, got, one.person)
+		}
+	}
+	for _, key := range sortedKeys(k.firsts) {
+		id, _, _ := strings.Cut(store.Rest(key), "/")
+		if by[key] == nil && seen[key] && k.set.all[id] != nil {
+			ops = append(ops, firsts.Delete(k.firsts[key]))
+			report.differ("firsts." + id)
+		}
+	}
+	return ops
+}
+
+// correct returns what makes of what is kept what the log says.
+func (k *kept) correct(f *fold, seen map[string]bool, report *Report) []store.Op {
+	ops := k.firstsAsTold(f, seen, report)
 	report.Cells = int64(len(f.cells))
 	all := map[place]*cell{}
 	maps.Copy(all, f.cells)

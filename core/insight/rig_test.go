@@ -34,6 +34,7 @@ type rig struct {
 	clock    *core.VirtualClock
 	pipeline *ingest.Pipeline
 	people   *profile.Service
+	runner   *work.Runner
 	segments *segment.Service
 	ids      int
 }
@@ -70,7 +71,7 @@ func rigOver(t testing.TB, db store.Store, clock *core.VirtualClock) *rig {
 		require.NoError(t, pipeline.Close(ctx))
 	})
 	ctx := core.WithActor(t.Context(), &core.Actor{Workspace: rigWS, ID: "system:test"})
-	return &rig{Service: s, t: t, ctx: ctx, db: db, clock: clock, pipeline: pipeline, people: people, segments: segments}
+	return &rig{Service: s, t: t, ctx: ctx, db: db, clock: clock, pipeline: pipeline, people: people, runner: runner, segments: segments}
 }
 
 // send ingests one message.

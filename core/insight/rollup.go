@@ -126,6 +126,9 @@ func (s *sums) ops(ws string, p place, lane string) []store.Op {
 		return weeks[w], strconv.FormatInt(hour-w*weekHours, 10)
 	}
 	for h, n := range s.n {
+		if n == 0 {
+			continue // one came and one went
+		}
 		add, field := week(h)
 		add["n."+field] += n
 	}

@@ -50,8 +50,9 @@ type Service struct {
 	cells  known
 	people remembered
 
-	mu   sync.Mutex
-	kept map[string]*set // by workspace
+	mu     sync.Mutex
+	kept   map[string]*set   // by workspace
+	purged map[string]string // the day of the last purge that was started, likewise
 }
 
 // NewService returns a service over a store whose collections (Specs) are declared, and
@@ -63,10 +64,11 @@ func NewService(o Options) *Service {
 	if o.SmallCell <= 0 {
 		o.SmallCell = SmallCell
 	}
-	s := &Service{Options: o, lanes: newLanes(), kept: map[string]*set{}}
+	s := &Service{Options: o, lanes: newLanes(), kept: map[string]*set{}, purged: map[string]string{}}
 	if s.Jobs != nil {
 		s.Jobs.Handle(BackfillKind, work.JobHandlerFunc(s.backfillJob), 1)
 		s.Jobs.Handle(RebuildKind, work.JobHandlerFunc(s.rebuildJob), 1)
+		s.Jobs.Handle(PurgeKind, work.JobHandlerFunc(s.purge), 1)
 	}
 	return s
 }
@@ -120,12 +122,16 @@ func (s *Service) fresh(ctx context.Context, ws string) (*set, error) {
 			rev = max(rev, g.Rev)
 		}
 	}
+	common, err := s.ReportingOf(ctx, ws)
+	if err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	old := s.kept[ws]
 	s.mu.Unlock()
 	if old != nil && old.rev == rev && old.guards[0].V == held[0].V {
 		again := *old
-		again.at, again.guards = at, held
+		again.at, again.guards, again.currency = at, held, common.Currency
 		s.keep(ws, &again)
 		return &again, nil
 	}
@@ -137,7 +143,7 @@ func (s *Service) fresh(ctx context.Context, ws string) (*set, error) {
 	if fault != nil { // they were checked when they were made
 		return nil, fmt.Errorf("insight: compile the metrics: %w", fault)
 	}
-	c.at, c.rev, c.guards = at, rev, held
+	c.at, c.rev, c.guards, c.currency = at, rev, held, common.Currency
 	s.keep(ws, c)
 	return c, nil
 }

@@ -147,7 +147,7 @@ func (x *asking) term(of *Measure, t *measure, m *metric, spans []span) (*terms,
 	case Other:
 		return x.other(of.Metric, spans)
 	}
-	r := &reading{ctx: x.ctx, s: x.s, ws: x.ws, set: x.set, spans: spans, by: x.q.By, people: x.few, among: x.among}
+	r := &reading{ctx: x.ctx, s: x.s, ws: x.ws, set: x.set, spans: spans, by: x.q.By, people: x.few || x.q.Few, among: x.among}
 	got, err := r.table(t, of.ToDate)
 	if err != nil {
 		return nil, err
@@ -162,6 +162,8 @@ func (x *asking) term(of *Measure, t *measure, m *metric, spans []span) (*terms,
 			one.people, one.counted = a.people.count(), true
 		}
 		switch of.Value {
+		case First:
+			one.of, one.people, one.counted = newDecimal(a.n), max(a.n, 0), r.people
 		case Distinct:
 			if a.people == nil {
 				continue // that is nobody
@@ -199,7 +201,7 @@ func (x *asking) settle(of *Measure, got table) error {
 	case 1:
 		x.currency = found[0]
 	default:
-		return core.Errorf(core.Invalid, "CURRENCY_UNSET", "the money is in %s: give the metric a currency, and rates of exchange", strings.Join(found, ", ")).At("name")
+		return core.Errorf(core.Invalid, "CURRENCY_UNSET", "the money is in %s: give the workspace a currency (setReportingCurrency) or the metric one, and rates of exchange", strings.Join(found, ", ")).At("name")
 	}
 	return nil
 }
@@ -250,7 +252,7 @@ func (x *asking) costs(_ *metric, spans []span) (*terms, error) {
 	if x.currency == "" {
 		for _, c := range list {
 			if x.currency != "" && x.currency != c.Currency {
-				return nil, core.Errorf(core.Invalid, "CURRENCY_UNSET", "costs are in %s and %s: give the metric a currency, and rates of exchange", x.currency, c.Currency).At("name")
+				return nil, core.Errorf(core.Invalid, "CURRENCY_UNSET", "costs are in %s and %s: give the workspace a currency (setReportingCurrency) or the metric one, and rates of exchange", x.currency, c.Currency).At("name")
 			}
 			x.currency = c.Currency
 		}
@@ -264,7 +266,7 @@ func (x *asking) costs(_ *metric, spans []span) (*terms, error) {
 		}
 		cell := make([]string, len(x.q.By))
 		for k, key := range x.q.By {
-			cell[k] = c.Dimensions[key]
+			cell[k] = labelText(c.Dimensions[key]) // as those of events are kept
 		}
 		at := row{i, strings.Join(cell, joint)}
 		one := out.rows[at]
@@ -300,7 +302,7 @@ func (x *asking) other(name string, spans []span) (*terms, error) {
 		one := &term{state: v.state, missing: v.missing}
 		for _, n := range v.people {
 			one.people, one.counted = max(one.people, n), true
-			if x.few && n > 0 && n < int64(x.s.SmallCell) {
+			if (x.few || x.q.Few) && n > 0 && n < int64(x.s.SmallCell) {
 				one.people = n
 				break
 			}

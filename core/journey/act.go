@@ -138,7 +138,8 @@ func (r *run) after(p *condition.Period) time.Time {
 // wait stops at a wait, or passes one whose time has come already.
 func (r *run) wait(n *place, w *Wait) bool {
 	var due time.Time
-	what, on := ForTime, OnNext
+	what, on, why := ForTime, OnNext, ""
+	turned := r.served[n.ID] || r.sent // this occurrence has had its turn
 	switch {
 	case w.Duration != nil:
 		due = r.after(w.Duration)
@@ -146,21 +147,23 @@ func (r *run) wait(n *place, w *Wait) bool {
 		what, due = ForEvent, r.after(w.Timeout)
 	case w.LocalTime != "":
 		due = nextLocal(r.base, w.LocalTime, r.location(), false)
-		if r.served[n.ID] || r.sent { // this occurrence has had its turn
+		if turned {
 			due = nextLocal(r.in.Now, w.LocalTime, r.location(), true)
 		}
+	case w.Best != nil:
+		due, why = r.bestTime(w.Best, turned)
 	case w.Trait != "":
 		on, due = OnElse, r.traitTime(w.Trait)
 	default:
 		due = up(w.Until)
 	}
-	if !due.After(r.in.Now) { // until and trait: past, or nothing; a local time: just now
-		if w.LocalTime != "" {
+	if !due.After(r.in.Now) { // until and trait: past, or nothing; a local time, the best hour: just now
+		if w.LocalTime != "" || w.Best != nil {
 			r.serve(n.ID)
 		}
-		return r.leave(n, on, DidGoOn, "")
+		return r.leave(n, on, DidGoOn, why)
 	}
-	return r.await(what, due, DidWait, due.Format(time.RFC3339))
+	return r.await(what, due, DidWait, strings.TrimRight(due.Format(time.RFC3339)+" "+why, " "))
 }
 
 // traitTime reads the time that a trait holds: a time in the form of RFC 3339, or a

@@ -46,7 +46,7 @@ func (b *batch) advance(ctx context.Context, it *item, f *segment.Facts) error {
 		next.Tries, next.Fault = 0, ""
 	}
 	j := b.l.journeys[next.Journey]
-	in := Input{Now: b.now, Facts: f, Event: it.entered, Woke: it.woke, Answer: it.answer, Enrollment: next.EnrollmentID()}
+	in := Input{Now: b.now, Facts: f, Event: it.entered, Woke: it.woke, Answer: it.answer, Hours: it.hours, Enrollment: next.EnrollmentID()}
 	before := next.State
 	st := j.late(before, b.now)
 	for range maxAnswers {

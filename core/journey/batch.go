@@ -9,6 +9,7 @@ import (
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/condition"
 	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/predict/sendhour"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/store"
@@ -40,8 +41,9 @@ type item struct {
 	entered  *event.Event
 	woke     *event.Event
 	answer   *Answer
-	visits   []*Visit // of the person's parts, for who enters
-	rounds   *Visit   // how often the part entered lately by what Headwater found out; nil: nobody asked
+	hours    *sendhour.Advice // where the program asks for them
+	visits   []*Visit         // of the person's parts, for who enters
+	rounds   *Visit           // how often the part entered lately by what Headwater found out; nil: nobody asked
 
 	ops    []store.Op
 	said   []event.SystemEvent
@@ -217,6 +219,9 @@ func (b *batch) decide(ctx context.Context) error {
 	}
 	facts, err := b.facts(ctx, asking)
 	if err != nil {
+		return err
+	}
+	if err := b.hours(ctx, asking); err != nil {
 		return err
 	}
 	for i, it := range asking {

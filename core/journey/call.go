@@ -48,11 +48,11 @@ func (s *Service) handleCall(ctx context.Context, l *work.Lease) error {
 		}
 		body = map[string]any{"journeyId": c.Journey, "enrollmentId": c.Enrollment, "nodeId": c.Node, "event": plain(bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: orEmpty(properties)})}
 	}
-	secret, err := s.secret(ctx, ws, c.Secret)
+	secrets, err := s.SigningSecrets(ctx, ws, c.Secret)
 	if err != nil {
 		return err
 	}
-	if err := s.Caller.Call(ctx, ws, l.Task().Name, CallWebhook{URL: c.URL, Headers: c.Headers, Secret: c.Secret}, secret, body); err != nil {
+	if err := s.Caller.Call(ctx, ws, l.Task().Name, CallWebhook{URL: c.URL, Headers: c.Headers, Secret: c.Secret}, secrets, body); err != nil {
 		return err
 	}
 	return l.Complete(ctx)

@@ -30,6 +30,7 @@ const full = `{
   {"id":"s","step":{"split":{"salt":"x","arms":[{"name":"a","weight":5000},{"name":"b","weight":5000}]}}},
   {"id":"w3","step":{"wait":{"localTime":"09:30"}}},
   {"id":"w4","step":{"wait":{"trait":"renewal"}}},
+  {"id":"wb","step":{"wait":{"bestTime":{"within":"P1D","localTime":"10:00"}}}},
   {"id":"w5","step":{"wait":{"until":"2030-01-01T00:00:00Z"}}},
   {"id":"t","step":{"updateTrait":{"path":"stage","value":"reminded {{ event.cart.id }}"}}},
   {"id":"t0","step":{"updateTrait":{"path":"stage","value":null}}},
@@ -48,7 +49,7 @@ const full = `{
   {"from":"in","to":"hold"},{"from":"in2","to":"hold"},{"from":"in3","to":"hold"},{"from":"in4","to":"hold"},{"from":"in5","to":"hold"},{"from":"in6","to":"hold"},
   {"from":"hold","on":"treated","to":"w1"},{"from":"w1","to":"m1"},{"from":"m1","to":"w2"},
   {"from":"w2","to":"b","on":"next"},{"from":"w2","on":"timeout","to":"s"},{"from":"b","on":"vip","to":"w3"},{"from":"b","on":"opened","to":"w4"},{"from":"b","on":"else","to":"w5"},
-  {"from":"s","on":"a","to":"t"},{"from":"s","on":"b","to":"o"},{"from":"w3","to":"h"},{"from":"w4","to":"c"},{"from":"w4","on":"else","to":"p"},{"from":"w5","to":"sc"},
+  {"from":"s","on":"a","to":"t"},{"from":"s","on":"b","to":"o"},{"from":"w3","to":"wb"},{"from":"wb","to":"h"},{"from":"w4","to":"c"},{"from":"w4","on":"else","to":"p"},{"from":"w5","to":"sc"},
   {"from":"t","to":"k"},{"from":"o","to":"a"},{"from":"h","to":"sub"},{"from":"c","to":"g"},{"from":"c","on":"else","to":"x"},{"from":"p","to":"sr"},{"from":"sc","to":"t0"},
   {"from":"a","to":"x"},{"from":"a","on":"else","to":"w1"},{"from":"a","on":"timeout","to":"x"},{"from":"g","on":"else","to":"x"}]}`
 
@@ -181,6 +182,10 @@ func TestFaults(t *testing.T) {
 		"long wait":              {one(`{"wait":{"duration":"P6Y"}}`), condition.ReasonDuration, "nodes.1.step.wait.duration", "five years"},
 		"far time":               {one(`{"wait":{"until":"2040-01-01T00:00:00Z"}}`), condition.ReasonTime, "nodes.1.step.wait.until", "five years"},
 		"local time":             {one(`{"wait":{"localTime":"9:00"}}`), ReasonLocalTime, "nodes.1.step.wait.localTime", "09:00"},
+		"best time without else": {one(`{"wait":{"bestTime":{"within":"P1D"}}}`), condition.ReasonRequired, "nodes.1.step.wait.bestTime.localTime", "required"},
+		"best time, bad else":    {one(`{"wait":{"bestTime":{"within":"P1D","localTime":"24:00"}}}`), ReasonLocalTime, "nodes.1.step.wait.bestTime.localTime", "09:00"},
+		"best time of minutes":   {one(`{"wait":{"bestTime":{"within":"PT10M","localTime":"10:00"}}}`), condition.ReasonDuration, "nodes.1.step.wait.bestTime.within", "1 hour to 7 days"},
+		"best time of a month":   {one(`{"wait":{"bestTime":{"within":"P1M","localTime":"10:00"}}}`), condition.ReasonDuration, "nodes.1.step.wait.bestTime.within", "1 hour to 7 days"},
 		"no timeout":             {one(`{"wait":{"event":{"event":{"name":"A"}}}}`), condition.ReasonRequired, "nodes.1.step.wait.event.timeout", "timeout"},
 		"no timeout edge":        {one(`{"wait":{"event":{"event":{"name":"A"},"timeout":"P1D"}}}`), ReasonNoEdge, "nodes.1", `"timeout"`},
 		"count in a wait":        {one(`{"wait":{"event":{"event":{"name":"A","count":{"gte":2}},"timeout":"P1D"}}}`), condition.ReasonNotAllowed, "nodes.1.step.wait.event.event", "count"},

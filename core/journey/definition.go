@@ -103,15 +103,23 @@ type Message struct {
 	Quiet    string // DEFER, SKIP or SEND
 }
 
-// Wait goes on at a later time. Exactly one of Duration, Until, LocalTime, Trait and
-// Event is set.
+// Wait goes on at a later time. Exactly one of Duration, Until, LocalTime, Best, Trait
+// and Event is set.
 type Wait struct {
 	Duration  *condition.Period
 	Until     time.Time // already past: at once
 	LocalTime string    // "HH:MM" where the person is: its next occurrence
-	Trait     string    // path of a trait that holds a time or a date; none, or past: at once, by "else" where there is that edge
+	Best      *BestTime
+	Trait     string // path of a trait that holds a time or a date; none, or past: at once, by "else" where there is that edge
 	Event     *condition.Event
 	Timeout   *condition.Period // with Event: edges next and timeout
+}
+
+// BestTime waits for the hour of their day at which the person is likeliest to take up what
+// they are sent.
+type BestTime struct {
+	Within    *condition.Period // in which the best of the hours is taken: 1 hour to 7 days
+	LocalTime string            // "HH:MM" where the person is, while nothing is known of hours: its next occurrence
 }
 
 // Arm is a way on. A branch's arms have Where, those of a split Weight.

@@ -31,35 +31,75 @@ type PersonChange struct {
 // MaxExamples is how many people a comparison shows.
 const MaxExamples = 20
 
+// compared is what has been counted of some people, of one version or of two.
 type compared struct {
-	before, after            *tally
+	before, after            *tally // after: nil for one version
 	same, more, fewer, other int64
 	examples                 []PersonChange
 }
 
-// Compare runs the same people through two versions.
+// Compare runs the same people through two versions. What becomes of those inside is asked
+// for the second: under the first they go on in theirs.
 func Compare(ctx context.Context, before, after *Program, people People, o SimulateOptions) (*Comparison, error) {
-	a, err := newPlan(before, &o)
+	c, err := newCourse(before, after, &o)
 	if err != nil {
 		return nil, err
 	}
-	b, err := newPlan(after, &o)
-	if err != nil {
+	total := c.fresh()
+	if err := c.run(ctx, people, total); err != nil {
 		return nil, err
 	}
-	total := &compared{before: newTally(a), after: newTally(b)}
-	err = pool(ctx, people, o.Workers, func() *compared { return &compared{before: newTally(a), after: newTally(b)} },
-		func(c *compared, p *Person) { c.person(p.Profile, a.simulate(p, c.before), b.simulate(p, c.after)) },
-		total.add)
-	if err != nil {
+	return total.comparison(), nil
+}
+
+// course is what people are run through: one version, or two.
+type course struct {
+	a, b    *plan // b: nil for one version
+	workers int
+}
+
+func newCourse(one, other *Program, o *SimulateOptions) (*course, error) {
+	c := &course{workers: o.Workers}
+	var err error
+	if other == nil {
+		c.a, err = newPlan(one, o)
+		return c, err
+	}
+	as := *o
+	as.Inside, as.NodeMap = InsidePin, nil
+	if c.a, err = newPlan(one, &as); err != nil {
 		return nil, err
 	}
+	c.b, err = newPlan(other, o)
+	return c, err
+}
+
+// fresh has counted nobody.
+func (c *course) fresh() *compared {
+	k := &compared{before: newTally(c.a)}
+	if c.b != nil {
+		k.after = newTally(c.b)
+	}
+	return k
+}
+
+// run adds what comes of people to a total.
+func (c *course) run(ctx context.Context, people People, total *compared) error {
+	return pool(ctx, people, c.workers, c.fresh, func(k *compared, p *Person) {
+		sent := c.a.simulate(p, k.before)
+		if c.b != nil {
+			k.person(p.Profile, sent, c.b.simulate(p, k.after))
+		}
+	}, total.add)
+}
+
+// comparison tells what was counted of two versions.
+func (c *compared) comparison() *Comparison {
 	out := &Comparison{
-		Before: total.before.result(), After: total.after.result(), Same: total.same, More: total.more, Fewer: total.fewer, Other: total.other,
-		Examples: total.examples,
+		Before: c.before.result(), After: c.after.result(), Same: c.same, More: c.more, Fewer: c.fewer, Other: c.other, Examples: c.examples,
 	}
 	out.Nodes = nodeChanges(out.Before.Nodes, out.After.Nodes)
-	return out, nil
+	return out
 }
 
 func (c *compared) person(id string, before, after []Sent) {
@@ -92,7 +132,9 @@ func (c *compared) example(x PersonChange) {
 
 func (c *compared) add(o *compared) {
 	c.before.add(o.before)
-	c.after.add(o.after)
+	if c.after != nil {
+		c.after.add(o.after)
+	}
 	c.same, c.more, c.fewer, c.other = c.same+o.same, c.more+o.more, c.fewer+o.fewer, c.other+o.other
 	for _, x := range o.examples {
 		c.example(x)
@@ -114,12 +156,12 @@ func nodeChanges(before, after []NodeCount) []NodeChange {
 	}
 	for _, n := range before {
 		if n.Sent > 0 {
-			at(n.Node).Before = n.Sent
+			at(n.Node).Before += n.Sent
 		}
 	}
 	for _, n := range after {
 		if n.Sent > 0 {
-			at(n.Node).After = n.Sent
+			at(n.Node).After += n.Sent
 		}
 	}
 	return out

@@ -214,7 +214,7 @@ var (
 		Data: map[string]core.Category{"definition": core.Unclassified},
 	})
 	Enrollments = store.Declare[Enrollment](store.Spec{
-		Name: "enrollments", Subject: "part",
+		Name: "enrollments", Subject: "part", Reach: store.ReachFinder, // deleted together with what is added to the counts
 		Data: map[string]core.Category{"*": core.Behaviour},
 		Indexes: []store.Index{
 			store.On("lane", "due").WithFewTies(), store.On("part").WithFewTies(), store.On("j", "-in"), store.On("j", "status", "-in"),
@@ -247,6 +247,6 @@ var (
 // Specs lists the collections of the package.
 func Specs() []*store.Spec {
 	return []*store.Spec{
-		Journeys.Spec, Versions.Spec, Enrollments.Spec, Olders.Spec, Triggers.Spec, Presences.Spec, Visits.Spec, ToDos.Spec, Secrets.Spec,
+		Journeys.Spec, Versions.Spec, Enrollments.Spec, Olders.Spec, Triggers.Spec, Presences.Spec, Visits.Spec, ToDos.Spec, Secrets.Spec, secretUses.Spec,
 	}
 }

@@ -25,3 +25,6 @@ func (s *Service) TurnLane(ctx context.Context, ws string, lane int) error {
 	_, err := s.turn(ctx, ws, fmt.Sprintf("%02d", lane))
 	return err
 }
+
+// SimulateSlice is how many people a job that simulates looks at between two notes.
+var SimulateSlice = &simulateSlice

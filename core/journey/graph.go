@@ -157,7 +157,7 @@ func (r *reader) reach(d *Definition, index map[string]int, out map[string]map[s
 // takesTime tells whether whoever comes to a node surely stays for a while, so that
 // a circle through it does not run for ever at one instant.
 func takesTime(s *Step) bool {
-	return s.Approval != nil || s.Wait != nil && (s.Wait.Duration != nil || s.Wait.Event != nil || s.Wait.LocalTime != "")
+	return s.Approval != nil || s.Wait != nil && (s.Wait.Duration != nil || s.Wait.Event != nil || s.Wait.LocalTime != "" || s.Wait.Best != nil)
 }
 
 // loops finds circles without a wait: nodes that take no time and lead to themselves.

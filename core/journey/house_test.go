@@ -25,6 +25,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/message"
 	"github.com/headwater-cdp/headwater/core/object"
+	"github.com/headwater-cdp/headwater/core/predict"
 	"github.com/headwater-cdp/headwater/core/privacy"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/segment"
@@ -87,7 +88,7 @@ func specsOf() []*store.Spec {
 	specs := store.Specs()
 	for _, list := range [][]*store.Spec{
 		keyring.Specs(), audit.Specs(), access.Specs(), work.Specs(), event.Specs(), consent.Specs(), object.Specs(), profile.Specs(), segment.Specs(),
-		ingest.Specs(), journey.Specs(), privacy.Specs(),
+		ingest.Specs(), journey.Specs(), privacy.Specs(), predict.Specs(),
 	} {
 		specs = append(specs, list...)
 	}
@@ -121,21 +122,23 @@ func houseOver(t testing.TB, db store.Store, clock *core.VirtualClock) *house {
 	events := event.NewService(db, clock)
 	h.people = profile.NewService(db, clock)
 	h.pipeline = ingest.New(ingest.Options{Store: db, Clock: clock, Events: events, Profiles: h.people})
-	h.access = access.New(access.Options{Store: db, Clock: clock, Logger: logger, Jobs: h.jobs})
+	h.access = access.New(access.Options{Store: db, Clock: clock, Logger: logger, Jobs: h.jobs, Specs: specsOf()})
 	purposes := consent.NewService(consent.Options{Store: db, Clock: clock, People: h.people.ConsentPeople(), Committer: h.pipeline, Tokens: ring})
 	h.people.SetGate(profile.GateOptions{View: access.ViewOf, Purposes: purposes.Register, Events: events, Pseudonyms: ring.Pseudonymise})
 	h.segments = segment.New(segment.Options{
 		Store: db, Clock: clock, Profiles: h.people, Events: events, Committer: h.pipeline, Jobs: h.jobs, Runner: runner, Logger: logger,
 	})
+	predicts := predict.NewService(predict.Options{Store: db, Clock: clock, Profiles: h.people, Committer: h.pipeline, Runner: runner, Jobs: h.jobs, Logger: logger})
 	h.Service = journey.New(journey.ServiceOptions{
 		Store: db, Clock: clock, Keys: ring, Profiles: h.people, Segments: h.segments, Committer: h.pipeline, Outbox: h.outbox, Access: h.access,
-		Runner: runner, Jobs: h.jobs, Logger: logger,
+		Hours: predicts, Runner: runner, Jobs: h.jobs, Logger: logger,
+		View: func(context.Context, string, []string, string) (*core.View, error) { return allView(), nil },
 		Words: func(ctx context.Context, ws string) (journey.Vocabulary, error) {
 			v, err := h.segments.Vocabulary(ctx, ws)
 			return words{v}, err
 		},
 	})
-	h.people.SetFold(profile.Folds{h.segments, h.Service})
+	h.people.SetFold(profile.Folds{h.segments, predicts, h.Service})
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
@@ -155,14 +158,18 @@ func (a *all) View(context.Context) (*core.View, error) { return (*core.View)(a)
 
 // as is the context of a member with a role.
 func (h *house) as(id string, roles ...string) context.Context {
-	v := &all{Data: map[core.Category]core.Decision{}, Permissions: map[string]core.Decision{}}
+	return core.WithActor(context.Background(), &core.Actor{ID: id, Workspace: ws, Roles: roles, Decider: (*all)(allView())})
+}
+
+func allView() *core.View {
+	v := &core.View{Purpose: consent.Operations, Data: map[core.Category]core.Decision{}, Permissions: map[string]core.Decision{}}
 	for _, c := range core.Categories {
 		v.Data[c] = core.Decision{Effect: core.Allow}
 	}
 	for _, p := range access.Permissions {
 		v.Permissions[string(p)] = core.Decision{Effect: core.Allow}
 	}
-	return core.WithActor(context.Background(), &core.Actor{ID: id, Workspace: ws, Roles: roles, Decider: v})
+	return v
 }
 
 func decoded(t testing.TB, text string) any {

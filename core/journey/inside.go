@@ -34,6 +34,7 @@ func (s *Service) handleJobs() {
 	s.Jobs.Handle(unparkKind, work.JobHandlerFunc(s.unpark), 1)
 	s.Jobs.Handle(clearKind, work.JobHandlerFunc(s.clear), 1)
 	s.Jobs.Handle(migrateKind, work.JobHandlerFunc(s.migrate), 1)
+	s.Jobs.Handle(SimulateKind, work.JobHandlerFunc(s.simulateJob), 1)
 }
 
 // unpark gives back to their lanes what fell due while a journey was paused.

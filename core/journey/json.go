@@ -186,6 +186,8 @@ func (w *writer) wait(v *Wait) any {
 		return map[string]any{"event": map[string]any{"event": w.under(&condition.Node{Event: v.Event}), "timeout": v.Timeout.String()}}
 	case v.LocalTime != "":
 		return map[string]any{"localTime": v.LocalTime}
+	case v.Best != nil:
+		return map[string]any{"bestTime": map[string]any{"within": v.Best.Within.String(), "localTime": v.Best.LocalTime}}
 	case v.Trait != "":
 		return map[string]any{"trait": v.Trait}
 	}

@@ -212,6 +212,16 @@ func TestErasedInsideAJourney(t *testing.T) {
 	for _, e := range h.enrollments(j.JourneyID()) {
 		require.NotEqual(t, ana, e.Part)
 	}
+	v, err := h.Version(h.ctx(), ws, j.JourneyID(), 1)
+	require.NoError(t, err)
+	stats, err := h.Stats(h.ctx(), ws, v)
+	require.NoError(t, err)
+	require.Equal(t, int64(2), stats.Entered)
+	require.Equal(t, map[journey.Status]int64{journey.Removed: 1, journey.Completed: 1}, stats.Ended, "who was erased has left, and nobody says who it was")
+	for _, n := range stats.Nodes {
+		require.Zero(t, n.Inside, n.Node)
+		require.Equal(t, n.Entered, n.Left, n.Node)
+	}
 	for _, n := range []func() (int64, error){
 		func() (int64, error) { return journey.Presences.Count(h.ctx(), h.store, store.Query{Workspace: ws}) },
 		func() (int64, error) {

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/headwater-cdp/headwater/core/condition"
 	"github.com/headwater-cdp/headwater/core/consent"
@@ -137,7 +136,7 @@ func (r *reader) template(m *Message) {
 
 func (r *reader) wait(v any) *Wait {
 	w := &Wait{}
-	key, v, ok := r.oneKey(v, "a wait", "duration", "until", "localTime", "trait", "event")
+	key, v, ok := r.oneKey(v, "a wait", "duration", "until", "localTime", "bestTime", "trait", "event")
 	if !ok {
 		return w
 	}
@@ -158,9 +157,9 @@ func (r *reader) wait(v any) *Wait {
 		})
 	case "localTime":
 		w.LocalTime = r.text(one, key, 5, true)
-		if _, err := time.Parse("15:04", w.LocalTime); w.LocalTime != "" && (err != nil || len(w.LocalTime) != 5) {
-			r.at(key, func() { r.fault(ReasonLocalTime, `a time of day is expected, such as "09:00"`) })
-		}
+		r.at(key, func() { r.timeOfDay(w.LocalTime) })
+	case "bestTime":
+		r.at(key, func() { w.Best = r.bestTime(v) })
 	case "trait":
 		w.Trait = r.text(one, key, condition.MaxName, true)
 		if w.Trait != "" && !goodPath(w.Trait) {

@@ -22,6 +22,7 @@ type Program struct {
 	scope      scope // of branches; whole is that of exits and goals
 	whole      scope
 	wantsEvent bool
+	wantsHours bool
 }
 
 // place is a node, compiled.
@@ -132,7 +133,8 @@ func (p *Program) place(n *place) error {
 		n.sees = true
 		n.goal, err = p.ask(s.Goal, p.whole)
 	case s.Wait != nil:
-		n.sees = s.Wait.Trait != "" || s.Wait.LocalTime != ""
+		n.sees = s.Wait.Trait != "" || s.Wait.LocalTime != "" || s.Wait.Best != nil
+		p.wantsHours = p.wantsHours || s.Wait.Best != nil
 		if s.Wait.Event != nil {
 			n.event, err = newMatcher(s.Wait.Event)
 			p.wantsEvent = p.wantsEvent || err == nil && n.event.binds
@@ -354,6 +356,8 @@ func horizon(d *Definition) condition.Period {
 			total += w.Timeout.Longest()
 		case w.LocalTime != "":
 			total += day
+		case w.Best != nil:
+			total += w.Best.Within.Longest() + day
 		default:
 			total += unknown
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/condition"
+	"github.com/headwater-cdp/headwater/core/predict"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
 )
@@ -191,6 +192,9 @@ func (s *Service) readable(ctx context.Context, ws string, d *Definition, carrie
 		if w := n.Step.Wait; w != nil && w.Trait != "" {
 			list = append(list, traitOf(w.Trait))
 		}
+		if w := n.Step.Wait; w != nil && w.Best != nil {
+			list = append(list, &condition.Node{Prediction: &condition.Predicate{Path: predict.BestHour, Operators: exists()}})
+		}
 		if carried {
 			list = append(list, n.carries(d)...)
 		}
@@ -339,7 +343,11 @@ func (s *Service) Publish(ctx context.Context, ws string, in PublishInput) (*Pub
 			next.PublishedAt, next.PublishedBy = now, actor(ctx)
 		}
 		next.Inside = in.Inside
-		ops := []store.Op{Versions.Replace(&next)}
+		ops, err := s.namesSecrets(ctx, ws, v)
+		if err != nil {
+			return nil, err
+		}
+		ops = append(ops, Versions.Replace(&next))
 		j.Entry = v.Number
 		if j.Mode != Paused {
 			j.Mode = Live
@@ -354,7 +362,6 @@ func (s *Service) Publish(ctx context.Context, ws string, in PublishInput) (*Pub
 		}
 		if in.Inside == InsideMigrate {
 			var more []store.Op
-			var err error
 			if job, more, err = s.Jobs.Prepare(ctx, migrateKind, ws, migrateInput{Journey: in.ID, To: v.Number, Map: flat(in.NodeMap)}, ""); err != nil {
 				return nil, err
 			}

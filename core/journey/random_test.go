@@ -17,7 +17,7 @@ import (
 func drawJourney(t *rapid.T) string {
 	steps := []string{
 		`{"message":{"templateId":"tpl_x","channel":"EMAIL","purpose":"marketing"}}`, `{"message":{"templateId":"tpl_y","channel":"SMS","purpose":"marketing"}}`,
-		`{"wait":{"duration":"PT1H"}}`, `{"wait":{"duration":"P1M"}}`, `{"wait":{"duration":"PT10S"}}`, `{"wait":{"localTime":"10:00"}}`, `{"wait":{"localTime":"09:30"}}`, `{"wait":{"until":"2026-03-10T00:00:00Z"}}`, `{"wait":{"trait":"trip"}}`,
+		`{"wait":{"duration":"PT1H"}}`, `{"wait":{"duration":"P1M"}}`, `{"wait":{"duration":"PT10S"}}`, `{"wait":{"localTime":"10:00"}}`, `{"wait":{"localTime":"09:30"}}`, `{"wait":{"bestTime":{"within":"P1D","localTime":"11:00"}}}`, `{"wait":{"until":"2026-03-10T00:00:00Z"}}`, `{"wait":{"trait":"trip"}}`,
 		`{"wait":{"event":{"event":{"name":"B","where":[{"path":"id","eq":"{{ event.id }}"}]},"timeout":"P2D"}}}`, `{"wait":{"event":{"event":{"name":"A"},"timeout":"PT30M"}}}`,
 		`{"branch":[{"name":"a","where":{"event":{"name":"A","count":{"gte":2},"window":{"last":"P3D"}}}},{"name":"b","where":{"trait":{"path":"tier","eq":"gold"}}}]}`,
 		`{"split":{"salt":"s","arms":[{"name":"a","weight":40},{"name":"b","weight":60}]}}`, `{"holdout":{"salt":"h","arms":[{"name":"out","weight":10},{"name":"in","weight":90}]}}`,

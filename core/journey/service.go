@@ -42,9 +42,9 @@ type Ledger interface {
 }
 
 // Caller carries out the calls of webhook nodes. The same key may be called again. The
-// secret signs the body; "" is the workspace's own.
+// secrets sign the body, each of them; none is the workspace's own.
 type Caller interface {
-	Call(ctx context.Context, ws, key string, c CallWebhook, secret string, body any) error
+	Call(ctx context.Context, ws, key string, c CallWebhook, secrets []string, body any) error
 }
 
 // Keys makes of a value what tells nothing of it, and seals. keyring.Ring implements it.
@@ -68,6 +68,7 @@ type ServiceOptions struct {
 	Coupons   Coupons
 	Ledger    Ledger
 	Caller    Caller
+	Hours     Hours // nil: nothing is known of people's hours
 	Access    *access.Service
 	Audit     access.Record
 	Runner    *work.Runner
@@ -75,7 +76,10 @@ type ServiceOptions struct {
 	// Words knows the names that definitions may use.
 	Words func(ctx context.Context, ws string) (Vocabulary, error)
 	// Title names a template to people; nil: they are told by their ids.
-	Title  func(ctx context.Context, ws, template string) string
+	Title func(ctx context.Context, ws, template string) string
+	// View returns what roles may see for a purpose: by it a job simulates for whoever asked
+	// for it. Nil: only the system itself has simulations made by a job.
+	View   func(ctx context.Context, ws string, roles []string, purpose string) (*core.View, error)
 	Logger *slog.Logger
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core/condition"
 	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/predict/sendhour"
 )
 
 // People is where a simulation takes people from.
@@ -27,6 +28,10 @@ type Person struct {
 	// Facts returns what was known of the person at an instant, beside their events. Its
 	// Ledgers are not asked. It is called by one goroutine.
 	Facts func(at time.Time) condition.Facts
+	// Inside are their live enrollments as the simulation begins.
+	Inside []Standing
+	// Visited is when they last entered without a key before that; zero: never, or not asked.
+	Visited time.Time
 }
 
 // SimulateOptions say how. Times are those of the virtual clock.
@@ -39,8 +44,18 @@ type SimulateOptions struct {
 	Segments map[string]*condition.Program
 	// Reactions say what becomes of messages. Without, nobody opens anything.
 	Reactions []Reaction
+	// Hours is what is known of people's hours where no event of theirs has told yet; nil: nothing.
+	Hours *sendhour.Advice
 	// Refuse lets approvals be refused, else they are given: after an hour.
 	Refuse bool
+	// Versions are the programs of the versions that people are inside of, and the one that
+	// is simulated among them, by number. Without, nobody is inside when it begins.
+	Versions map[int64]*Program
+	// Inside is what becomes of those inside other versions, as publishing has it: PIN (also
+	// ""), DRAIN or MIGRATE by NodeMap. Leaves are numbers of versions that are drained anyway.
+	Inside  string
+	NodeMap map[string]*string
+	Leaves  []int64
 }
 
 // Reaction supposes that of the messages sent so many reach a status, for example
@@ -55,20 +70,22 @@ type Reaction struct {
 type Simulation struct {
 	People   int64 // looked at
 	Reached  int64 // who entered at least once
-	Entered  int64 // enrollments
+	Inside   int64 // enrollments there when it began
+	Entered  int64 // enrollments since
 	Nodes    []NodeCount
-	Sends    []DayCount       // by node and day of the journey's time zone; sorted
-	Ended    map[Status]int64 // enrollments by where they stood at the end, ACTIVE and WAITING among them
-	Arms     map[string]map[string]int64
-	Trails   []PersonTrail // of those who were asked for, by profile
+	Sends    []DayCount                  // by node and day of the journey's time zone; sorted
+	Ended    map[Status]int64            // enrollments by where they stood at the end, ACTIVE and WAITING among them
+	Arms     map[string]map[string]int64 `bson:"-"` // names of nodes are no keys of a document
+	Trails   []PersonTrail               `bson:"-"` // of those who were asked for, by profile
 	Warnings []condition.Warning
 }
 
-// NodeCount counts enrollments at a node.
+// NodeCount counts enrollments at a node: Began were there when the simulation began.
 type NodeCount struct {
-	Node                  string
-	Entered, Left, Inside int64
-	Sent                  int64
+	Version                      int64 // of those inside another version; 0: the one that is simulated
+	Node                         string
+	Began, Entered, Left, Inside int64
+	Sent                         int64
 }
 
 // DayCount counts messages.
@@ -109,17 +126,15 @@ const (
 // without waiting. Each condition is asked as of its virtual instant, over ledgers
 // folded from the events up to then. The same people give the same result.
 func Simulate(ctx context.Context, p *Program, people People, o SimulateOptions) (*Simulation, error) {
-	plan, err := newPlan(p, &o)
+	c, err := newCourse(p, nil, &o)
 	if err != nil {
 		return nil, err
 	}
-	total := newTally(plan)
-	err = pool(ctx, people, o.Workers, func() *tally { return newTally(plan) },
-		func(t *tally, person *Person) { plan.simulate(person, t) }, func(t *tally) { total.add(t) })
-	if err != nil {
+	total := c.fresh()
+	if err := c.run(ctx, people, total); err != nil {
 		return nil, err
 	}
-	return total.result(), nil
+	return total.before.result(), nil
 }
 
 // pool hands people to workers, each with a state of its own, and gives the states

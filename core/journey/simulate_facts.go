@@ -67,6 +67,7 @@ func (f *simulated) Trait(path string) (bson.RawValue, bool) {
 
 // fold adds an event to the ledgers that ask for it.
 func (l *life) fold(e *event.Event) {
+	l.hear(e)
 	at := named{e.Name, e.Type == event.System}
 	for _, i := range l.pl.byEvent[at] {
 		l.pl.folds[i].Add(l.ledgers[i][0], ledgerEvent(e), l.now)
@@ -89,7 +90,7 @@ func ledgerEvent(e *event.Event) condition.LedgerEvent {
 // bind keeps, from an entering on, what the conditions ask that mention its event,
 // beginning with what has happened so far.
 func (l *life) bind(en *enrolled) {
-	for _, a := range l.pl.binding {
+	for _, a := range l.pl.binding[en.p] {
 		c, _ := a.ready(en.entered)
 		if c == nil {
 			continue

@@ -8,6 +8,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core/condition"
 	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/predict/sendhour"
 )
 
 // life is one person's way through a simulation.
@@ -24,6 +25,8 @@ type life struct {
 	bound   map[string]*boundLedger // of conditions that mention an entering event
 	watch   []watched
 	traits  map[string]bson.RawValue // written by the journey
+
+	hours *sendhour.Advice // as was told last
 
 	enrolled []*enrolled
 	latest   map[string]*enrolled // by key
@@ -43,6 +46,10 @@ type watched struct {
 }
 
 type enrolled struct {
+	p       *Program
+	version int64 // 0: the one that is simulated
+	stood   bool  // inside when the simulation began
+	drains  bool  // leaves at its next step
 	state   State
 	key     string
 	entered *event.Event
@@ -69,6 +76,7 @@ func (pl *plan) simulate(person *Person, t *tally) []Sent {
 	for i := range pl.watchers {
 		l.look(i, false)
 	}
+	l.stand()
 	for {
 		at, e := l.upcoming()
 		if at.IsZero() || !at.Before(pl.to) {
@@ -197,7 +205,7 @@ func (l *life) enter(in *Entrance, e *event.Event) {
 	if e != nil {
 		began = e.Timestamp
 	}
-	en := &enrolled{state: l.pl.p.Begin(in.Node, began, l.now), key: key, entered: e, at: l.now}
+	en := &enrolled{p: l.pl.p, state: l.pl.p.Begin(in.Node, began, l.now), key: key, entered: e, at: l.now}
 	l.latest[key] = en
 	l.enrolled = append(l.enrolled, en)
 	l.bind(en)
@@ -206,11 +214,15 @@ func (l *life) enter(in *Entrance, e *event.Event) {
 
 // step takes an enrollment on at this instant, as far as it goes.
 func (l *life) step(en *enrolled, woke *event.Event, answer *Answer) {
-	in := Input{Now: l.now, Facts: l.facts(), Event: en.entered, Woke: woke, Answer: answer, Enrollment: "simulated"}
+	if en.drains {
+		l.leave(en)
+		return
+	}
+	in := Input{Now: l.now, Facts: l.facts(), Event: en.entered, Woke: woke, Answer: answer, Hours: l.advice(), Enrollment: "simulated"}
 	for {
-		out := l.pl.p.Step(en.state, in)
+		out := en.p.Step(en.state, in)
 		en.state = out.State
-		l.tally.passed(l, out.Trail)
+		l.tally.passed(l, en, out.Trail)
 		if l.pl.wanted[l.person.Profile] {
 			en.trail = append(en.trail, out.Trail...)
 		}
@@ -221,7 +233,7 @@ func (l *life) step(en *enrolled, woke *event.Event, answer *Answer) {
 			}
 		}
 		if in.Answer == nil && (en.state.Status != Active || en.state.Due.After(l.now)) {
-			en.hears = l.pl.p.Listens(en.state, en.entered)
+			en.hears = en.p.Listens(en.state, en.entered)
 			return
 		}
 	}

@@ -14,10 +14,11 @@ type plan struct {
 	byKey    map[string]int // ledgers, by key
 	byEvent  map[named][]int
 	watchers []watcher
-	wanted   map[string]bool // profiles whose trails are told
-	from, to time.Time       // whole milliseconds
-	binding  []*asked        // conditions that mention the entering event
-	hears    map[string]bool // names of events that matter to something
+	wanted   map[string]bool       // profiles whose trails are told
+	from, to time.Time             // whole milliseconds
+	binding  map[*Program][]*asked // conditions that mention the entering event
+	hears    map[string]bool       // names of events that matter to something
+	number   int64                 // of p, where the versions are known
 }
 
 // named is a name of events: Headwater's own, or others.
@@ -36,7 +37,7 @@ type watcher struct {
 
 func newPlan(p *Program, o *SimulateOptions) (*plan, error) {
 	pl := &plan{
-		p: p, o: o, byKey: map[string]int{}, byEvent: map[named][]int{}, wanted: map[string]bool{}, hears: map[string]bool{},
+		p: p, o: o, byKey: map[string]int{}, byEvent: map[named][]int{}, wanted: map[string]bool{}, hears: map[string]bool{}, binding: map[*Program][]*asked{},
 		from: up(o.From), to: up(o.To),
 	}
 	for _, id := range o.Trails {
@@ -71,6 +72,21 @@ func newPlan(p *Program, o *SimulateOptions) (*plan, error) {
 			return nil, err
 		}
 	}
+	if err := pl.lead(p); err != nil {
+		return nil, err
+	}
+	for _, number := range sortedKeys(o.Versions) {
+		if other := o.Versions[number]; other == p {
+			pl.number = number
+		} else if err := pl.lead(other); err != nil {
+			return nil, err
+		}
+	}
+	return pl, nil
+}
+
+// lead readies what those inside a version ask.
+func (pl *plan) lead(p *Program) error {
 	for _, n := range p.nodes {
 		if n.event != nil {
 			pl.hears[n.event.name] = true
@@ -79,20 +95,20 @@ func newPlan(p *Program, o *SimulateOptions) (*plan, error) {
 	for _, a := range p.conditions() {
 		if !a.binds {
 			if err := pl.keep(a.program); err != nil {
-				return nil, err
+				return err
 			}
 			continue
 		}
-		pl.binding = append(pl.binding, a)
+		pl.binding[p] = append(pl.binding[p], a)
 		c, err := condition.Compile(a.node, a.zone)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, spec := range c.Needs().Ledgers {
 			pl.hears[spec.Event] = true
 		}
 	}
-	return pl, nil
+	return nil
 }
 
 // keep folds what a program asks.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core/condition"
 	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/predict/sendhour"
 )
 
 // Status is where an enrollment stands.
@@ -73,6 +74,8 @@ type Input struct {
 	Woke *event.Event
 	// Answer is what the service was asked for: see State.For.
 	Answer *Answer
+	// Hours is what is known of the person's hours, where Program.WantsHours; nil: nothing.
+	Hours *sendhour.Advice
 	// Enrollment is enr_…, for placeholders; may be "".
 	Enrollment string
 }

@@ -46,3 +46,16 @@ func (s *Service) Stats(ctx context.Context, ws string, v *Version) (*Stats, err
 	}
 	return out, nil
 }
+
+// Forget returns the operations that delete an enrollment and leave nothing of its person but
+// a number: who was inside has left, as one who was removed. Of enrollments that are
+// forgotten in one commit each needs a lane of its own.
+func Forget(e *Enrollment, lane int) []store.Op {
+	ops := []store.Op{Enrollments.Delete(e)}
+	if e.Ended() {
+		return ops
+	}
+	return append(ops, store.AddTo(e.Workspace(), counterOf(e.Journey, e.Version), lane, map[string]int64{
+		nodeLeft(e.State.Node): 1, "ended:" + string(Removed): 1,
+	}))
+}

@@ -18,6 +18,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/store/faultstore"
 	"github.com/headwater-cdp/headwater/core/work"
 )
 
@@ -61,6 +62,7 @@ type storm struct {
 	merged map[int]string // merge, by person
 	parted map[int]bool
 	joined []*joint
+	cut    bool // a process was killed in the midst of a job
 }
 
 // coupons gives codes until an instant.
@@ -168,11 +170,16 @@ func (s *storm) first(who string) string {
 	return h.send(fmt.Sprintf(`{"type":"track",%s,"event":"Hello","timestamp":%q}`, who, s.clock.Now().Format(time.RFC3339Nano)))
 }
 
-// job has a process without faults do a job, at this instant.
+// job has a job done, at this instant: in the wild life one process is killed in the midst of
+// it first, and another without faults does the rest.
 func (s *storm) job(id string) {
 	s.t.Helper()
 	if id == "" {
 		return
+	}
+	if long := os.Getenv("HEADWATER_TEST_LONG") != ""; !s.calm && (long || !s.cut) {
+		s.cut = true // one of them costs a second or two
+		s.killed(id)
 	}
 	h := houseOver(s.t, s.inner, s.clock)
 	h.Outbox, h.Coupons = s.queue, s.pool
@@ -188,6 +195,35 @@ func (s *storm) job(id string) {
 			return
 		}
 		require.True(s.t, time.Now().Before(deadline), "the job ends")
+	}
+}
+
+// killed has a job begun by a process over a store that fails, which is killed.
+func (s *storm) killed(id string) {
+	s.t.Helper()
+	h := houseOver(s.t, s.db, s.clock)
+	h.Outbox, h.Coupons = s.queue, s.pool
+	s.db.Use(faultstore.Random(s.r.Uint64(), faultstore.Rates{Error: 0.05, LostReply: 0.05, CrashBefore: 0.05, CrashAfter: 0.1}))
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = h.runner.Run(ctx) }()
+	select {
+	case <-s.db.Crashed():
+	case <-time.After(time.Duration(2+s.r.IntN(30)) * time.Millisecond):
+	}
+	s.db.Crash() // nothing of it is written any more
+	cancel()
+	<-done
+	s.db.Reopen()
+	s.db.Use(faultstore.Script())
+	s.kills++
+	// As if its leases had run out, for no time passes here.
+	j, err := h.jobs.Get(context.Background(), ws, id)
+	require.NoError(s.t, err)
+	task, err := work.Find(context.Background(), s.inner, ws, "job."+j.Kind, id)
+	require.NoError(s.t, err)
+	if task != nil {
+		require.NoError(s.t, work.Commit(context.Background(), s.inner, work.Move(task, s.clock.Now())))
 	}
 }
 

@@ -118,6 +118,8 @@ func (s speaker) wait(w *Wait) string {
 		return "wait until the person " + s.where(&condition.Node{Event: w.Event}) + ", at most " + span(w.Timeout)
 	case w.LocalTime != "":
 		return "wait until " + w.LocalTime + " where the person is"
+	case w.Best != nil:
+		return "wait until the person's best hour, within " + span(w.Best.Within) + "; " + w.Best.LocalTime + " where nothing is known of it"
 	case w.Trait != "":
 		return "wait until " + w.Trait
 	}

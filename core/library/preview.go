@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
@@ -49,6 +50,9 @@ type Previewer struct {
 	Library  *Service
 	Profiles *profile.Service
 	Segments *segment.Service
+	// Predictions returns what is predicted of a person now, by name, as messages read it; nil:
+	// nothing is.
+	Predictions func(ctx context.Context, ws string, p *profile.Profile) (map[string]any, error)
 }
 
 // Preview renders a template for people as the caller may see them: under the purpose of
@@ -75,7 +79,11 @@ func (p Previewer) Preview(ctx context.Context, ws string, in PreviewInput) ([]P
 	var out []Preview
 	for _, who := range people {
 		one := Preview{ProfileID: who.ProfileID(), Withheld: withheld(gate, made)}
-		if one.Rendered, err = p.one(ctx, ws, in, made, skips, hash, who); err != nil {
+		with := in
+		if with.Data, err = p.predicted(ctx, ws, in.Data, made, gate, who); err != nil {
+			return nil, nil, fail(err)
+		}
+		if one.Rendered, err = p.one(ctx, ws, with, made, skips, hash, who); err != nil {
 			one.Err = core.AsError(err)
 			if one.Err.Code != core.Invalid {
 				return nil, nil, err
@@ -176,6 +184,28 @@ func (p Previewer) draw(ctx context.Context, ws string, n int, not []string) ([]
 	return out, nil
 }
 
+// predicted puts in what is predicted of a person, where the template reads it and the caller
+// may. What the caller gave stands.
+func (p Previewer) predicted(ctx context.Context, ws string, given map[string]any, made *compiled, gate *profile.Gate, who *profile.Profile) (map[string]any, error) {
+	if p.Predictions == nil || !made.readsAny(predictedRoots...) || !gate.Category(core.Inferred).Allowed() {
+		return given, nil
+	}
+	values, err := p.Predictions(ctx, ws, who)
+	if err != nil {
+		return nil, err
+	}
+	data := template.Predicted(values)
+	maps.Copy(data, given)
+	return data, nil
+}
+
+var predictedRoots = []string{"predictions", "lead"}
+
+// readsAny reports whether a template reads one of some roots.
+func (c *compiled) readsAny(roots ...string) bool {
+	return slices.ContainsFunc(c.reads(), func(r template.Read) bool { return slices.Contains(roots, r.Root) })
+}
+
 // one renders for one person; nil is the one of whom nothing is known.
 func (p Previewer) one(ctx context.Context, ws string, in PreviewInput, made *compiled, skips bool, hash string, who *profile.Profile) (Rendered, error) {
 	data := template.Data{Roots: map[string]any{}}
@@ -245,6 +275,12 @@ func withheld(g *profile.Gate, made *compiled) []core.Withheld {
 	}
 	var out []core.Withheld
 	for _, r := range made.reads() {
+		if slices.Contains(predictedRoots, r.Root) {
+			if d := g.Category(core.Inferred); !d.Allowed() {
+				out = append(out, core.Withheld{Path: strings.TrimSuffix(r.Root+"."+r.Path, "."), Reason: d.Withheld})
+			}
+			continue
+		}
 		if r.Root != "profile" || r.Path == "" {
 			continue
 		}

@@ -117,6 +117,21 @@ func TestChannelHeldUntilItWorks(t *testing.T) {
 	r.becomes(id, message.Sent)
 }
 
+// An e-mail that nobody could object to with a click goes only where there is nothing to object
+// to.
+func TestHeldWithoutAWayOut(t *testing.T) {
+	r := rigOver(t, openStore(t, ""), newPostman(), realClock)
+	r.setUp()
+	r.consent.URL = ""
+	r.start()
+	who := r.person(1)
+	other := intent(who, func(in *message.Intent) { in.Purpose = consent.Operations })
+	ids := r.queue(intent(who), other)
+	m := r.becomes(ids[0], message.Held, message.Sent)
+	require.Equal(t, "NO_PUBLIC_URL", check(m, message.CheckChannel).Reason)
+	r.becomes(ids[1], message.Sent)
+}
+
 func TestRefusedFailsAloneAndFreesItsPlace(t *testing.T) {
 	p := newPostman()
 	p.send = func(_ context.Context, m sync.Message) (sync.Sent, error) {

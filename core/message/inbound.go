@@ -153,11 +153,16 @@ func (s *Service) stopped(ctx context.Context, ws string, t *Settings, in *sync.
 	if err != nil || t.StopReply == "" {
 		return err
 	}
+	id := core.HashID(core.PrefixMessage, ws, "stop", in.ID)
+	unused, err := s.unspent(ctx, ws, id)
+	if err != nil {
+		return err
+	}
 	ops, err := s.Queue(ctx, ws, Intent{
-		ID: core.HashID(core.PrefixMessage, ws, "stop", in.ID), Channel: SMS, Purpose: consent.Operations, Template: t.StopReply, Test: true, To: in.From,
+		ID: id, Channel: SMS, Purpose: consent.Operations, Template: t.StopReply, Test: true, To: in.From,
 	})
 	if err != nil {
 		return err
 	}
-	return storeError("answer", unlessLost(work.Commit(ctx, s.Store, ops...))) // unless it was answered before
+	return storeError("answer", unlessLost(work.Commit(ctx, s.Store, append(ops, unused)...))) // unless it was answered before
 }

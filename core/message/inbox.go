@@ -19,7 +19,8 @@ import (
 type InboxItem struct {
 	store.Meta `bson:",inline"` // key: workspace/msg_…
 	Part       string           `bson:"part"`
-	Channel    string           `bson:"channel"` // IN_APP or WEB_CHAT
+	Channel    string           `bson:"channel"`           // IN_APP or WEB_CHAT
+	Purpose    string           `bson:"purpose,omitempty"` // of the message, or of that which is answered
 	At         time.Time        `bson:"at"`
 	Title      string           `bson:"title,omitempty"`
 	Text       string           `bson:"text,omitempty"`
@@ -38,7 +39,7 @@ var Inbox = store.Declare[InboxItem](store.Spec{
 	Name: "inbox", Subject: "part",
 	Data: map[string]core.Category{
 		"title": core.FreeText, "text": core.FreeText, "html": core.FreeText, "url": core.FreeText, "from": core.FreeText,
-		"channel": core.Behaviour, "read": core.Behaviour,
+		"channel": core.Behaviour, "read": core.Behaviour, "purpose": core.Consent,
 	},
 	Indexes: []store.Index{store.On("part", "-at").WithFewTies()},
 })
@@ -49,7 +50,7 @@ func (s *Service) deliver(_ context.Context, _ string, l *letter) (store.Op, err
 		return store.Op{}, core.Errorf(core.Invalid, "WHO", "a message of this channel is for a person")
 	}
 	return Inbox.Insert(&InboxItem{
-		Meta: store.Meta{ID: l.m.ID}, Part: l.m.Part, Channel: l.m.Channel, At: s.now(), Title: l.content.Title, Text: l.content.Text,
+		Meta: store.Meta{ID: l.m.ID}, Part: l.m.Part, Channel: l.m.Channel, Purpose: l.m.Purpose, At: s.now(), Title: l.content.Title, Text: l.content.Text,
 		HTML: l.content.HTML, URL: l.content.URL, From: l.content.FromName,
 	}), nil
 }
@@ -179,7 +180,8 @@ func (s *Service) Reply(ctx context.Context, ws, id, text, key string) (*Message
 			return nil, nil
 		}
 		t.ops = append(t.ops, Inbox.Insert(&InboxItem{
-			Meta: store.Meta{ID: store.Key(ws, core.HashID(core.PrefixMessage, id, word))}, Part: m.Part, Channel: m.Channel, At: at, Text: text, Reply: true,
+			Meta: store.Meta{ID: store.Key(ws, core.HashID(core.PrefixMessage, id, word))}, Part: m.Part, Channel: m.Channel, Purpose: m.Purpose, At: at, Text: text,
+			Reply: true,
 		}))
 		return t, nil
 	})

@@ -2,6 +2,7 @@ package message
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/template"
 )
 
 // maxText is how long what is sent may be, in bytes.
@@ -152,23 +154,7 @@ func (r *round) predicted(ctx context.Context, l *letter, g *gate, roots map[str
 	if err != nil {
 		return err
 	}
-	all := map[string]any{}
-	for name, v := range values {
-		at, path := all, strings.Split(name, ".")
-		for _, key := range path[:len(path)-1] {
-			next, ok := at[key].(map[string]any)
-			if !ok {
-				next = map[string]any{}
-				at[key] = next
-			}
-			at = next
-		}
-		at[path[len(path)-1]] = v
-	}
-	roots["predictions"] = all
-	if of, ok := all["lead"].(map[string]any); ok {
-		roots["lead"] = of
-	}
+	maps.Copy(roots, template.Predicted(values))
 	return nil
 }
 

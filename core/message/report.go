@@ -301,24 +301,43 @@ func (s *Service) consequences(ctx context.Context, ws string, m *Message, d *sy
 	if m.Test {
 		return nil
 	}
-	if reason != "" && m.To != nil {
-		plain, err := s.Keys.Open(ctx, ws, m.To, []byte(m.ID))
-		if err != nil {
+	if reason != "" {
+		if err := s.suppress(ctx, ws, m, reason); err != nil {
 			return err
-		}
-		if namespace := namespaceOf(m.Channel); namespace != "" {
-			_, err := s.Consent.Suppress(ctx, ws, []consent.SuppressInput{{
-				Identifier: event.Identifier{Namespace: namespace, Value: string(plain)}, Channel: m.Channel, Reason: reason, Source: m.MessageID(),
-			}}, false)
-			if err != nil {
-				return err
-			}
 		}
 	}
 	if d.State == sync.DeliveryComplained || d.State == sync.DeliveryUnsubscribed {
 		return s.withdraw(ctx, ws, m.Part, m.Purpose, m.Channel, "message:"+m.MessageID()+":"+d.State, d.State)
 	}
 	return nil
+}
+
+// suppress writes to the address of a message no more.
+func (s *Service) suppress(ctx context.Context, ws string, m *Message, reason string) error {
+	namespace := namespaceOf(m.Channel)
+	if m.To == nil || namespace == "" {
+		return nil
+	}
+	plain, err := s.Keys.Open(ctx, ws, m.To, []byte(m.ID))
+	if err != nil {
+		return err
+	}
+	_, err = s.Consent.Suppress(ctx, ws, []consent.SuppressInput{{
+		Identifier: event.Identifier{Namespace: namespace, Value: string(plain)}, Channel: m.Channel, Reason: reason, Source: m.MessageID(),
+	}}, false)
+	return err
+}
+
+// toldToStop does what a stop word does, where the channel knows of one that we have not heard: as
+// stopped, without an answer, which would not arrive. The same again changes nothing.
+func (s *Service) toldToStop(ctx context.Context, ws string, m *Message) error {
+	if m.Test {
+		return nil
+	}
+	if err := s.withdraw(ctx, ws, m.Part, "", m.Channel, "message:"+m.MessageID()+":"+sync.ReasonStopWord, "stop_word"); err != nil {
+		return err
+	}
+	return s.suppress(ctx, ws, m, consent.SuppressStopWord)
 }
 
 // withdraw takes back what a person let us do, as they told a vendor. What cannot be taken

@@ -344,9 +344,9 @@ func TestWebhookChannel(t *testing.T) {
 		got <- m
 	}))
 	defer srv.Close()
-	var err error
-	secret, err = r.WebhookSecret(r.ctx, ws)
+	secrets, err := r.WebhookSecrets(r.ctx, ws)
 	require.NoError(t, err)
+	secret = secrets[0]
 	_, err = r.SetSettings(r.ctx, ws, nil, false, func(s *message.Settings) { s.Ways = []message.Way{{Channel: message.Webhook, URL: srv.URL}} })
 	require.NoError(t, err)
 	id := r.queue(intent(r.person(1), func(in *message.Intent) { in.Channel = message.Webhook }))[0]

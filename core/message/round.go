@@ -149,7 +149,7 @@ func (r *round) ask(ctx context.Context, letters []*letter) error {
 			}
 		}
 		if l.goes() {
-			l.pass(CheckSwitch, "ON", r.now)
+			l.pass(CheckSwitch, "NOT_STOPPED", r.now)
 			if err := r.postpone(ctx, l, CheckTemplate, r.render(ctx, l)); err != nil {
 				return err
 			}
@@ -213,6 +213,14 @@ func (r *round) first(ctx context.Context, l *letter) error {
 		l.fail(Held, CheckChannel, reason, r.now)
 		return nil
 	}
+	switch ok, err := r.wayOut(ctx, m); {
+	case err != nil:
+		return err
+	case !ok:
+		l.hold = string(CheckChannel) + ":" + r.channel + ":" + reasonNoPublicURL
+		l.fail(Held, CheckChannel, reasonNoPublicURL, r.now)
+		return nil
+	}
 	if l.p == nil && !m.Test {
 		l.pass(CheckChannel, "READY", r.now)
 		l.fail(Cancelled, CheckConsent, "NOBODY", r.now)
@@ -228,6 +236,21 @@ func (r *round) first(ctx context.Context, l *letter) error {
 		return nil
 	}
 	return r.consent(ctx, l)
+}
+
+// wayOut reports whether who gets a message could say with it that they want no more: an
+// e-mail for a purpose that can be objected to waits until a public URL is known, to which its
+// links lead.
+func (r *round) wayOut(ctx context.Context, m *Message) (bool, error) {
+	if r.channel != Email || m.Test || r.s.Consent.URL != "" {
+		return true, nil
+	}
+	purposes, err := r.s.Consent.Register(ctx, r.ws)
+	if err != nil {
+		return false, err
+	}
+	p := purposes.Purpose(m.Purpose)
+	return p == nil || !p.Objectionable(), nil
 }
 
 // agreement returns why nothing may be handed to the vendor of the channel for a purpose: it

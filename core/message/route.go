@@ -36,6 +36,7 @@ func (r *route) id() string {
 const (
 	reasonNoConnection = "NO_CONNECTION" // none, or several of which the settings name none
 	reasonNoURL        = "NO_URL"
+	reasonNoPublicURL  = "NO_PUBLIC_URL" // links of e-mails would lead nowhere
 )
 
 // route returns how a channel is reached.

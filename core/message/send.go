@@ -166,7 +166,11 @@ func (s *Service) sendNow(ctx context.Context, ws string, in Intent, action stri
 	if in.Profile != "" {
 		e.Subjects = []string{in.Profile}
 	}
-	ops, err := s.audited(ctx, e, Messages.Insert(m))
+	unused, err := s.unspent(ctx, ws, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	ops, err := s.audited(ctx, e, Messages.Insert(m), unused)
 	if err != nil {
 		return nil, err
 	}
@@ -175,6 +179,11 @@ func (s *Service) sendNow(ctx context.Context, ws string, in Intent, action stri
 		have, err := Messages.Get(ctx, s.Store, m.ID)
 		if err != nil {
 			return nil, storeError("read the message", err)
+		}
+		if have == nil {
+			if err := s.wasSpent(ctx, ws, in.ID); err != nil {
+				return nil, err
+			}
 		}
 		if have == nil || have.Part != m.Part || have.Channel != m.Channel || have.Template != m.Template {
 			return nil, core.Errorf(core.Conflict, "IDEMPOTENCY_KEY_USED", "this idempotency key was used for another message; use a new one").At("idempotencyKey")

@@ -54,6 +54,9 @@ type Options struct {
 	// Predictions returns what is predicted of a person now, by name ("lead.score"), for what
 	// templates read as predictions and lead; nil: nothing is.
 	Predictions func(ctx context.Context, ws string, p *profile.Profile) (map[string]any, error)
+	// Signing returns the secrets that sign what goes over the channel WEBHOOK, the newest
+	// first; nil, or none: one that nobody knows does.
+	Signing func(ctx context.Context, ws string) ([]string, error)
 	// Moved is called when a message that is no test has come to another status, after its
 	// commit: for metrics. The reason is one of a bounded set, and no personal value; "" is none.
 	Moved func(channel, status, reason string)
@@ -65,8 +68,9 @@ type Options struct {
 // Service keeps the outbox and dispatches it. It is safe for concurrent use.
 type Service struct {
 	Options
-	guards []Guard
-	client *http.Client // of webhooks
+	guards  []Guard
+	keepers []Keeper
+	client  *http.Client // of webhooks
 
 	sets   cache[*Settings]
 	routes cache[*route]
@@ -99,7 +103,7 @@ func New(o Options) *Service {
 
 // Specs lists the collections of the package.
 func Specs() []*store.Spec {
-	return []*store.Spec{Messages.Spec, settingsOf.Spec, controls.Spec, Reservations.Spec, Inbox.Spec}
+	return []*store.Spec{Messages.Spec, settingsOf.Spec, controls.Spec, Reservations.Spec, Inbox.Spec, spents.Spec}
 }
 
 func (s *Service) now() time.Time { return s.Clock.Now().UTC().Truncate(time.Millisecond) }

@@ -60,6 +60,9 @@ func (res *result) settle(now time.Time) settled {
 	case res.bounced():
 		out.release = true
 		out.events = next.bounce(now)
+	case res.stopped():
+		out.release = true
+		out.events = next.stop(now)
 	case refuses(f) || res.m.Tries >= maxTries:
 		next.Status, next.Reason, out.release = Failed, f.Word(), true
 		next.end(now)
@@ -77,6 +80,23 @@ func (res *result) settle(now time.Time) settled {
 // bounced reports whether the channel said at once that nobody is at the address.
 func (res *result) bounced() bool {
 	return res.fault != nil && res.fault.Reason == sync.ReasonHardBounce && refuses(res.fault)
+}
+
+// stopped reports whether the channel said at once that the person has told it to write no
+// more.
+func (res *result) stopped() bool {
+	return res.fault != nil && res.fault.Reason == sync.ReasonStopWord && refuses(res.fault)
+}
+
+// stop makes of a message one that the channel refused because of a word of the person.
+func (m *Message) stop(now time.Time) []event.SystemEvent {
+	m.end(now)
+	m.Status, m.Reason = Failed, sync.ReasonStopWord
+	m.happen(Happened{Type: WasUnsubscribed, At: now})
+	if e, ok := m.told(WasUnsubscribed, "", now); ok {
+		return []event.SystemEvent{e}
+	}
+	return nil
 }
 
 // bounce makes of a message one that came back before it was taken.
@@ -125,7 +145,7 @@ func (s *Service) settleAll(ctx context.Context, ws string, list []result) {
 	now := s.now()
 	for i := range list {
 		st := list[i].settle(now)
-		if st.release && list[i].m.Part != "" || list[i].bounced() {
+		if st.release && list[i].m.Part != "" || list[i].bounced() || list[i].stopped() {
 			alone = append(alone, &list[i])
 			continue
 		}
@@ -171,8 +191,11 @@ func (s *Service) settleOne(ctx context.Context, ws string, res *result) error {
 		now := s.now()
 		var stored *Message
 		var err error
-		if res.bounced() { // before the message says so: whoever dies between the two says it again
+		switch { // before the message says so: whoever dies between the two says it again
+		case res.bounced():
 			err = s.consequences(ctx, ws, res.m, &sync.Delivery{State: sync.DeliveryHardBounced})
+		case res.stopped():
+			err = s.toldToStop(ctx, ws, res.m)
 		}
 		if err == nil {
 			stored, err = Messages.Get(ctx, s.Store, res.m.ID)

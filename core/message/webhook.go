@@ -20,17 +20,35 @@ import (
 )
 
 // SignatureHeader holds "t=SECONDS,v1=HEX": an HMAC-SHA-256 over SECONDS, a dot and the body,
-// under the workspace's webhook secret.
+// under a webhook secret. While two are valid there is a v1 for each.
 const SignatureHeader = "Headwater-Signature"
+
+// Signature returns what stands in SignatureHeader.
+func Signature(at time.Time, body []byte, secrets ...string) string {
+	seconds := strconv.FormatInt(at.Unix(), 10)
+	out := "t=" + seconds
+	for _, secret := range secrets {
+		mac := hmac.New(sha256.New, []byte(secret))
+		mac.Write([]byte(seconds + "."))
+		mac.Write(body)
+		out += ",v1=" + hex.EncodeToString(mac.Sum(nil))
+	}
+	return out
+}
 
 // webhookSecret names the secret of the signatures.
 const webhookSecret = "message-webhook"
 
-// WebhookSecret returns the secret that receivers check signatures with. Its caller shows it
-// to those alone who may manage the workspace.
-func (s *Service) WebhookSecret(ctx context.Context, ws string) (string, error) {
+// WebhookSecrets returns the secrets of a workspace's own, the newest first: those that it
+// keeps, and else one that nobody knows.
+func (s *Service) WebhookSecrets(ctx context.Context, ws string) ([]string, error) {
+	if s.Signing != nil {
+		if list, err := s.Signing(ctx, ws); err != nil || len(list) > 0 {
+			return list, err
+		}
+	}
 	key, err := s.Keys.MAC(ctx, ws, webhookSecret, []byte("receiver"))
-	return hex.EncodeToString(key), err
+	return []string{hex.EncodeToString(key)}, err
 }
 
 // posted is the body of a webhook.
@@ -57,7 +75,7 @@ func (s *Service) post(ctx context.Context, ws string, w Way, l *letter) (f *syn
 	if err != nil {
 		return &sync.Fault{Kind: sync.FaultInvalidRecord, Origin: sync.FromHost, Message: "the message cannot be written as JSON"}, false
 	}
-	secret, err := s.WebhookSecret(ctx, ws)
+	secrets, err := s.WebhookSecrets(ctx, ws)
 	if err != nil {
 		return sync.AsFault(err), false
 	}
@@ -71,13 +89,9 @@ func (s *Service) post(ctx context.Context, ws string, w Way, l *letter) (f *syn
 		e := core.AsError(err)
 		return &sync.Fault{Kind: sync.FaultInvalidConfig, Origin: sync.FromConfig, Reason: e.Reason, Message: e.Message}, false
 	}
-	at := strconv.FormatInt(s.now().Unix(), 10)
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write([]byte(at + "."))
-	mac.Write(text)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Idempotency-Key", l.m.MessageID())
-	req.Header.Set(SignatureHeader, "t="+at+",v1="+hex.EncodeToString(mac.Sum(nil)))
+	req.Header.Set(SignatureHeader, Signature(s.now(), text, secrets...))
 	resp, err := s.client.Do(req)
 	if err != nil {
 		return &sync.Fault{Kind: sync.FaultRetry, Origin: sync.FromVendor, Reason: "UNREACHED", Message: "the receiver could not be reached"}, true

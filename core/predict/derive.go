@@ -11,6 +11,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core/condition"
 	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/predict/sendhour"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/store"
 )
@@ -68,11 +69,20 @@ type derivation struct {
 // touches reports whether a change says something that outlooks know of.
 func (d *derivation) touches(c *profile.Change) bool {
 	for _, e := range c.Events {
-		if e.Type == event.Track && e.Name == d.set.Event || ours(e) {
+		if d.set.concerns(e) {
 			return true
 		}
 	}
-	return c.Before != nil && c.After != nil && consents(c)
+	return c.Before != nil && c.After != nil && (consents(c) || zoneName(c.Before) != zoneName(c.After))
+}
+
+// concerns reports whether an event says something that outlooks know of.
+func (s *Settings) concerns(e *event.Event) bool {
+	if e.Type == event.Track && e.Name == s.Event || ours(e) || s.heeds(e) {
+		return true
+	}
+	_, ok := s.momentIn(e)
+	return ok
 }
 
 // consents reports whether a change says something about consent or restrictions.
@@ -150,17 +160,24 @@ func (d *derivation) change(ctx context.Context, c *profile.Change) error {
 		}
 	}
 	o.Rev = d.set.rev()
-	again := false
+	again, news := false, false
 	for _, e := range c.Events {
-		again = o.take(d.set, e) || overtook(old, e) || again
+		anew, more := o.take(d.set, e)
+		again, news = anew || overtook(old, e) || again, more || news
 	}
 	if !o.empty() {
 		barred, err := d.s.barred(ctx, d.ws, d.set, c.After)
 		if err != nil {
 			return err
 		}
-		if barred != o.Barred || moved || again {
-			o.Barred, o.Due = barred, now
+		zone := c.Before != nil && zoneName(c.Before) != zoneName(c.After)
+		if old != nil && barred == o.Barred && !moved && !again && !news && !zone {
+			return nil // one more signal of a day, say
+		}
+		if barred != o.Barred || moved || again || zone {
+			if o.Barred = barred; o.telling() {
+				o.Due = now
+			}
 		}
 		if barred {
 			o.forget()
@@ -180,18 +197,26 @@ func overtook(old *Outlook, e *event.Event) bool {
 	return !ok || old == nil || of != old.V
 }
 
-// take folds one event, and reports whether it is an order.
-func (o *Outlook) take(set *Settings, e *event.Event) bool {
+// take folds one event, and reports whether something must be predicted anew, and whether
+// anything has changed at all. Anew is predicted after an order, an engagement, or what
+// tells of becoming a customer. What people look at is heeded when they are due for another
+// reason.
+func (o *Outlook) take(set *Settings, e *event.Event) (again, news bool) {
 	if ours(e) {
 		o.part(e.Part).hear(e)
 		o.Due = e.CommittedAt.Add(refreshEvery)
-		return false
+		return false, true
 	}
-	order, ok := set.orderOf(e)
-	if ok {
+	if m, ok := set.momentIn(e); ok {
+		news = o.part(e.Part).note(m)
+		again = news && m&3 != int32(sendhour.Active)
+	}
+	if order, ok := set.orderOf(e); ok {
 		o.part(e.Part).add(order)
+		again = true
 	}
-	return ok
+	again = o.learn(set, e) || again
+	return again, again || news
 }
 
 // hear folds a prediction.
@@ -201,6 +226,9 @@ func (p *Part) hear(e *event.Event) {
 	t.Model, _ = e.Properties.Lookup("model").StringValueOK()
 	value, ok := number(e.Properties.Lookup("value"))
 	t.Value, t.Gone = value, !ok
+	if t.Name == BestHour && ok {
+		t.hearHours(e.Properties)
+	}
 	if v, ok := number(e.Properties.Lookup("low")); ok {
 		t.Low = &v
 	}

@@ -17,6 +17,10 @@
 // it had not seen. A model is a candidate until it is activated; one of each kind is
 // active, and an earlier one can be activated again.
 //
+// Whether somebody becomes a customer is learnt from the signals and traits that settings
+// declare (Signal, FitTrait), as they were known at the ends of past periods: see learning.
+// Without signals nothing of that is kept.
+//
 // Below MinBuyers buyers, MinDays days or without people who ordered three times or more,
 // there is no model: training says what is missing, and so does every prediction.
 //
@@ -27,7 +31,8 @@
 // ("Prediction Computed", with its interval, model and reasons), so that conditions,
 // segments and journeys hear of it as of anything else that happens; a value that has
 // hardly changed is not told again. The reasons of a prediction are additive: a baseline,
-// which is a typical customer's, and what each number of this person adds to it.
+// which is a typical customer's, and what each number of this person adds to it; of
+// lead.conversion on the scale of log odds.
 //
 // Who objects to the purpose that predictions are made for, or has its processing
 // restricted, has none: their predictions go in the commit of the objection, the sweep

@@ -1,8 +1,11 @@
 package predict
 
 import (
+	"context"
 	"math"
 	"slices"
+
+	"github.com/headwater-cdp/headwater/core/work"
 )
 
 // The bins of what people are told apart by, as their lower edges after the first;
@@ -41,9 +44,11 @@ func (g *histogram) add(h history) {
 }
 
 // shares returns the counts as shares of their sums.
-func (g *histogram) shares() [][]float64 {
-	out := make([][]float64, len(g.counts))
-	for i, counts := range g.counts {
+func (g *histogram) shares() [][]float64 { return sharesOf(g.counts) }
+
+func sharesOf(all [][]float64) [][]float64 {
+	out := make([][]float64, len(all))
+	for i, counts := range all {
 		sum := 0.0
 		for _, n := range counts {
 			sum += n
@@ -64,9 +69,9 @@ func (g *histogram) shares() [][]float64 {
 // with shares taken as at least a ten-thousandth. By custom, below 0.1 nothing much has
 // changed, and above 0.25 a model should be trained anew (Siddiqi, "Credit Risk
 // Scorecards", 2006).
-func drift(then, now [][]float64) map[string]float64 {
+func drift(keys []string, then, now [][]float64) map[string]float64 {
 	out := map[string]float64{}
-	for i, key := range driftKeys {
+	for i, key := range keys {
 		if i >= len(then) || i >= len(now) || len(then[i]) != len(now[i]) {
 			continue
 		}
@@ -78,4 +83,79 @@ func drift(then, now [][]float64) map[string]float64 {
 		out[key] = sum
 	}
 	return out
+}
+
+// counts counts the people who are scored, in the bins of each model.
+type counts struct {
+	set    *Settings
+	models models
+	orders *histogram
+	leads  *tally
+}
+
+// newCounts goes on from what another process has counted for the same models.
+func newCounts(m models, set *Settings, before map[string][][]float64) *counts {
+	c := &counts{set: set, models: m}
+	if m.orders != nil {
+		c.orders = newHistogram(m.orders.Params.Typical)
+		if had := before[m.orders.ModelID()]; len(had) > 0 {
+			c.orders.counts = had
+		}
+	}
+	if m.conversions != nil {
+		c.leads = m.conversions.Conversion.tally()
+		if had := before[m.conversions.ModelID()]; len(had) > 0 {
+			c.leads.counts = had
+		}
+	}
+	return c
+}
+
+func (c *counts) add(o *Outlook, today int32) {
+	if c.orders != nil {
+		if h, ok := historyUntil(o.days(), today); ok {
+			c.orders.add(h)
+		}
+	}
+	if c.leads != nil {
+		if row, lacks := c.models.conversions.Conversion.row(c.set, o, today); lacks == "" {
+			c.leads.add(row)
+		}
+	}
+}
+
+// all returns the counts by model.
+func (c *counts) all() map[string][][]float64 {
+	out := map[string][][]float64{}
+	if c.orders != nil {
+		out[c.models.orders.ModelID()] = c.orders.counts
+	}
+	if c.leads != nil {
+		out[c.models.conversions.ModelID()] = c.leads.counts
+	}
+	return out
+}
+
+// note notes how far people have moved since the training of each model.
+func (c *counts) note(ctx context.Context, s *Service) error {
+	if c.orders != nil {
+		if err := s.noteDrift(ctx, c.models.orders, driftKeys, c.orders.counts); err != nil {
+			return err
+		}
+	}
+	if c.leads == nil {
+		return nil
+	}
+	return s.noteDrift(ctx, c.models.conversions, c.models.conversions.Conversion.Keys, c.leads.counts)
+}
+
+func (s *Service) noteDrift(ctx context.Context, m *Model, keys []string, found [][]float64) error {
+	return work.Retry(ctx, attempts, func() error {
+		now, err := Models.Get(ctx, s.Store, m.ID)
+		if err != nil || now == nil || len(now.Shares) == 0 {
+			return err
+		}
+		now.Drift, now.DriftAt = drift(keys, now.Shares, sharesOf(found)), s.now()
+		return work.Commit(ctx, s.Store, Models.Replace(now))
+	})
 }

@@ -2,6 +2,7 @@ package predict
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -28,8 +29,22 @@ func (m *Model) Qualities() []Named { return namedOf(m.Quality) }
 func (m *Model) Drifts() []Named { return namedOf(m.Drift) }
 
 // Parameters returns what the model predicts by: none of BASKETS, whose products are
-// listed by Products.
+// listed by Products; of CONVERSIONS the intercept and the coefficient of each number.
 func (m *Model) Parameters() []Named {
+	if c := m.Conversion; c != nil {
+		out := []Named{{"intercept", c.Fit.Intercept}}
+		for i, key := range c.Keys {
+			out = append(out, Named{key, c.Fit.Coef[i]})
+		}
+		return out
+	}
+	if m.Hours != nil {
+		out := []Named{{"weight", m.Hours.Weight}}
+		for h, share := range m.Hours.Shares {
+			out = append(out, Named{fmt.Sprintf("hour%02d", h), share})
+		}
+		return out
+	}
 	if m.Params == nil {
 		return nil
 	}
@@ -39,6 +54,14 @@ func (m *Model) Parameters() []Named {
 		out = append(out, Named{"p", s.P}, Named{"q", s.Q}, Named{"gamma", s.Gamma})
 	}
 	return out
+}
+
+// Becoming returns what becoming a customer is to a model of CONVERSIONS; nil of others.
+func (m *Model) Becoming() *Outcome {
+	if m.Conversion == nil {
+		return nil
+	}
+	return &m.Conversion.Outcome
 }
 
 func known(t time.Time) *time.Time {

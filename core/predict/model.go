@@ -7,6 +7,8 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/predict/btyd"
+	"github.com/headwater-cdp/headwater/core/predict/logistic"
+	"github.com/headwater-cdp/headwater/core/predict/sendhour"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
 )
@@ -16,12 +18,14 @@ type Kind string
 
 // The kinds.
 const (
-	Orders  Kind = "ORDERS"  // clv, churn_risk, p_alive, expected_orders, next_order_at
-	Baskets Kind = "BASKETS" // what is bought together, and how soon again
+	Orders      Kind = "ORDERS"      // clv, churn_risk, p_alive, expected_orders, next_order_at
+	Baskets     Kind = "BASKETS"     // what is bought together, and how soon again
+	Hours       Kind = "HOURS"       // best_hour, best_hour_chance
+	Conversions Kind = "CONVERSIONS" // lead.conversion
 )
 
 // Kinds lists them.
-var Kinds = []Kind{Orders, Baskets}
+var Kinds = []Kind{Orders, Baskets, Hours, Conversions}
 
 // ModelStatus is where a model stands.
 type ModelStatus string
@@ -45,7 +49,12 @@ type Model struct {
 	To         time.Time          `bson:"to"`
 	Size       Size               `bson:"size"`
 	Params     *Params            `bson:"params,omitempty"` // of ORDERS
+	Hours      *sendhour.Prior    `bson:"hours,omitempty"`  // of HOURS
 	Quality    map[string]float64 `bson:"quality,omitempty"`
+	Conversion *ConversionParams  `bson:"conversion,omitempty"` // of CONVERSIONS
+	// Reliability says of CONVERSIONS how often those became customers in the latest period
+	// who were given a chance, by tenths of them, by a model that knew nothing of it.
+	Reliability []logistic.Bin `bson:"reliability,omitempty"`
 	// Set names the products of BASKETS; "" when they are there no more.
 	Set      string             `bson:"set,omitempty"`
 	Missing  []string           `bson:"missing,omitempty"` // of INSUFFICIENT and UNFIT: what there is too little of
@@ -59,7 +68,7 @@ type Model struct {
 
 // Size is how much a model was trained on.
 type Size struct {
-	Buyers    int64 `bson:"buyers"`
+	Buyers    int64 `bson:"buyers"` // of CONVERSIONS people with a signal
 	Orders    int64 `bson:"orders"`
 	Repeaters int64 `bson:"repeaters"` // who ordered on two days or more
 	Regulars  int64 `bson:"regulars"`  // on three days or more
@@ -68,6 +77,9 @@ type Size struct {
 	RoundedTo int64 `bson:"roundedTo"` // days that times were rounded to
 	Products  int64 `bson:"products"`
 	Barred    int64 `bson:"barred"` // who object, and were left out
+	// Of HOURS: people who engaged with messages, and in how many hours of days they did.
+	Engaged     int64 `bson:"engaged"`
+	Engagements int64 `bson:"engagements"`
 }
 
 // Params are what predictions of a person are made by. The unit of time is the week.
@@ -213,7 +225,7 @@ func (s *Service) Activate(ctx context.Context, ws, id string, expected int64) (
 		if err != nil {
 			return err
 		}
-		if job = nil; s.Jobs != nil && m.Kind == Orders {
+		if job = nil; s.Jobs != nil && m.Kind != Baskets {
 			var more []store.Op
 			if job, more, err = s.Jobs.Prepare(ctx, ScoreKind, ws, nil, ""); err != nil {
 				return err

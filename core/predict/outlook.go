@@ -30,6 +30,12 @@ type Part struct {
 	Days  []Day  `bson:"d,omitempty"` // on which there were orders; sorted
 	Items []Item `bson:"i,omitempty"` // sorted by SKU
 	Told  []Told `bson:"t,omitempty"` // predictions, sorted by name
+	// What they did and were before they were customers: see Signal.
+	Acts  []Act   `bson:"a,omitempty"` // sorted by key
+	Known []Known `bson:"f,omitempty"` // sorted by key and day
+	Steps []Step  `bson:"g,omitempty"` // sorted by stage
+	// Moments are when they engaged, or did something of their own accord; sorted. See momentOf.
+	Moments []int32 `bson:"h,omitempty"`
 }
 
 // Day is what was ordered on one day.
@@ -56,6 +62,11 @@ type Told struct {
 	High  *float64  `bson:"h,omitempty"`
 	Model string    `bson:"m,omitempty"`
 	Why   bson.Raw  `bson:"y,omitempty"` // see Reasons
+	// Of best_hour: the share of each hour in ten-thousandths, by which clock, and on how many
+	// engagements of their own that rests.
+	Shares  []int32 `bson:"s,omitempty"`
+	Zone    string  `bson:"z,omitempty"`
+	Signals int64   `bson:"e,omitempty"`
 }
 
 // The bounds of a part: what happened before the latest of so many is dropped.
@@ -121,9 +132,13 @@ func (o *Outlook) clone() *Outlook {
 }
 
 func (p Part) clone() Part {
-	p.Days, p.Items, p.Told = slices.Clone(p.Days), slices.Clone(p.Items), slices.Clone(p.Told)
+	p.Days, p.Items, p.Told, p.Moments = slices.Clone(p.Days), slices.Clone(p.Items), slices.Clone(p.Told), slices.Clone(p.Moments)
 	for i := range p.Items {
 		p.Items[i].Days = slices.Clone(p.Items[i].Days)
+	}
+	p.Acts, p.Known, p.Steps = slices.Clone(p.Acts), slices.Clone(p.Known), slices.Clone(p.Steps)
+	for i := range p.Acts {
+		p.Acts[i].Days = slices.Clone(p.Acts[i].Days)
 	}
 	return p
 }
@@ -139,7 +154,11 @@ func (o *Outlook) part(id string) *Part {
 
 // empty reports whether nothing is known.
 func (o *Outlook) empty() bool {
-	return !slices.ContainsFunc(o.Parts, func(p Part) bool { return len(p.Days) > 0 || len(p.Told) > 0 })
+	return !slices.ContainsFunc(o.Parts, func(p Part) bool { return !p.empty() })
+}
+
+func (p Part) empty() bool {
+	return len(p.Days) == 0 && len(p.Told) == 0 && len(p.Moments) == 0 && !p.knows()
 }
 
 // add folds one order.

@@ -50,31 +50,34 @@ func (s *Service) Predictions(ctx context.Context, ws, profileID string) ([]Pred
 	if barred {
 		return all(Suppressed, nil), nil
 	}
-	m, err := s.active(ctx, ws, Orders)
-	if err != nil {
-		return nil, work.Outward(err)
-	}
-	if m == nil {
-		missing, err := s.missing(ctx, ws, Orders)
-		return all(Few, missing), work.Outward(err)
-	}
 	o, err := Outlooks.Get(ctx, s.Store, store.Key(ws, p.ProfileID()))
 	if err != nil {
 		return nil, work.Outward(err)
 	}
-	if o == nil {
-		return all(Few, []string{"this person has not ordered"}), nil
+	m, err := s.activeOnes(ctx, ws)
+	if err != nil {
+		return nil, work.Outward(err)
 	}
-	h, ordered := historyUntil(o.days(), dayOf(now))
-	out := all(Few, []string{lacks(m, h, ordered)})
-	for _, t := range o.told() {
-		for i := range out {
-			if out[i].Name == t.Name && !t.Gone {
+	known := o
+	if known == nil {
+		known = newOutlook(store.Key(ws, p.ProfileID()))
+	}
+	out := all(Few, nil)
+	for i := range out {
+		if out[i].Missing, err = s.lacks(ctx, set, m, known, out[i].Name, dayOf(now)); err != nil {
+			return nil, work.Outward(err)
+		}
+		if len(out[i].Missing) > 0 {
+			continue // and what was told of it before is withdrawn by the sweep
+		}
+		out[i].Missing = []string{"this has not been worked out yet"}
+		for _, t := range known.told() {
+			if t.Name == out[i].Name && !t.Gone {
 				out[i] = Prediction{Name: t.Name, State: OK, Value: t.Value, Low: t.Low, High: t.High, Reasons: reasonsOf(t.Why), Model: t.Model, At: t.At}
 			}
 		}
 	}
-	return out, nil
+	return out, work.Outward(s.hourPredictions(ctx, ws, p, o, out, now))
 }
 
 // person returns somebody as they are, with all that they said of consent: not what the
@@ -87,17 +90,40 @@ func (s *Service) person(ctx context.Context, ws, id string) (*profile.Profile, 
 	return p, work.Outward(err)
 }
 
-// lacks says why there is no prediction of somebody although there is a model.
-func lacks(m *Model, h history, ordered bool) string {
+// lacks says why there can be no prediction of somebody; nil when there can be, and of
+// hours, which hourPredictions knows of.
+func (s *Service) lacks(ctx context.Context, set *Settings, m models, o *Outlook, name string, today int32) ([]string, error) {
+	ws := store.WorkspaceOf(o.ID)
+	switch {
+	case name == BestHour || name == BestHourChance:
+		return nil, nil
+	case name == LeadConversion && len(set.Signals) == 0:
+		return said(noSignals), nil
+	case name == LeadConversion && m.conversions == nil:
+		return s.missing(ctx, ws, Conversions)
+	case name == LeadConversion:
+		_, lacks := m.conversions.Conversion.row(set, o, today)
+		return said(lacks), nil
+	case m.orders == nil:
+		return s.missing(ctx, ws, Orders)
+	}
+	h, ordered := historyUntil(o.days(), today)
 	switch {
 	case !ordered:
-		return "this person has not ordered"
-	case h.x == 0:
-		return "this person has ordered on one day only, which says nothing of coming back"
-	case m.Params.Spend == nil:
-		return "what orders are worth could not be fitted"
+		return said("this person has not ordered"), nil
+	case h.x == 0 && name != ExpectedOrders && name != CLV:
+		return said("this person has ordered on one day only, which says nothing of coming back"), nil
+	case m.orders.Params.Spend == nil && name == CLV:
+		return said("what orders are worth could not be fitted"), nil
 	}
-	return "this has not been worked out yet"
+	return nil, nil
+}
+
+func said(lacks string) []string {
+	if lacks == "" {
+		return nil
+	}
+	return []string{lacks}
 }
 
 func reasonsOf(raw bson.Raw) *Reasons {

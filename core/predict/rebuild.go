@@ -68,7 +68,7 @@ func (s *Service) refold(ctx context.Context, p *profile.Profile) (profile.Refol
 func (s *Service) anew(ctx context.Context, set *Settings, p *profile.Profile) (*Outlook, error) {
 	var events []*event.Event
 	err := s.Profiles.EachEventOf(ctx, p.Workspace(), p.Parts, func(e *event.Event) error {
-		if e.Type == event.Track && e.Name == set.Event || ours(e) {
+		if set.concerns(e) {
 			events = append(events, e)
 		}
 		return nil
@@ -98,7 +98,7 @@ func same(live, anew *Outlook) bool {
 	a, b := live.clone(), anew.clone()
 	for _, o := range []*Outlook{a, b} {
 		o.Meta, o.Due = store.Meta{}, time.Time{}
-		o.Parts = slices.DeleteFunc(o.Parts, func(p Part) bool { return len(p.Days) == 0 && len(p.Told) == 0 })
+		o.Parts = slices.DeleteFunc(o.Parts, Part.empty)
 	}
 	x, errX := Outlooks.Encode(a)
 	y, errY := Outlooks.Encode(b)

@@ -41,6 +41,7 @@ type rig struct {
 	people   *profile.Service
 	words    *consent.Service
 	segments *segment.Service
+	events   *event.Service
 	ids      int
 	pending  []event.Input
 }
@@ -74,7 +75,10 @@ func rigOver(t testing.TB, db store.Store, clock *core.VirtualClock) *rig {
 		Store: db, Clock: clock, People: people.ConsentPeople(), Committer: pipeline, Tokens: keyring.New(db, clock, master),
 	})
 	segments := segment.New(segment.Options{Store: db, Clock: clock, Profiles: people, Objects: objects, Events: events, Committer: pipeline, Jobs: jobs, Runner: runner})
-	s := NewService(Options{Store: db, Clock: clock, Profiles: people, Committer: pipeline, Consent: words, Runner: runner, Jobs: jobs, Logger: logger})
+	s := NewService(Options{
+		Store: db, Clock: clock, Profiles: people, Committer: pipeline, Consent: words, Runner: runner, Jobs: jobs, Logger: logger,
+		Categories: events.Categories, Converted: func(context.Context, string) (string, error) { return "customer", nil },
+	})
 	people.SetFold(profile.Folds{segments, s})
 	ctx := core.WithActor(t.Context(), &core.Actor{Workspace: rigWS, ID: "system:test"})
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -90,7 +94,7 @@ func rigOver(t testing.TB, db store.Store, clock *core.VirtualClock) *rig {
 		defer cancel()
 		require.NoError(t, pipeline.Close(closing))
 	})
-	return &rig{Service: s, t: t, ctx: ctx, clock: clock, pipeline: pipeline, people: people, words: words, segments: segments}
+	return &rig{Service: s, t: t, ctx: ctx, clock: clock, pipeline: pipeline, people: people, words: words, segments: segments, events: events}
 }
 
 // say puts a message by; flush ingests what was put by.
@@ -197,6 +201,9 @@ func (r *rig) train(kind Kind, activate bool) *Model {
 	require.NoError(r.t, err)
 	require.Equal(r.t, out.Status, m.Status)
 	r.settle()
+	r.mu.Lock() // a process knows of a model within half a second of its activation
+	clear(r.models)
+	r.mu.Unlock()
 	return m
 }
 

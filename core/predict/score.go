@@ -9,14 +9,17 @@ import (
 
 // The names of predictions, sorted.
 const (
-	ChurnRisk      = "churn_risk"      // the chance that they are a customer no more
-	CLV            = "clv"             // what their orders of the next ValueDays are worth now
-	ExpectedOrders = "expected_orders" // within HorizonDays
-	NextOrderAt    = "next_order_at"   // seconds since 1970: when half of those like them who come back will have
-	PAlive         = "p_alive"         // 1 − churn_risk
+	BestHour       = "best_hour"        // of the person's day, 0 to 23: at which they are likeliest to engage
+	BestHourChance = "best_hour_chance" // that an engagement of theirs falls into it
+	ChurnRisk      = "churn_risk"       // the chance that they are a customer no more
+	CLV            = "clv"              // what their orders of the next ValueDays are worth now
+	ExpectedOrders = "expected_orders"  // within HorizonDays
+	LeadConversion = "lead.conversion"  // the chance that they become a customer within OutcomeDays
+	NextOrderAt    = "next_order_at"    // seconds since 1970: when half of those like them who come back will have
+	PAlive         = "p_alive"          // 1 − churn_risk
 )
 
-var names = []string{ChurnRisk, CLV, ExpectedOrders, NextOrderAt, PAlive}
+var names = []string{BestHour, BestHourChance, ChurnRisk, CLV, ExpectedOrders, LeadConversion, NextOrderAt, PAlive}
 
 // tail is the chance that a figure lies below its interval, and that it lies above.
 const tail = 0.1
@@ -38,7 +41,10 @@ type Contribution struct {
 // Reasons say how a prediction comes about: Baseline and what the contributions add are
 // the value, but for rounding.
 type Reasons struct {
-	Scale         string         `bson:"scale" json:"scale"` // VALUE: contributions are in the unit of the value
+	// Scale is VALUE where contributions are in the unit of the value, CHANCE, of best_hour,
+	// where they are in that of best_hour_chance, and LOG_ODDS where they add up to
+	// ln(value/(1−value)).
+	Scale         string         `bson:"scale" json:"scale"`
 	Baseline      float64        `bson:"baseline" json:"baseline"`
 	Contributions []Contribution `bson:"contributions" json:"contributions"`
 	Band          string         `bson:"band,omitempty" json:"band,omitempty"` // of churn_risk: LOW, MEDIUM, HIGH

@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/condition"
 	"github.com/headwater-cdp/headwater/core/consent"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/profile"
@@ -31,9 +32,20 @@ type Options struct {
 	Profiles  *profile.Service
 	Committer event.Committer
 	Consent   Purposes // nil: only a restriction of processing bars predictions
-	Runner    *work.Runner
-	Jobs      *work.Jobs
-	Logger    *slog.Logger // slog.Default()
+	// Categories returns the category of each path of an owner of fields; nil: nobody is
+	// judged by traits. *event.Service's does.
+	Categories func(ctx context.Context, ws, owner string) (map[string]core.Category, error)
+	// May refuses a condition that the actor of ctx may not ask; nil: everybody may.
+	May func(ctx context.Context, ws string, n *condition.Node) error
+	// Converted returns the stage of whoever is converted; nil or "": becoming a customer is
+	// ordering.
+	Converted func(ctx context.Context, ws string) (string, error)
+	// Zones tells by whose clocks the hours of people are counted; nil: by that of their trait
+	// "timezone", else by UTC.
+	Zones  func(ctx context.Context, ws string, people []*profile.Profile) ([]*time.Location, error)
+	Runner *work.Runner
+	Jobs   *work.Jobs
+	Logger *slog.Logger // slog.Default()
 }
 
 // Service predicts what people are likely to do. It is safe for concurrent use; several

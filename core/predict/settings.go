@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/condition"
 	"github.com/headwater-cdp/headwater/core/consent"
+	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
@@ -28,15 +30,23 @@ type Settings struct {
 	SKU    []string `bson:"sku"`    // within a product; the first that holds text counts
 	Family []string `bson:"family"` // likewise: products of one family are substitutes of each other
 	// Purpose is what predictions are made for: whoever objects to it has none.
-	Purpose     string    `bson:"purpose"`
-	HorizonDays int       `bson:"horizonDays"`          // of expected_orders
-	ValueDays   int       `bson:"valueDays"`            // of clv
-	Discount    float64   `bson:"discount"`             // what money loses in a year: 0.1 is a tenth
-	Margin      float64   `bson:"margin"`               // share of an order's worth that counts as value
-	RetrainDays int       `bson:"retrainDays"`          // between two trainings that nobody asks for; 0: none
-	Repeatable  []string  `bson:"repeatable,omitempty"` // families of which people buy several
-	Edges       []Edge    `bson:"edges,omitempty"`
-	At          time.Time `bson:"at"`
+	Purpose     string   `bson:"purpose"`
+	HorizonDays int      `bson:"horizonDays"`          // of expected_orders
+	ValueDays   int      `bson:"valueDays"`            // of clv
+	Discount    float64  `bson:"discount"`             // what money loses in a year: 0.1 is a tenth
+	Margin      float64  `bson:"margin"`               // share of an order's worth that counts as value
+	RetrainDays int      `bson:"retrainDays"`          // between two trainings that nobody asks for; 0: none
+	Repeatable  []string `bson:"repeatable,omitempty"` // families of which people buy several
+	Edges       []Edge   `bson:"edges,omitempty"`
+	// What people do and are before they become customers. Without signals it is not
+	// predicted whether they do, and nothing of it is kept.
+	Signals     []Signal   `bson:"signals,omitempty"`
+	Fits        []FitTrait `bson:"fits,omitempty"`
+	Outcome     Outcome    `bson:"outcome,omitempty"`     // "" is AnyOutcome
+	OutcomeDays int        `bson:"outcomeDays,omitempty"` // within which they become customers; 0 is 30
+	At          time.Time  `bson:"at"`
+
+	fits []FitTrait // those of Fits by which people may be judged
 }
 
 // EdgeKind says how two products belong together.
@@ -71,7 +81,11 @@ func (s *Settings) Version() int64 { return s.V }
 
 // rev names what the fold of orders depends on.
 func (s *Settings) rev() string {
-	return core.HashID("rev", s.Event, strings.Join(s.Value, "\n"), s.Currency, s.Money, s.Items, strings.Join(s.SKU, "\n"), strings.Join(s.Family, "\n"))
+	words := []string{"moments", s.Event, strings.Join(s.Value, "\n"), s.Currency, s.Money, s.Items, strings.Join(s.SKU, "\n"), strings.Join(s.Family, "\n")}
+	if more := s.signalRev(); more != "" {
+		words = append(words, more)
+	}
+	return core.HashID("rev", words...)
 }
 
 // The bounds of settings.
@@ -130,7 +144,7 @@ func (s *Settings) check() *core.Error {
 			return bad("EDGE", "edges", "an edge is of the kind SUBSTITUTE, COMPLEMENT or UPGRADE").At(strconv.Itoa(i), "kind")
 		}
 	}
-	return nil
+	return s.checkSignals()
 }
 
 // settingsAge is how long a process may go on with settings that another has changed.
@@ -168,6 +182,9 @@ func (s *Service) readSettings(ctx context.Context, ws string) (*Settings, error
 		usual := Usual()
 		usual.ID = settingsKey(ws)
 		set = &usual
+	}
+	if err := s.judge(ctx, ws, set); err != nil {
+		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -212,6 +229,12 @@ func (s *Service) SetSettings(ctx context.Context, ws string, expected int64, ch
 		if err := next.check(); err != nil {
 			return err
 		}
+		if err := s.judge(ctx, ws, &next); err != nil {
+			return err
+		}
+		if err := s.mayJudge(ctx, ws, &next); err != nil {
+			return err
+		}
 		if err := s.checkPurpose(ctx, ws, next.Purpose); err != nil {
 			return err
 		}
@@ -250,6 +273,35 @@ func (s *Service) checkPurpose(ctx context.Context, ws, purpose string) error {
 	}
 	if len(r.Chain(purpose)) == 0 {
 		return core.Errorf(core.Invalid, "PURPOSE_UNKNOWN", "there is no purpose with this key; predictions are made for a purpose of the workspace, usually %q", consent.Analytics).At("purpose")
+	}
+	return nil
+}
+
+// judge works out by which of the declared traits people may be judged: a category is
+// changed at any time.
+func (s *Service) judge(ctx context.Context, ws string, set *Settings) error {
+	set.fits = nil
+	if len(set.Fits) == 0 || s.Categories == nil {
+		return nil
+	}
+	known, err := s.Categories(ctx, ws, event.OwnerTrait)
+	if err != nil {
+		return fmt.Errorf("predict: read the categories of traits: %w", err)
+	}
+	set.fits = allowedFits(set.Fits, known)
+	return nil
+}
+
+// mayJudge refuses traits by which nobody is judged, or which the actor may not ask for.
+func (s *Service) mayJudge(ctx context.Context, ws string, set *Settings) error {
+	if err := set.checkFits(); err != nil || s.May == nil {
+		return err
+	}
+	for i, f := range set.Fits {
+		asked := &condition.Node{Trait: &condition.Predicate{Path: f.Path}}
+		if err := s.May(ctx, ws, asked); err != nil {
+			return core.AsError(err).At("fits", strconv.Itoa(i), "path")
+		}
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ const RefreshDays = 7
 const refreshEvery = RefreshDays * 24 * time.Hour
 
 // together is how many people's predictions one commit tells of.
-const together = event.MaxSystemEvents / 5
+const together = event.MaxSystemEvents / 8
 
 func (s *Service) sweep() work.Sweep {
 	return work.Sweep{Kind: SweepKind, Shards: shards, Clock: s.Clock, Step: s.sweepShard}
@@ -57,14 +57,9 @@ func (s *Service) handle() {
 }
 
 // sweepShard predicts for whoever is due in a shard, and returns when the next one is.
-// Without a model nobody is.
 func (s *Service) sweepShard(ctx context.Context, ws string, shard int64) (next time.Time, err error) {
 	ofShard := store.Eq("shard", shard)
 	for {
-		m, err := s.active(ctx, ws, Orders)
-		if err != nil || m == nil {
-			return next, err
-		}
 		now := s.now()
 		due, err := Outlooks.Find(ctx, s.Store, store.Query{
 			Workspace: ws, Where: []store.Cond{ofShard, store.Lte("due", now)}, Order: []string{"due"},
@@ -79,6 +74,10 @@ func (s *Service) sweepShard(ctx context.Context, ws string, shard int64) (next 
 			}
 			return first[0].Due, nil
 		}
+		m, err := s.readActives(ctx, ws)
+		if err != nil {
+			return next, err
+		}
 		done, err := s.predict(ctx, ws, m, due)
 		if err != nil {
 			return next, err
@@ -92,7 +91,7 @@ func (s *Service) sweepShard(ctx context.Context, ws string, shard int64) (next 
 // predict works out what is predicted of people, at most together of them, and tells
 // what has changed. Of whom others were faster it does nothing: they are due still. done
 // is of how many something was written.
-func (s *Service) predict(ctx context.Context, ws string, m *Model, people []*Outlook) (done int, err error) {
+func (s *Service) predict(ctx context.Context, ws string, m models, people []*Outlook) (done int, err error) {
 	set, err := s.settings(ctx, ws)
 	if err != nil {
 		return 0, err
@@ -116,7 +115,10 @@ func (s *Service) predict(ctx context.Context, ws string, m *Model, people []*Ou
 		return 0, err
 	}
 	now := s.now()
-	k := scorer{m.Params, set}
+	zones, err := s.zones(ctx, ws, persons)
+	if err != nil {
+		return 0, err
+	}
 	var events []event.SystemEvent
 	var ops []store.Op
 	var told []int // how many events each of those has that are told of
@@ -127,9 +129,9 @@ func (s *Service) predict(ctx context.Context, ws string, m *Model, people []*Ou
 		if o.Barred, err = s.barred(ctx, ws, set, persons[i]); err != nil {
 			return done, err
 		}
-		news := k.news(o, m, now)
+		news := m.news(o, set, zones[i], now)
 		if len(news) == 0 {
-			if !o.Due.After(now) {
+			if !o.Due.IsZero() && !o.Due.After(now) {
 				o.Due = now.Add(refreshEvery)
 				switch err := work.Commit(ctx, s.Store, Outlooks.Replace(o)); {
 				case err == nil:
@@ -175,9 +177,68 @@ func overtaken(err error) bool {
 	return errors.Is(err, store.ErrConflict) || code == core.NotFound || code == core.Conflict
 }
 
+// models are the active ones that predict something of a person; nil: there is none.
+type models struct{ orders, hours, conversions *Model }
+
+// activeOnes returns those of a workspace, at most half a second old.
+func (s *Service) activeOnes(ctx context.Context, ws string) (m models, err error) {
+	if m.orders, err = s.active(ctx, ws, Orders); err == nil {
+		m.hours, err = s.active(ctx, ws, Hours)
+	}
+	if err == nil {
+		m.conversions, err = s.active(ctx, ws, Conversions)
+	}
+	return m, err
+}
+
+// readActives is activeOnes as they are now: what is told by a model that is active no more
+// would stand until somebody is looked at again.
+func (s *Service) readActives(ctx context.Context, ws string) (m models, err error) {
+	for kind, of := range map[Kind]**Model{Orders: &m.orders, Hours: &m.hours, Conversions: &m.conversions} {
+		if *of, err = s.readActive(ctx, ws, kind); err != nil {
+			return m, err
+		}
+	}
+	return m, nil
+}
+
+// figured is a prediction with what it comes from.
+type figured struct {
+	Figure
+	model   string // its id; "" without one
+	reasons func() Reasons
+	more    bson.D // that is told of it
+}
+
+// figures returns what is predicted of somebody.
+func (m models) figures(o *Outlook, set *Settings, zone *time.Location, now time.Time) []figured {
+	var out []figured
+	if _, ok := o.hourly(m.hours, zone, now); ok {
+		out = hourFigures(o, m.hours, zone, now)
+	}
+	if c := m.conversions; c != nil {
+		if row, lacks := c.Conversion.row(set, o, dayOf(now)); lacks == "" {
+			chance, _ := c.Conversion.chance(row)
+			out = append(out, figured{Figure: Figure{Name: LeadConversion, Value: chance}, model: c.ModelID(), reasons: func() Reasons { return c.Conversion.reasons(row) }})
+		}
+	}
+	if m.orders == nil {
+		return out
+	}
+	h, ok := historyUntil(o.days(), dayOf(now))
+	if !ok {
+		return out
+	}
+	k := scorer{m.orders.Params, set}
+	for _, f := range k.figures(h, now) {
+		out = append(out, figured{Figure: f, model: m.orders.ModelID(), reasons: func() Reasons { return k.reasons(h, f.Name, now) }})
+	}
+	return out
+}
+
 // news are the predictions of one person that must be told: those that changed, or must
 // go.
-func (k scorer) news(o *Outlook, m *Model, now time.Time) []event.SystemEvent {
+func (m models) news(o *Outlook, set *Settings, zone *time.Location, now time.Time) []event.SystemEvent {
 	told := o.told()
 	last := func(name string) *Told {
 		i, ok := slices.BinarySearchFunc(told, name, func(t Told, name string) int { return strings.Compare(t.Name, name) })
@@ -192,98 +253,94 @@ func (k scorer) news(o *Outlook, m *Model, now time.Time) []event.SystemEvent {
 		id := "predict:" + core.HashID(name, o.ProfileID(), strconv.FormatInt(o.V, 10))
 		out = append(out, event.SystemEvent{ProfileID: o.ProfileID(), Input: saying(condition.PredictionComputed, id, props, bson.D{{Key: "name", Value: name}})})
 	}
-	var figures []Figure
-	h, ok := historyUntil(o.days(), dayOf(now))
-	if ok && !o.Barred {
-		figures = k.figures(h, now)
+	var figures []figured
+	if !o.Barred {
+		figures = m.figures(o, set, zone, now)
 	}
 	for _, name := range names {
 		old := last(name)
-		i := slices.IndexFunc(figures, func(f Figure) bool { return f.Name == name })
+		i := slices.IndexFunc(figures, func(f figured) bool { return f.Name == name })
 		switch {
 		case i < 0:
 			if old != nil && !old.Gone {
 				add(name, bson.D{{Key: "state", Value: "WITHDRAWN"}})
 			}
-		case old == nil || old.Gone || changed(name, old.Value, figures[i].Value):
+		case old == nil || old.Gone || changed(name, old.Value, figures[i].Value) || name == BestHour && old.Zone != zone.String():
 			f := &figures[i]
 			props := bson.D{{Key: "value", Value: f.Value}}
 			if f.Low != nil {
 				props = append(props, bson.E{Key: "low", Value: *f.Low}, bson.E{Key: "high", Value: *f.High})
 			}
-			add(name, append(props, bson.E{Key: "model", Value: m.ModelID()}, bson.E{Key: "reasons", Value: k.reasons(h, name, now)}))
+			if f.model != "" {
+				props = append(props, bson.E{Key: "model", Value: f.model})
+			}
+			add(name, append(append(props, bson.E{Key: "reasons", Value: f.reasons()}), f.more...))
 		}
 	}
 	return out
 }
 
 // changed reports whether a prediction differs enough from what was told: by a fiftieth,
-// a chance by a hundredth, a date by a day.
+// a chance by a hundredth (that of an hour by two), a date by a day.
 func changed(name string, told, value float64) bool {
 	d := math.Abs(value - told)
 	switch name {
 	case ChurnRisk, PAlive:
 		return d >= 0.01
+	case LeadConversion: // most are small
+		return d >= 0.01 || d > 0.1*max(told, value)
 	case NextOrderAt:
 		return d >= 86400
+	case BestHour:
+		return d != 0
+	case BestHourChance:
+		return d >= 0.02
 	}
 	return d > 0.02*max(math.Abs(told), math.Abs(value)) && d > 1e-6
 }
 
-// scoreAll is the handler of ScoreKind: it predicts for everybody by the active model,
-// and finds out how far people have moved from those that it was trained on.
+// scoreAll is the handler of ScoreKind: it predicts for everybody by the active models,
+// and finds out how far people have moved from those that they were trained on.
 func (s *Service) scoreAll(ctx context.Context, run *work.JobRun) error {
 	var pos struct {
-		At     string      `bson:"at"`
-		Done   int64       `bson:"done"`
-		Model  string      `bson:"model"`
-		Counts [][]float64 `bson:"counts"`
+		At     string                 `bson:"at"`
+		Done   int64                  `bson:"done"`
+		Counts map[string][][]float64 `bson:"counts"` // by model
 	}
 	if _, err := run.Position(&pos); err != nil {
 		return err
 	}
 	ws := run.Workspace()
-	m, err := s.readActive(ctx, ws, Orders)
-	if err != nil || m == nil {
+	by, err := s.readActives(ctx, ws)
+	if err != nil {
 		return err
 	}
-	hist := newHistogram(m.Params.Typical)
-	if pos.Model == m.ID && len(pos.Counts) > 0 {
-		hist.counts = pos.Counts
+	set, err := s.readSettings(ctx, ws)
+	if err != nil {
+		return err
 	}
-	pos.Model = m.ID
-	total, err := Outlooks.Count(ctx, s.Store, store.Query{Workspace: ws})
+	counts := newCounts(by, set, pos.Counts)
+	total, err := Outlooks.Count(ctx, s.Store, whole(ws))
 	if err != nil {
 		return err
 	}
 	err = walk(ctx, s.Store, Outlooks, ws, pos.At, func(page []*Outlook) error {
 		today := dayOf(s.now())
 		for _, o := range page {
-			if h, ok := historyUntil(o.days(), today); ok && !o.Barred {
-				hist.add(h)
+			if !o.Barred {
+				counts.add(o, today)
 			}
 		}
 		for people := range slices.Chunk(page, together) {
-			if _, err := s.predict(ctx, ws, m, people); err != nil {
+			if _, err := s.predict(ctx, ws, by, people); err != nil {
 				return err
 			}
 		}
-		pos.At, pos.Done, pos.Counts = page[len(page)-1].ID, pos.Done+int64(len(page)), hist.counts
+		pos.At, pos.Done, pos.Counts = page[len(page)-1].ID, pos.Done+int64(len(page)), counts.all()
 		return run.Step(ctx, pos.Done, max(total, pos.Done), pos)
 	})
 	if err != nil {
 		return err
 	}
-	return s.noteDrift(ctx, m, hist)
-}
-
-func (s *Service) noteDrift(ctx context.Context, m *Model, hist *histogram) error {
-	return work.Retry(ctx, attempts, func() error {
-		now, err := Models.Get(ctx, s.Store, m.ID)
-		if err != nil || now == nil || len(now.Shares) == 0 {
-			return err
-		}
-		now.Drift, now.DriftAt = drift(now.Shares, hist.shares()), s.now()
-		return work.Commit(ctx, s.Store, Models.Replace(now))
-	})
+	return counts.note(ctx, s)
 }

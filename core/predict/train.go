@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
@@ -37,8 +38,8 @@ func (s *Service) Train(ctx context.Context, ws string, kind Kind, activate bool
 	if s.Jobs == nil {
 		return nil, core.Errorf(core.Unavailable, "NO_JOBS", "this process runs no jobs")
 	}
-	if kind != Orders && kind != Baskets {
-		return nil, core.Errorf(core.Invalid, "MODEL_KIND", "models are of the kinds ORDERS and BASKETS").At("kind")
+	if !slices.Contains(Kinds, kind) {
+		return nil, core.Errorf(core.Invalid, "MODEL_KIND", "models are of the kinds ORDERS, BASKETS, HOURS and CONVERSIONS").At("kind")
 	}
 	set, err := s.settings(ctx, ws)
 	if err != nil {
@@ -91,6 +92,14 @@ func (s *Service) train(ctx context.Context, run *work.JobRun) error {
 	if in.Kind == Baskets {
 		return t.baskets(ctx)
 	}
+	if in.Kind == Hours {
+		return t.hours(ctx)
+	}
+	if pos.Step == "cells" && in.Kind == Conversions {
+		if err := t.conversions(ctx); err != nil {
+			return err
+		}
+	}
 	if pos.Step == "cells" {
 		if err := t.fit(ctx); err != nil {
 			return err
@@ -138,22 +147,32 @@ func (t *training) fold(ctx context.Context) error {
 	return t.next(ctx, "cells")
 }
 
-// each calls f with every outlook of somebody who does not object, in pages. What a step
-// gathers is in memory, so that it begins anew in another process.
+// each calls f with every outlook of somebody who has ordered and does not object.
 func (t *training) each(ctx context.Context, barred *int64, f func(*Outlook, []Day)) error {
-	total, err := Outlooks.Count(ctx, t.s.Store, store.Query{Workspace: t.ws})
+	return t.everybody(ctx, barred, func(o *Outlook) {
+		if days := o.days(); len(days) > 0 {
+			f(o, days)
+		}
+	})
+}
+
+func whole(ws string) store.Query { return store.Query{Workspace: ws} }
+
+// everybody calls f with every outlook of somebody who does not object, in pages. What a
+// step gathers is in memory, so that it begins anew in another process.
+func (t *training) everybody(ctx context.Context, barred *int64, f func(*Outlook)) error {
+	total, err := Outlooks.Count(ctx, t.s.Store, whole(t.ws))
 	if err != nil {
 		return err
 	}
 	done := int64(0)
 	return walk(ctx, t.s.Store, Outlooks, t.ws, "", func(page []*Outlook) error {
 		for _, o := range page {
-			if o.Barred {
+			switch {
+			case !o.Barred:
+				f(o)
+			case barred != nil:
 				*barred++
-				continue
-			}
-			if days := o.days(); len(days) > 0 {
-				f(o, days)
 			}
 		}
 		done += int64(len(page))
@@ -366,7 +385,7 @@ func (t *training) activation(ctx context.Context, m *Model) ([]store.Op, error)
 		return nil, err
 	}
 	ops, err := t.s.activation(ctx, t.ws, m)
-	if err != nil || m.Kind != Orders {
+	if err != nil || m.Kind == Baskets {
 		return ops, err
 	}
 	_, more, err := t.s.Jobs.Prepare(ctx, ScoreKind, t.ws, nil, "")
@@ -382,8 +401,17 @@ func (t *training) better(ctx context.Context, m *Model) (bool, error) {
 	if err != nil || old == nil {
 		return err == nil, err
 	}
-	a, known := old.Quality["holdoutMAE"]
-	b, judged := m.Quality["holdoutMAE"]
+	if m.Kind == Hours { // what came was held to be less than a twentieth less likely
+		a, known := old.Quality["holdoutLogLikelihood"]
+		b, judged := m.Quality["holdoutLogLikelihood"]
+		return !known || judged && b >= a-0.05, nil
+	}
+	by := "holdoutMAE"
+	if m.Kind == Conversions {
+		by = "holdoutLogLoss"
+	}
+	a, known := old.Quality[by]
+	b, judged := m.Quality[by]
 	return !known || judged && b <= 1.1*a, nil
 }
 
@@ -423,6 +451,9 @@ func (s *Service) schedule(ctx context.Context, l *work.Lease) error {
 		return err
 	}
 	for _, kind := range Kinds {
+		if kind == Conversions && len(set.Signals) == 0 {
+			continue
+		}
 		key := fmt.Sprintf("scheduled %s %s", kind, s.now().Format(time.DateOnly))
 		if _, err := s.Jobs.Start(ctx, TrainKind, ws, trainInput{Kind: kind, Activate: true, Cautious: true}, key); err != nil {
 			return err

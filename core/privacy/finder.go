@@ -6,6 +6,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/journey"
 	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/segment"
@@ -25,6 +26,7 @@ func (s *Service) own() map[string]found {
 		segment.Memberships.Spec.Name: s.memberships(),
 		segment.Behaviours.Spec.Name:  s.counted(s.behaviours),
 		work.JobDocs.Spec.Name:        s.counted(s.jobs),
+		journey.Enrollments.Spec.Name: s.counted(s.enrollments),
 	}
 }
 
@@ -231,6 +233,29 @@ func (s *Service) behaviours(ctx context.Context, sub *Subject, limit int, take 
 		take(ops)
 	}
 	return err
+}
+
+// enrollments deletes a person's ways through journeys. Where they stood they are counted as
+// having left.
+func (s *Service) enrollments(ctx context.Context, sub *Subject, limit int, take func([]store.Op)) error {
+	most := min(limit, store.Lanes) // each one's count has a lane of its own
+	n := 0
+	for _, part := range sub.Parts {
+		if limit > 0 && n >= most {
+			return nil
+		}
+		list, err := journey.Enrollments.Find(ctx, s.o.Store, store.Query{
+			Workspace: sub.Workspace, Where: []store.Cond{store.Eq("part", part)},
+		}, max(0, most-n))
+		if err != nil {
+			return err
+		}
+		for _, e := range list {
+			take(journey.Forget(e, n))
+			n++
+		}
+	}
+	return nil
 }
 
 // memberships are found by way of behaviours, which list them.

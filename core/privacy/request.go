@@ -114,6 +114,8 @@ type DeskOptions struct {
 	// Erasure erases people who were not seen for long, and knows legal holds and
 	// residuals; nil in tests of something else.
 	Erasure *Service
+	// Messages tells what rules about messages delete; nil: nothing.
+	Messages Messages
 }
 
 // Desk takes the requests of data subjects and answers them; erasure itself is a

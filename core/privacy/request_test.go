@@ -23,6 +23,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/keyring"
+	"github.com/headwater-cdp/headwater/core/message"
 	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/segment"
@@ -67,6 +68,7 @@ type bureau struct {
 	segments *segment.Service
 	objects  *object.Service
 	eraser   *Service
+	queue    *message.Service
 	said     []ObjectionWord
 	dests    []Destination
 	n        int
@@ -75,7 +77,7 @@ type bureau struct {
 func bureauSpecs() []*store.Spec {
 	specs := store.Specs()
 	for _, list := range [][]*store.Spec{
-		access.Specs(), audit.Specs(), keyring.Specs(), event.Specs(), consent.Specs(), profile.Specs(), work.Specs(), ingest.Specs(), object.Specs(), segment.Specs(), Specs(), DeskSpecs(),
+		access.Specs(), audit.Specs(), keyring.Specs(), event.Specs(), consent.Specs(), profile.Specs(), work.Specs(), ingest.Specs(), object.Specs(), segment.Specs(), message.Specs(), Specs(), DeskSpecs(),
 	} {
 		specs = append(specs, list...)
 	}
@@ -111,10 +113,11 @@ func newBureau(t *testing.T, start time.Time) *bureau {
 		Store: db, Clock: clock, Keys: ring, Events: events, Profiles: b.people, Objects: objects, Segments: b.segments, Jobs: jobs, Runner: runner, Specs: bureauSpecs(),
 		Destinations: destinations,
 	})
+	b.queue = message.New(message.Options{Store: db, Clock: clock, Keys: ring, Committer: b.pipe, Events: events, Profiles: b.people})
 	b.Desk = NewDesk(DeskOptions{
 		Store: db, Clock: clock, Keys: ring, Committer: b.pipe, Events: events, Profiles: b.people, Segments: b.segments, Objects: objects,
 		Consent: consent.NewService(consent.Options{Store: db, Clock: clock}), Audit: log, Jobs: jobs, Runner: runner, Specs: bureauSpecs,
-		Destinations: destinations, Erasure: b.eraser,
+		Destinations: destinations, Erasure: b.eraser, Messages: b.queue,
 		Object: func(_ context.Context, o ObjectionWord) (string, error) {
 			b.said = append(b.said, o)
 			return "con_" + o.Purpose, nil

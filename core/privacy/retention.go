@@ -41,8 +41,10 @@ type RetentionResult struct {
 	Held   int64            `bson:"held"`             // left alone because of a legal hold
 	Failed int64            `bson:"failed"`           // left for the next day because of an error
 	Faults []RetentionFault `bson:"faults,omitempty"` // the first of those
-	Rules  map[string]int64 `bson:"rules"`            // ret_… to how many events, traits or people
+	Rules  map[string]int64 `bson:"rules"`            // ret_… to how many events, traits, messages or people
 	After  string           `bson:"after,omitempty"`  // key of the last person: where to go on
+	Walked bool             `bson:"walked,omitempty"` // all people were looked at
+	Tests  []string         `bson:"tests,omitempty"`  // rules by which messages that are no person's were looked at
 }
 
 // RetentionFault is a person to whom the rules could not be applied.
@@ -154,7 +156,7 @@ func (d *Desk) retain(ctx context.Context, run *work.JobRun) error {
 	if err != nil {
 		return err
 	}
-	for {
+	for !out.Walked {
 		q := store.Query{Workspace: ws}
 		if out.After != "" {
 			q.Where = []store.Cond{store.Gt("_id", store.Key(ws, out.After))}
@@ -173,14 +175,28 @@ func (d *Desk) retain(ctx context.Context, run *work.JobRun) error {
 			out.After = p.ProfileID()
 			out.People++
 		}
+		if out.Walked = len(people) < retentionPage; out.Walked {
+			out.After = ""
+		}
 		if err := run.Step(ctx, out.People, max(total, out.People), out); err != nil {
 			return err
 		}
-		if len(people) < retentionPage {
-			out.After = ""
-			return run.Result(out)
+	}
+	for _, r := range rules {
+		if r.Kind != RetainMessages || slices.Contains(out.Tests, r.RuleID()) {
+			continue
+		}
+		n, err := d.retainTests(ctx, ws, r, in)
+		if err != nil {
+			return err
+		}
+		out.Rules[r.RuleID()] += n
+		out.Tests = append(out.Tests, r.RuleID())
+		if err := run.Step(ctx, out.People, max(total, out.People), out); err != nil {
+			return err
 		}
 	}
+	return run.Result(out)
 }
 
 // retainOne applies the rules to one person.
@@ -206,6 +222,8 @@ func (d *Desk) retainOne(ctx context.Context, p *profile.Profile, rules []*Reten
 			n, err = d.retainTraits(ctx, p, r, cutoff, in)
 		case RetainEvents:
 			n, err = d.retainEvents(ctx, p.Workspace(), p.ProfileID(), r, cutoff, in.DryRun)
+		case RetainMessages:
+			n, err = d.retainMessages(ctx, p.Workspace(), p.ProfileID(), r, cutoff, in.DryRun)
 		}
 		out.Rules[r.RuleID()] += n
 		if errors.Is(err, errHeld) {

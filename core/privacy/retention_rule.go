@@ -23,6 +23,9 @@ const (
 	RetainEvents RetentionKind = "EVENTS" // events that happened longer ago
 	RetainTraits RetentionKind = "TRAITS" // traits that nothing has said again for longer
 	RetainPeople RetentionKind = "PEOPLE" // people who were not seen for longer
+	// RetainMessages is about messages, and what is in inboxes, to which nothing has happened
+	// for longer.
+	RetainMessages RetentionKind = "MESSAGES"
 )
 
 // RetentionAction is what a rule does.
@@ -41,7 +44,7 @@ type RetentionRule struct {
 	Action     RetentionAction  `bson:"action"`
 	Names      []string         `bson:"names,omitempty"`    // of EVENTS: their names; none are all
 	Category   core.Category    `bson:"category,omitempty"` // of TRAITS: those of this category; "" all
-	Purpose    string           `bson:"purpose,omitempty"`  // that the data was kept for: for the record of processing
+	Purpose    string           `bson:"purpose,omitempty"`  // that the data was kept for: for the record of processing; of MESSAGES: those of this purpose alone
 	After      time.Duration    `bson:"after"`
 	Enabled    bool             `bson:"enabled"`
 	SetBy      string           `bson:"setBy"`
@@ -73,6 +76,13 @@ func (r *RetentionRule) Words() string {
 			what = "traits of category " + string(r.Category)
 		}
 		return fmt.Sprintf("%s are cleared %s after they were last said", what, days)
+	}
+	if r.Kind == RetainMessages {
+		what := "messages"
+		if r.Purpose != "" {
+			what = "messages for " + r.Purpose
+		}
+		return fmt.Sprintf("%s are deleted %s after the last thing that happened to them", what, days)
 	}
 	if r.Action == RetainAnonymise {
 		return fmt.Sprintf("people are made anonymous %s after they were last seen", days)
@@ -142,12 +152,14 @@ func (d *Desk) checkRule(ctx context.Context, ws string, in *RetentionRule) erro
 		return core.Errorf(core.Invalid, reason, format, args...).At(path)
 	}
 	switch {
-	case !slices.Contains([]RetentionKind{RetainEvents, RetainTraits, RetainPeople}, in.Kind):
-		return fault("KIND", "kind", "a rule is about EVENTS, TRAITS or PEOPLE")
+	case !slices.Contains([]RetentionKind{RetainEvents, RetainTraits, RetainPeople, RetainMessages}, in.Kind):
+		return fault("KIND", "kind", "a rule is about EVENTS, TRAITS, MESSAGES or PEOPLE")
 	case in.Action != RetainDelete && in.Action != RetainAnonymise:
 		return fault("ACTION", "action", "what is over is deleted, DELETE, or made anonymous, ANONYMISE; what was counted of it stays counted")
 	case in.Action == RetainAnonymise && in.Kind == RetainTraits:
 		return fault("ACTION", "action", "a trait is somebody's: it is cleared, DELETE; events and people can be made anonymous")
+	case in.Action == RetainAnonymise && in.Kind == RetainMessages:
+		return fault("ACTION", "action", "a message is somebody's: it is deleted, DELETE; what was counted of it stays counted")
 	case in.After < minRetention:
 		return fault("AFTER", "after", "a rule waits for a day at least")
 	case len(in.Names) > 0 && in.Kind != RetainEvents, len(in.Names) > 100:

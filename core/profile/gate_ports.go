@@ -3,6 +3,7 @@ package profile
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/store"
@@ -26,6 +27,14 @@ func (g *Gate) Note(ctx context.Context, resource string, ids ...string) error {
 // those that may not be seen.
 func VisiblePage[T any](w core.Window, read func(core.Window) (store.Page[T], error), keep func([]*T) error) (Listed[T], error) {
 	return visiblePage(w, read, keep)
+}
+
+// UsableContext is Usable for a path of events' contexts.
+func (g *Gate) UsableContext(path string) error {
+	if g.open || g.clear {
+		return nil
+	}
+	return g.UsableCategory(g.contextCategory(path), "context."+strings.ToValidUTF8(path, "\ufffd"))
 }
 
 // Limited reports whether there are sources whose data may not be used for the purpose.

@@ -84,6 +84,10 @@ const (
 	// Events is what happened: here, forwarded; or there, with what a stream tells beside
 	// records (consents, what became of messages, what people wrote).
 	Events Kind = "EVENTS"
+
+	// Costs is what an account spent on advertising, a record for each day and what it is
+	// split by.
+	Costs Kind = "COSTS"
 )
 
 // Authority says who is right where both sides changed a field.
@@ -110,7 +114,8 @@ const (
 type Field struct {
 	Remote string `bson:"remote" json:"remote"` // of the stream's schema
 	// Local is "traits.PATH", "identifiers.NAMESPACE" or, to the vendor only, "id" of a
-	// person; "fields.KEY", "relations.KEY" or "externalId" of a record.
+	// person; "fields.KEY", "relations.KEY" or "externalId" of a record; "cost.day",
+	// "cost.amount", "cost.currency", "cost.channel", "cost.campaign" or "cost.source" of costs.
 	Local     string    `bson:"local" json:"local"`
 	Direction Direction `bson:"direction,omitempty" json:"direction,omitempty"` // "": the sync's own
 	Authority Authority `bson:"authority,omitempty" json:"authority,omitempty"` // "": the sync's own
@@ -130,7 +135,7 @@ type Sync struct {
 	Name       string           `bson:"name"`
 	Kind       Kind             `bson:"kind"`
 	Stream     string           `bson:"stream"`            // of a list: its id there, "" until it is made; of events that are forwarded: ""
-	Type       string           `bson:"type,omitempty"`    // of objects: the key of the type
+	Type       string           `bson:"type,omitempty"`    // of objects: the key of the type; of costs: the account that bills them
 	Segment    string           `bson:"segment,omitempty"` // of a list, and of people: only its members are pushed
 	List       string           `bson:"list,omitempty"`    // the list's name there
 	Names      []string         `bson:"names,omitempty"`   // of events: those that are forwarded

@@ -105,6 +105,9 @@ var authorities = []Authority{RemoteWins, LocalWins, LatestWins}
 
 // checkLocal refuses what is no place here.
 func checkLocal(k Kind, local string, pulled bool) error {
+	if k == Costs {
+		return checkCostPlace(local)
+	}
 	if k == Objects {
 		if rest, ok := strings.CutPrefix(local, inFields); local == localExternal || ok && rest != "" {
 			return nil

@@ -113,6 +113,10 @@ func (j *job) previewPull(ctx context.Context, n int) ([]PreviewRow, error) {
 		if in, err = j.meetObjects(ctx, t, list); err != nil {
 			return nil, err
 		}
+	} else if j.sync.Kind == Costs {
+		for i := range list {
+			in = append(in, &coming{r: &list[i]})
+		}
 	} else if in, err = j.meet(ctx, list); err != nil {
 		return nil, err
 	}

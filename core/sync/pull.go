@@ -143,6 +143,8 @@ func (j *job) takeOnce(ctx context.Context, list []Record) error {
 	switch j.sync.Kind {
 	case Objects:
 		return j.takeObjects(ctx, list)
+	case Costs:
+		return j.takeCosts(ctx, list)
 	case Events: // nothing says what they are here
 		j.run.Read += int64(len(list))
 		j.run.Skipped += int64(len(list))

@@ -71,6 +71,8 @@ type Options struct {
 	// exist) is written here already, where the connector says it, before Reports is called.
 	// nil: nobody sends any.
 	Reports func(ctx context.Context, c *Connection, d []Delivery, in []Inbound) error
+	// Costs keeps what an account spent on advertising; nil: there are no syncs of costs.
+	Costs func(ctx context.Context, ws, account string, list []Cost) (CostsKept, error)
 	// Lookup finds the addresses of a host; nil asks the machine's resolver.
 	Lookup func(ctx context.Context, host string) ([]net.IP, error)
 }

@@ -129,11 +129,17 @@ func (s *Service) checkSync(ctx context.Context, y *Sync, spec *Connector) error
 		if y.Direction.pulls() && y.Stream == "" {
 			fail("STREAM", "stream", "name the stream; the connection's streams list them")
 		}
+	case Costs:
+		need[CanPull] = true
+		s.checkCosts(y, fail)
 	default:
-		fail("KIND", "kind", "a sync carries PROFILES, OBJECTS, LIST or EVENTS")
+		fail("KIND", "kind", "a sync carries PROFILES, OBJECTS, LIST, EVENTS or COSTS")
 	}
 	if y.Kind == List && y.Direction != Push {
 		fail("DIRECTION", "direction", "lists are pushed")
+	}
+	if y.Kind == Costs && y.Direction != Pull {
+		fail("DIRECTION", "direction", "costs are pulled")
 	}
 	if y.Kind == Events && y.Direction == Both {
 		fail("DIRECTION", "direction", "events are pushed or pulled; make a sync for each")

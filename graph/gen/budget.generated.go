@@ -1104,6 +1104,38 @@ func (ec *executionContext) fieldContext_SetTargetPayload_target(_ context.Conte
 	return fc, nil
 }
 
+func (ec *executionContext) _SetTargetPayload_missingRates(ctx context.Context, field graphql.CollectedField, obj *SetTargetPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SetTargetPayload_missingRates(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MissingRates, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*MissingRate) graphql.Marshaler {
+			return ec.marshalNMissingRate2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐMissingRateᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SetTargetPayload_missingRates(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SetTargetPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_MissingRate(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _SetTargetPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *SetTargetPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -2408,6 +2440,11 @@ func (ec *executionContext) _SetTargetPayload(ctx context.Context, sel ast.Selec
 		case "target":
 			out.Values[i] = ec._SetTargetPayload_target(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "missingRates":
+			out.Values[i] = ec._SetTargetPayload_missingRates(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		case "userErrors":

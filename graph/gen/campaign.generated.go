@@ -32,6 +32,7 @@ type CampaignResolver interface {
 	Test(ctx context.Context, obj *campaign.Campaign) (*CampaignTest, error)
 	Local(ctx context.Context, obj *campaign.Campaign) (bool, error)
 	Passed(ctx context.Context, obj *campaign.Campaign) (*campaign.Passed, error)
+	BestTime(ctx context.Context, obj *campaign.Campaign) (*CampaignBestTime, error)
 	PerMinute(ctx context.Context, obj *campaign.Campaign) (*int, error)
 	QuietHours(ctx context.Context, obj *campaign.Campaign) (QuietPolicy, error)
 	Priority(ctx context.Context, obj *campaign.Campaign) (int, error)
@@ -422,6 +423,38 @@ func (ec *executionContext) _Campaign_passed(ctx context.Context, field graphql.
 }
 func (ec *executionContext) fieldContext_Campaign_passed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Campaign", field, true, true, errors.New("field of type CampaignPassed does not have child fields"))
+}
+
+func (ec *executionContext) _Campaign_bestTime(ctx context.Context, field graphql.CollectedField, obj *campaign.Campaign) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Campaign_bestTime(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Campaign().BestTime(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *CampaignBestTime) graphql.Marshaler {
+			return ec.marshalOCampaignBestTime2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐCampaignBestTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Campaign_bestTime(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Campaign",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_CampaignBestTime(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _Campaign_perMinute(ctx context.Context, field graphql.CollectedField, obj *campaign.Campaign) (ret graphql.Marshaler) {
@@ -877,6 +910,29 @@ func (ec *executionContext) _CampaignArm_share(ctx context.Context, field graphq
 }
 func (ec *executionContext) fieldContext_CampaignArm_share(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("CampaignArm", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _CampaignBestTime_localTime(ctx context.Context, field graphql.CollectedField, obj *CampaignBestTime) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CampaignBestTime_localTime(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LocalTime, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CampaignBestTime_localTime(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CampaignBestTime", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _CampaignConnection_edges(ctx context.Context, field graphql.CollectedField, obj *view.Connection[campaign.Campaign]) (ret graphql.Marshaler) {
@@ -1680,6 +1736,38 @@ func (ec *executionContext) _CampaignPreview_skipped(ctx context.Context, field 
 	)
 }
 func (ec *executionContext) fieldContext_CampaignPreview_skipped(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CampaignPreview",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_CampaignReason(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _CampaignPreview_hours(ctx context.Context, field graphql.CollectedField, obj *CampaignPreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CampaignPreview_hours(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Hours, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*CampaignReason) graphql.Marshaler {
+			return ec.marshalNCampaignReason2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐCampaignReasonᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CampaignPreview_hours(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
 		Object:     "CampaignPreview",
 		Field:      field,
@@ -2838,6 +2926,44 @@ func (ec *executionContext) _Campaign(ctx context.Context, sel ast.SelectionSet,
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "bestTime":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Campaign_bestTime(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "perMinute":
 			field := field
 
@@ -3284,6 +3410,44 @@ func (ec *executionContext) _CampaignArm(ctx context.Context, sel ast.SelectionS
 	return out
 }
 
+var campaignBestTimeImplementors = []string{"CampaignBestTime"}
+
+func (ec *executionContext) _CampaignBestTime(ctx context.Context, sel ast.SelectionSet, obj *CampaignBestTime) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, campaignBestTimeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("CampaignBestTime")
+		case "localTime":
+			out.Values[i] = ec._CampaignBestTime_localTime(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var campaignConnectionImplementors = []string{"CampaignConnection"}
 
 func (ec *executionContext) _CampaignConnection(ctx context.Context, sel ast.SelectionSet, obj *view.Connection[campaign.Campaign]) graphql.Marshaler {
@@ -3689,6 +3853,11 @@ func (ec *executionContext) _CampaignPreview(ctx context.Context, sel ast.Select
 			}
 		case "skipped":
 			out.Values[i] = ec._CampaignPreview_skipped(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "hours":
+			out.Values[i] = ec._CampaignPreview_hours(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -4270,6 +4439,13 @@ func (ec *executionContext) marshalOCampaign2ᚖgithubᚗcomᚋheadwaterᚑcdp�
 		return graphql.Null
 	}
 	return ec._Campaign(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOCampaignBestTime2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐCampaignBestTime(ctx context.Context, sel ast.SelectionSet, v *CampaignBestTime) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._CampaignBestTime(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalOCampaignCost2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋcampaignᚐCost(ctx context.Context, sel ast.SelectionSet, v *campaign.Cost) graphql.Marshaler {

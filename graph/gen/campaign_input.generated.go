@@ -629,6 +629,36 @@ func (ec *executionContext) unmarshalInputCampaignArmInput(ctx context.Context, 
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputCampaignBestTimeInput(ctx context.Context, obj any) (CampaignBestTimeInput, error) {
+	var it CampaignBestTimeInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"localTime"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "localTime":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("localTime"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.LocalTime = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputCampaignCostInput(ctx context.Context, obj any) (CampaignCostInput, error) {
 	var it CampaignCostInput
 	if obj == nil {
@@ -684,7 +714,7 @@ func (ec *executionContext) unmarshalInputCampaignDefinitionInput(ctx context.Co
 		asMap["quietHours"] = "DEFER"
 	}
 
-	fieldsInOrder := [...]string{"channel", "purpose", "include", "exclude", "arms", "test", "local", "passed", "perMinute", "quietHours", "priority", "goal"}
+	fieldsInOrder := [...]string{"channel", "purpose", "include", "exclude", "arms", "test", "local", "passed", "bestTime", "perMinute", "quietHours", "priority", "goal"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -747,6 +777,13 @@ func (ec *executionContext) unmarshalInputCampaignDefinitionInput(ctx context.Co
 				return it, err
 			}
 			it.Passed = data
+		case "bestTime":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("bestTime"))
+			data, err := ec.unmarshalOCampaignBestTimeInput2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐCampaignBestTimeInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.BestTime = data
 		case "perMinute":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("perMinute"))
 			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
@@ -1840,6 +1877,14 @@ func (ec *executionContext) marshalNUpdateCampaignPayload2ᚖgithubᚗcomᚋhead
 		return graphql.Null
 	}
 	return ec._UpdateCampaignPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOCampaignBestTimeInput2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐCampaignBestTimeInput(ctx context.Context, v any) (*CampaignBestTimeInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputCampaignBestTimeInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalOCampaignCostInput2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐCampaignCostInput(ctx context.Context, v any) (*CampaignCostInput, error) {

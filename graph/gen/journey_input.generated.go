@@ -831,6 +831,43 @@ func (ec *executionContext) unmarshalInputUpsertObjectStepInput(ctx context.Cont
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputWaitBestTimeInput(ctx context.Context, obj any) (WaitBestTimeInput, error) {
+	var it WaitBestTimeInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"within", "localTime"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "within":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("within"))
+			data, err := ec.unmarshalNDuration2timeᚐDuration(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Within = data
+		case "localTime":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("localTime"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.LocalTime = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputWaitEventInput(ctx context.Context, obj any) (map[string]any, error) {
 	var it map[string]any
 	if obj == nil {
@@ -880,7 +917,7 @@ func (ec *executionContext) unmarshalInputWaitStepInput(ctx context.Context, obj
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"duration", "until", "localTime", "trait", "event"}
+	fieldsInOrder := [...]string{"duration", "until", "localTime", "bestTime", "trait", "event"}
 	it = make(map[string]any, len(asMap))
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
@@ -909,6 +946,13 @@ func (ec *executionContext) unmarshalInputWaitStepInput(ctx context.Context, obj
 				return it, err
 			}
 			it["localTime"] = data
+		case "bestTime":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("bestTime"))
+			data, err := ec.unmarshalOWaitBestTimeInput2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐWaitBestTimeInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it["bestTime"] = data
 		case "trait":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("trait"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
@@ -1299,6 +1343,14 @@ func (ec *executionContext) unmarshalOUpsertObjectStepInput2map(ctx context.Cont
 	}
 	res, err := ec.unmarshalInputUpsertObjectStepInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOWaitBestTimeInput2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐWaitBestTimeInput(ctx context.Context, v any) (*WaitBestTimeInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputWaitBestTimeInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalOWaitEventInput2map(ctx context.Context, v any) (map[string]any, error) {

@@ -199,6 +199,38 @@ func (ec *executionContext) fieldContext_CreateMetricPayload_job(_ context.Conte
 	return fc, nil
 }
 
+func (ec *executionContext) _CreateMetricPayload_missingRates(ctx context.Context, field graphql.CollectedField, obj *CreateMetricPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CreateMetricPayload_missingRates(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MissingRates, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*MissingRate) graphql.Marshaler {
+			return ec.marshalNMissingRate2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐMissingRateᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CreateMetricPayload_missingRates(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CreateMetricPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_MissingRate(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _CreateMetricPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *CreateMetricPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1407,6 +1439,75 @@ func (ec *executionContext) fieldContext_MetricRow_missing(_ context.Context, fi
 	return graphql.NewScalarFieldContext("MetricRow", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func (ec *executionContext) _MissingRate_from(ctx context.Context, field graphql.CollectedField, obj *MissingRate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MissingRate_from(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.From, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MissingRate_from(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MissingRate", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _MissingRate_to(ctx context.Context, field graphql.CollectedField, obj *MissingRate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MissingRate_to(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.To, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MissingRate_to(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MissingRate", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _MissingRate_day(ctx context.Context, field graphql.CollectedField, obj *MissingRate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MissingRate_day(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Day, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MissingRate_day(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MissingRate", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func (ec *executionContext) _PutExchangeRatesPayload_set(ctx context.Context, field graphql.CollectedField, obj *PutExchangeRatesPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1452,6 +1553,148 @@ func (ec *executionContext) _PutExchangeRatesPayload_userErrors(ctx context.Cont
 func (ec *executionContext) fieldContext_PutExchangeRatesPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
 		Object:     "PutExchangeRatesPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UserError(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Reporting_currency(ctx context.Context, field graphql.CollectedField, obj *Reporting) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Reporting_currency(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Currency, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Reporting_currency(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Reporting", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Reporting_missingRates(ctx context.Context, field graphql.CollectedField, obj *Reporting) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Reporting_missingRates(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MissingRates, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*MissingRate) graphql.Marshaler {
+			return ec.marshalNMissingRate2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐMissingRateᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Reporting_missingRates(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Reporting",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_MissingRate(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Reporting_version(ctx context.Context, field graphql.CollectedField, obj *Reporting) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Reporting_version(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Version, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Reporting_version(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Reporting", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _SetReportingCurrencyPayload_reporting(ctx context.Context, field graphql.CollectedField, obj *SetReportingCurrencyPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SetReportingCurrencyPayload_reporting(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Reporting, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *Reporting) graphql.Marshaler {
+			return ec.marshalOReporting2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐReporting(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SetReportingCurrencyPayload_reporting(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SetReportingCurrencyPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Reporting(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SetReportingCurrencyPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *SetReportingCurrencyPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SetReportingCurrencyPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*core.Error) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚐErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SetReportingCurrencyPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SetReportingCurrencyPayload",
 		Field:      field,
 		IsMethod:   false,
 		IsResolver: false,
@@ -1521,6 +1764,38 @@ func (ec *executionContext) fieldContext_UpdateMetricPayload_job(_ context.Conte
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Job(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _UpdateMetricPayload_missingRates(ctx context.Context, field graphql.CollectedField, obj *UpdateMetricPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UpdateMetricPayload_missingRates(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MissingRates, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*MissingRate) graphql.Marshaler {
+			return ec.marshalNMissingRate2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐMissingRateᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_UpdateMetricPayload_missingRates(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "UpdateMetricPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_MissingRate(ctx, field)
 		},
 	}
 	return fc, nil
@@ -1969,6 +2244,54 @@ func (ec *executionContext) unmarshalInputPutExchangeRatesInput(ctx context.Cont
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputSetReportingCurrencyInput(ctx context.Context, obj any) (SetReportingCurrencyInput, error) {
+	var it SetReportingCurrencyInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["dryRun"]; !present {
+		asMap["dryRun"] = false
+	}
+
+	fieldsInOrder := [...]string{"currency", "expectedVersion", "dryRun"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "currency":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("currency"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Currency = data
+		case "expectedVersion":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expectedVersion"))
+			data, err := ec.unmarshalNInt2int(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpectedVersion = data
+		case "dryRun":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("dryRun"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DryRun = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputUpdateMetricInput(ctx context.Context, obj any) (UpdateMetricInput, error) {
 	var it UpdateMetricInput
 	if obj == nil {
@@ -2100,6 +2423,11 @@ func (ec *executionContext) _CreateMetricPayload(ctx context.Context, sel ast.Se
 		case "job":
 			out.Values[i] = ec._CreateMetricPayload_job(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "missingRates":
+			out.Values[i] = ec._CreateMetricPayload_missingRates(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		case "userErrors":
@@ -2863,6 +3191,54 @@ func (ec *executionContext) _MetricRow(ctx context.Context, sel ast.SelectionSet
 	return out
 }
 
+var missingRateImplementors = []string{"MissingRate"}
+
+func (ec *executionContext) _MissingRate(ctx context.Context, sel ast.SelectionSet, obj *MissingRate) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, missingRateImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("MissingRate")
+		case "from":
+			out.Values[i] = ec._MissingRate_from(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "to":
+			out.Values[i] = ec._MissingRate_to(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "day":
+			out.Values[i] = ec._MissingRate_day(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var putExchangeRatesPayloadImplementors = []string{"PutExchangeRatesPayload"}
 
 func (ec *executionContext) _PutExchangeRatesPayload(ctx context.Context, sel ast.SelectionSet, obj *PutExchangeRatesPayload) graphql.Marshaler {
@@ -2882,6 +3258,97 @@ func (ec *executionContext) _PutExchangeRatesPayload(ctx context.Context, sel as
 			}
 		case "userErrors":
 			out.Values[i] = ec._PutExchangeRatesPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var reportingImplementors = []string{"Reporting"}
+
+func (ec *executionContext) _Reporting(ctx context.Context, sel ast.SelectionSet, obj *Reporting) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, reportingImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Reporting")
+		case "currency":
+			out.Values[i] = ec._Reporting_currency(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "missingRates":
+			out.Values[i] = ec._Reporting_missingRates(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "version":
+			out.Values[i] = ec._Reporting_version(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var setReportingCurrencyPayloadImplementors = []string{"SetReportingCurrencyPayload"}
+
+func (ec *executionContext) _SetReportingCurrencyPayload(ctx context.Context, sel ast.SelectionSet, obj *SetReportingCurrencyPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, setReportingCurrencyPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SetReportingCurrencyPayload")
+		case "reporting":
+			out.Values[i] = ec._SetReportingCurrencyPayload_reporting(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._SetReportingCurrencyPayload_userErrors(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -2926,6 +3393,11 @@ func (ec *executionContext) _UpdateMetricPayload(ctx context.Context, sel ast.Se
 		case "job":
 			out.Values[i] = ec._UpdateMetricPayload_job(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "missingRates":
+			out.Values[i] = ec._UpdateMetricPayload_missingRates(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		case "userErrors":
@@ -3248,6 +3720,32 @@ func (ec *executionContext) marshalNMetricUnit2githubᚗcomᚋheadwaterᚑcdpᚋ
 	return res
 }
 
+func (ec *executionContext) marshalNMissingRate2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐMissingRateᚄ(ctx context.Context, sel ast.SelectionSet, v []*MissingRate) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNMissingRate2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐMissingRate(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNMissingRate2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐMissingRate(ctx context.Context, sel ast.SelectionSet, v *MissingRate) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._MissingRate(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNPutExchangeRatesInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPutExchangeRatesInput(ctx context.Context, v any) (PutExchangeRatesInput, error) {
 	res, err := ec.unmarshalInputPutExchangeRatesInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -3261,6 +3759,31 @@ func (ec *executionContext) marshalNPutExchangeRatesPayload2ᚖgithubᚗcomᚋhe
 		return graphql.Null
 	}
 	return ec._PutExchangeRatesPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNReporting2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐReporting(ctx context.Context, sel ast.SelectionSet, v *Reporting) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._Reporting(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNSetReportingCurrencyInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐSetReportingCurrencyInput(ctx context.Context, v any) (SetReportingCurrencyInput, error) {
+	res, err := ec.unmarshalInputSetReportingCurrencyInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNSetReportingCurrencyPayload2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐSetReportingCurrencyPayload(ctx context.Context, sel ast.SelectionSet, v *SetReportingCurrencyPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._SetReportingCurrencyPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNUpdateMetricInput2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐUpdateMetricInput(ctx context.Context, v any) (UpdateMetricInput, error) {
@@ -3298,6 +3821,13 @@ func (ec *executionContext) unmarshalOMetricMeasureInput2ᚖgithubᚗcomᚋheadw
 	}
 	res, err := ec.unmarshalInputMetricMeasureInput(ctx, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOReporting2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐReporting(ctx context.Context, sel ast.SelectionSet, v *Reporting) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Reporting(ctx, sel, v)
 }
 
 // endregion ***************************** type.gotpl *****************************

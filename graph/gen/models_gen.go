@@ -691,6 +691,18 @@ type CampaignArmInput struct {
 	Share int `json:"share"`
 }
 
+// At each person's best hour.
+type CampaignBestTime struct {
+	// At the next such time of day where the person is, while nothing is known of hours: "10:00".
+	LocalTime string `json:"localTime"`
+}
+
+// At each person's best hour.
+type CampaignBestTimeInput struct {
+	// At the next such time of day where the person is, while nothing is known of hours: "10:00".
+	LocalTime string `json:"localTime"`
+}
+
 // What a campaign costs.
 type CampaignCostInput struct {
 	// In the currency's smallest unit.
@@ -731,6 +743,8 @@ type CampaignDefinitionInput struct {
 	Local bool `json:"local"`
 	// With local: who is late gets it …
 	Passed *campaign.Passed `json:"passed,omitempty"`
+	// At each person's best hour within the day after it begins: the prediction best_hour, else that of everybody in the workspace. Not with local.
+	BestTime *CampaignBestTimeInput `json:"bestTime,omitempty"`
 	// At most so many messages a minute; null as fast as it goes.
 	PerMinute *int `json:"perMinute,omitempty"`
 	// What quiet hours are to it.
@@ -783,6 +797,8 @@ type CampaignPreview struct {
 	Goes int `json:"goes"`
 	// Of the sample, who would not, by why: the most first.
 	Skipped []*CampaignReason `json:"skipped"`
+	// Of the sample, of a campaign with bestTime: by the hour of their own day ("09") at which they would get it if it began now; empty for who may not read everything.
+	Hours []*CampaignReason `json:"hours"`
 	// Of the sample, by locale; empty for who may not read everything.
 	Locales []*CampaignReason `json:"locales"`
 	// Of the sample, by time zone; empty for who may not read everything.
@@ -1430,6 +1446,8 @@ type CreateMetricPayload struct {
 	Metric *insight.Metric `json:"metric,omitempty"`
 	// The job that counts what happened before.
 	Job *work.Job `json:"job,omitempty"`
+	// Rates of exchange that its values lack; they are INCOMPLETE until these are set.
+	MissingRates []*MissingRate `json:"missingRates"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -1670,6 +1688,26 @@ type CreateTemplatePayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Makes a secret under a new name.
+type CreateWebhookSecretInput struct {
+	// Its name: letters, digits, _ and -. "default" is the workspace's own.
+	Name string `json:"name"`
+	// The secret, 16 to 512 bytes; one is made, and shown in the answer, when left out.
+	Secret *string `json:"secret,omitempty"`
+	// The same key again returns the same secret where you gave it; it is a CONFLICT where it was made here: it is shown once only.
+	IdempotencyKey string `json:"idempotencyKey"`
+}
+
+// A new secret.
+type CreateWebhookSecretPayload struct {
+	// What is listed of it.
+	Secret *journey.Secret `json:"secret,omitempty"`
+	// The secret itself, where it was made here. It cannot be shown again.
+	Value *string `json:"value,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // A table, RFC 4180, with a header.
 type CSVInput struct {
 	// The table's text.
@@ -1886,6 +1924,24 @@ type DeleteTargetInput struct {
 type DeleteTargetPayload struct {
 	// Its key.
 	Key *string `json:"key,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Ends a secret.
+type DeleteWebhookSecretInput struct {
+	// Its name.
+	Name string `json:"name"`
+	// The version that you saw. Another is a CONFLICT.
+	ExpectedVersion int `json:"expectedVersion"`
+	// Only ask whether it may go.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// A secret that is gone.
+type DeleteWebhookSecretPayload struct {
+	// Its name; null where it stays.
+	Name *string `json:"name,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -2611,7 +2667,9 @@ type JourneySimulation struct {
 	People int `json:"people"`
 	// How many of them entered at least once.
 	Reached int `json:"reached"`
-	// How many enrollments there were.
+	// How many enrollments were there when it began: of a simulation of those inside.
+	Inside int `json:"inside"`
+	// How many enrollments began.
 	Entered int `json:"entered"`
 	// What was at each node.
 	Nodes []*SimulatedNode `json:"nodes"`
@@ -3197,7 +3255,7 @@ type MetricDefinitionInput struct {
 	Denominator *MetricMeasureInput `json:"denominator,omitempty"`
 	// By what values can be told apart, at most 4.
 	Dimensions []*insight.Dimension `json:"dimensions"`
-	// The currency of money, into which others are converted by the rates of each day.
+	// The currency of money, into which others are converted by the rates of each day; null: the workspace's (reporting).
 	Currency *string `json:"currency,omitempty"`
 	// By whose days people are counted, a name of the IANA database.
 	TimeZone string `json:"timeZone"`
@@ -3261,6 +3319,16 @@ type MetricRow struct {
 	Target *scalar.Decimal `json:"target,omitempty"`
 	// What an INCOMPLETE value lacks: "GBP 2026-03-01" is a rate of exchange of that day, "PAST" what happened before the metric was defined and is being counted.
 	Missing []string `json:"missing"`
+}
+
+// A rate of exchange that figures lack: money was taken or spent before the first one.
+type MissingRate struct {
+	// The currency of the money.
+	From string `json:"from"`
+	// The currency that it would be said in.
+	To string `json:"to"`
+	// The first day of which it is missing: 2026-01-31.
+	Day string `json:"day"`
 }
 
 // Moves somebody to a stage.
@@ -3556,7 +3624,7 @@ type PointsLot struct {
 
 // Something that a person is likely to do.
 type Prediction struct {
-	// Its name, by which conditions ask for it: churn_risk, clv, expected_orders, next_order_at (seconds since 1970), p_alive, lead.score.
+	// Its name, by which conditions ask for it: best_hour (0 to 23, of the person's own day), best_hour_chance, churn_risk, clv, expected_orders, lead.conversion, next_order_at (seconds since 1970), p_alive, lead.score.
 	Name string `json:"name"`
 	// The value; null in every state but OK.
 	Value *scalar.Decimal `json:"value,omitempty"`
@@ -3566,12 +3634,32 @@ type Prediction struct {
 	Low *scalar.Decimal `json:"low,omitempty"`
 	// One in ten of such figures lies above it.
 	High *scalar.Decimal `json:"high,omitempty"`
-	// Of OK {"scale", "baseline", "contributions": [{"key", "is", "by"}], "band"}: the baseline and what the contributions add are the value. Of INSUFFICIENT_DATA {"missing": […]}.
+	// Of OK {"scale", "baseline", "contributions": [{"key", "is", "by"}], "band"}: the baseline and what the contributions add are the value, or with the scale LOG_ODDS the logarithm of its odds; of best_hour, whose scale is CHANCE, they are best_hour_chance. Of INSUFFICIENT_DATA {"missing": […]}.
 	Reasons scalar.JSON `json:"reasons,omitempty"`
 	// The model that it was worked out by.
 	ModelVersion *string `json:"modelVersion,omitempty"`
 	// When it was worked out; it is told again when it changes by more than a fiftieth.
 	At time.Time `json:"at"`
+}
+
+// Something that people are before they become customers.
+type PredictionFit struct {
+	// Its name.
+	Key string `json:"key"`
+	// Path of the trait.
+	Path string `json:"path"`
+	// The text that it is or is not; null takes the trait as a number.
+	Is *string `json:"is,omitempty"`
+}
+
+// Something that people are before they become customers.
+type PredictionFitInput struct {
+	// Its name: small letters, digits and _.
+	Key string `json:"key"`
+	// Path of the trait; it must be classified, and not as SPECIAL, FREE_TEXT, IDENTIFIER, CONTACT or CONSENT.
+	Path string `json:"path"`
+	// The text that it is or is not; left out, the trait is a number.
+	Is *string `json:"is,omitempty"`
 }
 
 // What an order is, and what is predicted from it.
@@ -3606,8 +3694,32 @@ type PredictionSettings struct {
 	Repeatable []string `json:"repeatable"`
 	// What is said about pairs of products.
 	Edges []*ProductEdge `json:"edges"`
+	// What people do before they become customers; without any lead.conversion is not predicted.
+	Signals []*PredictionSignal `json:"signals"`
+	// What they are.
+	Fits []*PredictionFit `json:"fits"`
+	// What becoming a customer is.
+	Outcome predict.Outcome `json:"outcome"`
+	// Within how many days.
+	OutcomeDays int `json:"outcomeDays"`
 	// Rises with each change; 0 before the first.
 	Version int `json:"version"`
+}
+
+// Something that people do before they become customers.
+type PredictionSignal struct {
+	// Its name.
+	Key string `json:"key"`
+	// The event; one of Headwater's own is meant as such.
+	Event string `json:"event"`
+}
+
+// Something that people do before they become customers.
+type PredictionSignalInput struct {
+	// Its name: small letters, digits and _.
+	Key string `json:"key"`
+	// The event, for example Page Viewed, Message Clicked or Form Submitted.
+	Event string `json:"event"`
 }
 
 // Tries a field map on real records. Nothing is written.
@@ -4261,6 +4373,16 @@ type ReplyToMessagePayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// What the workspace's figures have in common.
+type Reporting struct {
+	// The currency of money in metrics that name none; null: that of the events, where they have one.
+	Currency *string `json:"currency,omitempty"`
+	// Rates of exchange that such metrics lack.
+	MissingRates []*MissingRate `json:"missingRates"`
+	// For expectedVersion; 0 while nothing was set.
+	Version int `json:"version"`
+}
+
 // Asks for a copy of all that is held of a person, and what it is used for.
 type RequestAccessInput struct {
 	// The person.
@@ -4465,6 +4587,36 @@ type RequestRestrictionInput struct {
 type RequestRestrictionPayload struct {
 	// The request: RECEIVED, until the identity is verified.
 	Request *privacy.Request `json:"request,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Has a job simulate a version, or compare two, over many people.
+type RequestSimulationInput struct {
+	// The journey.
+	JourneyID string `json:"journeyId"`
+	// The number of the version; the latest when left out.
+	Version *int `json:"version,omitempty"`
+	// Compare: the number of the other version, which is the one after. Without, one version is simulated.
+	After *int `json:"after,omitempty"`
+	// From when, in the past. Left out with inside: now.
+	From *time.Time `json:"from,omitempty"`
+	// Until when; at most 92 days later.
+	To time.Time `json:"to"`
+	// How many people at most, 1 to 100,000, in the order of their ids.
+	People int `json:"people"`
+	// Look at those who are inside now: what would become of them if the version (of two, the one after) was published so.
+	Inside *InsidePolicy `json:"inside,omitempty"`
+	// With MIGRATE: where those go on whose node the version does not have.
+	NodeMap []*NodeMapInput `json:"nodeMap,omitempty"`
+	// The same key again gives the same job.
+	IdempotencyKey string `json:"idempotencyKey"`
+}
+
+// A simulation that is being made.
+type RequestSimulationPayload struct {
+	// The job; simulationReport gives what it has made.
+	Job *work.Job `json:"job,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -4771,6 +4923,28 @@ type RotateKeyPayload struct {
 	Key *access.Key `json:"key,omitempty"`
 	// What to send as Authorization: Bearer. It cannot be shown again.
 	Secret *string `json:"secret,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Gives a secret another value.
+type RotateWebhookSecretInput struct {
+	// Its name.
+	Name string `json:"name"`
+	// The new value, 16 to 512 bytes; one is made, and shown in the answer, when left out.
+	Secret *string `json:"secret,omitempty"`
+	// How long calls are signed with the value before, too: a day when left out, 30 at most, "PT0S" for not at all.
+	Overlap *time.Duration `json:"overlap,omitempty"`
+	// The version that you saw. Another is a CONFLICT.
+	ExpectedVersion int `json:"expectedVersion"`
+}
+
+// A secret with another value.
+type RotateWebhookSecretPayload struct {
+	// What is listed of it.
+	Secret *journey.Secret `json:"secret,omitempty"`
+	// The new value, where it was made here. It cannot be shown again.
+	Value *string `json:"value,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -5273,13 +5447,21 @@ type SetPredictionSettingsInput struct {
 	Repeatable []string `json:"repeatable"`
 	// What is said about pairs of products, at most 2000.
 	Edges []*ProductEdgeInput `json:"edges"`
+	// What people do before they become customers, at most 10.
+	Signals []*PredictionSignalInput `json:"signals"`
+	// What they are, at most 20 traits.
+	Fits []*PredictionFitInput `json:"fits"`
+	// What becoming a customer is.
+	Outcome predict.Outcome `json:"outcome"`
+	// Within how many days, 7 to 180.
+	OutcomeDays int `json:"outcomeDays"`
 }
 
 // How the workspace predicts.
 type SetPredictionSettingsPayload struct {
 	// The settings as they are now.
 	Settings *PredictionSettings `json:"settings,omitempty"`
-	// The job that reads everybody's orders anew; null when what an order is has not changed.
+	// The job that reads everybody's past anew; null when neither what an order is nor a signal has changed.
 	Job *work.Job `json:"job,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
@@ -5375,6 +5557,24 @@ type SetQualityRulePayload struct {
 	UserErrors []*core.Error `json:"userErrors"`
 }
 
+// Sets the currency of metrics that name none.
+type SetReportingCurrencyInput struct {
+	// Three capital letters: EUR. Null or left out: that of the events, where they have one.
+	Currency *string `json:"currency,omitempty"`
+	// The version that you saw. Another is a CONFLICT.
+	ExpectedVersion int `json:"expectedVersion"`
+	// Check it, say which rates it lacks, and store nothing.
+	DryRun bool `json:"dryRun"`
+}
+
+// What the workspace's figures have in common.
+type SetReportingCurrencyPayload struct {
+	// As it is now.
+	Reporting *Reporting `json:"reporting,omitempty"`
+	// What is wrong with the input.
+	UserErrors []*core.Error `json:"userErrors"`
+}
+
 // Makes a rule, or changes one.
 type SetRetentionRuleInput struct {
 	// The rule to change; a new one when not given.
@@ -5389,7 +5589,7 @@ type SetRetentionRuleInput struct {
 	Names []string `json:"names,omitempty"`
 	// Of TRAITS: those of this category.
 	Category *core.Category `json:"category,omitempty"`
-	// The purpose that the data was kept for.
+	// The purpose that the data was kept for; of MESSAGES: those for this purpose alone.
 	Purpose *string `json:"purpose,omitempty"`
 	// After how long: a day at least.
 	After time.Duration `json:"after"`
@@ -5459,6 +5659,8 @@ type SetTargetInput struct {
 type SetTargetPayload struct {
 	// The target as it is now.
 	Target *Target `json:"target,omitempty"`
+	// Rates of exchange that its metric lacks: while they are missing it is not looked at.
+	MissingRates []*MissingRate `json:"missingRates"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -5535,6 +5737,10 @@ type SimulatedMessage struct {
 type SimulatedNode struct {
 	// The node.
 	NodeID string `json:"nodeId"`
+	// The number of the version whose node it is; null for the one that is simulated.
+	Version *int `json:"version,omitempty"`
+	// How many stood there when it began.
+	Began int `json:"began"`
 	// How many came.
 	Entered int `json:"entered"`
 	// How many stood there at the end.
@@ -5553,6 +5759,14 @@ type SimulatedSends struct {
 	Day string `json:"day"`
 	// How many.
 	Sent int `json:"sent"`
+}
+
+// What a job has simulated: one of the two.
+type SimulationReport struct {
+	// What would come of the version.
+	Simulation *JourneySimulation `json:"simulation,omitempty"`
+	// What would come of the two versions.
+	Comparison *JourneyComparison `json:"comparison,omitempty"`
 }
 
 // Makes a list of who is in a segment now.
@@ -5775,7 +5989,7 @@ type SyncSettingsInput struct {
 	Conflict *sync1.Authority `json:"conflict,omitempty"`
 	// What becomes of what was deleted: KEEP when it is not said.
 	Deletions *sync1.Deletions `json:"deletions,omitempty"`
-	// The key of the object type.
+	// The key of the object type; of COSTS the account that bills them.
 	ObjectType *string `json:"objectType,omitempty"`
 	// The segment.
 	SegmentID *string `json:"segmentId,omitempty"`
@@ -6306,6 +6520,8 @@ type UpdateMetricPayload struct {
 	Metric *insight.Metric `json:"metric,omitempty"`
 	// The job that counts what happened before.
 	Job *work.Job `json:"job,omitempty"`
+	// Rates of exchange that its values lack; they are INCOMPLETE until these are set.
+	MissingRates []*MissingRate `json:"missingRates"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
 }
@@ -6650,6 +6866,14 @@ type VerifyPrivacyRequestPayload struct {
 	Request *privacy.Request `json:"request,omitempty"`
 	// What is wrong with the input.
 	UserErrors []*core.Error `json:"userErrors"`
+}
+
+// Waits for the person's best hour: the prediction best_hour, else that of everybody in the workspace.
+type WaitBestTimeInput struct {
+	// The best of the hours that begin within it, and of the one that it is: 1 hour to 7 days. P1D has each hour of the day once.
+	Within time.Duration `json:"within"`
+	// The next such time of day where the person is, while nothing is known of hours: "10:00".
+	LocalTime string `json:"localTime"`
 }
 
 // Takes consent back. Either profileId or identifier says whose.

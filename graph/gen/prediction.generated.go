@@ -13,6 +13,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/predict"
+	"github.com/headwater-cdp/headwater/core/predict/logistic"
 	"github.com/headwater-cdp/headwater/core/work"
 	"github.com/headwater-cdp/headwater/graph/scalar"
 	"github.com/headwater-cdp/headwater/graph/view"
@@ -355,6 +356,75 @@ func (ec *executionContext) fieldContext_PredictionFigure_value(_ context.Contex
 	return graphql.NewScalarFieldContext("PredictionFigure", field, false, false, errors.New("field of type Float does not have child fields"))
 }
 
+func (ec *executionContext) _PredictionFit_key(ctx context.Context, field graphql.CollectedField, obj *PredictionFit) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PredictionFit_key(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Key, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PredictionFit_key(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PredictionFit", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _PredictionFit_path(ctx context.Context, field graphql.CollectedField, obj *PredictionFit) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PredictionFit_path(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Path, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PredictionFit_path(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PredictionFit", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _PredictionFit_is(ctx context.Context, field graphql.CollectedField, obj *PredictionFit) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PredictionFit_is(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Is, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_PredictionFit_is(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PredictionFit", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func (ec *executionContext) _PredictionModel_id(ctx context.Context, field graphql.CollectedField, obj *predict.Model) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -584,6 +654,61 @@ func (ec *executionContext) fieldContext_PredictionModel_quality(_ context.Conte
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_PredictionFigure(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _PredictionModel_outcome(ctx context.Context, field graphql.CollectedField, obj *predict.Model) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PredictionModel_outcome(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Becoming(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *predict.Outcome) graphql.Marshaler {
+			return ec.marshalOPredictionOutcome2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋpredictᚐOutcome(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_PredictionModel_outcome(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PredictionModel", field, true, false, errors.New("field of type PredictionOutcome does not have child fields"))
+}
+
+func (ec *executionContext) _PredictionModel_reliability(ctx context.Context, field graphql.CollectedField, obj *predict.Model) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PredictionModel_reliability(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Reliability, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []logistic.Bin) graphql.Marshaler {
+			return ec.marshalNPredictionReliability2ᚕgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋpredictᚋlogisticᚐBinᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PredictionModel_reliability(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "PredictionModel",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PredictionReliability(ctx, field)
 		},
 	}
 	return fc, nil
@@ -1108,6 +1233,121 @@ func (ec *executionContext) fieldContext_PredictionModelSize_barred(_ context.Co
 	return graphql.NewScalarFieldContext("PredictionModelSize", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
+func (ec *executionContext) _PredictionModelSize_engaged(ctx context.Context, field graphql.CollectedField, obj *predict.Size) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PredictionModelSize_engaged(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Engaged, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt2int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PredictionModelSize_engaged(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PredictionModelSize", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _PredictionModelSize_engagements(ctx context.Context, field graphql.CollectedField, obj *predict.Size) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PredictionModelSize_engagements(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Engagements, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt2int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PredictionModelSize_engagements(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PredictionModelSize", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _PredictionReliability_rows(ctx context.Context, field graphql.CollectedField, obj *logistic.Bin) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PredictionReliability_rows(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Rows, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PredictionReliability_rows(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PredictionReliability", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _PredictionReliability_predicted(ctx context.Context, field graphql.CollectedField, obj *logistic.Bin) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PredictionReliability_predicted(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Predicted, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNFloat2float64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PredictionReliability_predicted(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PredictionReliability", field, false, false, errors.New("field of type Float does not have child fields"))
+}
+
+func (ec *executionContext) _PredictionReliability_observed(ctx context.Context, field graphql.CollectedField, obj *logistic.Bin) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PredictionReliability_observed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Observed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNFloat2float64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PredictionReliability_observed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PredictionReliability", field, false, false, errors.New("field of type Float does not have child fields"))
+}
+
 func (ec *executionContext) _PredictionSettings_event(ctx context.Context, field graphql.CollectedField, obj *PredictionSettings) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1462,6 +1702,116 @@ func (ec *executionContext) fieldContext_PredictionSettings_edges(_ context.Cont
 	return fc, nil
 }
 
+func (ec *executionContext) _PredictionSettings_signals(ctx context.Context, field graphql.CollectedField, obj *PredictionSettings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PredictionSettings_signals(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Signals, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*PredictionSignal) graphql.Marshaler {
+			return ec.marshalNPredictionSignal2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPredictionSignalᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PredictionSettings_signals(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "PredictionSettings",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PredictionSignal(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _PredictionSettings_fits(ctx context.Context, field graphql.CollectedField, obj *PredictionSettings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PredictionSettings_fits(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Fits, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*PredictionFit) graphql.Marshaler {
+			return ec.marshalNPredictionFit2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPredictionFitᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PredictionSettings_fits(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "PredictionSettings",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PredictionFit(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _PredictionSettings_outcome(ctx context.Context, field graphql.CollectedField, obj *PredictionSettings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PredictionSettings_outcome(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Outcome, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v predict.Outcome) graphql.Marshaler {
+			return ec.marshalNPredictionOutcome2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋpredictᚐOutcome(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PredictionSettings_outcome(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PredictionSettings", field, false, false, errors.New("field of type PredictionOutcome does not have child fields"))
+}
+
+func (ec *executionContext) _PredictionSettings_outcomeDays(ctx context.Context, field graphql.CollectedField, obj *PredictionSettings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PredictionSettings_outcomeDays(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.OutcomeDays, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PredictionSettings_outcomeDays(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PredictionSettings", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
 func (ec *executionContext) _PredictionSettings_version(ctx context.Context, field graphql.CollectedField, obj *PredictionSettings) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1483,6 +1833,52 @@ func (ec *executionContext) _PredictionSettings_version(ctx context.Context, fie
 }
 func (ec *executionContext) fieldContext_PredictionSettings_version(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("PredictionSettings", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _PredictionSignal_key(ctx context.Context, field graphql.CollectedField, obj *PredictionSignal) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PredictionSignal_key(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Key, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PredictionSignal_key(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PredictionSignal", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _PredictionSignal_event(ctx context.Context, field graphql.CollectedField, obj *PredictionSignal) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PredictionSignal_event(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Event, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PredictionSignal_event(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PredictionSignal", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _ProductEdge_kind(ctx context.Context, field graphql.CollectedField, obj *ProductEdge) (ret graphql.Marshaler) {
@@ -2513,6 +2909,87 @@ func (ec *executionContext) unmarshalInputActivateModelInput(ctx context.Context
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputPredictionFitInput(ctx context.Context, obj any) (PredictionFitInput, error) {
+	var it PredictionFitInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"key", "path", "is"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "key":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("key"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Key = data
+		case "path":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("path"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Path = data
+		case "is":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("is"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Is = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputPredictionSignalInput(ctx context.Context, obj any) (PredictionSignalInput, error) {
+	var it PredictionSignalInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"key", "event"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "key":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("key"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Key = data
+		case "event":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("event"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Event = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputProductEdgeInput(ctx context.Context, obj any) (ProductEdgeInput, error) {
 	var it ProductEdgeInput
 	if obj == nil {
@@ -2610,8 +3087,20 @@ func (ec *executionContext) unmarshalInputSetPredictionSettingsInput(ctx context
 	if _, present := asMap["edges"]; !present {
 		asMap["edges"] = []any{}
 	}
+	if _, present := asMap["signals"]; !present {
+		asMap["signals"] = []any{}
+	}
+	if _, present := asMap["fits"]; !present {
+		asMap["fits"] = []any{}
+	}
+	if _, present := asMap["outcome"]; !present {
+		asMap["outcome"] = "AUTO"
+	}
+	if _, present := asMap["outcomeDays"]; !present {
+		asMap["outcomeDays"] = 30
+	}
 
-	fieldsInOrder := [...]string{"expectedVersion", "event", "value", "currency", "money", "items", "sku", "family", "purpose", "horizonDays", "valueDays", "discount", "margin", "retrainDays", "repeatable", "edges"}
+	fieldsInOrder := [...]string{"expectedVersion", "event", "value", "currency", "money", "items", "sku", "family", "purpose", "horizonDays", "valueDays", "discount", "margin", "retrainDays", "repeatable", "edges", "signals", "fits", "outcome", "outcomeDays"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -2730,6 +3219,34 @@ func (ec *executionContext) unmarshalInputSetPredictionSettingsInput(ctx context
 				return it, err
 			}
 			it.Edges = data
+		case "signals":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("signals"))
+			data, err := ec.unmarshalNPredictionSignalInput2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPredictionSignalInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Signals = data
+		case "fits":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("fits"))
+			data, err := ec.unmarshalNPredictionFitInput2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPredictionFitInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Fits = data
+		case "outcome":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("outcome"))
+			data, err := ec.unmarshalNPredictionOutcome2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋpredictᚐOutcome(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Outcome = data
+		case "outcomeDays":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("outcomeDays"))
+			data, err := ec.unmarshalNInt2int(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OutcomeDays = data
 		}
 	}
 	return it, nil
@@ -2955,6 +3472,54 @@ func (ec *executionContext) _PredictionFigure(ctx context.Context, sel ast.Selec
 	return out
 }
 
+var predictionFitImplementors = []string{"PredictionFit"}
+
+func (ec *executionContext) _PredictionFit(ctx context.Context, sel ast.SelectionSet, obj *PredictionFit) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, predictionFitImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("PredictionFit")
+		case "key":
+			out.Values[i] = ec._PredictionFit_key(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "path":
+			out.Values[i] = ec._PredictionFit_path(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "is":
+			out.Values[i] = ec._PredictionFit_is(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var predictionModelImplementors = []string{"PredictionModel"}
 
 func (ec *executionContext) _PredictionModel(ctx context.Context, sel ast.SelectionSet, obj *predict.Model) graphql.Marshaler {
@@ -3009,6 +3574,16 @@ func (ec *executionContext) _PredictionModel(ctx context.Context, sel ast.Select
 			}
 		case "quality":
 			out.Values[i] = ec._PredictionModel_quality(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "outcome":
+			out.Values[i] = ec._PredictionModel_outcome(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "reliability":
+			out.Values[i] = ec._PredictionModel_reliability(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -3249,6 +3824,64 @@ func (ec *executionContext) _PredictionModelSize(ctx context.Context, sel ast.Se
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "engaged":
+			out.Values[i] = ec._PredictionModelSize_engaged(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "engagements":
+			out.Values[i] = ec._PredictionModelSize_engagements(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var predictionReliabilityImplementors = []string{"PredictionReliability"}
+
+func (ec *executionContext) _PredictionReliability(ctx context.Context, sel ast.SelectionSet, obj *logistic.Bin) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, predictionReliabilityImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("PredictionReliability")
+		case "rows":
+			out.Values[i] = ec._PredictionReliability_rows(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "predicted":
+			out.Values[i] = ec._PredictionReliability_predicted(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "observed":
+			out.Values[i] = ec._PredictionReliability_observed(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -3357,8 +3990,71 @@ func (ec *executionContext) _PredictionSettings(ctx context.Context, sel ast.Sel
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "signals":
+			out.Values[i] = ec._PredictionSettings_signals(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "fits":
+			out.Values[i] = ec._PredictionSettings_fits(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "outcome":
+			out.Values[i] = ec._PredictionSettings_outcome(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "outcomeDays":
+			out.Values[i] = ec._PredictionSettings_outcomeDays(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "version":
 			out.Values[i] = ec._PredictionSettings_version(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var predictionSignalImplementors = []string{"PredictionSignal"}
+
+func (ec *executionContext) _PredictionSignal(ctx context.Context, sel ast.SelectionSet, obj *PredictionSignal) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, predictionSignalImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("PredictionSignal")
+		case "key":
+			out.Values[i] = ec._PredictionSignal_key(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "event":
+			out.Values[i] = ec._PredictionSignal_event(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -4000,6 +4696,51 @@ func (ec *executionContext) marshalNPredictionFigure2ᚕgithubᚗcomᚋheadwater
 	return ret
 }
 
+func (ec *executionContext) marshalNPredictionFit2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPredictionFitᚄ(ctx context.Context, sel ast.SelectionSet, v []*PredictionFit) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNPredictionFit2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPredictionFit(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNPredictionFit2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPredictionFit(ctx context.Context, sel ast.SelectionSet, v *PredictionFit) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._PredictionFit(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNPredictionFitInput2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPredictionFitInputᚄ(ctx context.Context, v any) ([]*PredictionFitInput, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]*PredictionFitInput, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNPredictionFitInput2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPredictionFitInput(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) unmarshalNPredictionFitInput2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPredictionFitInput(ctx context.Context, v any) (*PredictionFitInput, error) {
+	res, err := ec.unmarshalInputPredictionFitInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) marshalNPredictionModel2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋpredictᚐModel(ctx context.Context, sel ast.SelectionSet, v *predict.Model) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
@@ -4084,6 +4825,43 @@ func (ec *executionContext) marshalNPredictionModelStatus2githubᚗcomᚋheadwat
 	return res
 }
 
+func (ec *executionContext) unmarshalNPredictionOutcome2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋpredictᚐOutcome(ctx context.Context, v any) (predict.Outcome, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := predict.Outcome(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNPredictionOutcome2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋpredictᚐOutcome(ctx context.Context, sel ast.SelectionSet, v predict.Outcome) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
+func (ec *executionContext) marshalNPredictionReliability2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋpredictᚋlogisticᚐBin(ctx context.Context, sel ast.SelectionSet, v logistic.Bin) graphql.Marshaler {
+	return ec._PredictionReliability(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNPredictionReliability2ᚕgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋpredictᚋlogisticᚐBinᚄ(ctx context.Context, sel ast.SelectionSet, v []logistic.Bin) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNPredictionReliability2githubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋpredictᚋlogisticᚐBin(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) marshalNPredictionSettings2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPredictionSettings(ctx context.Context, sel ast.SelectionSet, v *PredictionSettings) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
@@ -4092,6 +4870,51 @@ func (ec *executionContext) marshalNPredictionSettings2ᚖgithubᚗcomᚋheadwat
 		return graphql.Null
 	}
 	return ec._PredictionSettings(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNPredictionSignal2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPredictionSignalᚄ(ctx context.Context, sel ast.SelectionSet, v []*PredictionSignal) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNPredictionSignal2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPredictionSignal(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNPredictionSignal2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPredictionSignal(ctx context.Context, sel ast.SelectionSet, v *PredictionSignal) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._PredictionSignal(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNPredictionSignalInput2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPredictionSignalInputᚄ(ctx context.Context, v any) ([]*PredictionSignalInput, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]*PredictionSignalInput, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNPredictionSignalInput2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPredictionSignalInput(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) unmarshalNPredictionSignalInput2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐPredictionSignalInput(ctx context.Context, v any) (*PredictionSignalInput, error) {
+	res, err := ec.unmarshalInputPredictionSignalInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNProductEdge2ᚕᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋgraphᚋgenᚐProductEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*ProductEdge) graphql.Marshaler {
@@ -4333,6 +5156,25 @@ func (ec *executionContext) unmarshalOPredictionModelKind2ᚖgithubᚗcomᚋhead
 }
 
 func (ec *executionContext) marshalOPredictionModelKind2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋpredictᚐKind(ctx context.Context, sel ast.SelectionSet, v *predict.Kind) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(string(*v))
+	return res
+}
+
+func (ec *executionContext) unmarshalOPredictionOutcome2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋpredictᚐOutcome(ctx context.Context, v any) (*predict.Outcome, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := predict.Outcome(tmp)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOPredictionOutcome2ᚖgithubᚗcomᚋheadwaterᚑcdpᚋheadwaterᚋcoreᚋpredictᚐOutcome(ctx context.Context, sel ast.SelectionSet, v *predict.Outcome) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}

@@ -102,6 +102,7 @@ type ResolverRoot interface {
 	TrackingPlan() TrackingPlanResolver
 	Trait() TraitResolver
 	Viewer() ViewerResolver
+	WebhookSecret() WebhookSecretResolver
 	JourneyDefinitionInput() JourneyDefinitionInputResolver
 }
 
@@ -159,6 +160,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputAuthorizeConnectionInput,
 		ec.unmarshalInputBucketInput,
 		ec.unmarshalInputCampaignArmInput,
+		ec.unmarshalInputCampaignBestTimeInput,
 		ec.unmarshalInputCampaignCostInput,
 		ec.unmarshalInputCampaignDefinitionInput,
 		ec.unmarshalInputCampaignTestInput,
@@ -196,6 +198,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputCreateSyncInput,
 		ec.unmarshalInputCreateTemplateBlockInput,
 		ec.unmarshalInputCreateTemplateInput,
+		ec.unmarshalInputCreateWebhookSecretInput,
 		ec.unmarshalInputCsvInput,
 		ec.unmarshalInputDecideApprovalInput,
 		ec.unmarshalInputDecideBudgetShiftInput,
@@ -209,6 +212,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputDeleteQualityRuleInput,
 		ec.unmarshalInputDeleteSyncInput,
 		ec.unmarshalInputDeleteTargetInput,
+		ec.unmarshalInputDeleteWebhookSecretInput,
 		ec.unmarshalInputDeleteWorkspaceInput,
 		ec.unmarshalInputDiscardDeadLettersInput,
 		ec.unmarshalInputDiscardQuarantinedEventsInput,
@@ -277,6 +281,8 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputPolicyRoleInput,
 		ec.unmarshalInputPolicyRuleInput,
 		ec.unmarshalInputPredicateInput,
+		ec.unmarshalInputPredictionFitInput,
+		ec.unmarshalInputPredictionSignalInput,
 		ec.unmarshalInputPreviewFieldMapInput,
 		ec.unmarshalInputPreviewTemplateInput,
 		ec.unmarshalInputProductEdgeInput,
@@ -313,6 +319,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRequestPortabilityInput,
 		ec.unmarshalInputRequestRectificationInput,
 		ec.unmarshalInputRequestRestrictionInput,
+		ec.unmarshalInputRequestSimulationInput,
 		ec.unmarshalInputResetSyncInput,
 		ec.unmarshalInputResolveMessageInput,
 		ec.unmarshalInputRestoreIdentifierInput,
@@ -331,6 +338,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRollbackPolicyInput,
 		ec.unmarshalInputRotateAuditKeyInput,
 		ec.unmarshalInputRotateKeyInput,
+		ec.unmarshalInputRotateWebhookSecretInput,
 		ec.unmarshalInputRunQualityInput,
 		ec.unmarshalInputRunRetentionInput,
 		ec.unmarshalInputRunSyncInput,
@@ -355,6 +363,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputSetPrivacyTaskInput,
 		ec.unmarshalInputSetProcessorInput,
 		ec.unmarshalInputSetQualityRuleInput,
+		ec.unmarshalInputSetReportingCurrencyInput,
 		ec.unmarshalInputSetRetentionRuleInput,
 		ec.unmarshalInputSetScoreModelInput,
 		ec.unmarshalInputSetTargetInput,
@@ -409,6 +418,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputUpsertObjectStepInput,
 		ec.unmarshalInputUpsertObjectsInput,
 		ec.unmarshalInputVerifyPrivacyRequestInput,
+		ec.unmarshalInputWaitBestTimeInput,
 		ec.unmarshalInputWaitEventInput,
 		ec.unmarshalInputWaitStepInput,
 		ec.unmarshalInputWebhookHeaderInput,
@@ -1239,6 +1249,8 @@ input SetTargetInput {
 type SetTargetPayload {
   """The target as it is now."""
   target: Target @data(category: NONE)
+  """Rates of exchange that its metric lacks: while they are missing it is not looked at."""
+  missingRates: [MissingRate!]! @data(category: NONE)
   """What is wrong with the input."""
   userErrors: [UserError!]! @data(category: NONE)
 }
@@ -1457,6 +1469,12 @@ enum CampaignFew {
   WAIT
 }
 
+"""At each person's best hour."""
+type CampaignBestTime {
+  """At the next such time of day where the person is, while nothing is known of hours: "10:00"."""
+  localTime: String! @data(category: NONE)
+}
+
 """What is done about somebody whose local time has passed already."""
 enum CampaignPassed {
   """They get it at once."""
@@ -1641,6 +1659,8 @@ type Campaign implements Node {
   local: Boolean! @data(category: NONE)
   """With local: who is late gets it …"""
   passed: CampaignPassed @data(category: NONE)
+  """Whether each person gets it at their best hour within a day."""
+  bestTime: CampaignBestTime @data(category: NONE)
   """At most so many messages a minute; null as fast as it goes."""
   perMinute: Int @data(category: NONE)
   """What quiet hours are to it."""
@@ -1703,6 +1723,8 @@ type CampaignPreview {
   goes: Int! @data(category: NONE)
   """Of the sample, who would not, by why: the most first."""
   skipped: [CampaignReason!]! @data(category: NONE)
+  """Of the sample, of a campaign with bestTime: by the hour of their own day ("09") at which they would get it if it began now; empty for who may not read everything."""
+  hours: [CampaignReason!]! @data(category: NONE)
   """Of the sample, by locale; empty for who may not read everything."""
   locales: [CampaignReason!]! @data(category: NONE)
   """Of the sample, by time zone; empty for who may not read everything."""
@@ -1796,6 +1818,8 @@ input CampaignDefinitionInput {
   local: Boolean! = false
   """With local: who is late gets it …"""
   passed: CampaignPassed
+  """At each person's best hour within the day after it begins: the prediction best_hour, else that of everybody in the workspace. Not with local."""
+  bestTime: CampaignBestTimeInput
   """At most so many messages a minute; null as fast as it goes."""
   perMinute: Int
   """What quiet hours are to it."""
@@ -1986,6 +2010,12 @@ type TestCampaignPayload {
   messages: [Message!]! @data(category: NONE)
   """What is wrong with the input."""
   userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""At each person's best hour."""
+input CampaignBestTimeInput {
+  """At the next such time of day where the person is, while nothing is known of hours: "10:00"."""
+  localTime: String!
 }
 `, BuiltIn: false},
 	{Name: "../schema/condition.graphqls", Input: `"""
@@ -2324,6 +2354,8 @@ enum SyncKind {
   LIST
   """What happened: here, forwarded; or there, pulled with what its stream tells of consents and messages."""
   EVENTS
+  """What an account spent on advertising, pulled: fields go to cost.day, cost.amount, cost.currency, cost.channel, cost.campaign and cost.source, and objectType names the account."""
+  COSTS
 }
 
 """Which way records flow."""
@@ -2528,7 +2560,7 @@ type Sync implements Node {
   conflict: SyncAuthority! @data(category: NONE)
   """What becomes of what was deleted."""
   deletions: SyncDeletions! @data(category: NONE)
-  """The key of the object type that it carries."""
+  """The key of the object type that it carries; of COSTS the account that bills them."""
   objectType: String @data(category: NONE)
   """The segment whose members go to the list, or that people must be in."""
   segmentId: ID @data(category: NONE)
@@ -2824,7 +2856,7 @@ input SyncSettingsInput {
   conflict: SyncAuthority
   """What becomes of what was deleted: KEEP when it is not said."""
   deletions: SyncDeletions
-  """The key of the object type."""
+  """The key of the object type; of COSTS the account that bills them."""
   objectType: String
   """The segment."""
   segmentId: ID
@@ -4571,7 +4603,7 @@ type Job implements Node {
   error: String @data(category: NONE)
   """
   What came of it: counts and differences, by kind. Null of a job that counts a segment's members, for whoever may not see
-  all of them.
+  all of them, and of those whose report is read apart: simulationReport, attributionReport.
   """
   result: JSON @data(category: NONE)
   """When it was started."""
@@ -5240,10 +5272,20 @@ input WaitStepInput @oneOf {
   until: DateTime
   """At the next such time of day where the person is: "09:00"."""
   localTime: String
+  """At the hour of their day at which the person is likeliest to open, click or answer."""
+  bestTime: WaitBestTimeInput
   """At the date that a trait holds."""
   trait: String
   """When something happens, by next; by timeout when it does not."""
   event: WaitEventInput
+}
+
+"""Waits for the person's best hour: the prediction best_hour, else that of everybody in the workspace."""
+input WaitBestTimeInput {
+  """The best of the hours that begin within it, and of the one that it is: 1 hour to 7 days. P1D has each hour of the day once."""
+  within: Duration!
+  """The next such time of day where the person is, while nothing is known of hours: "10:00"."""
+  localTime: String!
 }
 
 """Waits for an event."""
@@ -5447,14 +5489,84 @@ extend type Mutation {
   installReadyJourney(input: InstallReadyJourneyInput!): InstallReadyJourneyPayload! @can(action: DESIGN) @data(category: NONE)
 }
 `, BuiltIn: false},
-	{Name: "../schema/journey_secret.graphqls", Input: `"""What the calls of webhook nodes are signed with. Nobody is shown it again."""
+	{Name: "../schema/journey_secret.graphqls", Input: `"""What the calls of webhook nodes are signed with. Its value is shown once, to who has it made, and never again."""
 type WebhookSecret {
-  """The name by which nodes call it."""
+  """The name by which nodes call it. "default" signs where a node names none, and what is sent over the channel WEBHOOK."""
   name: String! @data(category: NONE)
   """When it was last set."""
   at: DateTime! @data(category: NONE)
+  """When it was made."""
+  createdAt: DateTime! @data(category: NONE)
+  """When it last signed, to the minute; null: never."""
+  lastUsedAt: DateTime @data(category: NONE)
+  """The first characters of one that was made here; null of one that somebody gave."""
+  prefix: String @data(category: NONE)
+  """Eight digits that tell two values apart; nobody can work out the one from the other."""
+  fingerprint: String! @data(category: NONE)
+  """Until when the value before signs too; null: it does not."""
+  previousUntil: DateTime @data(category: NONE)
   """Rises with each change."""
   version: Int! @data(category: NONE)
+}
+
+"""Makes a secret under a new name."""
+input CreateWebhookSecretInput {
+  """Its name: letters, digits, _ and -. "default" is the workspace's own."""
+  name: String!
+  """The secret, 16 to 512 bytes; one is made, and shown in the answer, when left out."""
+  secret: String
+  """The same key again returns the same secret where you gave it; it is a CONFLICT where it was made here: it is shown once only."""
+  idempotencyKey: String!
+}
+
+"""A new secret."""
+type CreateWebhookSecretPayload {
+  """What is listed of it."""
+  secret: WebhookSecret @data(category: NONE)
+  """The secret itself, where it was made here. It cannot be shown again."""
+  value: String @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Gives a secret another value."""
+input RotateWebhookSecretInput {
+  """Its name."""
+  name: String!
+  """The new value, 16 to 512 bytes; one is made, and shown in the answer, when left out."""
+  secret: String
+  """How long calls are signed with the value before, too: a day when left out, 30 at most, "PT0S" for not at all."""
+  overlap: Duration
+  """The version that you saw. Another is a CONFLICT."""
+  expectedVersion: Int!
+}
+
+"""A secret with another value."""
+type RotateWebhookSecretPayload {
+  """What is listed of it."""
+  secret: WebhookSecret @data(category: NONE)
+  """The new value, where it was made here. It cannot be shown again."""
+  value: String @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
+"""Ends a secret."""
+input DeleteWebhookSecretInput {
+  """Its name."""
+  name: String!
+  """The version that you saw. Another is a CONFLICT."""
+  expectedVersion: Int!
+  """Only ask whether it may go."""
+  dryRun: Boolean
+}
+
+"""A secret that is gone."""
+type DeleteWebhookSecretPayload {
+  """Its name; null where it stays."""
+  name: String @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
 }
 
 """Sets the secret of a name: from the next call on it signs."""
@@ -5481,7 +5593,13 @@ extend type Query {
 }
 
 extend type Mutation {
-  """Sets a secret that webhook nodes of journeys sign with."""
+  """Makes a secret that webhook nodes of journeys sign with."""
+  createWebhookSecret(input: CreateWebhookSecretInput!): CreateWebhookSecretPayload! @can(action: GOVERN) @data(category: NONE)
+  """Gives a secret another value; for a time calls are signed with both."""
+  rotateWebhookSecret(input: RotateWebhookSecretInput!): RotateWebhookSecretPayload! @can(action: GOVERN) @data(category: NONE)
+  """Ends a secret, unless a live version of a journey signs with it (CONFLICT, SECRET_IN_USE)."""
+  deleteWebhookSecret(input: DeleteWebhookSecretInput!): DeleteWebhookSecretPayload! @can(action: GOVERN) @data(category: NONE)
+  """Sets a secret that webhook nodes of journeys sign with. The one before signs no more: see rotateWebhookSecret."""
   setWebhookSecret(input: SetWebhookSecretInput!): SetWebhookSecretPayload! @can(action: GOVERN) @data(category: NONE)
 }
 `, BuiltIn: false},
@@ -7559,7 +7677,7 @@ type MetricDefinition {
   denominator: MetricMeasure @data(category: NONE)
   """By what values can be told apart."""
   dimensions: [MetricDimension!]! @data(category: NONE)
-  """The currency of money; null: that of the events, where they have one."""
+  """The currency of money; null: the workspace's (reporting)."""
   currency: String @data(category: NONE)
   """By whose days people are counted."""
   timeZone: String! @data(category: NONE)
@@ -7639,6 +7757,26 @@ type ExchangeRate {
   rate: Decimal! @data(category: NONE)
 }
 
+"""A rate of exchange that figures lack: money was taken or spent before the first one."""
+type MissingRate {
+  """The currency of the money."""
+  from: String! @data(category: NONE)
+  """The currency that it would be said in."""
+  to: String! @data(category: NONE)
+  """The first day of which it is missing: 2026-01-31."""
+  day: String! @data(category: NONE)
+}
+
+"""What the workspace's figures have in common."""
+type Reporting {
+  """The currency of money in metrics that name none; null: that of the events, where they have one."""
+  currency: String @data(category: NONE)
+  """Rates of exchange that such metrics lack."""
+  missingRates: [MissingRate!]! @data(category: NONE)
+  """For expectedVersion; 0 while nothing was set."""
+  version: Int! @data(category: NONE)
+}
+
 """One side of a metric."""
 input MetricMeasureInput {
   """What is taken of an event."""
@@ -7685,7 +7823,7 @@ input MetricDefinitionInput {
   denominator: MetricMeasureInput
   """By what values can be told apart, at most 4."""
   dimensions: [MetricDimensionInput!]! = []
-  """The currency of money, into which others are converted by the rates of each day."""
+  """The currency of money, into which others are converted by the rates of each day; null: the workspace's (reporting)."""
   currency: String
   """By whose days people are counted, a name of the IANA database."""
   timeZone: String! = "UTC"
@@ -7709,6 +7847,8 @@ type CreateMetricPayload {
   metric: MetricDefinition @data(category: NONE)
   """The job that counts what happened before."""
   job: Job @data(category: NONE)
+  """Rates of exchange that its values lack; they are INCOMPLETE until these are set."""
+  missingRates: [MissingRate!]! @data(category: NONE)
   """What is wrong with the input."""
   userErrors: [UserError!]! @data(category: NONE)
 }
@@ -7731,6 +7871,8 @@ type UpdateMetricPayload {
   metric: MetricDefinition @data(category: NONE)
   """The job that counts what happened before."""
   job: Job @data(category: NONE)
+  """Rates of exchange that its values lack; they are INCOMPLETE until these are set."""
+  missingRates: [MissingRate!]! @data(category: NONE)
   """What is wrong with the input."""
   userErrors: [UserError!]! @data(category: NONE)
 }
@@ -7781,7 +7923,27 @@ type PutExchangeRatesPayload {
   userErrors: [UserError!]! @data(category: NONE)
 }
 
+"""Sets the currency of metrics that name none."""
+input SetReportingCurrencyInput {
+  """Three capital letters: EUR. Null or left out: that of the events, where they have one."""
+  currency: String
+  """The version that you saw. Another is a CONFLICT."""
+  expectedVersion: Int!
+  """Check it, say which rates it lacks, and store nothing."""
+  dryRun: Boolean! = false
+}
+
+"""What the workspace's figures have in common."""
+type SetReportingCurrencyPayload {
+  """As it is now."""
+  reporting: Reporting @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
 extend type Query {
+  """What the workspace's figures have in common."""
+  reporting: Reporting! @can(action: READ) @data(category: NONE)
   """The values of a metric between two instants. segmentId asks only for the people who are in a segment now, from their events."""
   metric(name: String!, from: DateTime!, to: DateTime!, by: [String!], grain: Grain! = DAY, timeZone: String, segmentId: ID, compare: Boolean): Metric! @can(action: READ) @data(category: NONE)
   """What a metric says; null when there is none with the name."""
@@ -7793,6 +7955,11 @@ extend type Query {
 }
 
 extend type Mutation {
+  """
+  Sets the currency of metrics that name none. Nothing is counted anew: money is kept in the currency of each event and converted when it
+  is asked for, so that figures of the past, those of costs among them, are said in it at once. A target of money is a number: set it again.
+  """
+  setReportingCurrency(input: SetReportingCurrencyInput!): SetReportingCurrencyPayload! @can(action: DESIGN) @data(category: NONE)
   """Makes a metric; a job then counts what happened before."""
   createMetric(input: CreateMetricInput!): CreateMetricPayload! @can(action: DESIGN) @data(category: NONE)
   """Changes a metric; what it counts otherwise than before is counted anew."""
@@ -9078,7 +9245,7 @@ enum FigureState {
 
 """Something that a person is likely to do."""
 type Prediction {
-  """Its name, by which conditions ask for it: churn_risk, clv, expected_orders, next_order_at (seconds since 1970), p_alive, lead.score."""
+  """Its name, by which conditions ask for it: best_hour (0 to 23, of the person's own day), best_hour_chance, churn_risk, clv, expected_orders, lead.conversion, next_order_at (seconds since 1970), p_alive, lead.score."""
   name: String! @data(category: NONE)
   """The value; null in every state but OK."""
   value: Decimal @data(category: INFERRED)
@@ -9088,7 +9255,7 @@ type Prediction {
   low: Decimal @data(category: INFERRED)
   """One in ten of such figures lies above it."""
   high: Decimal @data(category: INFERRED)
-  """Of OK {"scale", "baseline", "contributions": [{"key", "is", "by"}], "band"}: the baseline and what the contributions add are the value. Of INSUFFICIENT_DATA {"missing": […]}."""
+  """Of OK {"scale", "baseline", "contributions": [{"key", "is", "by"}], "band"}: the baseline and what the contributions add are the value, or with the scale LOG_ODDS the logarithm of its odds; of best_hour, whose scale is CHANCE, they are best_hour_chance. Of INSUFFICIENT_DATA {"missing": […]}."""
   reasons: JSON @data(category: INFERRED)
   """The model that it was worked out by."""
   modelVersion: String @data(category: NONE)
@@ -9123,6 +9290,30 @@ enum PredictionModelKind {
   ORDERS
   """What is bought together, and how soon again."""
   BASKETS
+  """At which hours of the day people open, click and answer."""
+  HOURS
+  """Whether somebody becomes a customer."""
+  CONVERSIONS
+}
+
+"""What becoming a customer is."""
+enum PredictionOutcome {
+  """STAGE where anybody has a stage, and ORDER elsewhere."""
+  AUTO
+  """Coming to the stage of whoever is converted."""
+  STAGE
+  """Ordering for the first time."""
+  ORDER
+}
+
+"""Of so many rows that were given such chances, how many had the outcome."""
+type PredictionReliability {
+  """How many people there were, each once for a period."""
+  rows: Int! @data(category: NONE)
+  """The mean of the chances that they were given."""
+  predicted: Float! @data(category: NONE)
+  """The share of them who had the outcome."""
+  observed: Float! @data(category: NONE)
 }
 
 """Where a model stands."""
@@ -9149,7 +9340,7 @@ type PredictionFigure {
 
 """How much a model was trained on."""
 type PredictionModelSize {
-  """People who have ordered."""
+  """People who have ordered; of CONVERSIONS people who have given a signal."""
   buyers: Int! @data(category: NONE)
   """Their orders."""
   orders: Int! @data(category: NONE)
@@ -9167,6 +9358,10 @@ type PredictionModelSize {
   products: Int! @data(category: NONE)
   """People who object and were left out."""
   barred: Int! @data(category: NONE)
+  """Of HOURS: people who opened, clicked or answered."""
+  engaged: Int! @data(category: NONE)
+  """Of HOURS: in how many hours of days they did."""
+  engagements: Int! @data(category: NONE)
 }
 
 """What one training found."""
@@ -9185,10 +9380,14 @@ type PredictionModel {
   to: DateTime! @data(category: NONE)
   """How much it was trained on."""
   size: PredictionModelSize! @data(category: NONE)
-  """Its parameters; of ORDERS r, alpha, a and b, in weeks, and p, q and gamma of the amounts."""
+  """Its parameters; of ORDERS r, alpha, a and b, in weeks, and p, q and gamma of the amounts; of HOURS the share of each hour, and for how many signals these stand (weight); of CONVERSIONS the intercept and a coefficient for each number, on the scale of log odds."""
   parameters: [PredictionFigure!]! @data(category: NONE)
-  """How good it is: likelihoods, and how far it was off on the last holdoutDays, which it had not seen then. naiveMAE is how far off is who says that people go on as before."""
+  """How good it is: likelihoods, and how far it was off on the last holdoutDays, which it had not seen then. naiveMAE is how far off is who says that people go on as before; of CONVERSIONS the naive figures are those of who gives everybody the chance of the period before. Of HOURS the mean logarithm of the share that was given to the hours of engagements: holdoutLogLikelihood, against that of the workspace's shares alone (workspaceLogLikelihood) and of no knowledge (uniformLogLikelihood)."""
   quality: [PredictionFigure!]! @data(category: NONE)
+  """What becoming a customer is to it; of CONVERSIONS."""
+  outcome: PredictionOutcome @data(category: NONE)
+  """Of CONVERSIONS how often those became customers in the latest period who were given a chance, in tenths by rising chance, by a model that knew nothing of that period."""
+  reliability: [PredictionReliability!]! @data(category: NONE)
   """What there was too little of."""
   missing: [String!]! @data(category: NONE)
   """How far people have moved from those of the training: the population stability index of each number. Above 0.25 train anew."""
@@ -9329,6 +9528,24 @@ type ProductEdge {
   to: String! @data(category: NONE)
 }
 
+"""Something that people do before they become customers."""
+type PredictionSignal {
+  """Its name."""
+  key: String! @data(category: NONE)
+  """The event; one of Headwater's own is meant as such."""
+  event: String! @data(category: NONE)
+}
+
+"""Something that people are before they become customers."""
+type PredictionFit {
+  """Its name."""
+  key: String! @data(category: NONE)
+  """Path of the trait."""
+  path: String! @data(category: NONE)
+  """The text that it is or is not; null takes the trait as a number."""
+  is: String @data(category: UNCLASSIFIED)
+}
+
 """What an order is, and what is predicted from it."""
 type PredictionSettings {
   """The event that is an order."""
@@ -9361,6 +9578,14 @@ type PredictionSettings {
   repeatable: [String!]! @data(category: NONE)
   """What is said about pairs of products."""
   edges: [ProductEdge!]! @data(category: NONE)
+  """What people do before they become customers; without any lead.conversion is not predicted."""
+  signals: [PredictionSignal!]! @data(category: NONE)
+  """What they are."""
+  fits: [PredictionFit!]! @data(category: NONE)
+  """What becoming a customer is."""
+  outcome: PredictionOutcome! @data(category: NONE)
+  """Within how many days."""
+  outcomeDays: Int! @data(category: NONE)
   """Rises with each change; 0 before the first."""
   version: Int! @data(category: NONE)
 }
@@ -9411,6 +9636,24 @@ input ProductEdgeInput {
   to: String!
 }
 
+"""Something that people do before they become customers."""
+input PredictionSignalInput {
+  """Its name: small letters, digits and _."""
+  key: String!
+  """The event, for example Page Viewed, Message Clicked or Form Submitted."""
+  event: String!
+}
+
+"""Something that people are before they become customers."""
+input PredictionFitInput {
+  """Its name: small letters, digits and _."""
+  key: String!
+  """Path of the trait; it must be classified, and not as SPECIAL, FREE_TEXT, IDENTIFIER, CONTACT or CONSENT."""
+  path: String!
+  """The text that it is or is not; left out, the trait is a number."""
+  is: String
+}
+
 """Says what an order is, and what is predicted from it: all of it."""
 input SetPredictionSettingsInput {
   """The version that you saw; 0 before the first. Another is a CONFLICT."""
@@ -9445,13 +9688,21 @@ input SetPredictionSettingsInput {
   repeatable: [String!]! = []
   """What is said about pairs of products, at most 2000."""
   edges: [ProductEdgeInput!]! = []
+  """What people do before they become customers, at most 10."""
+  signals: [PredictionSignalInput!]! = []
+  """What they are, at most 20 traits."""
+  fits: [PredictionFitInput!]! = []
+  """What becoming a customer is."""
+  outcome: PredictionOutcome! = AUTO
+  """Within how many days, 7 to 180."""
+  outcomeDays: Int! = 30
 }
 
 """How the workspace predicts."""
 type SetPredictionSettingsPayload {
   """The settings as they are now."""
   settings: PredictionSettings @data(category: NONE)
-  """The job that reads everybody's orders anew; null when what an order is has not changed."""
+  """The job that reads everybody's past anew; null when neither what an order is nor a signal has changed."""
   job: Job @data(category: NONE)
   """What is wrong with the input."""
   userErrors: [UserError!]! @data(category: NONE)
@@ -11208,7 +11459,7 @@ type RetentionRule {
   names: [String!]! @data(category: NONE)
   """Of TRAITS: those of this category; null is all."""
   category: DataCategory @data(category: NONE)
-  """The purpose that the data was kept for."""
+  """The purpose that the data was kept for; of MESSAGES: those for this purpose alone."""
   purpose: String @data(category: NONE)
   """After how long."""
   after: Duration! @data(category: NONE)
@@ -11228,6 +11479,8 @@ enum RetentionKind {
   TRAITS
   """People who were not seen for longer are erased."""
   PEOPLE
+  """Messages that are over, and what is in inboxes, to which nothing has happened for longer are deleted; figures stay as they are. What waits to be sent is never deleted. With a purpose: those for it alone."""
+  MESSAGES
 }
 
 """What a rule does. Either way what was counted stays counted."""
@@ -11292,7 +11545,7 @@ input SetRetentionRuleInput {
   names: [String!]
   """Of TRAITS: those of this category."""
   category: DataCategory
-  """The purpose that the data was kept for."""
+  """The purpose that the data was kept for; of MESSAGES: those for this purpose alone."""
   purpose: String
   """After how long: a day at least."""
   after: Duration!
@@ -12106,7 +12359,9 @@ type JourneySimulation {
   people: Int! @data(category: NONE)
   """How many of them entered at least once."""
   reached: Int! @data(category: NONE)
-  """How many enrollments there were."""
+  """How many enrollments were there when it began: of a simulation of those inside."""
+  inside: Int! @data(category: NONE)
+  """How many enrollments began."""
   entered: Int! @data(category: NONE)
   """What was at each node."""
   nodes: [SimulatedNode!]! @data(category: NONE)
@@ -12122,6 +12377,10 @@ type JourneySimulation {
 type SimulatedNode {
   """The node."""
   nodeId: String! @data(category: NONE)
+  """The number of the version whose node it is; null for the one that is simulated."""
+  version: Int @data(category: NONE)
+  """How many stood there when it began."""
+  began: Int! @data(category: NONE)
   """How many came."""
   entered: Int! @data(category: NONE)
   """How many stood there at the end."""
@@ -12170,6 +12429,44 @@ type ComparedPerson {
   after: [SimulatedMessage!]! @data(category: BEHAVIOUR)
 }
 
+"""What a job has simulated: one of the two."""
+type SimulationReport {
+  """What would come of the version."""
+  simulation: JourneySimulation @data(category: BEHAVIOUR)
+  """What would come of the two versions."""
+  comparison: JourneyComparison @data(category: BEHAVIOUR)
+}
+
+"""Has a job simulate a version, or compare two, over many people."""
+input RequestSimulationInput {
+  """The journey."""
+  journeyId: ID!
+  """The number of the version; the latest when left out."""
+  version: Int
+  """Compare: the number of the other version, which is the one after. Without, one version is simulated."""
+  after: Int
+  """From when, in the past. Left out with inside: now."""
+  from: DateTime
+  """Until when; at most 92 days later."""
+  to: DateTime!
+  """How many people at most, 1 to 100,000, in the order of their ids."""
+  people: Int! = 10000
+  """Look at those who are inside now: what would become of them if the version (of two, the one after) was published so."""
+  inside: InsidePolicy
+  """With MIGRATE: where those go on whose node the version does not have."""
+  nodeMap: [NodeMapInput!]
+  """The same key again gives the same job."""
+  idempotencyKey: String!
+}
+
+"""A simulation that is being made."""
+type RequestSimulationPayload {
+  """The job; simulationReport gives what it has made."""
+  job: Job @data(category: NONE)
+  """What is wrong with the input."""
+  userErrors: [UserError!]! @data(category: NONE)
+}
+
 """A message that would be sent."""
 type SimulatedMessage {
   """The node."""
@@ -12181,18 +12478,23 @@ type SimulatedMessage {
 extend type Query {
   """
   Runs the pasts of people who may be seen through a version. Their traits are those of today. FORBIDDEN, reason
-  PROTECTED_JOURNEY, for whoever may not read in clear what its conditions ask about.
+  PROTECTED_JOURNEY, for whoever may not read in clear what its conditions ask about. More people are for
+  requestSimulation.
   """
   simulateJourney(
     journeyId: ID!
     """The number of the version; the latest when left out."""
     version: Int
-    """From when, in the past."""
-    from: DateTime!
+    """From when, in the past. Left out with inside: now."""
+    from: DateTime
     """Until when; at most 92 days later."""
     to: DateTime!
     """How many people at most, 1 to 2,000, in the order of their ids."""
     people: Int! = 500
+    """Look at those who are inside now: what would become of them if the version was published so."""
+    inside: InsidePolicy
+    """With MIGRATE: where those go on whose node the version does not have."""
+    nodeMap: [NodeMapInput!]
   ): JourneySimulation! @can(action: DESIGN) @data(category: BEHAVIOUR)
   """Runs the pasts of the same people through two versions; otherwise as simulateJourney."""
   diffJourneyVersions(
@@ -12201,13 +12503,24 @@ extend type Query {
     before: Int!
     """The number of the other."""
     after: Int!
-    """From when, in the past."""
-    from: DateTime!
+    """From when, in the past. Left out with inside: now."""
+    from: DateTime
     """Until when; at most 92 days later."""
     to: DateTime!
     """How many people at most, 1 to 2,000, in the order of their ids."""
     people: Int! = 500
+    """Look at those who are inside now: what would become of them if the one after was published so."""
+    inside: InsidePolicy
+    """With MIGRATE: where those go on whose node the version does not have."""
+    nodeMap: [NodeMapInput!]
   ): JourneyComparison! @can(action: DESIGN) @data(category: BEHAVIOUR)
+  """What a job has simulated for you; null until it is done, and once somebody who was shown in it was erased."""
+  simulationReport(jobId: ID!): SimulationReport @can(action: DESIGN) @data(category: BEHAVIOUR)
+}
+
+extend type Mutation {
+  """Has a job simulate a version, or compare two, over up to 100,000 people: with progress, cancelled as any job is, its report kept for 90 days."""
+  requestSimulation(input: RequestSimulationInput!): RequestSimulationPayload! @can(action: DESIGN) @data(category: NONE)
 }
 `, BuiltIn: false},
 	{Name: "../schema/template.graphqls", Input: `"""What a message says, for one channel, in one or several languages. docs/templates.md tells how it is written."""
@@ -14118,6 +14431,8 @@ func (ec *executionContext) childFields_Campaign(ctx context.Context, field grap
 		return ec.fieldContext_Campaign_local(ctx, field)
 	case "passed":
 		return ec.fieldContext_Campaign_passed(ctx, field)
+	case "bestTime":
+		return ec.fieldContext_Campaign_bestTime(ctx, field)
 	case "perMinute":
 		return ec.fieldContext_Campaign_perMinute(ctx, field)
 	case "quietHours":
@@ -14164,6 +14479,14 @@ func (ec *executionContext) childFields_CampaignArm(ctx context.Context, field g
 		return ec.fieldContext_CampaignArm_share(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CampaignArm", field.Name)
+}
+
+func (ec *executionContext) childFields_CampaignBestTime(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "localTime":
+		return ec.fieldContext_CampaignBestTime_localTime(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CampaignBestTime", field.Name)
 }
 
 func (ec *executionContext) childFields_CampaignConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -14270,6 +14593,8 @@ func (ec *executionContext) childFields_CampaignPreview(ctx context.Context, fie
 		return ec.fieldContext_CampaignPreview_goes(ctx, field)
 	case "skipped":
 		return ec.fieldContext_CampaignPreview_skipped(ctx, field)
+	case "hours":
+		return ec.fieldContext_CampaignPreview_hours(ctx, field)
 	case "locales":
 		return ec.fieldContext_CampaignPreview_locales(ctx, field)
 	case "zones":
@@ -14930,6 +15255,8 @@ func (ec *executionContext) childFields_CreateMetricPayload(ctx context.Context,
 		return ec.fieldContext_CreateMetricPayload_metric(ctx, field)
 	case "job":
 		return ec.fieldContext_CreateMetricPayload_job(ctx, field)
+	case "missingRates":
+		return ec.fieldContext_CreateMetricPayload_missingRates(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_CreateMetricPayload_userErrors(ctx, field)
 	}
@@ -15032,6 +15359,18 @@ func (ec *executionContext) childFields_CreateTemplatePayload(ctx context.Contex
 		return ec.fieldContext_CreateTemplatePayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CreateTemplatePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_CreateWebhookSecretPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "secret":
+		return ec.fieldContext_CreateWebhookSecretPayload_secret(ctx, field)
+	case "value":
+		return ec.fieldContext_CreateWebhookSecretPayload_value(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CreateWebhookSecretPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateWebhookSecretPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_DeadLetter(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -15200,6 +15539,16 @@ func (ec *executionContext) childFields_DeleteTargetPayload(ctx context.Context,
 		return ec.fieldContext_DeleteTargetPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeleteTargetPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DeleteWebhookSecretPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_DeleteWebhookSecretPayload_name(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DeleteWebhookSecretPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteWebhookSecretPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_DeleteWorkspacePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -16308,6 +16657,8 @@ func (ec *executionContext) childFields_JourneySimulation(ctx context.Context, f
 		return ec.fieldContext_JourneySimulation_people(ctx, field)
 	case "reached":
 		return ec.fieldContext_JourneySimulation_reached(ctx, field)
+	case "inside":
+		return ec.fieldContext_JourneySimulation_inside(ctx, field)
 	case "entered":
 		return ec.fieldContext_JourneySimulation_entered(ctx, field)
 	case "nodes":
@@ -17348,6 +17699,18 @@ func (ec *executionContext) childFields_MetricRow(ctx context.Context, field gra
 	return nil, fmt.Errorf("no field named %q was found under type MetricRow", field.Name)
 }
 
+func (ec *executionContext) childFields_MissingRate(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "from":
+		return ec.fieldContext_MissingRate_from(ctx, field)
+	case "to":
+		return ec.fieldContext_MissingRate_to(ctx, field)
+	case "day":
+		return ec.fieldContext_MissingRate_day(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MissingRate", field.Name)
+}
+
 func (ec *executionContext) childFields_MoveLeadStagePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "lead":
@@ -17774,6 +18137,18 @@ func (ec *executionContext) childFields_PredictionFigure(ctx context.Context, fi
 	return nil, fmt.Errorf("no field named %q was found under type PredictionFigure", field.Name)
 }
 
+func (ec *executionContext) childFields_PredictionFit(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_PredictionFit_key(ctx, field)
+	case "path":
+		return ec.fieldContext_PredictionFit_path(ctx, field)
+	case "is":
+		return ec.fieldContext_PredictionFit_is(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PredictionFit", field.Name)
+}
+
 func (ec *executionContext) childFields_PredictionModel(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -17794,6 +18169,10 @@ func (ec *executionContext) childFields_PredictionModel(ctx context.Context, fie
 		return ec.fieldContext_PredictionModel_parameters(ctx, field)
 	case "quality":
 		return ec.fieldContext_PredictionModel_quality(ctx, field)
+	case "outcome":
+		return ec.fieldContext_PredictionModel_outcome(ctx, field)
+	case "reliability":
+		return ec.fieldContext_PredictionModel_reliability(ctx, field)
 	case "missing":
 		return ec.fieldContext_PredictionModel_missing(ctx, field)
 	case "drift":
@@ -17854,8 +18233,24 @@ func (ec *executionContext) childFields_PredictionModelSize(ctx context.Context,
 		return ec.fieldContext_PredictionModelSize_products(ctx, field)
 	case "barred":
 		return ec.fieldContext_PredictionModelSize_barred(ctx, field)
+	case "engaged":
+		return ec.fieldContext_PredictionModelSize_engaged(ctx, field)
+	case "engagements":
+		return ec.fieldContext_PredictionModelSize_engagements(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PredictionModelSize", field.Name)
+}
+
+func (ec *executionContext) childFields_PredictionReliability(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "rows":
+		return ec.fieldContext_PredictionReliability_rows(ctx, field)
+	case "predicted":
+		return ec.fieldContext_PredictionReliability_predicted(ctx, field)
+	case "observed":
+		return ec.fieldContext_PredictionReliability_observed(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PredictionReliability", field.Name)
 }
 
 func (ec *executionContext) childFields_PredictionSettings(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -17890,10 +18285,28 @@ func (ec *executionContext) childFields_PredictionSettings(ctx context.Context, 
 		return ec.fieldContext_PredictionSettings_repeatable(ctx, field)
 	case "edges":
 		return ec.fieldContext_PredictionSettings_edges(ctx, field)
+	case "signals":
+		return ec.fieldContext_PredictionSettings_signals(ctx, field)
+	case "fits":
+		return ec.fieldContext_PredictionSettings_fits(ctx, field)
+	case "outcome":
+		return ec.fieldContext_PredictionSettings_outcome(ctx, field)
+	case "outcomeDays":
+		return ec.fieldContext_PredictionSettings_outcomeDays(ctx, field)
 	case "version":
 		return ec.fieldContext_PredictionSettings_version(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PredictionSettings", field.Name)
+}
+
+func (ec *executionContext) childFields_PredictionSignal(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_PredictionSignal_key(ctx, field)
+	case "event":
+		return ec.fieldContext_PredictionSignal_event(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PredictionSignal", field.Name)
 }
 
 func (ec *executionContext) childFields_PreviewFieldMapPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -18800,6 +19213,18 @@ func (ec *executionContext) childFields_ReplyToMessagePayload(ctx context.Contex
 	return nil, fmt.Errorf("no field named %q was found under type ReplyToMessagePayload", field.Name)
 }
 
+func (ec *executionContext) childFields_Reporting(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "currency":
+		return ec.fieldContext_Reporting_currency(ctx, field)
+	case "missingRates":
+		return ec.fieldContext_Reporting_missingRates(ctx, field)
+	case "version":
+		return ec.fieldContext_Reporting_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Reporting", field.Name)
+}
+
 func (ec *executionContext) childFields_RequestAccessPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "request":
@@ -18872,6 +19297,16 @@ func (ec *executionContext) childFields_RequestRestrictionPayload(ctx context.Co
 		return ec.fieldContext_RequestRestrictionPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RequestRestrictionPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RequestSimulationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "job":
+		return ec.fieldContext_RequestSimulationPayload_job(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RequestSimulationPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RequestSimulationPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_ResetSyncPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -19096,6 +19531,18 @@ func (ec *executionContext) childFields_RotateKeyPayload(ctx context.Context, fi
 		return ec.fieldContext_RotateKeyPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RotateKeyPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RotateWebhookSecretPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "secret":
+		return ec.fieldContext_RotateWebhookSecretPayload_secret(ctx, field)
+	case "value":
+		return ec.fieldContext_RotateWebhookSecretPayload_value(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RotateWebhookSecretPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RotateWebhookSecretPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_RunQualityPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -19560,6 +20007,16 @@ func (ec *executionContext) childFields_SetQualityRulePayload(ctx context.Contex
 	return nil, fmt.Errorf("no field named %q was found under type SetQualityRulePayload", field.Name)
 }
 
+func (ec *executionContext) childFields_SetReportingCurrencyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "reporting":
+		return ec.fieldContext_SetReportingCurrencyPayload_reporting(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SetReportingCurrencyPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetReportingCurrencyPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_SetRetentionRulePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "rule":
@@ -19586,6 +20043,8 @@ func (ec *executionContext) childFields_SetTargetPayload(ctx context.Context, fi
 	switch field.Name {
 	case "target":
 		return ec.fieldContext_SetTargetPayload_target(ctx, field)
+	case "missingRates":
+		return ec.fieldContext_SetTargetPayload_missingRates(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_SetTargetPayload_userErrors(ctx, field)
 	}
@@ -19638,6 +20097,10 @@ func (ec *executionContext) childFields_SimulatedNode(ctx context.Context, field
 	switch field.Name {
 	case "nodeId":
 		return ec.fieldContext_SimulatedNode_nodeId(ctx, field)
+	case "version":
+		return ec.fieldContext_SimulatedNode_version(ctx, field)
+	case "began":
+		return ec.fieldContext_SimulatedNode_began(ctx, field)
 	case "entered":
 		return ec.fieldContext_SimulatedNode_entered(ctx, field)
 	case "inside":
@@ -19660,6 +20123,16 @@ func (ec *executionContext) childFields_SimulatedSends(ctx context.Context, fiel
 		return ec.fieldContext_SimulatedSends_sent(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SimulatedSends", field.Name)
+}
+
+func (ec *executionContext) childFields_SimulationReport(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "simulation":
+		return ec.fieldContext_SimulationReport_simulation(ctx, field)
+	case "comparison":
+		return ec.fieldContext_SimulationReport_comparison(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SimulationReport", field.Name)
 }
 
 func (ec *executionContext) childFields_SnapshotSegmentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -20460,6 +20933,8 @@ func (ec *executionContext) childFields_UpdateMetricPayload(ctx context.Context,
 		return ec.fieldContext_UpdateMetricPayload_metric(ctx, field)
 	case "job":
 		return ec.fieldContext_UpdateMetricPayload_job(ctx, field)
+	case "missingRates":
+		return ec.fieldContext_UpdateMetricPayload_missingRates(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_UpdateMetricPayload_userErrors(ctx, field)
 	}
@@ -20668,6 +21143,16 @@ func (ec *executionContext) childFields_WebhookSecret(ctx context.Context, field
 		return ec.fieldContext_WebhookSecret_name(ctx, field)
 	case "at":
 		return ec.fieldContext_WebhookSecret_at(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_WebhookSecret_createdAt(ctx, field)
+	case "lastUsedAt":
+		return ec.fieldContext_WebhookSecret_lastUsedAt(ctx, field)
+	case "prefix":
+		return ec.fieldContext_WebhookSecret_prefix(ctx, field)
+	case "fingerprint":
+		return ec.fieldContext_WebhookSecret_fingerprint(ctx, field)
+	case "previousUntil":
+		return ec.fieldContext_WebhookSecret_previousUntil(ctx, field)
 	case "version":
 		return ec.fieldContext_WebhookSecret_version(ctx, field)
 	}

@@ -138,13 +138,16 @@ func (r mutation) ImportAdCosts(ctx context.Context, in gen.ImportAdCostsInput) 
 
 // SetTarget answers Mutation.setTarget.
 func (r mutation) SetTarget(ctx context.Context, in gen.SetTargetInput) (*gen.SetTargetPayload, error) {
-	out := &gen.SetTargetPayload{}
+	out := &gen.SetTargetPayload{MissingRates: []*gen.MissingRate{}}
 	t, err := targetIn(in)
 	if err == nil {
 		var made *budget.Target
 		if made, err = r.Budget.SetTarget(ctx, workspace(ctx), in.Key, int64(in.ExpectedVersion), t); err == nil {
 			out.Target, err = targetOf(made)
 		}
+	}
+	if err == nil {
+		out.MissingRates, err = r.missingRates(ctx, in.Metric, "")
 	}
 	out.UserErrors, err = problems(err)
 	return out, err

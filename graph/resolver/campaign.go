@@ -48,7 +48,7 @@ func (r query) PreviewCampaign(ctx context.Context, id string) (*gen.CampaignPre
 	}
 	return &gen.CampaignPreview{
 		People: int(p.People), Tested: int(p.Tested), Sample: int(p.Looked), Goes: int(p.Goes),
-		Skipped: reasonsOf(p.Skipped), Locales: reasonsOf(p.Locales), Zones: reasonsOf(p.Zones),
+		Skipped: reasonsOf(p.Skipped), Locales: reasonsOf(p.Locales), Zones: reasonsOf(p.Zones), Hours: reasonsOf(p.Hours),
 	}, nil
 }
 
@@ -190,6 +190,14 @@ func (r campaignFields) Parts(_ context.Context, c *campaign.Campaign) ([]string
 // StartsAt answers Campaign.startsAt.
 func (r campaignFields) StartsAt(_ context.Context, c *campaign.Campaign) (*time.Time, error) {
 	return instant(c.StartsAt), nil
+}
+
+// BestTime answers Campaign.bestTime.
+func (r campaignFields) BestTime(_ context.Context, c *campaign.Campaign) (*gen.CampaignBestTime, error) {
+	if b := c.Definition.Best; b != nil {
+		return &gen.CampaignBestTime{LocalTime: b.LocalTime}, nil
+	}
+	return nil, nil
 }
 
 // LocalAt answers Campaign.localAt.

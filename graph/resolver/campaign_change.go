@@ -15,6 +15,9 @@ func campaignOf(in *gen.CampaignDefinitionInput) (d campaign.Definition, goal an
 		Channel: string(in.Channel), Purpose: in.Purpose, Include: in.Include, Exclude: in.Exclude, Local: in.Local, Passed: value(in.Passed),
 		PerMinute: int64(value(in.PerMinute)), Quiet: string(in.QuietHours), Priority: int64(value(in.Priority)),
 	}
+	if in.BestTime != nil {
+		d.Best = &campaign.BestTime{LocalTime: in.BestTime.LocalTime}
+	}
 	for _, a := range in.Arms {
 		d.Arms = append(d.Arms, campaign.Arm{ID: a.ID, Template: a.TemplateID, TemplateVersion: int64(value(a.TemplateVersion)), Share: int64(a.Share)})
 	}
@@ -43,7 +46,7 @@ func below(err error) error {
 		e := *faults[0]
 		e.Path = append([]string{"definition", "goal"}, e.Path[1:]...)
 		return &e
-	case slices.Contains([]string{"channel", "purpose", "include", "exclude", "arms", "test", "passed", "perMinute", "quietHours", "segmentIds"}, head):
+	case slices.Contains([]string{"channel", "purpose", "include", "exclude", "arms", "test", "passed", "bestTime", "perMinute", "quietHours", "segmentIds"}, head):
 		return faults[0].At("definition")
 	}
 	return err

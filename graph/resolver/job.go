@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/insight/attribution"
+	"github.com/headwater-cdp/headwater/core/journey"
 	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/work"
 	"github.com/headwater-cdp/headwater/graph/gen"
@@ -80,7 +82,11 @@ func (r jobFields) Error(_ context.Context, j *work.Job) (*string, error) {
 	return text(j.Error.Reason + ": " + j.Error.Message), nil
 }
 
-// Result answers Job.result.
+// Result answers Job.result. Reports that name people, or show figures of few, are read
+// where that is looked at.
 func (r jobFields) Result(_ context.Context, j *work.Job) (scalar.JSON, error) {
+	if j.Kind == journey.SimulateKind || j.Kind == attribution.ReportKind {
+		return nil, nil
+	}
 	return document(j.Result)
 }

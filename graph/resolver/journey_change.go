@@ -48,12 +48,7 @@ func (r mutation) UpdateJourney(ctx context.Context, in gen.UpdateJourneyInput) 
 // PublishJourney answers Mutation.publishJourney.
 func (r mutation) PublishJourney(ctx context.Context, in gen.PublishJourneyInput) (*gen.PublishJourneyPayload, error) {
 	p := journey.PublishInput{ID: in.ID, Number: int64(value(in.Version)), Inside: string(in.Inside), Edit: journey.Edit{ExpectedVersion: long(in.ExpectedVersion), DryRun: value(in.DryRun)}}
-	if len(in.NodeMap) > 0 {
-		p.NodeMap = map[string]*string{}
-	}
-	for _, m := range in.NodeMap {
-		p.NodeMap[m.From] = m.To
-	}
+	p.NodeMap = nodeMap(in.NodeMap)
 	done, err := r.Journeys.Publish(ctx, workspace(ctx), p)
 	out := &gen.PublishJourneyPayload{Inside: []*gen.JourneyInside{}}
 	if out.UserErrors, err = problems(err); err != nil || out.UserErrors != nil {
@@ -166,4 +161,16 @@ func (r mutation) DecideOverdue(ctx context.Context, in gen.DecideOverdueInput) 
 	n, err := r.Journeys.DecideOverdue(ctx, workspace(ctx), in.JourneyID, in.Send)
 	errs, err := problems(err)
 	return &gen.DecideOverduePayload{Decided: n, UserErrors: errs}, err
+}
+
+// nodeMap is a map of nodes as it is asked for; nil for none.
+func nodeMap(in []*gen.NodeMapInput) map[string]*string {
+	if len(in) == 0 {
+		return nil
+	}
+	out := map[string]*string{}
+	for _, m := range in {
+		out[m.From] = m.To
+	}
+	return out
 }

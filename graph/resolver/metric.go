@@ -174,7 +174,10 @@ func (r query) Metrics(ctx context.Context, archived bool, first *int, after *st
 // CreateMetric answers Mutation.createMetric.
 func (r mutation) CreateMetric(ctx context.Context, in gen.CreateMetricInput) (*gen.CreateMetricPayload, error) {
 	m, job, err := r.Figures.Create(ctx, workspace(ctx), in.Name, definitionFrom(in.Definition), in.IdempotencyKey, in.DryRun)
-	out := &gen.CreateMetricPayload{Job: job}
+	out := &gen.CreateMetricPayload{Job: job, MissingRates: []*gen.MissingRate{}}
+	if err == nil {
+		out.MissingRates, err = r.missingRates(ctx, m.Name(), "")
+	}
 	out.Metric, out.UserErrors, err = settled(m, inDefinition(err))
 	return out, err
 }
@@ -182,7 +185,10 @@ func (r mutation) CreateMetric(ctx context.Context, in gen.CreateMetricInput) (*
 // UpdateMetric answers Mutation.updateMetric.
 func (r mutation) UpdateMetric(ctx context.Context, in gen.UpdateMetricInput) (*gen.UpdateMetricPayload, error) {
 	m, job, err := r.Figures.Update(ctx, workspace(ctx), in.Name, int64(in.ExpectedVersion), func(d *insight.Definition) { *d = definitionFrom(in.Definition) }, in.DryRun)
-	out := &gen.UpdateMetricPayload{Job: job}
+	out := &gen.UpdateMetricPayload{Job: job, MissingRates: []*gen.MissingRate{}}
+	if err == nil {
+		out.MissingRates, err = r.missingRates(ctx, m.Name(), "")
+	}
 	out.Metric, out.UserErrors, err = settled(m, inDefinition(err))
 	return out, err
 }
@@ -256,8 +262,8 @@ func (r subscription) MetricChanged(ctx context.Context, name string, from, to t
 	if err != nil {
 		return nil, err
 	}
-	ask := func() (*gen.Metric, error) {
-		return query{r.Resolver}.Metric(ctx, name, from, to, by, grain, timeZone, nil, nil)
+	ask := func() (*insight.Answer, error) {
+		return r.Figures.Ask(ctx, ws, insight.Question{Name: name, From: from, To: to, By: by, Grain: grain, TimeZone: value(timeZone)})
 	}
 	now, err := ask()
 	if err != nil {
@@ -265,15 +271,27 @@ func (r subscription) MetricChanged(ctx context.Context, name string, from, to t
 		return nil, err
 	}
 	out := make(chan *gen.Metric)
-	go r.tellMetric(ctx, f, out, now, ask)
+	go r.tellMetric(ctx, f, out, by, now, ask)
 	return out, nil
 }
 
+// same reports whether two answers look the same.
+func same(a, b *insight.Answer, by []string) bool {
+	one, errA := metricOf(a, by)
+	two, errB := metricOf(b, by)
+	return errA == nil && errB == nil && reflect.DeepEqual(one.Rows, two.Rows)
+}
+
 // tellMetric sends values, and again when they are others, until the stream ends.
-func (r *Resolver) tellMetric(ctx context.Context, f store.Stream, out chan<- *gen.Metric, now *gen.Metric, ask func() (*gen.Metric, error)) {
+func (r *Resolver) tellMetric(ctx context.Context, f store.Stream, out chan<- *gen.Metric, by []string, now *insight.Answer, ask func() (*insight.Answer, error)) {
 	defer close(out)
 	defer func() { _ = f.Close() }()
-	send := func(m *gen.Metric) bool {
+	send := func(a *insight.Answer) bool {
+		m, err := metricOf(a, by)
+		if err != nil {
+			engine.EndStream(ctx, err)
+			return false
+		}
 		select {
 		case out <- m:
 			return true
@@ -292,7 +310,7 @@ func (r *Resolver) tellMetric(ctx context.Context, f store.Stream, out chan<- *g
 		if err != nil {
 			return true, err
 		}
-		if reflect.DeepEqual(next.Rows, now.Rows) {
+		if same(next, now, by) || !r.Figures.Tells(next, now) {
 			return false, nil
 		}
 		now = next

@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"math"
@@ -117,6 +118,14 @@ func predictionSettings(s *predict.Settings) *gen.PredictionSettings {
 		HorizonDays: s.HorizonDays, ValueDays: s.ValueDays, Discount: s.Discount, Margin: s.Margin, RetrainDays: s.RetrainDays,
 		Repeatable: s.Repeatable, Edges: []*gen.ProductEdge{}, Version: int(s.Version()),
 	}
+	out.Signals, out.Fits = []*gen.PredictionSignal{}, []*gen.PredictionFit{}
+	out.Outcome, out.OutcomeDays = cmp.Or(s.Outcome, predict.AnyOutcome), s.WithinDays()
+	for _, g := range s.Signals {
+		out.Signals = append(out.Signals, &gen.PredictionSignal{Key: g.Key, Event: g.Event})
+	}
+	for _, t := range s.Fits {
+		out.Fits = append(out.Fits, &gen.PredictionFit{Key: t.Key, Path: t.Path, Is: text(t.Is)})
+	}
 	for _, e := range s.Edges {
 		out.Edges = append(out.Edges, &gen.ProductEdge{Kind: gen.ProductEdgeKind(e.Kind), From: e.From, To: e.To})
 	}
@@ -188,6 +197,13 @@ func (r mutation) SetPredictionSettings(ctx context.Context, in gen.SetPredictio
 		s.Event, s.Value, s.Currency, s.Money, s.Items, s.SKU, s.Family = in.Event, in.Value, in.Currency, value(in.Money), in.Items, in.Sku, in.Family
 		s.Purpose, s.HorizonDays, s.ValueDays, s.Discount, s.Margin, s.RetrainDays = in.Purpose, in.HorizonDays, in.ValueDays, in.Discount, in.Margin, in.RetrainDays
 		s.Repeatable, s.Edges = in.Repeatable, nil
+		s.Signals, s.Fits, s.Outcome, s.OutcomeDays = nil, nil, in.Outcome, in.OutcomeDays
+		for _, g := range in.Signals {
+			s.Signals = append(s.Signals, predict.Signal{Key: g.Key, Event: g.Event})
+		}
+		for _, t := range in.Fits {
+			s.Fits = append(s.Fits, predict.FitTrait{Key: t.Key, Path: t.Path, Is: value(t.Is)})
+		}
 		for _, e := range in.Edges {
 			s.Edges = append(s.Edges, predict.Edge{Kind: predict.EdgeKind(e.Kind), From: e.From, To: e.To})
 		}

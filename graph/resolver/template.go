@@ -229,7 +229,11 @@ func (r query) PreviewTemplate(ctx context.Context, in gen.PreviewTemplateInput)
 			return nil, core.Errorf(core.Invalid, "DATA", "data is an object: event, coupon, sender and the like").At("input", "data")
 		}
 	}
-	made, found, err := library.Previewer{Library: r.Library, Profiles: r.Resolver.Profiles, Segments: r.Resolver.Segments}.Preview(ctx, workspace(ctx), p)
+	viewer := library.Previewer{Library: r.Library, Profiles: r.Resolver.Profiles, Segments: r.Resolver.Segments}
+	if r.Outbox != nil {
+		viewer.Predictions = r.Outbox.Predictions
+	}
+	made, found, err := viewer.Preview(ctx, workspace(ctx), p)
 	if err != nil {
 		return nil, each(ctx, err)
 	}

@@ -56,6 +56,9 @@ type size struct {
 	rounds  int // of such seconds
 	waiting int // enrollments that wait while the memory is looked at
 	sendout int // people of a campaign
+
+	counted int // events that figures are made of
+	ways    int // of the Markov model
 }
 
 func (o Options) size() size {
@@ -63,18 +66,18 @@ func (o Options) size() size {
 		return size{
 			people: 2000, few: 500, large: 4000, run: time.Second, events: 500,
 			segments: []int{0, 10, 100}, live: 100, turn: 300 * time.Millisecond, entries: 20_000, expire: 2 * time.Second,
-			inside: 500, rounds: 2, waiting: 5000, sendout: 1000,
+			inside: 500, rounds: 2, waiting: 5000, sendout: 1000, counted: 20_000, ways: 10_000,
 		}
 	}
 	return size{
 		people: 100_000, few: 10_000, large: 1_000_000, run: 10 * time.Second, events: 10_000,
 		segments: []int{0, 10, 100, 1000, 10_000}, live: 1000, turn: 2 * time.Second, entries: 1_000_000, expire: 2 * time.Minute,
-		inside: 10_000, rounds: 3, waiting: 1_000_000, sendout: 100_000,
+		inside: 10_000, rounds: 3, waiting: 1_000_000, sendout: 100_000, counted: 1_000_000, ways: 100_000,
 	}
 }
 
 // parts are the names that Only may hold; the first five share the ordinary store.
-var parts = []string{"ingest", "read", "unmerge", "consent", "hostile", "scale", "segments", "audit", "access", "connectors", "journeys", "predict"}
+var parts = []string{"ingest", "read", "unmerge", "consent", "hostile", "scale", "segments", "audit", "access", "connectors", "journeys", "predict", "figures"}
 
 // Known reports whether there is a part with the name.
 func Known(part string) bool { return slices.Contains(parts, part) }
@@ -117,7 +120,12 @@ func Run(ctx context.Context, o Options) error {
 		}
 	}
 	if o.wants("predict") {
-		return predictions(ctx, o)
+		if err := predictions(ctx, o); err != nil {
+			return err
+		}
+	}
+	if o.wants("figures") {
+		return figures(ctx, o)
 	}
 	return nil
 }

@@ -52,13 +52,25 @@ var places = []place{
 	{"RO", "ro-RO", "EUR", "Europe/Bucharest", []string{"București", "Cluj-Napoca", "Iași", "Timișoara"}},
 	{"DE", "de-DE", "EUR", "Europe/Berlin", []string{"Berlin", "Hamburg", "München", "Köln"}},
 	{"FR", "fr-FR", "EUR", "Europe/Paris", []string{"Paris", "Lyon", "Lille", "Nantes"}},
-	{"GB", "en-GB", "EUR", "Europe/London", []string{"London", "Leeds", "Bristol", "Glasgow"}},
+	{"GB", "en-GB", "GBP", "Europe/London", []string{"London", "Leeds", "Bristol", "Glasgow"}},
 	{"IT", "it-IT", "EUR", "Europe/Rome", []string{"Roma", "Milano", "Torino", "Bologna"}},
 }
 
-var campaigns = []struct{ source, medium, name string }{
-	{"google", "cpc", "brand-search"}, {"facebook", "paid-social", "autumn-home"},
-	{"newsletter", "email", "weekly"}, {"", "", ""}, {"", "", ""},
+// price is what a product costs there, in cents or pence.
+func (p place) price(of product) int {
+	if p.currency == "GBP" {
+		return of.cents * 86 / 100
+	}
+	return of.cents
+}
+
+// campaign is how a visit came about.
+type campaign struct{ source, medium, name string }
+
+// campaigns are drawn evenly; the last are visits that no advertisement brought.
+var campaigns = []campaign{
+	{"google", "search", "brand-search"}, {"google", "search", "generic-search"}, {"facebook", "social", "autumn-home"},
+	{"instagram", "social", "looks"}, {"newsletter", "email", "weekly"}, {},
 }
 
 var ticketTopics = []string{"delivery", "return", "invoice", "damaged", "other"}

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -28,6 +29,7 @@ type plan struct {
 	numbers                   []string       // those of them that are numbers
 	syncs                     []sync.Sync    // Segment holds the key of one of Definitions
 	purposes                  []string
+	host, country             string // who gets the data, of a connector that names nobody: the shop's own mail server
 }
 
 // every is short, so that somebody who tries the demo sees what happens.
@@ -88,7 +90,7 @@ var connectionPlans = []plan{
 	{
 		connector: "smtp", emulator: "smtp", name: "E-mail (emulated)",
 		secrets: []string{"host", "username", "password", "from", "webhookSecret", "trustedCertificates"}, numbers: []string{"port"},
-		purposes: []string{consent.Marketing, consent.Operations},
+		purposes: []string{consent.Marketing, consent.Operations}, host: "Example Mail GmbH", country: "DE",
 	},
 }
 
@@ -165,7 +167,7 @@ func (p plan) configOf(v Vendor) map[string]any {
 func (p plan) make(ctx context.Context, w Workspace, syncs *sync.Service, register *consent.Service, v Vendor, segments map[string]string) (*Connected, error) {
 	ws, spec, signed := w.ID, syncs.Connector(p.connector), w.LastDay.AddDate(-1, 0, 0)
 	processor, err := register.SetProcessor(ctx, ws, "", "demo:"+p.connector, consent.Processor{
-		Name: spec.Processor.Name, Country: spec.Processor.Country, Purposes: p.purposes, Agreement: "https://example.com/agreements/" + p.connector,
+		Name: cmp.Or(p.host, spec.Processor.Name), Country: cmp.Or(p.country, spec.Processor.Country), Purposes: p.purposes, Agreement: "https://example.com/agreements/" + p.connector,
 		Categories:        []core.Category{core.Contact, core.IdentifierID, core.Transaction, core.Behaviour, core.Consent},
 		AgreementSignedOn: &signed, TransferMechanism: consent.TransferClauses,
 	}, consent.Edit{})

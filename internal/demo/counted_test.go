@@ -78,7 +78,7 @@ func counted(t *testing.T, people int) map[string]int64 {
 			last = s.orders[k-1]
 		}
 		count("new-signups", s.signedUp.After(lastDay.AddDate(0, 0, -7)) && len(s.orders) == 0)
-		count("high-value", s.spent >= 750_00)
+		count("high-value", s.spent >= 300_00)
 		count("churn-risk", len(s.orders) >= 2 && !last.After(recent))
 		count("coffee", s.coffee)
 		count("grinder-owners", s.hasGrinder)

@@ -11,9 +11,9 @@ import (
 	"github.com/headwater-cdp/headwater/core/segment"
 )
 
-// Furnishing is the version of what Define, Stock and Guide make: a workspace that has an
+// Furnishing is the version of what Define, Stock, Guide and Reckon make: a workspace that has an
 // earlier one, or none, is given it.
-const Furnishing = 3
+const Furnishing = 4
 
 // segmentsMade is the version that the present segments were first made by.
 const segmentsMade = 2

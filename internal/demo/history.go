@@ -19,6 +19,9 @@ type history struct {
 	to       time.Time
 	messages []message
 	orders   int
+	bought   []purchase
+	via      *campaign        // by which the visit came; nil: by itself
+	id       func(int) string // of the message with the number; nil: the usual
 }
 
 // People is how many shoppers the demo has.
@@ -30,15 +33,7 @@ const Months = 12
 // Messages returns the events of the first n people in the 12 months before to
 // (whole days, UTC), in the order of time, each a Segment message in JSON.
 func Messages(n int, to time.Time) ([]json.RawMessage, error) {
-	to = to.UTC().Truncate(24 * time.Hour)
-	from := to.AddDate(0, -Months, 0)
-	var all []message
-	for i := range n {
-		h := &history{p: newPerson(i, from, to), to: to}
-		h.live()
-		all = append(all, h.messages...)
-	}
-	sort.SliceStable(all, func(i, j int) bool { return all[i].at.Before(all[j].at) })
+	all := happenings(n, midnight(to))
 	out := make([]json.RawMessage, len(all))
 	for i, m := range all {
 		b, err := json.Marshal(m.body)
@@ -48,6 +43,19 @@ func Messages(n int, to time.Time) ([]json.RawMessage, error) {
 		out[i] = b
 	}
 	return out, nil
+}
+
+// happenings are the messages up to a midnight, in the order of time.
+func happenings(n int, to time.Time) []message {
+	from := to.AddDate(0, -Months, 0)
+	var all []message
+	for i := range n {
+		h := &history{p: newPerson(i, from, to), to: to}
+		h.live()
+		all = append(append(all, h.messages...), passersBy(i, from, to)...)
+	}
+	sort.SliceStable(all, func(i, j int) bool { return all[i].at.Before(all[j].at) })
+	return all
 }
 
 // live plays the visits of one person, from the first to the last day.
@@ -66,8 +74,16 @@ func (h *history) live() {
 	if p.signup.IsZero() {
 		gap *= 2 // people who stay anonymous come less often
 	}
+	fickle := 1 // of 100 orders but the first after which they do not come back
+	if p.n*37%100 < 45 {
+		fickle = 80
+	}
 	for at := p.first; at.Before(h.to); at = at.Add(days(gap * (0.3 + 1.4*p.rng.Float64()))) {
+		before := h.orders
 		h.visit(at, p.rng.IntN(len(p.devices)))
+		if h.orders > max(before, 1) && p.rng.IntN(100) < fickle {
+			break // they have what they need, and forget the shop
+		}
 	}
 	if !p.signup.IsZero() && p.consentEmail {
 		h.newsletters()
@@ -77,6 +93,7 @@ func (h *history) live() {
 		h.track(0, at, "Support Ticket Opened", map[string]any{
 			"ticket_id": fmt.Sprintf("T-%05d", p.n), "topic": ticketTopics[p.rng.IntN(len(ticketTopics))], "channel": "email"})
 	}
+	h.programmes()
 }
 
 // login tells who uses a device: on the first one it is the signup.
@@ -87,36 +104,56 @@ func (h *history) login(i int, at time.Time, signup bool) {
 	h.add(i, at.Add(time.Second), map[string]any{"type": "identify", "traits": h.p.traits()}, true)
 }
 
+// arrive begins a visit.
+func (h *history) arrive(at time.Time, i int) {
+	if h.p.devices[i].app {
+		h.add(i, at, map[string]any{"type": "screen", "name": "Home"}, false)
+		return
+	}
+	props := map[string]any{"url": "https://shop.example.com/", "path": "/", "title": "Shop"}
+	if c := h.via; c.source != "" {
+		props["utm_source"], props["utm_medium"], props["utm_campaign"] = c.source, c.medium, c.name
+	}
+	h.add(i, at, map[string]any{"type": "page", "name": "Home", "properties": props}, false)
+}
+
+func (h *history) cart(at time.Time) string { return fmt.Sprintf("C-%05d-%d", h.p.n, at.Unix()) }
+
+// fancy is something that people buy.
+func (h *history) fancy() product { return catalogue[2+h.p.rng.IntN(len(catalogue)-2)] }
+
 // visit is one session: pages, perhaps a cart, perhaps an order.
 func (h *history) visit(at time.Time, i int) {
 	p := h.p
 	c := campaigns[p.rng.IntN(len(campaigns))]
+	h.via = &c
+	defer func() { h.via = nil }()
 	view := catalogue[p.rng.IntN(len(catalogue))]
-	if p.devices[i].app {
-		h.add(i, at, map[string]any{"type": "screen", "name": "Home"}, false)
-	} else {
-		props := map[string]any{"url": "https://shop.example.com/", "path": "/", "title": "Shop"}
-		if c.source != "" {
-			props["utm_source"], props["utm_medium"], props["utm_campaign"] = c.source, c.medium, c.name
-		}
-		h.add(i, at, map[string]any{"type": "page", "name": "Home", "properties": props}, false)
+	h.arrive(at, i)
+	h.track(i, at.Add(40*time.Second), "Product Viewed", h.line(view, 1))
+	carts, buys := 46, 8 // of 100 visits, and of 100 carts
+	if p.loyal {
+		carts, buys = 62, 72
 	}
-	h.track(i, at.Add(40*time.Second), "Product Viewed", line(view, 1))
-	if p.rng.IntN(100) >= 46 {
+	if p.rng.IntN(100) >= carts {
 		return
 	}
 	items := []product{view}
 	if len(view.complements) > 0 && p.rng.IntN(100) < 35 {
 		items = append(items, catalogue[view.complements[p.rng.IntN(len(view.complements))]])
 	}
-	cart := fmt.Sprintf("C-%05d-%d", p.n, at.Unix())
+	cart := h.cart(at)
 	for k, it := range items {
-		props := line(it, 1+p.rng.IntN(2))
+		props := h.line(it, 1+p.rng.IntN(2))
 		props["cart_id"] = cart
 		h.track(i, at.Add(time.Duration(90+30*k)*time.Second), "Product Added", props)
 	}
-	if p.signup.IsZero() || at.Before(p.signup) || p.rng.IntN(100) >= 57 {
+	if p.signup.IsZero() || at.Before(p.signup) {
 		return // a cart left behind
+	}
+	h.button(i, at.Add(4*time.Minute))
+	if p.rng.IntN(100) >= buys {
+		return
 	}
 	h.order(i, at.Add(6*time.Minute), cart, items)
 }
@@ -130,11 +167,14 @@ func (h *history) order(i int, at time.Time, cart string, items []product) {
 		if it.rebuyDays > 0 {
 			q += h.p.rng.IntN(3)
 		}
-		cents += it.cents * q
-		lines = append(lines, line(it, q))
+		cents += h.p.place.price(it) * q
+		lines = append(lines, h.line(it, q))
+	}
+	if !at.After(h.to) {
+		h.bought = append(h.bought, purchase{at, cents})
 	}
 	h.track(i, at, "Order Completed", map[string]any{
-		"order_id": id, "cart_id": cart, "total": amount(cents), "currency": h.p.place.currency, "products": lines})
+		"order_id": id, "cart_id": cart, "total": amount(cents), "margin": amount(cents * 45 / 100), "currency": h.p.place.currency, "products": lines})
 	if h.p.rng.IntN(100) < 5 {
 		h.track(i, at.Add(days(6)), "Order Refunded", map[string]any{"order_id": id, "total": amount(cents), "currency": h.p.place.currency})
 	}
@@ -164,7 +204,9 @@ func (h *history) add(i int, at time.Time, body map[string]any, identify bool) {
 		return
 	}
 	d := h.p.devices[i]
-	body["messageId"] = fmt.Sprintf("demo-%05d-%04d", h.p.n, len(h.messages))
+	if body["messageId"] = fmt.Sprintf("demo-%05d-%04d", h.p.n, len(h.messages)); h.id != nil {
+		body["messageId"] = h.id(len(h.messages))
+	}
 	body["anonymousId"] = d.anonymousID
 	body["timestamp"] = at.UTC().Format(time.RFC3339)
 	context := map[string]any{"library": map[string]any{"name": "demo", "version": "1"}, "locale": h.p.place.locale}
@@ -175,13 +217,20 @@ func (h *history) add(i int, at time.Time, body map[string]any, identify bool) {
 		context["consent"] = map[string]any{"categoryPreferences": map[string]any{
 			"marketing": h.p.consentEmail, "sms": h.p.consentSMS, "analytics": true}}
 	}
+	if c := h.via; c != nil && c.source != "" {
+		context["campaign"] = map[string]any{"source": c.source, "medium": c.medium, "name": c.name}
+	}
 	body["context"] = context
 	h.messages = append(h.messages, message{at, body})
 }
 
-func line(p product, quantity int) map[string]any {
-	return map[string]any{"product_id": p.sku, "sku": p.sku, "name": p.name, "category": p.category, "price": amount(p.cents), "quantity": quantity}
+func (h *history) line(p product, quantity int) map[string]any {
+	return map[string]any{
+		"product_id": p.sku, "sku": p.sku, "name": p.name, "category": p.category, "price": amount(h.p.place.price(p)), "quantity": quantity,
+	}
 }
+
+func passerID(n, k int) string { return fmt.Sprintf("demo-%05d-by-%d", n, k) }
 
 // amount is a price as a JSON number with two decimals, exact.
 func amount(cents int) json.Number {
@@ -189,3 +238,5 @@ func amount(cents int) json.Number {
 }
 
 func days(d float64) time.Duration { return time.Duration(d * 24 * float64(time.Hour)) }
+
+func midnight(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }

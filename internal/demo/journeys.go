@@ -6,6 +6,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/insight/experiment"
 	"github.com/headwater-cdp/headwater/core/journey"
 	"github.com/headwater-cdp/headwater/core/journey/ready"
 	"github.com/headwater-cdp/headwater/core/library"
@@ -21,12 +22,20 @@ var chosen = map[string]ready.Choices{
 type Journeys struct {
 	Installer ready.Installer
 	Access    *access.Service
+	Trials    *experiment.Service
 }
 
-// Guide installs the ready journeys and lets people in, through the services, as anybody's
+// programmeLetters are what programmes send: a ready journey, and which of its templates.
+var programmeLetters = map[string]struct {
+	ready string
+	at    int
+}{"welcome": {"onboarding", 0}, "thank-you": {"tier-reached", 0}, "win-back": {"reactivation", 1}}
+
+// Guide installs the ready journeys and those of the Programmes, and lets people in, through the services, as anybody's
 // requests do: one part of the server writes the templates, another agrees to them. What is
 // there already stays as it is.
-func Guide(ctx context.Context, ws string, j Journeys) error {
+func Guide(ctx context.Context, w Workspace, j Journeys) error {
+	ws, templates := w.ID, map[string][]string{}
 	author, reviewer := core.WithActor(ctx, access.System(ws, "demo")), core.WithActor(ctx, access.System(ws, "demo-reviewer"))
 	all, err := ready.Journeys()
 	if err != nil {
@@ -37,6 +46,7 @@ func Guide(ctx context.Context, ws string, j Journeys) error {
 		if err != nil {
 			return fmt.Errorf("install %s: %w", one.Key, err)
 		}
+		templates[one.Key] = made.Templates
 		for _, id := range made.Templates {
 			if err := j.publish(author, reviewer, ws, id); err != nil {
 				return fmt.Errorf("publish %s: %w", id, err)
@@ -47,6 +57,16 @@ func Guide(ctx context.Context, ws string, j Journeys) error {
 		}
 		if _, err := j.Installer.Journeys.Publish(author, ws, journey.PublishInput{ID: made.Journey.JourneyID()}); err != nil {
 			return fmt.Errorf("publish %s: %w", one.Key, err)
+		}
+	}
+	ids, err := w.segments(ctx)
+	if err != nil {
+		return err
+	}
+	for _, g := range Programmes {
+		l := programmeLetters[g.Key]
+		if err := j.lead(author, ws, g, ids[g.Segment], templates[l.ready][l.at]); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -36,7 +36,7 @@ const seed = 20250117
 
 func newPerson(n int, from, to time.Time) *person {
 	rng := rand.New(rand.NewPCG(seed, uint64(n)))
-	p := &person{n: n, rng: rng, loyal: rng.IntN(100) < 22}
+	p := &person{n: n, rng: rng, loyal: rng.IntN(100) < 32}
 	p.given = givenNames[rng.IntN(len(givenNames))]
 	p.family = familyNames[rng.IntN(len(familyNames))]
 	p.place = places[rng.IntN(len(places))]

@@ -28,8 +28,8 @@ var Definitions = []Definition{
 	},
 	{
 		Key: "high-value", Name: "High lifetime value", Tags: []string{"value"},
-		Description: "Has ordered for 750 or more in all.",
-		Where:       `{"aggregate": {"event": {"name": "Order Completed"}, "fn": "SUM", "path": "total", "value": {"gte": 750}}}`,
+		Description: "Has ordered for 300 or more in all.",
+		Where:       `{"aggregate": {"event": {"name": "Order Completed"}, "fn": "SUM", "path": "total", "value": {"gte": 300}}}`,
 	},
 	{
 		Key: "churn-risk", Name: "Churn risk", Tags: []string{"lifecycle"},

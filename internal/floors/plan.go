@@ -76,6 +76,7 @@ var Plan = []Floor{
 	{Path: "core/predict/basket", Level: 85, Only: []string{"core"}},
 	{Path: "core/predict/btyd", Level: 85, Only: []string{"core"}},
 	{Path: "core/predict/logistic", Level: 85, Only: []string{"core"}},
+	{Path: "core/predict/sendhour", Level: 85, Only: []string{}},
 	{Path: "core/predict", Level: 90, InTests: []string{"core/ingest"}},
 	{Path: "core/sync", Level: 90, InTests: []string{"core/ingest"}},
 	// What messages say, apart from their sending: journeys, campaigns and messages use it

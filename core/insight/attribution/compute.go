@@ -99,6 +99,7 @@ type run struct {
 	gate    *profile.Gate
 	all     bool // nobody needs to be asked whether they are admitted
 	hidden  map[string][]bool
+	names   bool // the caller may read identifiers in clear
 	tally   *Tally
 	report  *Report
 	since   time.Time // of the points that can matter
@@ -125,6 +126,7 @@ func (s *Service) compute(ctx context.Context, ws string, q Query, most int64, s
 	if x.all, err = gate.Everyone(ctx); err != nil {
 		return nil, err
 	}
+	x.names = gate.UsableCategory(core.IdentifierID, "identifiers") == nil
 	x.limits()
 	for shard := range shards {
 		if err := x.shard(ctx, shard); err != nil {
@@ -259,6 +261,7 @@ func (x *run) person(points []*Point) error {
 	slices.SortFunc(points, func(a, b *Point) int { return cmp.Or(a.At.Compare(b.At), strings.Compare(a.ID, b.ID)) })
 	var steps []Step
 	var windows []time.Duration
+	x.tally.Person()
 	after := 0 // steps[after:] came after the last conversion
 	for _, p := range points {
 		if w, ok := x.windows[p.Touch]; ok && p.Touch != "" {
@@ -290,6 +293,13 @@ func (x *run) person(points []*Point) error {
 	return nil
 }
 
+// ours reports whether a text is an id of a campaign or a journey, whose digits are no
+// telephone number.
+func ours(text string) bool {
+	prefix := core.IDPrefix(text)
+	return len(text) == len(prefix)+27 && (prefix == core.PrefixCampaign || prefix == core.PrefixJourney)
+}
+
 // key returns what a touchpoint counts under.
 func (x *run) key(p *Point) string {
 	values := make([]string, len(x.q.By))
@@ -299,6 +309,8 @@ func (x *run) key(p *Point) string {
 		case at >= len(p.Is):
 		case x.hidden[p.Touch][at] && p.Is[at] != "":
 			values[i] = Withheld
+		case !x.names && event.Personal(p.Is[at]) && !ours(p.Is[at]):
+			values[i] = Withheld // an address or a telephone number in a link names a person
 		default:
 			values[i] = p.Is[at]
 		}

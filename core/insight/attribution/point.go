@@ -196,7 +196,7 @@ func (g *Goal) value(e *event.Event) (int64, string) {
 	if currency == "" {
 		currency = g.Currency
 	}
-	if !currencyForm.MatchString(currency) {
+	if currency = strings.ToUpper(currency); !currencyForm.MatchString(currency) {
 		return 0, ""
 	}
 	minor, ok := minorOf(v, Digits(currency))

@@ -48,8 +48,8 @@ func (s *Service) Rebuild(ctx context.Context, ws string) ([]profile.Difference,
 // maxRefold is how many operations one profile's rebuilding commits at once.
 const maxRefold = 900
 
-// refold returns a profile.Refold for a mode. A point whose event is gone, because retention deleted it,
-// stays, as long as there is its rule: it is all that is left.
+// refold returns a profile.Refold for a mode. A point goes with its event: one whose event is
+// gone is a difference.
 func (s *Service) refold(mode profile.RebuildMode) profile.Refold {
 	return func(ctx context.Context, p *profile.Profile) (profile.Refolded, error) {
 		return s.refoldOne(ctx, mode, p)
@@ -111,9 +111,6 @@ func (s *Service) refoldOne(ctx context.Context, mode profile.RebuildMode, p *pr
 		return out, err
 	}
 	for _, old := range have {
-		if rules.knows(old) {
-			continue
-		}
 		if err := differ(old.ID, Points.Delete(old)); err != nil {
 			return out, err
 		}
@@ -121,15 +118,14 @@ func (s *Service) refoldOne(ctx context.Context, mode profile.RebuildMode, p *pr
 	return out, nil
 }
 
-// knows reports whether there is a rule by which a point is something.
-func (r *Rules) knows(p *Point) bool {
-	if p.Touch != "" && r.touch(p.Touch) != nil {
-		return true
+// Deleted returns what must be committed with the deletion of an event: its point goes too.
+func (s *Service) Deleted(ctx context.Context, _ string, e *event.Event) ([]store.Op, error) {
+	p, err := Points.Get(ctx, s.Store, e.ID)
+	if err != nil {
+		return nil, fmt.Errorf("attribution: read a point: %w", err)
 	}
-	for _, g := range p.Gains {
-		if r.goal(g.Goal) != nil {
-			return true
-		}
+	if p == nil {
+		return nil, nil
 	}
-	return false
+	return []store.Op{Points.Delete(p)}, nil
 }

@@ -15,7 +15,8 @@ import (
 // ReportKind is the kind of the job that answers a query over more than a request reads.
 const ReportKind = "attribution.report"
 
-// Few is the fewest conversions that a row shows to who sees only aggregates.
+// Few is of how many people at least a row's conversions are that is shown to who sees
+// only aggregates.
 const Few = 10
 
 func ownEvent(name string) bool { return condition.IsSystemEvent(name) }
@@ -57,12 +58,6 @@ func (s *Service) Request(ctx context.Context, ws string, q Query, idempotencyKe
 	return j, work.Outward(err)
 }
 
-// fixed decides by one view.
-type fixed struct{ view *core.View }
-
-// View implements core.Decider.
-func (f fixed) View(context.Context) (*core.View, error) { return f.view, nil }
-
 // report is the handler of ReportKind. It begins anew where a process ended: what it has
 // counted is in memory.
 func (s *Service) report(ctx context.Context, run *work.JobRun) error {
@@ -70,14 +65,9 @@ func (s *Service) report(ctx context.Context, run *work.JobRun) error {
 	if err := run.Input(&q); err != nil {
 		return err
 	}
-	if a := core.ActorFrom(ctx); a != nil && !a.IsSystem() {
-		v, err := s.View(ctx, run.Workspace(), a.Roles, a.Purpose)
-		if err != nil {
-			return err
-		}
-		as := *a
-		as.Decider = fixed{access.Scoped(v, a.Scopes)}
-		ctx = core.WithActor(ctx, &as)
+	ctx, err := access.ForJob(ctx, run.Workspace(), s.View)
+	if err != nil {
+		return err
 	}
 	r, err := s.compute(ctx, run.Workspace(), q, math.MaxInt64, func(shard int) error {
 		return run.Step(ctx, int64(shard+1), shards, nil)
@@ -120,28 +110,28 @@ func (s *Service) Of(ctx context.Context, ws, jobID string) (*Report, error) {
 }
 
 // Shield reports which rows of a report must not be shown to the actor of ctx: for who may
-// not read identifiers in clear, those of fewer than Few conversions. Where that is one
-// row alone, its figures would follow from the totals: the next smallest is withheld too.
-// whole reports that the totals must not be shown either, nor any row: they are of so few.
+// not read identifiers in clear, those whose conversions are of fewer than Few people.
+// Where what is withheld is one row alone, or of fewer people than that together, it would
+// follow from the totals: the next smallest are withheld too. whole reports that the totals must not be shown either, nor any row: they are of so few.
 func (s *Service) Shield(ctx context.Context, ws string, r *Report) (hide []bool, whole bool, err error) {
 	hide = make([]bool, len(r.Rows))
 	gate, err := s.Profiles.Gate(ctx, ws)
 	if err != nil || gate.UsableCategory(core.IdentifierID, "identifiers") == nil {
 		return hide, false, err
 	}
-	whole = r.Conversions > 0 && r.Conversions < Few
+	whole = r.Conversions > 0 && r.People < Few
 	order := make([]int, len(r.Rows))
-	hidden := 0
+	hidden, people := 0, int64(0)
 	for i := range r.Rows {
 		order[i] = i
-		if n := r.Rows[i].Touched; n > 0 && (n < Few || whole) {
-			hide[i], hidden = true, hidden+1
+		if r.Rows[i].Touched > 0 && (r.Rows[i].People < Few || whole) {
+			hide[i], hidden, people = true, hidden+1, people+r.Rows[i].People
 		}
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(r.Rows[a].Touched, r.Rows[b].Touched) })
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(r.Rows[a].People, r.Rows[b].People) })
 	for _, i := range order {
-		if hidden == 1 && !hide[i] && r.Rows[i].Touched > 0 {
-			hide[i], hidden = true, 2
+		if hidden > 0 && (hidden == 1 || people < Few) && !hide[i] && r.Rows[i].Touched > 0 {
+			hide[i], hidden, people = true, hidden+1, people+r.Rows[i].People
 		}
 	}
 	return hide, whole, nil

@@ -302,3 +302,39 @@ func decoded(r *rig, message string) *event.Event {
 	in := event.DecodeMessage([]byte(message), event.Defaults{ReceivedAt: r.clock.Now(), MessageID: "x"})
 	return &event.Event{Type: in.Type, Name: in.Name, Properties: in.Properties, Context: in.Context, Part: "prof_x"}
 }
+
+// A touchpoint goes with its event, and one that was left behind goes when points are made
+// anew.
+func TestPointsGoWithTheirEvents(t *testing.T) {
+	r := newRig(t)
+	r.send(0, visit("ana", "email", "spring"))
+	r.send(3, order("ana", "10"))
+	r.send(4, visit("ben", "cpc", "brand"))
+	r.send(5, order("ben", "20"))
+	require.Equal(t, map[string]string{"email": "10000/1000", "cpc": "10000/2000"}, credits(r.ask(Last)))
+	list, err := event.Events.Find(r.ctx, r.db, store.Query{Workspace: rigWS}, 0)
+	require.NoError(t, err)
+	for _, e := range list {
+		if e.Name != "Page Viewed" {
+			continue
+		}
+		ops := []store.Op{event.Events.Delete(e)}
+		if e.UserID == "ana" {
+			more, err := r.Deleted(r.ctx, rigWS, e)
+			require.NoError(t, err)
+			require.Len(t, more, 1)
+			ops = append(ops, more...)
+		}
+		require.NoError(t, work.Commit(r.ctx, r.db, ops...))
+		more, err := r.Deleted(r.ctx, rigWS, e)
+		require.NoError(t, err)
+		if e.UserID == "ana" {
+			require.Empty(t, more, "it is gone already")
+		}
+	}
+	require.Equal(t, map[string]string{"-": "10000/1000", "cpc": "10000/2000"}, credits(r.ask(Last)))
+	diffs, err := r.Rebuild(r.ctx, rigWS)
+	require.NoError(t, err)
+	require.Len(t, diffs, 1)
+	require.Equal(t, map[string]string{"-": "20000/3000"}, credits(r.ask(Last)))
+}

@@ -40,6 +40,10 @@ type Tally struct {
 	bare        int64               // conversions without a touchpoint
 	values      map[string]*amounts // by currency
 	orders      []int64             // by key: conversions that it was a step of
+	person      int64               // whose ways are added now, counted from 1; 0: each way is another's
+	people      crowd               // by key: who converted
+	barePeople  crowd               // of one key: who converted without a touchpoint
+	buyers      crowd               // of one key: who converted
 }
 
 // amounts are those of one currency, in its smallest unit.
@@ -57,6 +61,27 @@ func NewTally(m Model, p Parameters) *Tally {
 	return t
 }
 
+// crowd counts different people by key. Those of one person are told one after another.
+type crowd struct{ n, last []int64 }
+
+func (c *crowd) add(key int, person int64) {
+	c.n, c.last = grow(c.n, key+1), grow(c.last, key+1)
+	if person == 0 || c.last[key] != person {
+		c.n[key], c.last[key] = c.n[key]+1, person
+	}
+}
+
+func (c *crowd) of(key int) int64 {
+	if key >= len(c.n) {
+		return 0
+	}
+	return c.n[key]
+}
+
+// Person says that the ways to come are those of one more person. Where it is never
+// called, each way is taken for another person's.
+func (t *Tally) Person() { t.person++ }
+
 // Keys returns how many different keys there are.
 func (t *Tally) Keys() int { return len(t.keys) }
 
@@ -64,6 +89,7 @@ func (t *Tally) Keys() int { return len(t.keys) }
 // times and none is after the conversion. Without steps the conversion is nobody's.
 func (t *Tally) Converted(steps []Step, g Gain) {
 	t.gains++
+	t.buyers.add(0, t.person)
 	var v *amounts
 	if g.Currency != "" {
 		if v = t.values[g.Currency]; v == nil {
@@ -74,6 +100,7 @@ func (t *Tally) Converted(steps []Step, g Gain) {
 	}
 	if len(steps) == 0 {
 		t.bare++
+		t.barePeople.add(0, t.person)
 		if v != nil {
 			v.bare += g.Minor
 		}
@@ -82,6 +109,7 @@ func (t *Tally) Converted(steps []Step, g Gain) {
 	way := t.way(steps)
 	for _, k := range distinct(way) {
 		t.orders[k]++
+		t.people.add(k, t.person)
 	}
 	if t.chain != nil {
 		t.chain.Add(way, true, 1)
@@ -153,6 +181,7 @@ type Row struct {
 	None        bool             // stands for conversions without a touchpoint; Key is ""
 	Conversions int64            // credit, in units of 1/Unit
 	Touched     int64            // whole conversions that the key was a step of
+	People      int64            // who made these; in a report that was made before they were counted 0
 	Share       float64          // of all conversions that had a touchpoint, 0 to 1
 	Effect      float64          // of Markov: the removal effect, 0 to 1
 	Minor       map[string]int64 // credit by currency, in its smallest unit
@@ -162,6 +191,7 @@ type Row struct {
 // Unit, and their values to Minor, exactly.
 type Result struct {
 	Conversions int64            // ways that converted
+	People      int64            // who converted
 	Lost        int64            // ways that did not
 	Minor       map[string]int64 // by currency, in its smallest unit
 	Probability float64          // of Markov: that a way with a touchpoint converts
@@ -179,7 +209,7 @@ type Result struct {
 // n-person games" (1953), lemma 3; K. Zhao, S. H. Mahboobi, S. R. Bagheri, "Shapley value
 // methods for attribution [...] in online advertising" (2018), theorem 1.
 func (t *Tally) Result() (Result, error) {
-	out := Result{Conversions: t.gains, Lost: t.lost, Minor: map[string]int64{}}
+	out := Result{Conversions: t.gains, People: t.buyers.of(0), Lost: t.lost, Minor: map[string]int64{}}
 	n := len(t.keys)
 	shares, effects := slices.Clone(grow(t.credit, n)), make([]float64, n)
 	if t.chain != nil {
@@ -197,12 +227,12 @@ func (t *Tally) Result() (Result, error) {
 		sum += s
 	}
 	for k, key := range t.keys {
-		rows[k] = Row{Key: key, Conversions: whole[k], Touched: t.orders[k], Effect: effects[k], Minor: map[string]int64{}}
+		rows[k] = Row{Key: key, Conversions: whole[k], Touched: t.orders[k], People: t.people.of(k), Effect: effects[k], Minor: map[string]int64{}}
 		if sum > 0 {
 			rows[k].Share = shares[k] / sum
 		}
 	}
-	none := Row{None: true, Conversions: t.bare * Unit, Touched: t.bare, Minor: map[string]int64{}}
+	none := Row{None: true, Conversions: t.bare * Unit, Touched: t.bare, People: t.barePeople.of(0), Minor: map[string]int64{}}
 	for _, currency := range slices.Sorted(maps.Keys(t.values)) {
 		v := t.values[currency]
 		out.Minor[currency] = v.total

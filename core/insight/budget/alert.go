@@ -74,20 +74,21 @@ func (s *Service) checkOne(ctx context.Context, ws string, t *Target) error {
 	cells, err := s.Figures.Values(ctx, ws, t.Metric, from, to, by)
 	if err != nil {
 		var e *core.Error
-		if errors.As(err, &e) && (e.Code == core.Invalid || e.Code == core.NotFound) {
+		if errors.As(err, &e) && (e.Code == core.Invalid || e.Code == core.NotFound || e.Code == core.TooComplex) {
 			s.Logger.Warn("budget: a target cannot be looked at", "workspace", ws, "target", t.Key(), "reason", e.Reason)
-			return nil // the metric has changed; the others are looked at
+			return nil // the metric has changed, or reads too much; the others are looked at
 		}
 		return err
 	}
 	target, _ := condition.ParseDecimal(t.Value)
 	var value *condition.Decimal
+	few := false
 	for _, c := range cells {
 		if maps.Equal(known(c.Dimensions), known(t.Dimensions)) {
-			value = c.Value
+			value, few = c.Value, c.Few
 		}
 	}
-	if value == nil {
+	if value == nil || few && t.Aggregates {
 		return nil
 	}
 	return s.note(ctx, alertKey(t), func(a *Alert) (bool, error) {
@@ -97,12 +98,13 @@ func (s *Service) checkOne(ctx context.Context, ws string, t *Target) error {
 		}
 		raised := open && !a.Open
 		a.Kind, a.Of, a.Value, a.Target, a.From, a.To = Missed, t.Key(), value.String(), t.Value, from, to
+		a.Metric, a.Few = t.Metric, few || a.Few && a.Shift != nil && !raised
 		if raised && t.Metric == ReturnMetric && len(by) == 1 && by[0] == "channel" {
-			shift, err := s.propose(ctx, ws, from, to)
+			shift, few, err := s.propose(ctx, ws, from, to)
 			if err != nil {
 				return false, err
 			}
-			a.Shift = shift
+			a.Shift, a.Few = shift, a.Few || few
 		}
 		a.set(open, s.now())
 		return true, nil
@@ -158,7 +160,38 @@ func (s *Service) note(ctx context.Context, key string, change func(*Alert) (boo
 // CLEARED, or all for "".
 func (s *Service) ListAlerts(ctx context.Context, ws, status string, w core.Window) (store.Page[Alert], error) {
 	page, err := Alerts.Page(ctx, s.Store, alertQuery(ws, status), w)
-	return page, work.Outward(err)
+	if err != nil {
+		return page, work.Outward(err)
+	}
+	for i, a := range page.Items {
+		if page.Items[i], err = s.shown(ctx, ws, a); err != nil {
+			return page, work.Outward(err)
+		}
+	}
+	return page, nil
+}
+
+// shown returns an alert as the actor of ctx may see it: without its figures where they may
+// not ask for the metric, or see aggregates only and few people are behind them.
+func (s *Service) shown(ctx context.Context, ws string, a *Alert) (*Alert, error) {
+	if a.Kind != Missed {
+		return a, nil
+	}
+	metric := a.Metric
+	if metric == "" { // raised before alerts named it
+		metric = ReturnMetric
+	}
+	few, err := s.Figures.Admit(ctx, ws, metric)
+	var refused *core.Error
+	switch {
+	case err == nil && (!few || !a.Few):
+		return a, nil
+	case err != nil && (!errors.As(err, &refused) || refused.Code != core.Forbidden && refused.Code != core.NotFound):
+		return nil, err
+	}
+	without := *a
+	without.Value, without.Shift = "", nil
+	return &without, nil
 }
 
 // CountAlerts returns how many ListAlerts lists in all.

@@ -21,6 +21,7 @@ import (
 type Imported struct {
 	Stored, Changed, Same int
 	Faults                []*core.Error // of the costs that were not taken; the others were
+	Places                []int         // of Faults, in the list that was given
 }
 
 // MaxCosts is how many costs one call takes.
@@ -46,12 +47,12 @@ func (s *Service) Import(ctx context.Context, ws, account string, list []Cost, d
 	for i, c := range list {
 		c.Account, c.At = account, s.now()
 		if err := c.check(); err != nil {
-			out.Faults = append(out.Faults, err.At("costs", strconv.Itoa(i)))
+			out.refuse(i, err)
 			continue
 		}
 		c.ID = costKey(ws, &c)
 		if j, twice := at[c.ID]; twice {
-			out.Faults = append(out.Faults, core.Errorf(core.Invalid, "COST_TWICE", "costs.%d is of the same day, channel, campaign and source; add them up", j).At("costs", strconv.Itoa(i)))
+			out.refuse(i, core.Errorf(core.Invalid, "COST_TWICE", "costs.%d is of the same day, channel, campaign and source; add them up", j))
 			continue
 		}
 		at[c.ID] = i
@@ -63,6 +64,55 @@ func (s *Service) Import(ctx context.Context, ws, account string, list []Cost, d
 		}
 	}
 	return out, nil
+}
+
+func (out *Imported) refuse(place int, err *core.Error) {
+	out.Faults = append(out.Faults, err.At("costs", strconv.Itoa(place)))
+	out.Places = append(out.Places, place)
+}
+
+func (c *Cost) same(other *Cost) bool {
+	return c.Amount == other.Amount && c.Currency == other.Currency && c.Day == other.Day &&
+		c.Channel == other.Channel && c.Campaign == other.Campaign && c.Source == other.Source
+}
+
+// Retract takes back what an account told under its own ids, and returns how much of it
+// there was. Errors: FORBIDDEN.
+func (s *Service) Retract(ctx context.Context, ws, account string, refs []string) (int, error) {
+	if _, err := access.Require(ctx, access.Design); err != nil {
+		return 0, err
+	}
+	n := 0
+	for chunk := range slices.Chunk(refs, 400) {
+		keys := make([]string, len(chunk))
+		for i, ref := range chunk {
+			keys[i] = costKey(ws, &Cost{Account: account, Ref: ref})
+		}
+		slices.Sort(keys)
+		keys = slices.Compact(keys)
+		took := 0
+		err := work.Retry(ctx, attempts, func() error {
+			had, err := Costs.GetMany(ctx, s.Store, keys)
+			if err != nil {
+				return err
+			}
+			var ops []store.Op
+			for _, c := range had {
+				if c != nil {
+					ops = append(ops, Costs.Delete(c))
+				}
+			}
+			if took = len(ops); took == 0 {
+				return nil
+			}
+			return work.Commit(ctx, s.Store, ops...)
+		})
+		if err != nil {
+			return n, work.Outward(err)
+		}
+		n += took
+	}
+	return n, nil
 }
 
 // take stores some costs, and how far the account's reach.
@@ -92,7 +142,7 @@ func (s *Service) take(ctx context.Context, ws, account string, docs []*Cost, dr
 			switch old := had[i]; {
 			case old == nil:
 				stored++
-			case old.Amount == c.Amount && old.Currency == c.Currency:
+			case old.same(c):
 				same++
 				continue
 			default:

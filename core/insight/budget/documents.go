@@ -9,7 +9,7 @@ import (
 
 // Cost is what was spent on one day.
 type Cost struct {
-	store.Meta `bson:",inline"` // key: workspace/hash of account, day and the dimensions
+	store.Meta `bson:",inline"` // key: workspace/hash of account and Ref, or else day and dimensions
 	Account    string           `bson:"account"` // who bills it: "google-ads"
 	Day        string           `bson:"day"`     // 2026-11-22, as the account counts days
 	Currency   string           `bson:"currency"`
@@ -17,7 +17,8 @@ type Cost struct {
 	Channel    string           `bson:"channel,omitempty"`
 	Campaign   string           `bson:"campaign,omitempty"`
 	Source     string           `bson:"source,omitempty"`
-	At         time.Time        `bson:"at"` // when it was told
+	Ref        string           `bson:"ref,omitempty"` // the account's own id of what was billed; "": there is one of each day and dimensions
+	At         time.Time        `bson:"at"`            // when it was told
 }
 
 // Account is who bills costs.
@@ -50,8 +51,11 @@ type Target struct {
 	Dimensions map[string]string `bson:"dimensions,omitempty"`
 	Tolerance  int64             `bson:"tolerance"` // by how much it may be missed, in hundredths of a percent
 	Days       int64             `bson:"days"`      // over how many days before today it is looked at
-	SetBy      string            `bson:"setBy"`
-	SetAt      time.Time         `bson:"setAt"`
+	// Aggregates says that who set it sees aggregates only: it is not looked at where few
+	// people are behind the figure, for its alert would tell what the figure does not.
+	Aggregates bool      `bson:"aggregates,omitempty"`
+	SetBy      string    `bson:"setBy"`
+	SetAt      time.Time `bson:"setAt"`
 }
 
 // Key returns the target's key.
@@ -83,6 +87,8 @@ type Alert struct {
 	ClearedAt  time.Time        `bson:"clearedAt,omitempty"`
 	CheckedAt  time.Time        `bson:"checkedAt"`
 	Shift      *Shift           `bson:"shift,omitempty"`
+	Metric     string           `bson:"metric,omitempty"` // of TARGET_MISSED
+	Few        bool             `bson:"few,omitempty"`    // few people are behind the value, or behind one of the shift
 }
 
 // Decision says what became of a proposed shift.
@@ -131,5 +137,8 @@ func Specs() []*store.Spec {
 func (a *Alert) AlertID() string { return store.Rest(a.ID) }
 
 func costKey(ws string, c *Cost) string {
+	if c.Ref != "" {
+		return store.Key(ws, core.HashID("cost-ref", c.Account, c.Ref))
+	}
 	return store.Key(ws, core.HashID("cost", c.Account, c.Day, c.Channel, c.Campaign, c.Source))
 }

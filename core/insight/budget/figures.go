@@ -30,15 +30,34 @@ func (f figures) Dimensions(ctx context.Context, ws, metric string) ([]string, e
 	return out, nil
 }
 
-// Values implements Figures: days are those of UTC, as those of costs.
+// Admit implements Figures.
+func (f figures) Admit(ctx context.Context, ws, metric string) (few bool, err error) {
+	return f.Service.Admit(ctx, ws, metric)
+}
+
+// Values implements Figures: of the calendar days [from, to) in the metric's time zone, as
+// far as they are over.
 func (f figures) Values(ctx context.Context, ws, metric string, from, to time.Time, by []string) ([]Cell, error) {
-	a, err := f.Ask(ctx, ws, insight.Question{Name: metric, From: from, To: to, By: by, Grain: insight.Total})
+	m, err := f.Get(ctx, ws, metric)
+	if err != nil {
+		return nil, err
+	}
+	if m != nil {
+		if zone, err := time.LoadLocation(m.TimeZone); err == nil {
+			first, last := insight.DateOf(from.UTC()), insight.DateOf(to.UTC())
+			if today := insight.DateOf(f.Clock.Now().In(zone)); today.In(time.UTC).Before(last.In(time.UTC)) { // it is not over there
+				first, last = insight.DateOf(from.UTC().AddDate(0, 0, -1)), today
+			}
+			from, to = first.In(zone), last.In(zone)
+		}
+	}
+	a, err := f.Ask(ctx, ws, insight.Question{Name: metric, From: from, To: to, By: by, Grain: insight.Total, Few: true})
 	if err != nil {
 		return nil, err
 	}
 	out := make([]Cell, len(a.Rows))
 	for i, r := range a.Rows {
-		out[i] = Cell{Dimensions: map[string]string{}}
+		out[i] = Cell{Dimensions: map[string]string{}, Few: r.Few}
 		for k, key := range by {
 			out[i].Dimensions[key] = r.Dimensions[k]
 		}

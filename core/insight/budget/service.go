@@ -16,12 +16,16 @@ import (
 type Cell struct {
 	Dimensions map[string]string
 	Value      *condition.Decimal
+	Few        bool // fewer people are behind it than are shown to who sees aggregates only
 }
 
 // Figures answers what metrics come to.
 type Figures interface {
 	// Dimensions returns the keys of a metric's dimensions, or NOT_FOUND.
 	Dimensions(ctx context.Context, ws, metric string) ([]string, error)
+	// Admit refuses who may not ask for a metric, and reports whether they see aggregates
+	// only.
+	Admit(ctx context.Context, ws, metric string) (few bool, err error)
 	// Values returns what a metric came to in a period, as a whole.
 	Values(ctx context.Context, ws, metric string, from, to time.Time, by []string) ([]Cell, error)
 }

@@ -78,19 +78,20 @@ func shift(list []channel) []Move {
 
 // propose works out a shift between the channels that have a target and costs in one
 // currency in a period; nil when there is none.
-func (s *Service) propose(ctx context.Context, ws string, from, to time.Time) (*Shift, error) {
+// few reports whether few people are behind the return of one of these channels.
+func (s *Service) propose(ctx context.Context, ws string, from, to time.Time) (out *Shift, few bool, err error) {
 	cells, err := s.Figures.Values(ctx, ws, ReturnMetric, from, to, []string{"channel"})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	costs, err := s.Spent(ctx, ws, insight.DateOf(from), insight.DateOf(to))
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	spent, currency := map[string]condition.Decimal{}, ""
 	for _, c := range costs {
 		if currency != "" && currency != c.Currency {
-			return nil, nil // what is in two currencies is not shifted without somebody who thinks
+			return nil, false, nil // what is in two currencies is not shifted without somebody who thinks
 		}
 		currency = c.Currency
 		spent[c.Dimensions["channel"]] = spent[c.Dimensions["channel"]].Add(c.Amount)
@@ -100,19 +101,20 @@ func (s *Service) propose(ctx context.Context, ws string, from, to time.Time) (*
 		name := cell.Dimensions["channel"]
 		target, ok, err := s.Target(ctx, ws, ReturnMetric, from, to, cell.Dimensions)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if !ok || cell.Value == nil || name == "" || spent[name].Sign() <= 0 {
 			continue
 		}
+		few = few || cell.Few
 		list = append(list, channel{name, spent[name], *cell.Value, target})
 	}
 	slices.SortFunc(list, func(a, b channel) int { return cmp.Compare(a.name, b.name) })
 	moves := shift(list)
 	if moves == nil {
-		return nil, nil
+		return nil, false, nil
 	}
-	return &Shift{Currency: currency, Moves: moves, Status: Proposed}, nil
+	return &Shift{Currency: currency, Moves: moves, Status: Proposed}, few, nil
 }
 
 // DecideShift agrees to the shift that an alert proposes, or not. It stands from then on:
@@ -149,8 +151,8 @@ func (s *Service) DecideShift(ctx context.Context, ws, alert string, agree bool)
 			return err
 		}
 		a.V++
-		out = a
-		return nil
+		out, err = s.shown(ctx, ws, a)
+		return err
 	})
 	return out, err
 }

@@ -125,6 +125,9 @@ func (s *Service) checkTarget(ctx context.Context, ws, key string, t *Target) er
 	if err != nil {
 		return core.AsError(err).At("metric")
 	}
+	if t.Aggregates, err = s.Figures.Admit(ctx, ws, t.Metric); err != nil {
+		return core.AsError(err).At("metric")
+	}
 	for _, d := range slices.Sorted(maps.Keys(t.Dimensions)) {
 		if !slices.Contains(dims, d) {
 			return fault("dimensions", "DIMENSION", "the metric is not told apart by %q", d)

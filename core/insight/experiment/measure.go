@@ -332,26 +332,15 @@ type measureInput struct {
 	ID string `bson:"id"`
 }
 
-// fixed decides by one view.
-type fixed struct{ view *core.View }
-
-// View implements core.Decider.
-func (f fixed) View(context.Context) (*core.View, error) { return f.view, nil }
-
 // measureJob is the handler of MeasureKind.
 func (s *Service) measureJob(ctx context.Context, run *work.JobRun) error {
 	var in measureInput
 	if err := run.Input(&in); err != nil {
 		return err
 	}
-	if a := core.ActorFrom(ctx); a != nil && !a.IsSystem() {
-		v, err := s.View(ctx, run.Workspace(), a.Roles, a.Purpose)
-		if err != nil {
-			return err
-		}
-		as := *a
-		as.Decider = fixed{access.Scoped(v, a.Scopes)}
-		ctx = core.WithActor(ctx, &as)
+	ctx, err := access.ForJob(ctx, run.Workspace(), s.View)
+	if err != nil {
+		return err
 	}
 	e, err := s.Get(ctx, run.Workspace(), in.ID)
 	if err != nil || e == nil || e.Status != Running {

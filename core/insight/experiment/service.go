@@ -65,6 +65,7 @@ func NewService(o Options) *Service {
 	s := &Service{Options: o, kept: map[string]kept{}}
 	if s.Jobs != nil {
 		s.Jobs.Handle(MeasureKind, work.JobHandlerFunc(s.measureJob), 1)
+		s.Jobs.Handle(RebuildKind, s.rebuildHandler(), 1)
 	}
 	return s
 }

@@ -106,31 +106,31 @@ func familyOf(family string) string {
 // rest nothing that a shop would not.
 func (t *Template) Content() library.Content {
 	hello := `Hello {{ profile.firstName | default: "there" }},`
-	var shown strings.Builder
+	var shown []string
 	for _, path := range t.Shows {
 		label := map[string]string{"coupon.code": "Your code"}[path]
 		if label == "" {
 			label = "About"
 		}
-		shown.WriteString(label + `: {{ ` + path + ` | default: "-" }}`)
+		shown = append(shown, label+`: {{ `+path+` | default: "-" }}`)
 	}
 	if t.Channel != library.Email {
-		text := t.Name + ". " + hello
-		if shown.Len() > 0 {
-			text += " " + shown.String()
-		}
-		c := library.Text{Text: text}
+		c := library.Text{Text: strings.Join(append([]string{t.Name + ". " + hello}, shown...), " ")}
 		if t.Channel == library.Push || t.Channel == library.InApp {
 			c.Title = t.Name
 		}
 		return library.Content{Default: "en", Locales: map[string]library.Text{"en": c}}
 	}
-	body := `<table role="presentation" width="600" align="center" cellpadding="0" cellspacing="0" style="font-family:Arial,sans-serif"><tr><td style="padding:24px">` +
+	// Outlook reads what has no doctype in its oldest mode, and what names no charset as it likes.
+	body := `<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>` +
+		html.EscapeString(t.Name) + `</title></head><body style="margin:0">` +
+		`<table role="presentation" width="600" align="center" cellpadding="0" cellspacing="0" style="font-family:Arial,sans-serif"><tr><td style="padding:24px">` +
 		`<h1 style="font-size:22px">` + html.EscapeString(t.Name) + `</h1><p>` + hello + `</p>`
-	if shown.Len() > 0 {
-		body += `<p>` + shown.String() + `</p>`
+	for _, line := range shown {
+		body += `<p>` + line + `</p>`
 	}
-	body += `<p style="font-size:12px;color:#666666">{% if unsubscribeUrl %}<a href="{{ unsubscribeUrl }}">Unsubscribe</a>{% endif %}` +
-		`{% if preferencesUrl %} <a href="{{ preferencesUrl }}">What we may send you</a>{% endif %}</p></td></tr></table>`
+	const small = `<p style="font-size:12px;color:#666666">`
+	body += `{% if unsubscribeUrl %}` + small + `<a href="{{ unsubscribeUrl }}">Unsubscribe</a></p>{% endif %}` +
+		`{% if preferencesUrl %}` + small + `<a href="{{ preferencesUrl }}">What we may send you</a></p>{% endif %}</td></tr></table></body></html>`
 	return library.Content{Default: "en", Locales: map[string]library.Text{"en": {Subject: t.Name, HTML: body}}}
 }

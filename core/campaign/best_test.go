@@ -1,0 +1,103 @@
+package campaign_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/campaign"
+	"github.com/headwater-cdp/headwater/core/condition"
+	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/predict"
+)
+
+// best says that an hour is predicted to be somebody's best, as the sweep of predictions does:
+// by the clock of Berlin, and the one six hours later is second.
+func (h *house) best(profileID string, hour int) {
+	h.t.Helper()
+	shares := make(bson.A, 24)
+	for i := range shares {
+		shares[i] = int32(100)
+	}
+	shares[hour], shares[(hour+6)%24] = int32(5000), int32(2800)
+	props, err := bson.Marshal(bson.D{
+		{Key: "name", Value: predict.BestHour}, {Key: "of", Value: int64(0)}, {Key: "value", Value: float64(hour)},
+		{Key: "hours", Value: shares}, {Key: "zone", Value: "Europe/Berlin"}, {Key: "signals", Value: int64(20)},
+	})
+	require.NoError(h.t, err)
+	_, err = h.pipeline.Commit(h.ctx, ws, event.Input{
+		Type: event.System, Name: condition.PredictionComputed, MessageID: "best-" + profileID, Timestamp: h.clock.Now(), Properties: props, Sum: []byte("1"),
+	}, profileID)
+	require.NoError(h.t, err)
+}
+
+// Each gets it at their best hour within the day, on the days on which the clocks change too;
+// those of whom nothing is known at the time that the campaign names.
+func TestCampaignAtBestHours(t *testing.T) {
+	h, clock := newHouse(t)
+	p := h.persons(0, 4, func(int) bson.D { return bson.D{{Key: "timezone", Value: "Europe/Berlin"}} })
+	for i, hour := range []int{9, 2, 22} { // of the fourth nothing is known
+		h.best(p[i], hour)
+	}
+	list := h.list("All", p...)
+	for _, c := range []struct {
+		begin string
+		want  [4]string
+	}{
+		{"2026-03-28T21:00:00Z", [4]string{"2026-03-29T07:00:00Z", "2026-03-29T06:00:00Z", "2026-03-28T21:00:00Z", "2026-03-29T08:00:00Z"}}, // there is no hour 2: the second best
+		{"2026-10-24T20:00:00Z", [4]string{"2026-10-25T08:00:00Z", "2026-10-25T00:00:00Z", "2026-10-24T20:00:00Z", "2026-10-25T09:00:00Z"}}, // there are two: the first
+	} {
+		begin, err := time.Parse(time.RFC3339, c.begin)
+		require.NoError(t, err)
+		draft := h.draft([]string{list}, func(in *campaign.Input) { in.Definition.Best = &campaign.BestTime{LocalTime: "10:00"} })
+		clock.Advance(begin.Add(-time.Second).Sub(clock.Now()))
+		id := h.schedule(draft, campaign.When{At: begin})
+		until(t, clock, 20*time.Millisecond, func() bool {
+			r := h.run(id)
+			return r != nil && r.Phase != campaign.Freezing
+		})
+		for h.run(id).Phase != campaign.Over { // to the next one who is due, and no further
+			left, err := campaign.Targets.Find(h.ctx, h.store, prefixOf(id), 0)
+			require.NoError(t, err)
+			if len(left) > 0 && left[0].Due.After(clock.Now()) {
+				clock.Advance(left[0].Due.Sub(clock.Now()))
+			}
+			until(t, clock, 20*time.Millisecond, func() bool {
+				now, err := campaign.Targets.Find(h.ctx, h.store, prefixOf(id), 0)
+				require.NoError(t, err)
+				return len(now) < len(left) || h.run(id).Phase == campaign.Over
+			})
+		}
+		messages := h.queued(id)
+		require.Len(t, messages, 4)
+		for i, want := range c.want {
+			due, err := time.Parse(time.RFC3339, want)
+			require.NoError(t, err)
+			m := messages[p[i]]
+			require.False(t, m.At.Before(due), "%d: %s is before %s", i, m.At, want)
+			require.Less(t, m.At.Sub(due), 2*time.Minute, "%d: %s is long after %s", i, m.At, want)
+		}
+	}
+}
+
+func TestPreviewOfBestHours(t *testing.T) {
+	h, clock := newHouse(t)
+	p := h.persons(0, 4, func(int) bson.D { return bson.D{{Key: "timezone", Value: "Europe/Berlin"}} })
+	for i, hour := range []int{9, 9, 22} {
+		h.best(p[i], hour)
+	}
+	c := h.draft([]string{h.list("All", p...)}, func(in *campaign.Input) { in.Definition.Best = &campaign.BestTime{LocalTime: "10:30"} })
+	clock.Advance(time.Second)
+	got, err := h.Preview(h.ctx, ws, c.CampaignID())
+	require.NoError(t, err)
+	require.Equal(t, []campaign.Reason{{Name: "09", Count: 2, Estimate: 2}, {Name: "10", Count: 1, Estimate: 1}, {Name: "22", Count: 1, Estimate: 1}}, got.Hours)
+	for _, bad := range []campaign.Definition{{Local: true, Best: &campaign.BestTime{LocalTime: "10:00"}}, {Best: &campaign.BestTime{LocalTime: "9:00"}}, {Best: &campaign.BestTime{}}} {
+		in := campaign.Input{Name: "Bad", Definition: c.Definition}
+		in.Definition.Local, in.Definition.Best = bad.Local, bad.Best
+		_, err := h.Create(h.ctx, ws, in)
+		require.Equal(t, "BEST_TIME", core.AsError(err).Reason)
+	}
+}
