@@ -83,6 +83,9 @@ func (s *Service) Prepare(ctx context.Context, ws, poolID, profileID, key string
 	if err != nil {
 		return nil, err
 	}
+	if c == nil {
+		return nil, s.empty(ctx, ws, hash)
+	}
 	made := c.V == 0
 	c.State, c.Free, c.Profile, c.Key, c.AssignedAt, c.ExpiresAt = CouponAssigned, 0, profileID, hash, now, p.ends(now)
 	stock := map[string]int64{"assigned": 1, "free": -1}
@@ -152,7 +155,8 @@ func (s *Service) same(ctx context.Context, ws, a, b string) (bool, error) {
 // look at the same moment few take the same.
 const candidates = 8
 
-// free returns a code that nobody has: a new one where the pool makes them.
+// free returns a code that nobody has: a new one where the pool makes them. Nil means
+// that there is none.
 func (s *Service) free(ctx context.Context, ws string, p *Pool) (*Coupon, error) {
 	if p.OnDemand {
 		return &Coupon{Meta: store.Meta{ID: store.Key(ws, newCode(p.Prefix, p.Length))}, Pool: p.PoolID()}, nil
@@ -167,7 +171,21 @@ func (s *Service) free(ctx context.Context, ws string, p *Pool) (*Coupon, error)
 			return found[rand.IntN(len(found))], nil
 		}
 	}
-	return nil, core.Errorf(core.Conflict, ReasonPoolEmpty, "the coupon pool has no free code left; upload or make more").At("poolId")
+	return nil, nil
+}
+
+// empty returns the error of a pool without a free code; or a lost race, when the last
+// one went to the same key meanwhile: then the key has its coupon, and may not hear of
+// an empty pool.
+func (s *Service) empty(ctx context.Context, ws, hash string) error {
+	given, err := assignments.Get(ctx, s.Store, store.Key(ws, hash))
+	if err != nil {
+		return work.Outward(err)
+	}
+	if given != nil {
+		return store.ErrConflict
+	}
+	return core.Errorf(core.Conflict, ReasonPoolEmpty, "the coupon pool has no free code left; upload or make more").At("poolId")
 }
 
 // Release takes back the coupon of a key whose message was never sent: its code is free

@@ -133,6 +133,30 @@ func TestManyTakeAtOnce(t *testing.T) {
 	require.Len(t, seen, n)
 }
 
+// Whoever asks again under a key while its coupon, the pool's last, is on its way hears
+// of that coupon and not of an empty pool.
+func TestLastCodeTakenTwice(t *testing.T) {
+	r := newRig(t)
+	ana := r.somebody("ana")
+	for round := range 20 {
+		p := r.pool(Pool{}, fmt.Sprint("last-", round)).PoolID()
+		var wg sync.WaitGroup
+		for range 6 {
+			wg.Go(func() {
+				c, err := r.Assign(r.ctx, rigWS, p, ana, "k")
+				if err != nil {
+					t.Errorf("round %d: %v", round, err)
+				} else if want := fmt.Sprint("LAST-", round); c.Code() != want {
+					t.Errorf("got %s, want %s", c.Code(), want)
+				}
+			})
+		}
+		wg.Wait()
+		_, err := r.Assign(r.ctx, rigWS, p, ana, "another")
+		require.Equal(t, ReasonPoolEmpty, reason(err))
+	}
+}
+
 func TestRedeem(t *testing.T) {
 	r := newRig(t)
 	ana, ben := r.somebody("ana"), r.somebody("ben")
