@@ -62,19 +62,25 @@ func (a *app) templateName(ctx context.Context, ws, id string) string {
 type coupons struct{ *loyalty.Service }
 
 // Take implements journey.Coupons.
-func (c coupons) Take(ctx context.Context, ws, pool, profileID, key string, expires time.Time) (journey.Held, bool, error) {
-	got, err := c.Assign(ctx, ws, pool, profileID, key)
+func (c coupons) Take(ctx context.Context, ws, pool, profileID, key string, expires time.Time, with ...store.Op) (*journey.Taken, error) {
+	got, err := c.Assign(ctx, ws, pool, profileID, key, with...)
 	if err != nil {
 		if e := core.AsError(err); e.Reason == loyalty.ReasonPoolEmpty || e.Reason == "POOL_EXPIRED" {
-			return journey.Held{}, false, nil
+			return nil, nil
 		}
-		return journey.Held{}, false, err
+		return nil, err
 	}
-	h := journey.Held{Code: got.Code(), ExpiresAt: got.ExpiresAt}
-	if !expires.IsZero() && (h.ExpiresAt.IsZero() || expires.Before(h.ExpiresAt)) {
-		h.ExpiresAt = expires
+	t := &journey.Taken{Code: got.Code(), ExpiresAt: got.ExpiresAt, Stands: []store.Op{loyalty.Coupons.Check(got)}}
+	if !expires.IsZero() && (t.ExpiresAt.IsZero() || expires.Before(t.ExpiresAt)) {
+		t.ExpiresAt = expires
 	}
-	return h, true, nil
+	return t, nil
+}
+
+// Release implements journey.Coupons.
+func (c coupons) Release(ctx context.Context, ws, pool, key string, demands ...store.Op) error {
+	_, err := c.Service.Release(ctx, ws, pool, key, demands...)
+	return err
 }
 
 // ledger keeps points and scores.

@@ -109,7 +109,7 @@ func (r *run) coupon(c *Coupon) *TakeCoupon {
 func (r *run) couponed(n *place, answer *Answer) {
 	switch {
 	case answer != nil && answer.OK:
-		r.st.Coupons = append(r.st.Coupons, Held{Node: n.ID, Code: answer.Code, ExpiresAt: answer.Expires})
+		r.st.Coupons = append(r.st.Coupons, Held{Node: n.ID, Visit: answer.Visit, Code: answer.Code, ExpiresAt: answer.Expires})
 		r.goOn(n, OnNext, DidAnswer, "")
 	case answer != nil:
 		r.goOn(n, OnElse, DidAnswer, "NO_COUPON")

@@ -121,7 +121,7 @@ func (b *batch) effects(ctx context.Context, it *item, e *Enrollment, list []Eff
 	var answer *Answer
 	for i := range list {
 		x := &list[i]
-		key := e.EnrollmentID() + ":" + x.Node + ":" + strconv.FormatInt(x.Visit, 10)
+		key := stepKey(e.EnrollmentID(), x.Node, x.Visit)
 		say := func(in event.Input) {
 			it.said = append(it.said, event.SystemEvent{Input: in, ProfileID: e.Part})
 		}
@@ -141,7 +141,7 @@ func (b *batch) effects(ctx context.Context, it *item, e *Enrollment, list []Eff
 		case x.Webhook != nil:
 			err = b.call(it, e, x, key)
 		case x.Coupon != nil:
-			answer, err = b.coupon(ctx, it, x, key)
+			answer, err = b.coupon(ctx, it, e, x, key)
 		case x.Points != nil, x.Score != nil:
 			err = b.account(ctx, it, e, x, key)
 		case x.Task != nil:
@@ -178,14 +178,21 @@ func (b *batch) send(ctx context.Context, it *item, e *Enrollment, x *Effect) er
 	if err != nil {
 		return err
 	}
-	ops, err := b.s.Outbox.Queue(ctx, b.ws, message.Intent{
+	in := message.Intent{
 		ID: core.HashID(core.PrefixMessage, b.ws, e.EnrollmentID(), x.Node, visit), Profile: e.Part, Channel: x.Message.Channel,
 		Purpose: x.Message.Purpose, Template: x.Message.Template, Journey: e.Journey, JourneyVersion: e.Version, Enrollment: e.EnrollmentID(),
 		Node: x.Node, Arm: x.Message.Arm, Priority: x.Message.Priority, Quiet: x.Message.Quiet, DueAt: b.now, Data: raw,
-	})
+	}
+	if x.Message.Coupon != nil {
+		in.Coupon = x.Message.Coupon.Visit
+	}
+	ops, err := b.s.Outbox.Queue(ctx, b.ws, in)
 	if err != nil && core.CodeOf(err) == core.Invalid { // no other try would make it one that can be sent
 		e.tell(Passage{Node: x.Node, Visit: x.Visit, At: b.now, Did: DidSkip, Detail: core.AsError(err).Reason})
 		return nil
+	}
+	if err == nil && x.Message.Coupon != nil {
+		e.show(x.Message.Coupon)
 	}
 	it.ops = append(it.ops, ops...)
 	return err
@@ -239,18 +246,6 @@ func (b *batch) call(it *item, e *Enrollment, x *Effect, key string) error {
 	}
 	it.ops = append(it.ops, work.Enqueue(work.Item{Kind: callKind, Workspace: b.ws, Name: core.HashID("call", key), DueAt: b.now, Payload: c}))
 	return nil
-}
-
-// coupon takes a code: for one step always the same.
-func (b *batch) coupon(ctx context.Context, it *item, x *Effect, key string) (*Answer, error) {
-	if b.s.Coupons == nil {
-		return nil, core.Errorf(core.Unavailable, "NO_COUPONS", "there are no coupon pools here")
-	}
-	held, ok, err := b.s.Coupons.Take(ctx, b.ws, x.Coupon.Pool, it.person.ProfileID(), key, x.Coupon.Expires)
-	if err != nil {
-		return nil, err
-	}
-	return &Answer{For: ForCoupon, Visit: x.Visit, OK: ok, Code: held.Code, Expires: held.ExpiresAt}, nil
 }
 
 // account changes points or a score: for one step once. What cannot be is told, and the

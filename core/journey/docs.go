@@ -89,6 +89,7 @@ type Enrollment struct {
 	Lane       string           `bson:"lane,omitempty"` // which worker's; gone when it has ended
 	Due        time.Time        `bson:"due,omitempty"`  // with Lane: when it steps; zero: an answer or event wakes it
 	State      State            `bson:"s"`
+	Shown      map[string]int64 `bson:"w,omitempty"` // how many messages were queued that show a coupon, by the visit at which it was taken
 	Trail      []Passage        `bson:"t,omitempty"` // the latest; those before lie in Older
 	Passed     int64            `bson:"p,omitempty"` // how many there were in all
 	Tries      int64            `bson:"x,omitempty"` // steps that failed in a row

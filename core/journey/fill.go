@@ -97,6 +97,7 @@ func (f *filler) find(name string) (v any, size int) {
 	switch name {
 	case "coupon.code":
 		if h := f.r.held(); h != nil {
+			f.r.st.Coupons[len(f.r.st.Coupons)-1].Out = true // where it goes from here nobody knows
 			return h.Code, len(h.Code)
 		}
 	case "enrollment.id":

@@ -28,7 +28,7 @@ type pool struct {
 }
 
 // Take implements journey.Coupons.
-func (p *pool) Take(_ context.Context, _, _, _, key string, _ time.Time) (journey.Held, bool, error) {
+func (p *pool) Take(_ context.Context, _, _, _, key string, _ time.Time, _ ...store.Op) (*journey.Taken, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.given == nil {
@@ -36,12 +36,15 @@ func (p *pool) Take(_ context.Context, _, _, _, key string, _ time.Time) (journe
 	}
 	if p.given[key] == "" {
 		if len(p.given) >= p.codes {
-			return journey.Held{}, false, nil
+			return nil, nil
 		}
 		p.given[key] = fmt.Sprint("CODE", len(p.given))
 	}
-	return journey.Held{Code: p.given[key]}, true, nil
+	return &journey.Taken{Code: p.given[key]}, nil
 }
+
+// Release implements journey.Coupons.
+func (*pool) Release(context.Context, string, string, string, ...store.Op) error { return nil }
 
 // passages lists an enrollment's history, as "node DID detail".
 func (h *house) passages(e *journey.Enrollment) []string {

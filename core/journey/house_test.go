@@ -23,6 +23,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/ingest"
 	"github.com/headwater-cdp/headwater/core/journey"
 	"github.com/headwater-cdp/headwater/core/keyring"
+	"github.com/headwater-cdp/headwater/core/loyalty"
 	"github.com/headwater-cdp/headwater/core/message"
 	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/predict"
@@ -88,7 +89,7 @@ func specsOf() []*store.Spec {
 	specs := store.Specs()
 	for _, list := range [][]*store.Spec{
 		keyring.Specs(), audit.Specs(), access.Specs(), work.Specs(), event.Specs(), consent.Specs(), object.Specs(), profile.Specs(), segment.Specs(),
-		ingest.Specs(), journey.Specs(), privacy.Specs(), predict.Specs(),
+		ingest.Specs(), journey.Specs(), privacy.Specs(), predict.Specs(), loyalty.Specs(), message.Specs(),
 	} {
 		specs = append(specs, list...)
 	}

@@ -26,12 +26,6 @@ type Outbox interface {
 	Queue(ctx context.Context, ws string, in message.Intent) ([]store.Op, error)
 }
 
-// Coupons gives codes out. An empty pool is no error: ok is false.
-type Coupons interface {
-	// Take gives a person a code of a pool: for the same key always the same one.
-	Take(ctx context.Context, ws, pool, profileID, key string, expires time.Time) (h Held, ok bool, err error)
-}
-
 // Ledger keeps points and lead scores. Its calls come before the step commits, and again
 // with the same key should the step be made anew: the same key changes something once. The
 // word is why nothing changed ("POINTS_TOO_FEW"), for the history; "" when something did.
@@ -106,6 +100,7 @@ func New(o ServiceOptions) *Service {
 		Backoff: work.Backoff{Base: 200 * time.Millisecond, Max: 10 * time.Second},
 	})
 	s.Runner.Handle(callKind, work.Kind{Handler: work.HandlerFunc(s.handleCall), Concurrency: 8, Attempts: 12, Backoff: work.Backoff{Base: time.Second, Max: time.Hour}})
+	s.Runner.Handle(couponKind, work.Kind{Handler: work.HandlerFunc(s.lookAfter), Concurrency: 8, Attempts: -1, Backoff: work.Backoff{Base: time.Second, Max: time.Hour}})
 	s.handleJobs()
 	s.Access.OnDecision(core.PrefixJourney, s.decided)
 	s.Access.DecideWith(core.PrefixJourney, access.Design)

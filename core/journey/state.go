@@ -58,8 +58,10 @@ type State struct {
 // Held is a coupon that the person has from this enrollment.
 type Held struct {
 	Node      string    `bson:"n"`
+	Visit     int64     `bson:"v,omitempty"` // at which it was taken; 0 of those that earlier releases took
 	Code      string    `bson:"c"`
 	ExpiresAt time.Time `bson:"x,omitempty"`
+	Out       bool      `bson:"o,omitempty"` // a call, a record, a trait or a task was given it
 }
 
 // Input is what one step sees. It is not changed.

@@ -69,9 +69,15 @@ type storm struct {
 type coupons struct{ until time.Time }
 
 // Take implements journey.Coupons.
-func (c *timed) Take(_ context.Context, _, _, _, key string, _ time.Time) (journey.Held, bool, error) {
-	return journey.Held{Code: key}, c.clock.Now().Before(c.until), nil
+func (c *timed) Take(_ context.Context, _, _, _, key string, _ time.Time, _ ...store.Op) (*journey.Taken, error) {
+	if !c.clock.Now().Before(c.until) {
+		return nil, nil
+	}
+	return &journey.Taken{Code: key}, nil
 }
+
+// Release implements journey.Coupons.
+func (*timed) Release(context.Context, string, string, string, ...store.Op) error { return nil }
 
 type timed struct {
 	coupons

@@ -20,8 +20,9 @@ const ReasonPoolEmpty = "POOL_EMPTY"
 // Assign gives somebody a coupon of a pool, once for each key: the same key gets the
 // same coupon, whatever has become of it, until Release. A key is of one person's: the
 // enrollment, node and visit of a journey, say. Without a free code the error is
-// CONFLICT, reason POOL_EMPTY; after the pool's end INVALID, POOL_EXPIRED.
-func (s *Service) Assign(ctx context.Context, ws, poolID, profileID, key string) (*Coupon, error) {
+// CONFLICT, reason POOL_EMPTY; after the pool's end INVALID, POOL_EXPIRED. The operations
+// with are committed with the assignment, and not when the key has its coupon already.
+func (s *Service) Assign(ctx context.Context, ws, poolID, profileID, key string, with ...store.Op) (*Coupon, error) {
 	var out *Coupon
 	err := work.Retry(ctx, attempts, func() error {
 		a, err := s.Prepare(ctx, ws, poolID, profileID, key)
@@ -31,7 +32,7 @@ func (s *Service) Assign(ctx context.Context, ws, poolID, profileID, key string)
 		if out = a.Coupon; len(a.Ops) == 0 {
 			return nil
 		}
-		return s.commitOne(ctx, ws, a.Events[0].Input, profileID, a.Ops...)
+		return s.commitOne(ctx, ws, a.Events[0].Input, profileID, append(a.Ops, with...)...)
 	})
 	if err != nil {
 		return nil, err
@@ -190,8 +191,8 @@ func (s *Service) empty(ctx context.Context, ws, hash string) error {
 
 // Release takes back the coupon of a key whose message was never sent: its code is free
 // again, or gone where the pool makes them. Without one, or after it was redeemed,
-// nothing happens; released says which.
-func (s *Service) Release(ctx context.Context, ws, poolID, key string) (released bool, err error) {
+// nothing happens; released says which. The operations demands are committed with it.
+func (s *Service) Release(ctx context.Context, ws, poolID, key string, demands ...store.Op) (released bool, err error) {
 	err = work.Retry(ctx, attempts, func() error {
 		released = false
 		a, err := assignments.Get(ctx, s.Store, store.Key(ws, core.HashID("given", poolID, key)))
@@ -217,7 +218,7 @@ func (s *Service) Release(ctx context.Context, ws, poolID, key string) (released
 		} else {
 			ops = append(ops, Coupons.Replace(&back), store.AddTo(ws, stockCounter(poolID), lane(), map[string]int64{"assigned": -1, "free": 1}))
 		}
-		if err := s.commitOne(ctx, ws, e, c.Profile, ops...); err != nil {
+		if err := s.commitOne(ctx, ws, e, c.Profile, append(ops, demands...)...); err != nil {
 			return err
 		}
 		released = true

@@ -130,8 +130,9 @@ type Message struct {
 	Arm             string           `bson:"arm,omitempty"`
 	Priority        int64            `bson:"prio,omitempty"`
 	Quiet           string           `bson:"quiet,omitempty"`
-	Data            bson.Raw         `bson:"data,omitempty"` // what the template reads beside the profile; gone when it is over
-	To              []byte           `bson:"to,omitempty"`   // sealed; gone when it is over
+	Data            bson.Raw         `bson:"data,omitempty"`   // what the template reads beside the profile; gone when it is over
+	Coupon          int64            `bson:"coupon,omitempty"` // the visit of the enrollment by which it shows a coupon
+	To              []byte           `bson:"to,omitempty"`     // sealed; gone when it is over
 	Test            bool             `bson:"test,omitempty"`
 	At              time.Time        `bson:"at"` // when it was decided
 
@@ -162,6 +163,13 @@ type Message struct {
 
 // MessageID returns its id, msg_….
 func (m *Message) MessageID() string { return store.Rest(m.ID) }
+
+// NeverLeft reports whether a message ended without any channel ever having had it. One that
+// was handed over and sent back may have been read on the way.
+func (m *Message) NeverLeft() bool {
+	inside := m.Channel == InApp || m.Channel == WebChat // it leaves with the commit that says so
+	return (m.Status == Skipped || m.Status == Cancelled) && (m.Attempt == nil || inside)
+}
 
 // Workspace returns the workspace that it belongs to.
 func (m *Message) Workspace() string { return store.WorkspaceOf(m.ID) }
