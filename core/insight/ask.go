@@ -2,6 +2,7 @@ package insight
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -63,7 +64,8 @@ type Row struct {
 	people []int64 // of each measure that it is made of
 }
 
-// maxRows is how many rows an answer has at most.
+// maxRows is how many rows an answer has at most. Where there would be more, the least
+// values of the dimensions are one: see kinds.
 const maxRows = 5000
 
 // Ask answers a question.
@@ -89,16 +91,14 @@ func (s *Service) ask(ctx context.Context, ws string, q Question) (*Answer, erro
 	if err != nil {
 		return nil, err
 	}
-	now, err := x.values(m, q.From, q.To)
+	now, past, err := x.both(m)
+	if errors.Is(err, errManyRows) {
+		if err = x.rank(m); err == nil {
+			now, past, err = x.both(m)
+		}
+	}
 	if err != nil {
 		return nil, err
-	}
-	var past *values
-	if q.Compare {
-		from, to := q.Grain.before(q.From, q.To, x.zone)
-		if past, err = x.values(m, from, to); err != nil {
-			return nil, err
-		}
 	}
 	return x.answer(m, now, past)
 }
@@ -116,6 +116,7 @@ type asking struct {
 	// currency is what money is converted into; "" until it is known.
 	currency string
 	among    *fold
+	kept     *kinds
 	rates    *exchange
 	past     bool // some measure does not count the past yet
 }

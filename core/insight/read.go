@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
@@ -26,6 +25,33 @@ type acc struct {
 	n      int64
 	money  map[moneyAt]amount // by the day's first hour, UTC
 	people *sketch
+	late   []uint64 // people who are not among them yet: see meet
+}
+
+// meet adds people. A few are gathered and then sorted in at once, for there may be as many
+// sets of few as there are values of a dimension.
+func (a *acc) meet(one *sketch) {
+	if a.people == nil {
+		a.people = &sketch{}
+	}
+	if !one.exact() || !a.people.exact() {
+		a.introduce()
+		a.people.union(one, math.MaxInt)
+		return
+	}
+	if a.late = append(a.late, one.few...); len(a.late) > 1000+len(a.people.few) {
+		a.introduce()
+	}
+}
+
+// introduce adds those who were gathered.
+func (a *acc) introduce() {
+	if len(a.late) == 0 {
+		return
+	}
+	slices.Sort(a.late)
+	a.people.union(&sketch{few: slices.Compact(a.late)}, math.MaxInt)
+	a.late = nil
 }
 
 // table is what a measure came to.
@@ -50,67 +76,65 @@ type reading struct {
 	by     []string
 	people bool // of every measure, not only of those that count people
 	among  *fold
+	kept   *kinds
+	names  map[string]string // of cells that were learnt: of one measure
 }
 
-// maxDocuments bounds what one question reads.
-const maxDocuments = 60_000
-
-var errTooMuch = core.Errorf(core.TooComplex, "TOO_MANY_CELLS", "this reads more than %d documents; ask for a shorter time or for a metric with fewer dimensions", maxDocuments)
+// pageDocuments is how many documents are read, and held, at once.
+const pageDocuments = 10_000
 
 // table returns what a measure came to in each row. With toDate a row has all that was
-// before its end.
+// before its end. It fails with errManyRows where that would be too many rows.
 func (r *reading) table(t *measure, toDate bool) (table, error) {
-	names, err := r.names(t)
-	if err != nil {
-		return nil, err
-	}
 	out := table{}
 	p := &periods{spans: r.spans}
 	find := p.of
-	from, to := r.spans[0].from, r.spans[len(r.spans)-1].to
 	if toDate {
 		find = p.until
 	}
-	distinct := t.Value == Distinct
 	var last *acc // of the hour before, which mostly is of the same row
 	var lastCell string
 	lastPeriod := -1
-	count := func(cell string, hour, n int64) {
+	w := walk{toDate: toDate, people: (t.Value == Distinct || r.people) && t.Value != First}
+	w.count = func(cell string, hour, n int64) {
 		i, ok := find(hour * 3600)
 		if !ok {
 			return
 		}
 		if i != lastPeriod || cell != lastCell {
-			last, lastCell, lastPeriod = out.at(row{i, names[cell]}), cell, i
+			last, lastCell, lastPeriod = out.at(row{i, r.name(cell)}), cell, i
 		}
 		last.n += n
 	}
-	money := func(cell string, m moneyAt, a amount) {
+	w.money = func(cell string, m moneyAt, a amount) {
 		i, ok := find(m.hour * 3600)
 		if !ok {
 			return
 		}
-		to := out.at(row{i, names[cell]})
+		to := out.at(row{i, r.name(cell)})
 		if to.money == nil {
 			to.money = map[moneyAt]amount{}
 		}
 		at := moneyAt{m.currency, floorDiv(m.hour, 24) * 24}
 		to.money[at] = to.money[at].plus(a)
 	}
-	crowd := func(cell string, day int64, one *sketch) {
+	w.crowd = func(cell string, day int64, one *sketch) {
 		y, m, d := dateOf(day)
 		if i, ok := find(Date{y, m, d}.In(t.zone).Unix()); ok {
-			to := out.at(row{i, names[cell]})
-			if to.people == nil {
-				to.people = &sketch{}
-			}
-			to.people.union(one, math.MaxInt)
+			out.at(row{i, r.name(cell)}).meet(one)
 		}
 	}
-	if r.among != nil {
-		r.folded(t, count, money, crowd)
-	} else if err := r.stored(t, toDate, from.Unix(), to.Unix(), distinct, count, money, crowd); err != nil {
+	w.page = func() error {
+		if r.kept == nil && len(r.by) > 0 && len(out) > 2*maxRows { // some may turn out to be nothing
+			return errManyRows
+		}
+		return nil
+	}
+	if err := r.walk(t, w); err != nil {
 		return nil, err
+	}
+	for _, a := range out {
+		a.introduce()
 	}
 	if t.Value == First { // a cell whose only one turned out not to be the first
 		maps.DeleteFunc(out, func(_ row, a *acc) bool { return a.n == 0 })
@@ -121,112 +145,155 @@ func (r *reading) table(t *measure, toDate bool) (table, error) {
 	return out, nil
 }
 
-// folded reads what was folded for this question.
-func (r *reading) folded(t *measure, count func(string, int64, int64), money func(string, moneyAt, amount), crowd func(string, int64, *sketch)) {
-	for p, c := range r.among.cells {
-		if p.measure != t.id {
-			continue
-		}
-		for h, n := range c.sums.n {
-			count(p.cell, h, n)
-		}
-		for m, a := range c.sums.money {
-			money(p.cell, m, a)
-		}
-		for day, one := range c.people {
-			crowd(p.cell, day, one)
-		}
-	}
+// walk hears what a measure came to in the time of a reading: increments by the hour, and
+// people by the day. What is of one cell and week, or day, comes together.
+type walk struct {
+	toDate bool // from the beginning of all time
+	people bool
+	count  func(cell string, hour, n int64)
+	money  func(cell string, m moneyAt, a amount)
+	crowd  func(cell string, day int64, one *sketch)
+	page   func() error // after some documents
 }
 
-// stored reads the rollups of [from, to), unix seconds.
-func (r *reading) stored(t *measure, toDate bool, from, to int64, distinct bool, count func(string, int64, int64), money func(string, moneyAt, amount), crowd func(string, int64, *sketch)) error {
-	low := store.Key(r.ws, t.id) + "/"
-	if !distinct {
-		first := low
-		if !toDate {
-			first = store.Key(r.ws, t.id, fmt.Sprintf("%06d", floorDiv(from, weekHours*3600)+weekBase))
-		}
-		docs, err := rollups.Find(r.ctx, r.s.Store, store.Query{Workspace: r.ws, Where: []store.Cond{
-			store.Gte("_id", first), store.Lt("_id", store.Key(r.ws, t.id, fmt.Sprintf("%06d", floorDiv(to-1, weekHours*3600)+weekBase+1))),
-		}}, maxDocuments+1)
+// walk tells w of a measure, document by document.
+func (r *reading) walk(t *measure, w walk) error {
+	r.names = nil
+	if r.among != nil {
+		return r.folded(t, w)
+	}
+	from, to := r.spans[0].from.Unix(), r.spans[len(r.spans)-1].to.Unix()
+	week := store.Key(r.ws, t.id) + "/"
+	day := week
+	if !w.toDate {
+		week = store.Key(r.ws, t.id, fmt.Sprintf("%06d", floorDiv(from, weekHours*3600)+weekBase))
+		day = store.Key(r.ws, t.id, dayKey(floorDiv(from, 86400)-1))
+	}
+	if t.Value != Distinct {
+		err := eachPage(r, rollups, week, store.Key(r.ws, t.id, fmt.Sprintf("%06d", floorDiv(to-1, weekHours*3600)+weekBase+1)), func(d *rollup) string { return d.ID }, func(docs []*rollup) error {
+			if err := learn(r, t, docs, func(d *rollup) string { return d.cell }); err != nil {
+				return err
+			}
+			for _, d := range docs {
+				if d.lane == goneLane {
+					continue
+				}
+				for _, c := range d.n {
+					w.count(d.cell, c.hour, c.n)
+				}
+				for _, m := range d.money {
+					w.money(d.cell, m.moneyAt, m.amount)
+				}
+			}
+			return w.page()
+		})
 		if err != nil {
 			return fmt.Errorf("insight: read rollups: %w", err)
 		}
-		if len(docs) > maxDocuments {
-			return errTooMuch
-		}
-		for _, d := range docs {
-			if d.lane == goneLane {
-				continue
-			}
-			for _, c := range d.n {
-				count(d.cell, c.hour, c.n)
-			}
-			for _, m := range d.money {
-				money(d.cell, m.moneyAt, m.amount)
-			}
-		}
 	}
-	if !distinct && !r.people || t.Value == First {
+	if !w.people {
 		return nil
 	}
-	first := low
-	if !toDate {
-		first = store.Key(r.ws, t.id, dayKey(floorDiv(from, 86400)-1))
-	}
-	docs, err := crowds.Find(r.ctx, r.s.Store, store.Query{Workspace: r.ws, Where: []store.Cond{
-		store.Gte("_id", first), store.Lt("_id", store.Key(r.ws, t.id, dayKey(floorDiv(to, 86400)+2))),
-	}}, maxDocuments+1)
+	cell := func(d *crowd) string { p, _, _ := d.where(); return p.cell }
+	err := eachPage(r, crowds, day, store.Key(r.ws, t.id, dayKey(floorDiv(to, 86400)+2)), func(d *crowd) string { return d.ID }, func(docs []*crowd) error {
+		if err := learn(r, t, docs, cell); err != nil {
+			return err
+		}
+		for _, d := range docs {
+			p, day, _ := d.where()
+			one := sketchOf(d.People, d.Many)
+			w.crowd(p.cell, day, &one)
+		}
+		return w.page()
+	})
 	if err != nil {
 		return fmt.Errorf("insight: read people: %w", err)
-	}
-	if len(docs) > maxDocuments {
-		return errTooMuch
-	}
-	for _, d := range docs {
-		p, day, _ := d.where()
-		one := sketchOf(d.People, d.Many)
-		crowd(p.cell, day, &one)
 	}
 	return nil
 }
 
-// names returns for each cell of a measure the values of the dimensions asked by, joined.
-func (r *reading) names(t *measure) (map[string]string, error) {
-	var which []int
-	for _, key := range r.by {
-		which = append(which, slices.IndexFunc(t.dims, func(d dimension) bool { return d.Key == key }))
+// eachPage calls f with the documents that have keys [low, high), in their order.
+func eachPage[T any](r *reading, c *store.Collection[T], low, high string, id func(*T) string, f func([]*T) error) error {
+	from := store.Gte("_id", low)
+	for {
+		docs, err := c.Find(r.ctx, r.s.Store, store.Query{Workspace: r.ws, Where: []store.Cond{from, store.Lt("_id", high)}}, pageDocuments)
+		if err != nil || len(docs) == 0 {
+			return err
+		}
+		if err := f(docs); err != nil || len(docs) < pageDocuments {
+			return err
+		}
+		from = store.Gt("_id", id(docs[len(docs)-1]))
 	}
-	name := func(values []string) string {
-		out := make([]string, len(which))
-		for i, n := range which {
-			if n >= 0 && n < len(values) {
-				out[i] = values[n]
+}
+
+// folded tells w of what was folded for this question.
+func (r *reading) folded(t *measure, w walk) error {
+	r.names = map[string]string{}
+	for _, p := range sortedPlaces(r.among.cells) {
+		c := r.among.cells[p]
+		if p.measure != t.id {
+			continue
+		}
+		r.names[p.cell] = r.nameOf(t, c.values)
+		for h, n := range c.sums.n {
+			w.count(p.cell, h, n)
+		}
+		for m, a := range c.sums.money {
+			w.money(p.cell, m, a)
+		}
+		if w.people {
+			for day, one := range c.people {
+				w.crowd(p.cell, day, one)
 			}
 		}
-		return strings.Join(out, joint)
 	}
-	out := map[string]string{}
-	if r.among != nil {
-		for p, c := range r.among.cells {
-			if p.measure == t.id {
-				out[p.cell] = name(c.values)
-			}
-		}
-		return out, nil
+	return w.page()
+}
+
+// learn reads the names of the cells that documents are of.
+func learn[T any](r *reading, t *measure, docs []*T, cell func(*T) string) error {
+	if len(r.by) == 0 {
+		return nil // all are of one
 	}
-	docs, err := cells.Find(r.ctx, r.s.Store, store.Query{Workspace: r.ws, Where: []store.Cond{store.Prefix("_id", t.id+"/")}}, maxDocuments+1)
-	if err != nil {
-		return nil, fmt.Errorf("insight: read cells: %w", err)
+	if r.names == nil || len(r.names) > maxCells {
+		r.names = map[string]string{}
 	}
-	if len(docs) > maxDocuments {
-		return nil, errTooMuch
-	}
+	var missing []string
 	for _, d := range docs {
-		out[store.Rest(store.Rest(d.ID))] = name(d.Values)
+		if c := cell(d); !r.knows(c) {
+			r.names[c] = ""
+			missing = append(missing, store.Key(r.ws, t.id, c))
+		}
 	}
-	return out, nil
+	got, err := cells.GetMany(r.ctx, r.s.Store, missing)
+	if err != nil {
+		return fmt.Errorf("insight: read cells: %w", err)
+	}
+	for i, key := range missing {
+		var values []string
+		if got[i] != nil {
+			values = got[i].Values
+		}
+		r.names[store.Rest(store.Rest(key))] = r.nameOf(t, values)
+	}
+	return nil
+}
+
+func (r *reading) knows(cell string) bool { _, ok := r.names[cell]; return ok }
+
+// name returns the values of the dimensions asked by of a cell that was learnt, joined.
+func (r *reading) name(cell string) string { return r.kept.of(r.names[cell]) }
+
+// nameOf joins the values of the dimensions asked by, of all those of a cell.
+func (r *reading) nameOf(t *measure, values []string) string {
+	out := make([]string, len(r.by))
+	for i, key := range r.by {
+		if n := slices.IndexFunc(t.dims, func(d dimension) bool { return d.Key == key }); n >= 0 && n < len(values) {
+			out[i] = values[n]
+		}
+	}
+	return strings.Join(out, joint)
 }
 
 // accumulate makes of what came in each period what came until its end.

@@ -81,6 +81,13 @@ func (s *sketch) union(o *sketch, bound int) (changed bool) {
 		s.blur()
 		changed = true
 	}
+	if all := len(s.few) + len(o.few); s.exact() && len(o.few) > 16 && all <= bound {
+		had := len(s.few)
+		both := append(slices.Grow(slices.Clone(s.few), len(o.few)), o.few...)
+		slices.Sort(both)
+		s.few = slices.Compact(both)
+		return changed || len(s.few) > had
+	}
 	for _, h := range o.few {
 		changed = s.add(h, bound) || changed
 	}

@@ -60,9 +60,9 @@ func (x *asking) values(m *metric, from, to time.Time) (*values, error) {
 		sides = append(sides, over)
 	}
 	out := &values{spans: spans, rows: map[row]*value{}}
-	rows, fault := x.rows(spans, sides)
-	if fault != nil {
-		return nil, fault
+	rows, err := x.rows(spans, sides)
+	if err != nil {
+		return nil, err
 	}
 	for _, r := range rows {
 		out.rows[r] = x.value(m, r, num, minus, over)
@@ -72,7 +72,7 @@ func (x *asking) values(m *metric, from, to time.Time) (*values, error) {
 
 // rows returns the rows of an answer: each period where nothing tells cells apart, else
 // the cells in which something is.
-func (x *asking) rows(spans []span, sides []*terms) ([]row, *core.Error) {
+func (x *asking) rows(spans []span, sides []*terms) ([]row, error) {
 	var out []row
 	if len(x.q.By) == 0 {
 		for i := range spans {
@@ -90,7 +90,7 @@ func (x *asking) rows(spans []span, sides []*terms) ([]row, *core.Error) {
 		}
 	}
 	if len(out) > maxRows {
-		return nil, core.Errorf(core.TooComplex, "TOO_MANY_ROWS", "the answer has more than %d rows; ask by fewer dimensions, for a longer grain or a shorter time", maxRows).At("by")
+		return nil, errManyRows
 	}
 	return out, nil
 }
@@ -147,7 +147,7 @@ func (x *asking) term(of *Measure, t *measure, m *metric, spans []span) (*terms,
 	case Other:
 		return x.other(of.Metric, spans)
 	}
-	r := &reading{ctx: x.ctx, s: x.s, ws: x.ws, set: x.set, spans: spans, by: x.q.By, people: x.few || x.q.Few, among: x.among}
+	r := &reading{ctx: x.ctx, s: x.s, ws: x.ws, set: x.set, spans: spans, by: x.q.By, people: x.few || x.q.Few, among: x.among, kept: x.kept}
 	got, err := r.table(t, of.ToDate)
 	if err != nil {
 		return nil, err
@@ -264,11 +264,7 @@ func (x *asking) costs(_ *metric, spans []span) (*terms, error) {
 		if !ok {
 			continue
 		}
-		cell := make([]string, len(x.q.By))
-		for k, key := range x.q.By {
-			cell[k] = labelText(c.Dimensions[key]) // as those of events are kept
-		}
-		at := row{i, strings.Join(cell, joint)}
+		at := row{i, x.kept.of(x.costCell(c))}
 		one := out.rows[at]
 		if one == nil {
 			one = &term{state: OK}
@@ -285,6 +281,15 @@ func (x *asking) costs(_ *metric, spans []span) (*terms, error) {
 		one.of = one.of.Add(worth)
 	}
 	return out, nil
+}
+
+// costCell returns the values of the dimensions asked by of a cost, joined.
+func (x *asking) costCell(c Spent) string {
+	out := make([]string, len(x.q.By))
+	for i, key := range x.q.By {
+		out[i] = labelText(c.Dimensions[key]) // as those of events are kept
+	}
+	return strings.Join(out, joint)
 }
 
 // other works out another metric.
@@ -322,7 +327,7 @@ func (x *asking) returning(m *metric, spans []span) (*values, error) {
 		first, _ = earlier(spans[0].from, spans[0].to, x.zone)
 	}
 	wide := append([]span{{first, spans[0].from}}, spans...)
-	r := &reading{ctx: x.ctx, s: x.s, ws: x.ws, set: x.set, spans: wide, by: x.q.By, people: true, among: x.among}
+	r := &reading{ctx: x.ctx, s: x.s, ws: x.ws, set: x.set, spans: wide, by: x.q.By, people: true, among: x.among, kept: x.kept}
 	got, err := r.table(m.numerator, false)
 	if err != nil {
 		return nil, err
@@ -336,9 +341,9 @@ func (x *asking) returning(m *metric, spans []span) (*values, error) {
 			}
 		}
 	}
-	rows, fault := x.rows(spans, []*terms{side})
-	if fault != nil {
-		return nil, fault
+	rows, err := x.rows(spans, []*terms{side})
+	if err != nil {
+		return nil, err
 	}
 	nobody := &sketch{}
 	people := func(at row) *sketch {

@@ -3307,7 +3307,8 @@ type MetricRow struct {
 	From time.Time `json:"from"`
 	// Its end, which does not belong to it.
 	To time.Time `json:"to"`
-	// The values of the dimensions asked by, an object; null is none.
+	// The values of the dimensions asked by, an object; null is none. Where there would be too many rows, all but the largest
+	// values are one, "(other)".
 	Dimensions scalar.JSON `json:"dimensions"`
 	// The value; null when the state is not OK.
 	Value *scalar.Decimal `json:"value,omitempty"`

@@ -7731,7 +7731,10 @@ type MetricRow {
   from: DateTime! @data(category: NONE)
   """Its end, which does not belong to it."""
   to: DateTime! @data(category: NONE)
-  """The values of the dimensions asked by, an object; null is none."""
+  """
+  The values of the dimensions asked by, an object; null is none. Where there would be too many rows, all but the largest
+  values are one, "(other)".
+  """
   dimensions: JSON! @data(category: NONE)
   """The value; null when the state is not OK."""
   value: Decimal @data(category: NONE)

@@ -100,7 +100,7 @@ type tooMuch struct{ Figures }
 
 func (f tooMuch) Values(ctx context.Context, ws, metric string, from, to time.Time, by []string) ([]Cell, error) {
 	if metric == "ltv" {
-		return nil, core.Errorf(core.TooComplex, "TOO_MANY_CELLS", "this reads too much")
+		return nil, core.Errorf(core.TooComplex, "TOO_MANY_EVENTS", "this reads too much")
 	}
 	return f.Figures.Values(ctx, ws, metric, from, to, by)
 }
