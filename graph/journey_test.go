@@ -158,3 +158,34 @@ func TestBestTimeOverGraphQL(t *testing.T) {
 	}}) { journey { id } userErrors { path } } }`, nil)
 	require.Contains(t, fmt.Sprint(dig(d, "createJourney", "userErrors", 0, "path")), "within")
 }
+
+// TestMessagesNameTheirEnrollment reads the enrollment of a message, and hides it with its
+// journey.
+func TestMessagesNameTheirEnrollment(t *testing.T) {
+	w := newWorld(t, func(o *graph.Options) { withOutbox(t, o, false) })
+	who := w.ingest(map[string]any{"type": "IDENTIFY", "userId": "u1", "traits": map[string]any{"email": "a@b.example"}})[0]
+	d := w.ask(`mutation { createJourney(input: {name: "Hello", idempotencyKey: "hello", definition: {
+		timeZone: "UTC", reentry: ALWAYS, exitWhen: {trait: {path: "email", eq: "nobody@b.example"}},
+		nodes: [{id: "in", step: {entry: {event: {name: "Cart Updated"}}}},
+			{id: "hello", step: {message: {templateId: "tpl_receipt", channel: IN_APP, purpose: "operations"}}},
+			{id: "wait", step: {wait: {duration: "P1D"}}}, {id: "end", step: {exit: true}}],
+		edges: [{from: "in", to: "hello"}, {from: "hello", to: "wait"}, {from: "wait", to: "end"}]}}) { journey { id } userErrors { code reason message path } } }`, nil)
+	id, _ := dig(d, "createJourney", "journey", "id").(string)
+	require.NotEmpty(t, id, "%v", d)
+	w.ask(`mutation($id: ID!) { publishJourney(input: {id: $id}) { userErrors { message } } }`, map[string]any{"id": id})
+	w.ingest(happens("u1", "Cart Updated"))
+	ask := `query($who: ID!) { profile(id: $who) { messages(first: 5) { edges { node { enrollmentId enrollment { id node journey { id } profile { id } } } } } } }`
+	var node any
+	require.Eventually(t, func() bool {
+		node = dig(w.ask(ask, map[string]any{"who": who}), "profile", "messages", "edges", 0, "node")
+		return dig(node, "enrollment", "node") == "wait"
+	}, 10*time.Second, 20*time.Millisecond)
+	require.NotEmpty(t, dig(node, "enrollmentId"))
+	require.Equal(t, dig(node, "enrollmentId"), dig(node, "enrollment", "id"))
+	require.Equal(t, id, dig(node, "enrollment", "journey", "id"))
+	require.Equal(t, who, dig(node, "enrollment", "profile", "id"))
+	a := w.as(w.analyst, ask, map[string]any{"who": who}) // may not read what the journey asks of people
+	require.Empty(t, a.Errors, "%s", a.Body)
+	require.NotNil(t, dig(a.Data, "profile", "messages", "edges", 0, "node"))
+	require.Nil(t, dig(a.Data, "profile", "messages", "edges", 0, "node", "enrollment"))
+}

@@ -68,12 +68,18 @@ func (o *office) verify(r map[string]any) {
 // files fetches what was made for a request, by format.
 func (o *office) files(id any) map[string]string {
 	o.t.Helper()
-	ask := `query($id: ID!) { privacyRequest(id: $id) { download { url sha256 } downloads { url format expiresAt } } }`
+	ask := `query($id: ID!) { privacyRequest(id: $id) { download { url sha256 } job { download { url sha256 format } } downloads { url format expiresAt } } }`
 	body, err := json.Marshal(map[string]any{"query": ask, "variables": map[string]any{"id": id}})
 	require.NoError(o.t, err)
 	a := o.send(http.MethodPost, "", "application/json", body, "Authorization", "Bearer "+o.key, "X-Reason", "ticket 12")
 	require.Empty(o.t, a.Errors, string(a.Body))
 	require.NotNil(o.t, dig(a.Data, "privacyRequest", "download"))
+	require.NotEmpty(o.t, dig(a.Data, "privacyRequest", "download", "sha256"))
+	require.Equal(o.t, dig(a.Data, "privacyRequest", "download", "sha256"), dig(a.Data, "privacyRequest", "job", "download", "sha256"), "the job leads to the same file")
+	hidden := o.as(o.marketer, `{ jobs(kind: "privacy.answer") { edges { node { download { url } } } } }`, nil)
+	require.Empty(o.t, hidden.Errors, string(hidden.Body))
+	require.NotEmpty(o.t, dig(hidden.Data, "jobs", "edges"))
+	require.NotContains(o.t, string(hidden.Body), "url", "who does not govern hears of no file")
 	list, _ := dig(a.Data, "privacyRequest", "downloads").([]any)
 	out := map[string]string{}
 	for _, d := range list {

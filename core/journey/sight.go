@@ -172,15 +172,35 @@ func (s *Service) Shown(ctx context.Context, ws string, list []*Enrollment) ([]*
 
 // ShowEnrollment returns the enrollment with an id as far as the caller may see it, or nil.
 func (s *Service) ShowEnrollment(ctx context.Context, ws, id string) (*Enrollment, error) {
-	e, err := s.Enrollment(ctx, ws, id)
-	if e == nil || err != nil {
-		return nil, err
-	}
-	list, err := s.Shown(ctx, ws, []*Enrollment{e})
+	list, err := s.ShowEnrollmentsOf(ctx, ws, []string{id})
 	if err != nil {
 		return nil, err
 	}
 	return list[0], nil
+}
+
+// ShowEnrollmentsOf returns the enrollments with some ids, in their order; nil in the place
+// of what there is not and of what the caller may not see.
+func (s *Service) ShowEnrollmentsOf(ctx context.Context, ws string, ids []string) ([]*Enrollment, error) {
+	out := make([]*Enrollment, len(ids))
+	var keys []string
+	var places []int
+	for i, id := range ids {
+		if isID(core.PrefixEnrollment, id) {
+			keys, places = append(keys, store.Key(ws, id)), append(places, i)
+		}
+	}
+	found, err := s.EnrollmentsAt(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	if found, err = s.Shown(ctx, ws, found); err != nil {
+		return nil, err
+	}
+	for i, e := range found {
+		out[places[i]] = e
+	}
+	return out, nil
 }
 
 // EnrollmentsAt returns the enrollments with some keys of the store, in their order, nil for

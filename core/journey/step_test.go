@@ -362,7 +362,7 @@ func TestCouponAsksAgain(t *testing.T) {
 	again := s.step(start(t).Add(time.Minute)).Effects[0]
 	require.Equal(t, first, again)
 	o := s.step(start(t).Add(time.Minute), answered(Answer{For: ForCoupon, Visit: s.state.Visit, OK: true, Code: "X", Expires: first.Coupon.Expires}))
-	require.Equal(t, &Held{Node: "c", Code: "X", ExpiresAt: start(t).AddDate(0, 0, 7)}, o.Effects[0].Message.Coupon)
+	require.Equal(t, &Held{Node: "c", Visit: 2, Code: "X", ExpiresAt: start(t).AddDate(0, 0, 7)}, o.Effects[0].Message.Coupon)
 	s.state = asked
 	require.Equal(t, []string{"none"}, sends(s.step(start(t), answered(Answer{For: ForCoupon, Visit: s.state.Visit}))))
 }

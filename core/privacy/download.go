@@ -13,6 +13,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/audit"
 	"github.com/headwater-cdp/headwater/core/keyring"
 	"github.com/headwater-cdp/headwater/core/store"
+	"github.com/headwater-cdp/headwater/core/work"
 )
 
 // DownloadPath is where the edge serves downloads: before the token.
@@ -78,6 +79,26 @@ func (d *Desk) Downloads(ctx context.Context, r *Request) ([]*Download, error) {
 		return nil, err
 	}
 	return d.links(ctx, r, actor.ID)
+}
+
+// RequestOf returns the request that a job answers, for whoever governs; nil for a job of
+// another kind.
+func (d *Desk) RequestOf(ctx context.Context, j *work.Job) (*Request, error) {
+	if j.Kind != JobAnswer {
+		return nil, nil
+	}
+	if _, err := access.Require(ctx, access.Govern); err != nil {
+		return nil, err
+	}
+	var in answerInput
+	if err := j.DecodeInput(&in); err != nil {
+		return nil, err
+	}
+	r, err := d.find(ctx, j.Workspace(), in.Request)
+	if core.CodeOf(err) == core.NotFound {
+		return nil, nil
+	}
+	return r, err
 }
 
 // links signs a link to each file of a request, for whoever asks.

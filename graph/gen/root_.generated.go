@@ -4606,6 +4606,11 @@ type Job implements Node {
   all of them, and of those whose report is read apart: simulationReport, attributionReport.
   """
   result: JSON @data(category: NONE)
+  """
+  The file that it made, for a time; null of work that makes none. Of an answer to a data subject it is that of
+  PrivacyRequest.download, for whoever may govern and says why in X-Reason.
+  """
+  download: Download @data(category: NONE)
   """When it was started."""
   createdAt: DateTime! @data(category: NONE)
   """When work on it began."""
@@ -7031,6 +7036,8 @@ type Message implements Node {
   journeyId: ID @data(category: NONE)
   """The enrollment, enr_…"""
   enrollmentId: ID @data(category: NONE)
+  """The same, to be read; null of a message of no journey, and where the caller may not see the enrollment."""
+  enrollment: Enrollment @data(category: NONE)
   """The node."""
   nodeId: String @data(category: NONE)
   """The campaign, cmp_…"""
@@ -16506,6 +16513,8 @@ func (ec *executionContext) childFields_Job(ctx context.Context, field graphql.C
 		return ec.fieldContext_Job_error(ctx, field)
 	case "result":
 		return ec.fieldContext_Job_result(ctx, field)
+	case "download":
+		return ec.fieldContext_Job_download(ctx, field)
 	case "createdAt":
 		return ec.fieldContext_Job_createdAt(ctx, field)
 	case "startedAt":
@@ -17374,6 +17383,8 @@ func (ec *executionContext) childFields_Message(ctx context.Context, field graph
 		return ec.fieldContext_Message_journeyId(ctx, field)
 	case "enrollmentId":
 		return ec.fieldContext_Message_enrollmentId(ctx, field)
+	case "enrollment":
+		return ec.fieldContext_Message_enrollment(ctx, field)
 	case "nodeId":
 		return ec.fieldContext_Message_nodeId(ctx, field)
 	case "campaignId":

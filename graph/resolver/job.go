@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/access"
 	"github.com/headwater-cdp/headwater/core/insight/attribution"
 	"github.com/headwater-cdp/headwater/core/journey"
 	"github.com/headwater-cdp/headwater/core/segment"
@@ -80,6 +81,18 @@ func (r jobFields) Error(_ context.Context, j *work.Job) (*string, error) {
 		return nil, nil
 	}
 	return text(j.Error.Reason + ": " + j.Error.Message), nil
+}
+
+// Download answers Job.download.
+func (r jobFields) Download(ctx context.Context, j *work.Job) (*gen.Download, error) {
+	if !access.Can(ctx, access.Govern) {
+		return nil, nil // nobody else hears that there is one
+	}
+	q, err := r.Desk.RequestOf(ctx, j)
+	if q == nil || err != nil {
+		return nil, err
+	}
+	return privacyFields(r).Download(ctx, q)
 }
 
 // Result answers Job.result. Reports that name people, or show figures of few, are read

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/journey"
 	outbox "github.com/headwater-cdp/headwater/core/message"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/graph/gen"
@@ -156,6 +157,14 @@ func (r messageFields) JourneyID(_ context.Context, m *outbox.Message) (*string,
 // EnrollmentID answers Message.enrollmentId.
 func (r messageFields) EnrollmentID(_ context.Context, m *outbox.Message) (*string, error) {
 	return text(m.Enrollment), nil
+}
+
+// Enrollment answers Message.enrollment.
+func (r messageFields) Enrollment(ctx context.Context, m *outbox.Message) (*journey.Enrollment, error) {
+	if m.Enrollment == "" {
+		return nil, nil
+	}
+	return scopeOf(ctx).enrolled.Load(ctx, m.Enrollment)
 }
 
 // NodeID answers Message.nodeId.

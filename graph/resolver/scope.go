@@ -10,6 +10,7 @@ import (
 	"github.com/vikstrous/dataloadgen"
 
 	"github.com/headwater-cdp/headwater/core"
+	"github.com/headwater-cdp/headwater/core/journey"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/store"
@@ -25,7 +26,8 @@ type scope struct {
 	profiles *dataloadgen.Loader[string, *profile.Profile]
 	segments *dataloadgen.Loader[string, *segment.Segment]
 	stays    *dataloadgen.Loader[string, []segment.Stay] // present ones, by profile
-	token    store.Token                                 // taken before anything was read; "" when no field asks
+	enrolled *dataloadgen.Loader[string, *journey.Enrollment]
+	token    store.Token // taken before anything was read; "" when no field asks
 	tokenErr error
 	mu       sync.Mutex
 	cursors  map[*profile.Profile]string
@@ -63,6 +65,13 @@ func (r *Resolver) Each(ctx context.Context) context.Context {
 	}, dataloadgen.WithWait(loaderWait), dataloadgen.WithBatchCapacity(loaderBatch))
 	s.stays = dataloadgen.NewLoader(func(ctx context.Context, ids []string) ([][]segment.Stay, []error) {
 		found, err := r.Segments.PresentMemberships(ctx, ws, ids)
+		if err != nil {
+			return nil, []error{err}
+		}
+		return found, nil
+	}, dataloadgen.WithWait(loaderWait), dataloadgen.WithBatchCapacity(loaderBatch))
+	s.enrolled = dataloadgen.NewLoader(func(ctx context.Context, ids []string) ([]*journey.Enrollment, []error) {
+		found, err := r.Journeys.ShowEnrollmentsOf(ctx, ws, ids)
 		if err != nil {
 			return nil, []error{err}
 		}
