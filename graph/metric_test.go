@@ -59,6 +59,22 @@ func TestMetricChangedTellsEveryValue(t *testing.T) {
 	w.ingest(did("cy", "Order Completed", "05"))
 	require.Equal(t, "4 OK", value("1"))
 
+	// A metric that is changed counts something else, which is told from then on.
+	made := w.ask(`mutation { createMetric(input:{name:"looks", idempotencyKey:"1", definition:{title:"Looks", unit:COUNT, numerator:{value:COUNT, event:"Looked"}}}) { metric { version } userErrors { reason } } }`, nil)
+	_, err = w.services.Figures.Refold(core.WithActor(context.Background(), access.System(w.ws, "test")), w.ws, true, nil)
+	require.NoError(t, err)
+	c.subscribe("3", `subscription { metricChanged(name:"looks", from:"2026-03-01T00:00:00Z", to:"2026-04-01T00:00:00Z", grain:TOTAL) { name rows { value state } } }`, nil)
+	require.Equal(t, "1 OK", value("3"))
+	changed := w.ask(`mutation($v:Int!) { updateMetric(input:{name:"looks", expectedVersion:$v, definition:{title:"Looks", unit:COUNT, numerator:{value:COUNT, event:"Peeked"}}}) { userErrors { reason } } }`,
+		map[string]any{"v": dig(made, "createMetric", "metric", "version")})
+	require.Empty(t, dig(changed, "updateMetric", "userErrors"))
+	_, err = w.services.Figures.Refold(core.WithActor(context.Background(), access.System(w.ws, "test")), w.ws, true, nil)
+	require.NoError(t, err)
+	w.ingest(did("cy", "Peeked", "06"), did("di", "Peeked", "06"))
+	for got := value("3"); got != "2 OK"; got = value("3") {
+		require.Contains(t, []string{"<nil> INCOMPLETE", "0 OK", "1 OK"}, got)
+	}
+
 	c.subscribe("2", `subscription { metricChanged(name:"nothing", from:"2026-03-01T00:00:00Z", to:"2026-04-01T00:00:00Z") { name } }`, nil)
 	f := c.hear()
 	require.Equal(t, "2", f.ID)

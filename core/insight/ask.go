@@ -68,6 +68,8 @@ type Row struct {
 // values of the dimensions are one: see kinds.
 const maxRows = 5000
 
+var errNoMetric = core.Errorf(core.NotFound, "METRIC", "there is no metric with this name; metrics lists those that there are").At("name")
+
 // Ask answers a question.
 func (s *Service) Ask(ctx context.Context, ws string, q Question) (*Answer, error) {
 	a, err := s.ask(ctx, ws, q)
@@ -81,7 +83,7 @@ func (s *Service) ask(ctx context.Context, ws string, q Question) (*Answer, erro
 	}
 	m := c.metrics[q.Name]
 	if m == nil {
-		return nil, core.Errorf(core.NotFound, "METRIC", "there is no metric with this name; metrics lists those that there are").At("name")
+		return nil, errNoMetric
 	}
 	few, err := s.admit(ctx, ws, c, m, q.By, q.Segment)
 	if err != nil {

@@ -34,6 +34,8 @@ func (f fixedCosts) Spent(_ context.Context, _ string, from, to Date) ([]Spent, 
 	return out, nil
 }
 
+func (fixedCosts) Watched(string) []store.Filter { return nil }
+
 // play reads testdata/*.ndjson: a line each for an event, a cost or a rate; lines that
 // begin with # explain.
 func (r *rig) play(name string) {

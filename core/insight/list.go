@@ -80,7 +80,63 @@ func nameAt(cursor, argument string) (string, error) {
 	return string(name), nil
 }
 
-// Watched lists the collections whose changes may change a metric's values.
-func Watched() []*store.Spec {
-	return []*store.Spec{rollups.Spec, crowds.Spec, rates.Spec, Metrics.Spec, reportings.Spec}
+// Watched returns the changes after which a metric's values may be others: of what its
+// measures and those of the metrics that it is made of have counted, of their definitions,
+// of what is known to be complete, and for money of rates, the currency and the costs. A
+// changed definition may count something else: ask again then. Errors: NOT_FOUND (METRIC).
+func (s *Service) Watched(ctx context.Context, ws, name string) ([]store.Filter, error) {
+	c, err := s.fresh(ctx, ws)
+	if err != nil {
+		return nil, work.Outward(err)
+	}
+	if c.metrics[name] == nil {
+		return nil, errNoMetric
+	}
+	names := c.madeOf(name, nil)
+	out := []store.Filter{{Spec: heads.Spec, Keys: []string{headKey(ws)}}}
+	keys := make([]string, len(names))
+	money, costs := false, false
+	for i, one := range names {
+		keys[i] = store.Key(ws, one)
+		m := c.metrics[one]
+		if m == nil {
+			continue
+		}
+		for _, t := range m.terms() {
+			spec := rollups.Spec
+			if t.Value == Distinct {
+				spec = crowds.Spec
+			}
+			out = append(out, store.Filter{Spec: spec, Prefix: store.Key(ws, t.id) + "/"})
+			money = money || t.Currency != ""
+		}
+		costs = costs || spends(m)
+	}
+	out = append(out, store.Filter{Spec: Metrics.Spec, Keys: keys})
+	if costs && s.Costs != nil {
+		out = append(out, s.Costs.Watched(ws)...)
+	}
+	if money || costs {
+		out = append(out, store.Filter{Spec: rates.Spec, Prefix: ws + "/"}, store.Filter{Spec: reportings.Spec, Keys: []string{reportingKey(ws)}})
+	}
+	return out, nil
+}
+
+// madeOf adds to names that of a metric and those of the metrics that it is made of, whether
+// they are there or not.
+func (c *set) madeOf(name string, names []string) []string {
+	if slices.Contains(names, name) {
+		return names
+	}
+	names = append(names, name)
+	m := c.metrics[name]
+	if m == nil {
+		return names
+	}
+	for _, t := range []*Measure{&m.Numerator, m.Minus, m.Denominator} {
+		if t != nil && t.Value == Other {
+			names = c.madeOf(t.Metric, names)
+		}
+	}
+	return names
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/condition"
+	"github.com/headwater-cdp/headwater/core/store"
 )
 
 // Costs tells what was spent on advertising.
@@ -13,6 +14,8 @@ type Costs interface {
 	// Spent returns what was spent in the days [from, to) of a workspace, in no order. Days
 	// are calendar days as those who bill them count them.
 	Spent(ctx context.Context, ws string, from, to Date) ([]Spent, error)
+	// Watched returns the changes after which it may be something else.
+	Watched(ws string) []store.Filter
 }
 
 // Spent is an amount of money that was spent on one day.

@@ -42,7 +42,13 @@ type rig struct {
 func newRig(t testing.TB) *rig {
 	t.Helper()
 	clock := core.NewVirtualClock(rigStart)
-	db, err := sqlite.Open(context.Background(), sqlite.Options{Path: filepath.Join(t.TempDir(), "headwater.db"), Clock: clock})
+	return rigOver(t, openRig(t, filepath.Join(t.TempDir(), "headwater.db"), clock), clock)
+}
+
+// openRig opens a file as a process does.
+func openRig(t testing.TB, path string, clock core.Clock) store.Store {
+	t.Helper()
+	db, err := sqlite.Open(context.Background(), sqlite.Options{Path: path, Clock: clock})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close(context.Background())) })
 	specs := store.Specs()
@@ -50,7 +56,7 @@ func newRig(t testing.TB) *rig {
 		specs = append(specs, list...)
 	}
 	require.NoError(t, db.Declare(context.Background(), specs...))
-	return rigOver(t, db, clock)
+	return db
 }
 
 // rigOver is another process over the same store.

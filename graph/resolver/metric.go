@@ -249,30 +249,18 @@ const metricPause = 500 * time.Millisecond
 
 // MetricChanged answers Subscription.metricChanged.
 func (r subscription) MetricChanged(ctx context.Context, name string, from, to time.Time, by []string, grain insight.Grain, timeZone *string) (<-chan *gen.Metric, error) {
-	ws := workspace(ctx)
-	token, err := r.Hub.Now(ctx)
+	t := &metricTeller{Resolver: r.Resolver, ws: workspace(ctx), out: make(chan *gen.Metric),
+		q: insight.Question{Name: name, From: from, To: to, By: by, Grain: grain, TimeZone: value(timeZone)}}
+	err := t.listen(ctx)
 	if err != nil {
 		return nil, err
 	}
-	filters := []store.Filter{}
-	for _, spec := range insight.Watched() {
-		filters = append(filters, store.Filter{Spec: spec, Prefix: ws + "/"})
-	}
-	f, err := r.Hub.Subscribe(ctx, token, filters...)
-	if err != nil {
+	if t.now, err = r.Figures.Ask(ctx, t.ws, t.q); err != nil {
+		_ = t.changes.Close()
 		return nil, err
 	}
-	ask := func() (*insight.Answer, error) {
-		return r.Figures.Ask(ctx, ws, insight.Question{Name: name, From: from, To: to, By: by, Grain: grain, TimeZone: value(timeZone)})
-	}
-	now, err := ask()
-	if err != nil {
-		_ = f.Close()
-		return nil, err
-	}
-	out := make(chan *gen.Metric)
-	go r.tellMetric(ctx, f, out, by, now, ask)
-	return out, nil
+	go t.run(ctx)
+	return t.out, nil
 }
 
 // same reports whether two answers look the same.
@@ -282,41 +270,78 @@ func same(a, b *insight.Answer, by []string) bool {
 	return errA == nil && errB == nil && reflect.DeepEqual(one.Rows, two.Rows)
 }
 
-// tellMetric sends values, and again when they are others, until the stream ends.
-func (r *Resolver) tellMetric(ctx context.Context, f store.Stream, out chan<- *gen.Metric, by []string, now *insight.Answer, ask func() (*insight.Answer, error)) {
-	defer close(out)
-	defer func() { _ = f.Close() }()
-	send := func(a *insight.Answer) bool {
-		m, err := metricOf(a, by)
-		if err != nil {
-			engine.EndStream(ctx, err)
-			return false
-		}
-		select {
-		case out <- m:
-			return true
-		case <-ctx.Done():
-			return false
+// metricTeller tells one subscriber a metric's values.
+type metricTeller struct {
+	*Resolver
+	ws      string
+	q       insight.Question
+	out     chan *gen.Metric
+	watched []store.Filter // what changes are of
+	changes store.Stream
+	now     *insight.Answer // what was told last
+}
+
+// listen begins to hear of the changes that the metric depends on as it is defined now.
+func (t *metricTeller) listen(ctx context.Context) error {
+	token, err := t.Hub.Now(ctx)
+	if err != nil {
+		return err
+	}
+	if t.watched, err = t.Figures.Watched(ctx, t.ws, t.q.Name); err != nil {
+		return err
+	}
+	t.changes, err = t.Hub.Subscribe(ctx, token, t.watched...)
+	return err
+}
+
+// run sends values, and again when they are others, until the stream ends.
+func (t *metricTeller) run(ctx context.Context) {
+	defer close(t.out)
+	defer func() { _ = t.changes.Close() }()
+	err := t.send(ctx)
+	for again := true; again && err == nil; {
+		again = false
+		err = follow(ctx, t.changes, func(store.Token) (bool, error) {
+			if err := (core.SystemClock{}).Sleep(ctx, metricPause); err != nil {
+				return true, err
+			}
+			watched, err := t.Figures.Watched(ctx, t.ws, t.q.Name)
+			if again = err == nil && !reflect.DeepEqual(watched, t.watched); again || err != nil {
+				return true, err
+			}
+			return false, t.tell(ctx)
+		})
+		if again && err == nil {
+			_ = t.changes.Close()
+			if err = t.listen(ctx); err == nil {
+				err = t.tell(ctx)
+			}
 		}
 	}
-	if !send(now) {
-		return
-	}
-	err := follow(ctx, f, func(store.Token) (bool, error) {
-		if err := (core.SystemClock{}).Sleep(ctx, metricPause); err != nil {
-			return true, err
-		}
-		next, err := ask()
-		if err != nil {
-			return true, err
-		}
-		if same(next, now, by) || !r.Figures.Tells(next, now) {
-			return false, nil
-		}
-		now = next
-		return !send(now), nil
-	})
 	if err != nil && ctx.Err() == nil {
 		engine.EndStream(ctx, err)
+	}
+}
+
+// tell asks again, and sends what is another answer.
+func (t *metricTeller) tell(ctx context.Context) error {
+	next, err := t.Figures.Ask(ctx, t.ws, t.q)
+	if err != nil || same(next, t.now, t.q.By) || !t.Figures.Tells(next, t.now) {
+		return err
+	}
+	t.now = next
+	return t.send(ctx)
+}
+
+func (t *metricTeller) send(ctx context.Context) error {
+	m, err := metricOf(t.now, t.q.By)
+	if err != nil {
+		return err
+	}
+	select {
+	case t.out <- m:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }

@@ -206,6 +206,11 @@ func (s *Service) Spent(ctx context.Context, ws string, from, to insight.Date) (
 	return out, work.Outward(err)
 }
 
+// Watched implements insight.Costs.
+func (s *Service) Watched(ws string) []store.Filter {
+	return []store.Filter{{Spec: Costs.Spec, Prefix: ws + "/"}}
+}
+
 // Gaps are the days of an account of which no cost was told.
 type Gaps struct {
 	Account *Account
