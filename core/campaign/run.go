@@ -12,11 +12,16 @@ import (
 )
 
 const (
-	batchOf   = 300              // people of one commit
-	frozenOf  = 900              // people who are written down in one commit
 	paceEvery = 5 * time.Second  // a pace is kept by portions of so long
 	buildWait = 5 * time.Second  // between looks whether a segment is complete
 	holdFor   = 30 * time.Second // then another process may have the run
+)
+
+// How many people are queued, and written down, in one commit. Tests of what happens between
+// commits take fewer.
+var (
+	batchOf  = 300
+	frozenOf = 900
 )
 
 // errMoved says that the campaign changed under a commit: it is read again.

@@ -47,7 +47,7 @@ func (d *Definition) portion() (n int, every time.Duration) {
 	}
 	n = int(d.PerMinute / each)
 	if n > batchOf { // portions of a commit's size, more often
-		return batchOf, ceilDiv(time.Minute*batchOf, d.PerMinute)
+		return batchOf, ceilDiv(time.Minute*time.Duration(batchOf), d.PerMinute)
 	}
 	return n, paceEvery
 }
