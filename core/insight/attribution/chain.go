@@ -63,6 +63,18 @@ func (c *Chain) Add(way []int, converted bool, times int64) {
 	end[way[len(way)-1]] += times
 }
 
+// follow adds a way that converted, by the channels that it began and ended with and how
+// often one came directly after another in it.
+func (c *Chain) follow(first, last int, pairs func(func(before, after int, n int64))) {
+	c.n = max(c.n, first+1, last+1)
+	c.start[first]++
+	c.won[last]++
+	pairs(func(before, after int, n int64) {
+		c.n = max(c.n, before+1, after+1)
+		c.next[[2]int{before, after}] += n
+	})
+}
+
 // Removal is what the chain says of conversions.
 type Removal struct {
 	// Probability that a way ends in a conversion, 0 to 1: as counted, for the chain is

@@ -260,25 +260,21 @@ func (x *run) person(points []*Point) error {
 	}
 	slices.SortFunc(points, func(a, b *Point) int { return cmp.Or(a.At.Compare(b.At), strings.Compare(a.ID, b.ID)) })
 	var steps []Step
-	var windows []time.Duration
+	way := newTrail(x.q.Model, x.q.With)
 	x.tally.Person()
 	after := 0 // steps[after:] came after the last conversion
 	for _, p := range points {
 		if w, ok := x.windows[p.Touch]; ok && p.Touch != "" {
-			steps, windows = append(steps, Step{Key: x.key(p), At: p.At}), append(windows, w)
+			step := Step{Key: x.key(p), At: p.At}
+			steps = append(steps, step)
+			way.add(step, w)
 		}
 		for _, g := range p.Gains {
 			if g.Goal != x.q.Conversion || p.At.Before(x.q.From) {
 				continue
 			}
-			var way []Step
-			for i, s := range steps {
-				if p.At.Sub(s.At) <= windows[i] {
-					way = append(way, s)
-				}
-			}
-			gain := Gain{At: p.At, Minor: g.Minor, Currency: g.Currency}
-			x.tally.Converted(way, gain)
+			way.until(p.At)
+			x.tally.followed(way, Gain{At: p.At, Minor: g.Minor, Currency: g.Currency})
 			after = len(steps)
 		}
 	}

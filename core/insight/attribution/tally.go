@@ -34,6 +34,7 @@ type Tally struct {
 	number map[string]int
 	keys   []string
 	chain  *Chain
+	short  int // see shortWay
 
 	gains, lost int64               // ways
 	credit      []float64           // conversions by key
@@ -54,7 +55,7 @@ type amounts struct {
 
 // NewTally returns a tally without ways. The model and its parameters have passed Check.
 func NewTally(m Model, p Parameters) *Tally {
-	t := &Tally{model: m, with: p, number: map[string]int{}, values: map[string]*amounts{}}
+	t := &Tally{model: m, with: p, number: map[string]int{}, values: map[string]*amounts{}, short: shortWay}
 	if m == Markov {
 		t.chain = NewChain()
 	}
@@ -85,19 +86,85 @@ func (t *Tally) Person() { t.person++ }
 // Keys returns how many different keys there are.
 func (t *Tally) Keys() int { return len(t.keys) }
 
+// gained counts a conversion, and returns the amounts of its currency; nil for none.
+func (t *Tally) gained(g Gain) *amounts {
+	t.gains++
+	t.buyers.add(0, t.person)
+	if g.Currency == "" {
+		return nil
+	}
+	v := t.values[g.Currency]
+	if v == nil {
+		v = &amounts{}
+		t.values[g.Currency] = v
+	}
+	v.total += g.Minor
+	return v
+}
+
+// followed adds the way of a trail that ended in a conversion, as Converted does.
+func (t *Tally) followed(tr *trail, g Gain) {
+	if tr.n <= t.short {
+		t.Converted(tr.way(), g)
+		return
+	}
+	v := t.gained(g)
+	var groups []int // numbers of their keys; -1 where none of their steps counts
+	for _, one := range tr.groups {
+		k := -1
+		if len(one.at) > 0 {
+			k = t.numbered(one.key)
+		}
+		groups = append(groups, k)
+	}
+	whom := slices.DeleteFunc(distinct(groups), func(k int) bool { return k < 0 })
+	t.touched(whom)
+	switch t.model {
+	case Markov:
+		t.chain.follow(t.number[tr.steps[tr.first].Key], t.number[tr.steps[tr.last].Key], func(f func(a, b int, n int64)) {
+			for p, n := range tr.pairs {
+				f(t.number[p.before], t.number[p.after], n)
+			}
+		})
+	case Shapley:
+		t.among(whom, v, g)
+	default:
+		for i, w := range tr.shares(t.model, t.with) {
+			if groups[i] >= 0 {
+				t.give(groups[i], w, v, g)
+			}
+		}
+	}
+}
+
+// touched counts a conversion for each of the keys that were steps of it.
+func (t *Tally) touched(whom []int) {
+	for _, k := range whom {
+		t.orders[k]++
+		t.people.add(k, t.person)
+	}
+}
+
+// give gives a key a part of a conversion, and of its value.
+func (t *Tally) give(k int, w float64, v *amounts, g Gain) {
+	t.credit[k] += w
+	if v != nil {
+		v.credit = grow(v.credit, len(t.keys))
+		v.credit[k] += w * float64(g.Minor)
+	}
+}
+
+// among shares a conversion evenly among keys.
+func (t *Tally) among(whom []int, v *amounts, g Gain) {
+	for _, k := range whom {
+		t.give(k, 1/float64(len(whom)), v, g)
+	}
+}
+
 // Converted adds a way that ended in a conversion; the steps are in the order of their
 // times and none is after the conversion. Without steps the conversion is nobody's.
 func (t *Tally) Converted(steps []Step, g Gain) {
-	t.gains++
-	t.buyers.add(0, t.person)
-	var v *amounts
-	if g.Currency != "" {
-		if v = t.values[g.Currency]; v == nil {
-			v = &amounts{}
-			t.values[g.Currency] = v
-		}
-		v.total += g.Minor
-	}
+	v := t.gained(g)
 	if len(steps) == 0 {
 		t.bare++
 		t.barePeople.add(0, t.person)
@@ -107,28 +174,14 @@ func (t *Tally) Converted(steps []Step, g Gain) {
 		return
 	}
 	way := t.way(steps)
-	for _, k := range distinct(way) {
-		t.orders[k]++
-		t.people.add(k, t.person)
-	}
-	if t.chain != nil {
+	whom := distinct(way)
+	t.touched(whom)
+	switch t.model {
+	case Markov:
 		t.chain.Add(way, true, 1)
 		return
-	}
-	if v != nil {
-		v.credit = grow(v.credit, len(t.keys))
-	}
-	give := func(k int, w float64) {
-		t.credit[k] += w
-		if v != nil {
-			v.credit[k] += w * float64(g.Minor)
-		}
-	}
-	if t.model == Shapley {
-		whom := distinct(way)
-		for _, k := range whom {
-			give(k, 1/float64(len(whom)))
-		}
+	case Shapley:
+		t.among(whom, v, g)
 		return
 	}
 	ages := make([]time.Duration, len(steps))
@@ -136,7 +189,7 @@ func (t *Tally) Converted(steps []Step, g Gain) {
 		ages[i] = g.At.Sub(s.At)
 	}
 	for i, w := range Weights(t.model, t.with, ages) {
-		give(way[i], w)
+		t.give(way[i], w, v, g)
 	}
 }
 
@@ -155,16 +208,21 @@ func (t *Tally) Lost(steps []Step) {
 func (t *Tally) way(steps []Step) []int {
 	way := make([]int, len(steps))
 	for i, s := range steps {
-		k, ok := t.number[s.Key]
-		if !ok {
-			k = len(t.keys)
-			t.number[s.Key] = k
-			t.keys = append(t.keys, s.Key)
-		}
-		way[i] = k
+		way[i] = t.numbered(s.Key)
 	}
-	t.credit, t.orders = grow(t.credit, len(t.keys)), grow(t.orders, len(t.keys))
 	return way
+}
+
+// numbered returns the number of a key.
+func (t *Tally) numbered(key string) int {
+	k, ok := t.number[key]
+	if !ok {
+		k = len(t.keys)
+		t.number[key] = k
+		t.keys = append(t.keys, key)
+		t.credit, t.orders = grow(t.credit, k+1), grow(t.orders, k+1)
+	}
+	return k
 }
 
 func grow[T any](s []T, n int) []T { return append(s, make([]T, max(0, n-len(s)))...) }
