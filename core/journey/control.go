@@ -30,6 +30,11 @@ func (s *Service) Journey(ctx context.Context, ws, id string) (*Journey, error) 
 	return j, storeError("read the journey", err)
 }
 
+// IDFor returns the id of the journey that an idempotency key makes.
+func IDFor(ws, idempotencyKey string) string {
+	return core.HashID(core.PrefixJourney, ws, "idem", idempotencyKey)
+}
+
 func isID(prefix, id string) bool {
 	return core.IDPrefix(id) == prefix && len(id) <= 64 && !strings.ContainsAny(id, "/\x00")
 }

@@ -54,7 +54,7 @@ func (s *Service) Create(ctx context.Context, ws string, in CreateInput) (*Journ
 	at := s.now()
 	id := core.NewID(core.PrefixJourney, at)
 	if in.IdempotencyKey != "" {
-		id = core.HashID(core.PrefixJourney, ws, "idem", in.IdempotencyKey)
+		id = IDFor(ws, in.IdempotencyKey)
 		old, err := s.Journey(ctx, ws, id)
 		if err != nil {
 			return nil, nil, err

@@ -265,7 +265,7 @@ func (ec *executionContext) unmarshalInputInstallReadyJourneyInput(ctx context.C
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"key", "choices", "idempotencyKey"}
+	fieldsInOrder := [...]string{"key", "choices", "needsApproval", "another", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -286,6 +286,20 @@ func (ec *executionContext) unmarshalInputInstallReadyJourneyInput(ctx context.C
 				return it, err
 			}
 			it.Choices = data
+		case "needsApproval":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("needsApproval"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.NeedsApproval = data
+		case "another":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("another"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Another = data
 		case "idempotencyKey":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
 			data, err := ec.unmarshalNString2string(ctx, v)

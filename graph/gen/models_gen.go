@@ -2571,6 +2571,11 @@ type InstallReadyJourneyInput struct {
 	Key string `json:"key"`
 	// What it is to use, by the names in needs: an object of texts, {"pool.cart": "cpl_…", "value.sku": "COF-250"}.
 	Choices scalar.JSON `json:"choices,omitempty"`
+	// Whether a version of the journey is published only with the approval of somebody else.
+	NeedsApproval *bool `json:"needsApproval,omitempty"`
+	// Install one more beside one that is there, not closed, stopped or archived, and about the same things. Without it that is
+	// a CONFLICT, READY_JOURNEY_INSTALLED.
+	Another *bool `json:"another,omitempty"`
 	// The same key again makes nothing twice; after an error half way, send it again.
 	IdempotencyKey string `json:"idempotencyKey"`
 }

@@ -5466,6 +5466,13 @@ input InstallReadyJourneyInput {
   key: String!
   """What it is to use, by the names in needs: an object of texts, {"pool.cart": "cpl_…", "value.sku": "COF-250"}."""
   choices: JSON
+  """Whether a version of the journey is published only with the approval of somebody else."""
+  needsApproval: Boolean
+  """
+  Install one more beside one that is there, not closed, stopped or archived, and about the same things. Without it that is
+  a CONFLICT, READY_JOURNEY_INSTALLED.
+  """
+  another: Boolean
   """The same key again makes nothing twice; after an error half way, send it again."""
   idempotencyKey: String!
 }

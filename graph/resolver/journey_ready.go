@@ -26,7 +26,9 @@ func (r mutation) InstallReadyJourney(ctx context.Context, in gen.InstallReadyJo
 	var made *ready.Installed
 	if err == nil {
 		i := ready.Installer{Library: r.Library, Segments: r.Segments, Loyalty: r.Rewards, Journeys: r.Journeys}
-		made, err = i.Install(ctx, workspace(ctx), in.Key, choices, in.IdempotencyKey)
+		made, err = i.Install(ctx, workspace(ctx), ready.Request{
+			Key: in.Key, Choices: choices, NeedsApproval: value(in.NeedsApproval), Another: value(in.Another), IdempotencyKey: in.IdempotencyKey,
+		})
 	}
 	out := &gen.InstallReadyJourneyPayload{Templates: []string{}, Segments: []string{}, Pools: []string{}}
 	if out.UserErrors, err = problems(err); err != nil || out.UserErrors != nil {

@@ -42,7 +42,7 @@ func Guide(ctx context.Context, w Workspace, j Journeys) error {
 		return err
 	}
 	for _, one := range all {
-		made, err := j.Installer.Install(author, ws, one.Key, chosen[one.Key], "demo")
+		made, err := j.Installer.Install(author, ws, ready.Request{Key: one.Key, Choices: chosen[one.Key], IdempotencyKey: "demo"})
 		if err != nil {
 			return fmt.Errorf("install %s: %w", one.Key, err)
 		}

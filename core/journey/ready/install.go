@@ -2,13 +2,17 @@ package ready
 
 import (
 	"context"
+	"encoding/json"
 	"html"
+	"slices"
 	"strings"
 
+	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/journey"
 	"github.com/headwater-cdp/headwater/core/library"
 	"github.com/headwater-cdp/headwater/core/loyalty"
 	"github.com/headwater-cdp/headwater/core/segment"
+	"github.com/headwater-cdp/headwater/core/store"
 )
 
 // Installer makes of a ready journey one of a workspace's own.
@@ -27,25 +31,41 @@ type Installed struct {
 	Pools     []string         // cpl_…
 }
 
+// Request says what is installed, and how.
+type Request struct {
+	Key            string
+	Choices        Choices
+	NeedsApproval  bool   // a version of the journey is published only with the approval of somebody else
+	Another        bool   // one more, beside one of the same that is there
+	IdempotencyKey string // required
+}
+
 // Install makes what a ready journey needs and choices do not name, and the journey. The
-// same idempotency key (required) makes everything once: after an error half way the call
-// is made again.
-func (i *Installer) Install(ctx context.Context, ws, key string, choices Choices, idempotencyKey string) (*Installed, error) {
-	j, err := Find(key)
+// same idempotency key makes everything once: after an error half way the call is made
+// again. With another key a second one of the same is CONFLICT, READY_JOURNEY_INSTALLED,
+// unless it is asked for: two of them would write to the same people twice.
+func (i *Installer) Install(ctx context.Context, ws string, in Request) (*Installed, error) {
+	j, err := Find(in.Key)
 	if err != nil {
 		return nil, err
 	}
+	choices, idempotencyKey := in.Choices, in.IdempotencyKey
 	out, all := &Installed{}, Choices{}
 	for name, id := range choices {
 		all[name] = id
 	}
 	once := func(kind, key string) string { return idempotencyKey + ":" + j.Key + ":" + kind + ":" + key }
+	if !in.Another {
+		if err := i.alone(ctx, ws, j, choices, journey.IDFor(ws, once("journey", ""))); err != nil {
+			return nil, err
+		}
+	}
 	for _, t := range j.Templates {
 		if all["template."+t.Key] != "" {
 			continue
 		}
 		made, err := i.Library.Create(ctx, ws, library.Input{
-			Name: t.Name, Description: "Of the ready journey " + j.Name + ".", Channel: t.Channel, Family: familyOf(t.Family), Tags: []string{"ready:" + j.Key},
+			Name: t.Name, Description: "Of the ready journey " + j.Name + ".", Channel: t.Channel, Family: familyOf(t.Family), Tags: []string{j.tag()},
 			Content: t.Content(), Edit: library.Edit{IdempotencyKey: once("template", t.Key)},
 		})
 		if err != nil {
@@ -76,7 +96,7 @@ func (i *Installer) Install(ctx context.Context, ws, key string, choices Choices
 			return nil, err
 		}
 		made, err := i.Segments.Create(ctx, ws, segment.CreateInput{
-			Name: s.Name, Description: "Of the ready journey " + j.Name + ".", Where: where, Tags: []string{"ready:" + j.Key}, IdempotencyKey: once("segment", s.Key),
+			Name: s.Name, Description: "Of the ready journey " + j.Name + ".", Where: where, Tags: []string{j.tag()}, IdempotencyKey: once("segment", s.Key),
 		})
 		if err != nil {
 			return nil, err
@@ -89,9 +109,63 @@ func (i *Installer) Install(ctx context.Context, ws, key string, choices Choices
 		return nil, err
 	}
 	out.Journey, _, err = i.Journeys.Create(ctx, ws, journey.CreateInput{
-		Name: j.Name, Description: j.About, Tags: []string{"ready:" + j.Key}, Definition: definition, IdempotencyKey: once("journey", ""),
+		Name: j.Name, Description: j.About, Tags: []string{j.tag()}, Definition: definition, Approval: in.NeedsApproval,
+		IdempotencyKey: once("journey", ""),
 	})
 	return out, err
+}
+
+// tag is what a journey that was installed has, and what was made for it.
+func (j *Journey) tag() string { return "ready:" + j.Key }
+
+// alone refuses a journey of which there is another, with another id, that lets people in or
+// may yet do so.
+func (i *Installer) alone(ctx context.Context, ws string, j *Journey, choices Choices, id string) error {
+	list, err := journey.Journeys.Find(ctx, i.Journeys.Store, store.Query{Workspace: ws}, 0)
+	if err != nil {
+		return core.AsError(err)
+	}
+	for _, other := range list {
+		open := other.Mode == journey.Draft || other.Mode == journey.Live || other.Mode == journey.Paused
+		if !open || other.JourneyID() == id || !slices.Contains(other.Tags, j.tag()) {
+			continue
+		}
+		v, err := i.Journeys.Version(ctx, ws, other.JourneyID(), other.Latest)
+		if err != nil {
+			return err
+		}
+		if v != nil && j.same(v, choices) {
+			return core.Errorf(core.Conflict, "READY_JOURNEY_INSTALLED",
+				"%s is installed already, as %s: go on with that one, archive it first, or say that you want another", j.Key, other.JourneyID()).At("key")
+		}
+	}
+	return nil
+}
+
+// same reports whether a version is about the same things as what is to be installed.
+func (j *Journey) same(v *journey.Version, choices Choices) bool {
+	var texts any
+	if json.Unmarshal([]byte(v.Definition), &texts) != nil {
+		return true
+	}
+	return !slices.ContainsFunc(j.Values, func(value Value) bool { return value.Of && !holds(texts, choices["value."+value.Key]) })
+}
+
+// holds reports whether a JSON tree has a text among its values.
+func holds(tree any, text string) bool {
+	switch v := tree.(type) {
+	case string:
+		return v == text
+	case []any:
+		return slices.ContainsFunc(v, func(one any) bool { return holds(one, text) })
+	case map[string]any:
+		for _, one := range v {
+			if holds(one, text) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // validDays is how long the coupons of pools that Install makes are good.

@@ -54,6 +54,7 @@ type Pool struct {
 type Value struct {
 	Key   string `json:"key"`
 	About string `json:"about"`
+	Of    bool   `json:"of"`    // it says what the journey is about: a shop has one for each
 	Usual string `json:"usual"` // taken when none is given; "": one must be
 }
 
