@@ -4,7 +4,9 @@ import (
 	"context"
 	"math"
 	"slices"
+	"time"
 
+	"github.com/headwater-cdp/headwater/core/predict/sendhour"
 	"github.com/headwater-cdp/headwater/core/work"
 )
 
@@ -46,17 +48,22 @@ func (g *histogram) add(h history) {
 // shares returns the counts as shares of their sums.
 func (g *histogram) shares() [][]float64 { return sharesOf(g.counts) }
 
-func sharesOf(all [][]float64) [][]float64 {
-	out := make([][]float64, len(all))
-	for i, counts := range all {
-		sum := 0.0
-		for _, n := range counts {
-			sum += n
-		}
+func sharesOf(lists [][]float64) [][]float64 {
+	out := make([][]float64, len(lists))
+	for i, counts := range lists {
+		all := sum(counts)
 		out[i] = make([]float64, len(counts))
 		for j, n := range counts {
-			out[i][j] = n / max(sum, 1)
+			out[i][j] = n / max(all, 1)
 		}
+	}
+	return out
+}
+
+func sum(list []float64) float64 {
+	out := 0.0
+	for _, n := range list {
+		out += n
 	}
 	return out
 }
@@ -75,14 +82,30 @@ func drift(keys []string, then, now [][]float64) map[string]float64 {
 		if i >= len(then) || i >= len(now) || len(then[i]) != len(now[i]) {
 			continue
 		}
-		sum := 0.0
+		index := 0.0
 		for j := range then[i] {
 			a, b := max(then[i][j], 1e-4), max(now[i][j], 1e-4)
-			sum += (b - a) * math.Log(b/a)
+			index += (b - a) * math.Log(b/a)
 		}
-		out[key] = sum
+		out[key] = index
 	}
 	return out
+}
+
+// The hours of engagements are told apart by threes: by single ones a few hundred would seem
+// to drift by chance alone. Recent are those of the last weeks, whatever the training had.
+const (
+	hourKey  = "hour"
+	hourBin  = 3
+	hourBins = 24 / hourBin
+	lately   = 28 * 24 * time.Hour
+)
+
+// byHours adds what engagements fell in each hour to the bins.
+func byHours(bins []float64, counts sendhour.Shares) {
+	for h, n := range counts {
+		bins[h/hourBin] += n
+	}
 }
 
 // counts counts the people who are scored, in the bins of each model.
@@ -91,6 +114,7 @@ type counts struct {
 	models models
 	orders *histogram
 	leads  *tally
+	hours  [][]float64 // of recent engagements; nil: there is no model of hours
 }
 
 // newCounts goes on from what another process has counted for the same models.
@@ -108,7 +132,18 @@ func newCounts(m models, set *Settings, before map[string][][]float64) *counts {
 			c.leads.counts = had
 		}
 	}
+	if m.hours != nil {
+		if c.hours = before[m.hours.ModelID()]; len(c.hours) == 0 {
+			c.hours = [][]float64{make([]float64, hourBins)}
+		}
+	}
 	return c
+}
+
+// engaged counts recent engagements, by the clock of a zone.
+func (c *counts) engaged(signals []sendhour.Signal, zone *time.Location, now time.Time) {
+	recent, _ := sendhour.Hours(slices.DeleteFunc(signals, func(s sendhour.Signal) bool { return s.At.Before(now.Add(-lately)) }), zone, now)
+	byHours(c.hours[0], recent)
 }
 
 func (c *counts) add(o *Outlook, today int32) {
@@ -133,6 +168,9 @@ func (c *counts) all() map[string][][]float64 {
 	if c.leads != nil {
 		out[c.models.conversions.ModelID()] = c.leads.counts
 	}
+	if c.hours != nil {
+		out[c.models.hours.ModelID()] = c.hours
+	}
 	return out
 }
 
@@ -140,6 +178,11 @@ func (c *counts) all() map[string][][]float64 {
 func (c *counts) note(ctx context.Context, s *Service) error {
 	if c.orders != nil {
 		if err := s.noteDrift(ctx, c.models.orders, driftKeys, c.orders.counts); err != nil {
+			return err
+		}
+	}
+	if c.hours != nil && sum(c.hours[0]) >= MinEngagements { // fewer say nothing
+		if err := s.noteDrift(ctx, c.models.hours, []string{hourKey}, c.hours); err != nil {
 			return err
 		}
 	}

@@ -173,6 +173,20 @@ func (s *Service) zones(ctx context.Context, ws string, people []*profile.Profil
 	return out, nil
 }
 
+// clocks returns the people of a page, nil for who is gone, and their zones.
+func (s *Service) clocks(ctx context.Context, ws string, page []*Outlook) ([]*profile.Profile, []*time.Location, error) {
+	keys := make([]string, len(page))
+	for i, o := range page {
+		keys[i] = o.ID
+	}
+	people, err := profile.Profiles.GetMany(ctx, s.Store, keys)
+	if err != nil {
+		return nil, nil, err
+	}
+	zones, err := s.zones(ctx, ws, people)
+	return people, zones, err
+}
+
 // zoneName is the name of the zone that somebody says they are in.
 func zoneName(p *profile.Profile) string {
 	if p == nil {

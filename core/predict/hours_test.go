@@ -209,6 +209,49 @@ func TestHours(t *testing.T) {
 	})
 }
 
+// A model of hours tells how far those of recent engagements are from its training's, where
+// there are enough.
+func TestHoursDrift(t *testing.T) {
+	r := newRig(t)
+	const people = 40
+	engage := func(late, early int) {
+		for i := range people {
+			r.engages(fmt.Sprint("reader-", i), 20, []int{late, early}[i%2])
+		}
+	}
+	for i := range people {
+		r.knows(fmt.Sprint("reader-", i), `"timezone":"Asia/Tokyo"`) // nine hours ahead, all year
+	}
+	r.flush()
+	engage(8, 23) // 17 and 8 there
+	m := r.train(Hours, true)
+	require.Equal(t, Active, m.Status, "%v", m.Missing)
+	require.Equal(t, [][]float64{{0, 0, 0.5, 0, 0, 0.5, 0, 0}}, m.Shares)
+	score := func() *Model {
+		job, err := r.Jobs.Start(r.ctx, ScoreKind, rigWS, nil, "")
+		require.NoError(t, err)
+		r.done(job)
+		m, err := r.ModelOf(r.ctx, rigWS, m.ModelID())
+		require.NoError(t, err)
+		return m
+	}
+	same := score()
+	require.Equal(t, map[string]float64{"hour": 0}, same.Drift)
+
+	// Those of the morning come at eight in the evening: 0.5 − 0.0001 of it all has gone
+	// from one bin, and is in another, 5000 times what is taken for nothing.
+	r.clock.Advance(40 * 24 * time.Hour)
+	engage(8, 11)
+	moved := score()
+	require.InDelta(t, 2*0.4999*math.Log(5000), moved.Drift["hour"], 1e-9)
+	require.True(t, moved.DriftAt.After(same.DriftAt))
+
+	// Of a time in which hardly anybody engaged nothing is said.
+	r.clock.Advance(40 * 24 * time.Hour)
+	r.engages("reader-0", 20, 3)
+	require.Equal(t, moved.DriftAt, score().DriftAt)
+}
+
 // What is kept of somebody is bounded, whatever the order in which it comes, and the latest
 // stays.
 func TestMomentsAreBounded(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/headwater-cdp/headwater/core/predict/sendhour"
-	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/store"
 )
 
@@ -38,6 +37,7 @@ func (t *training) hours(ctx context.Context) error {
 	m := &Model{Kind: Hours, Status: Candidate, To: now, By: by(ctx)}
 	t.pos.Model = m
 	var pool sendhour.Pool
+	bins := make([]float64, hourBins)
 	first := now
 	err := t.engaged(ctx, &m.Size.Barred, func(signals []sendhour.Signal, zone *time.Location) {
 		counts, n := sendhour.Hours(signals, zone, now)
@@ -45,6 +45,7 @@ func (t *training) hours(ctx context.Context) error {
 			return
 		}
 		pool.Add(counts)
+		byHours(bins, counts)
 		m.Size.Engaged++
 		m.Size.Engagements += n
 		for _, s := range signals {
@@ -63,6 +64,7 @@ func (t *training) hours(ctx context.Context) error {
 		m.Status = Insufficient
 		return t.nextThenWrite(ctx)
 	}
+	m.Shares = sharesOf([][]float64{bins})
 	if m.Hours, err = t.prior(ctx, pool.Shares(), now); err != nil {
 		return err
 	}
@@ -88,15 +90,7 @@ func (t *training) engaged(ctx context.Context, barred *int64, f func([]sendhour
 	}
 	done := int64(0)
 	return walk(ctx, t.s.Store, Outlooks, t.ws, "", func(page []*Outlook) error {
-		keys := make([]string, len(page))
-		for i, o := range page {
-			keys[i] = o.ID
-		}
-		people, err := profile.Profiles.GetMany(ctx, t.s.Store, keys)
-		if err != nil {
-			return err
-		}
-		zones, err := t.s.zones(ctx, t.ws, people)
+		people, zones, err := t.s.clocks(ctx, t.ws, page)
 		if err != nil {
 			return err
 		}

@@ -325,11 +325,8 @@ func (s *Service) scoreAll(ctx context.Context, run *work.JobRun) error {
 		return err
 	}
 	err = walk(ctx, s.Store, Outlooks, ws, pos.At, func(page []*Outlook) error {
-		today := dayOf(s.now())
-		for _, o := range page {
-			if !o.Barred {
-				counts.add(o, today)
-			}
+		if err := s.count(ctx, ws, counts, page); err != nil {
+			return err
 		}
 		for people := range slices.Chunk(page, together) {
 			if _, err := s.predict(ctx, ws, by, people); err != nil {
@@ -343,4 +340,27 @@ func (s *Service) scoreAll(ctx context.Context, run *work.JobRun) error {
 		return err
 	}
 	return counts.note(ctx, s)
+}
+
+// count counts the people of a page for the drift of each model.
+func (s *Service) count(ctx context.Context, ws string, c *counts, page []*Outlook) error {
+	var people []*profile.Profile
+	var zones []*time.Location
+	if c.hours != nil {
+		var err error
+		if people, zones, err = s.clocks(ctx, ws, page); err != nil {
+			return err
+		}
+	}
+	now := s.now()
+	for i, o := range page {
+		if o.Barred {
+			continue
+		}
+		c.add(o, dayOf(now))
+		if c.hours != nil && people[i] != nil {
+			c.engaged(o.signals(), zones[i], now)
+		}
+	}
+	return nil
 }

@@ -9407,7 +9407,7 @@ type PredictionModel {
   reliability: [PredictionReliability!]! @data(category: NONE)
   """What there was too little of."""
   missing: [String!]! @data(category: NONE)
-  """How far people have moved from those of the training: the population stability index of each number. Above 0.25 train anew."""
+  """How far people have moved from those of the training: the population stability index of each number, of HOURS that of the hours of recent engagements. Above 0.25 train anew."""
   drift: [PredictionFigure!]! @data(category: NONE)
   """When that was worked out."""
   driftAt: DateTime @data(category: NONE)
