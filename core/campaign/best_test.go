@@ -83,6 +83,55 @@ func TestCampaignAtBestHours(t *testing.T) {
 	}
 }
 
+// Who was to get it while the campaign was paused gets it at their time again, and not in the
+// middle of the night in which it goes on; at once where it says so.
+func TestTimesThatPassWhilePausedComeAgain(t *testing.T) {
+	h, clock := newHouse(t)
+	p := h.persons(0, 4, func(int) bson.D { return bson.D{{Key: "timezone", Value: "Europe/Berlin"}} })
+	h.best(p[0], 14)
+	list := h.list("All", p...)
+	for _, c := range []struct {
+		name   string
+		passed campaign.Passed // "": at best hours
+		again  bool
+	}{{"best", "", true}, {"next day", campaign.PassedNextDay, true}, {"now", campaign.PassedNow, false}} {
+		begin := time.Date(2026, 11, 2+clock.Now().Day()+1, 5, 0, 0, 0, time.UTC)
+		clock.Advance(begin.Sub(clock.Now()))
+		when := campaign.When{LocalAt: begin.Format("2006-01-02") + "T10:00"} // 09:00 in UTC
+		if c.passed == "" {
+			when = campaign.When{}
+		}
+		id := h.schedule(h.draft([]string{list}, func(in *campaign.Input) {
+			if c.passed == "" {
+				in.Definition.Best = &campaign.BestTime{LocalTime: "10:00"}
+				return
+			}
+			in.Definition.Local, in.Definition.Passed = true, c.passed
+		}), when)
+		until(t, clock, 20*time.Millisecond, func() bool { r := h.run(id); return r != nil && r.Phase == campaign.Sending })
+		_, err := h.Pause(h.ctx, ws, id, campaign.Edit{})
+		require.NoError(t, err)
+		clock.Advance(21 * time.Hour) // 03:00 in Berlin
+		resumed := clock.Now()
+		_, err = h.Resume(h.ctx, ws, id, campaign.Edit{})
+		require.NoError(t, err)
+		until(t, clock, time.Minute, func() bool { return h.is(id, campaign.Done) })
+		got := h.queued(id)
+		require.Len(t, got, 4, c.name)
+		for i, who := range p {
+			hour := got[who].At.In(time.FixedZone("Berlin", 3600)).Hour()
+			switch {
+			case !c.again:
+				require.Less(t, got[who].At.Sub(resumed), time.Hour, c.name)
+			case i == 0 && c.passed == "":
+				require.Equal(t, 14, hour, c.name)
+			default:
+				require.Equal(t, 10, hour, c.name)
+			}
+		}
+	}
+}
+
 func TestPreviewOfBestHours(t *testing.T) {
 	h, clock := newHouse(t)
 	p := h.persons(0, 4, func(int) bson.D { return bson.D{{Key: "timezone", Value: "Europe/Berlin"}} })

@@ -169,7 +169,10 @@ func (s *Service) Resume(ctx context.Context, ws, id string, edit Edit) (*Campai
 		}
 		c.Status, c.Before = c.Before, ""
 		at := s.now()
-		if c.Status == Scheduled && c.StartsAt.After(at) {
+		switch {
+		case c.Status == Running:
+			c.ResumedAt = at
+		case c.Status == Scheduled && c.StartsAt.After(at):
 			at = c.StartsAt
 		}
 		task, err := s.taskAt(ctx, ws, id, at)

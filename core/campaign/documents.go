@@ -42,6 +42,7 @@ type Campaign struct {
 	Reason      string           `bson:"reason,omitempty"` // of FAILED: a stable word
 	StartsAt    time.Time        `bson:"at,omitempty"`     // when the run begins
 	LocalAt     string           `bson:"localAt,omitempty"`
+	ResumedAt   time.Time        `bson:"resumed,omitempty"` // when the run was last let go on after a pause
 	CreatedAt   time.Time        `bson:"createdAt"`
 	UpdatedAt   time.Time        `bson:"updatedAt"`
 	CreatedBy   string           `bson:"createdBy"`

@@ -203,9 +203,7 @@ func (s *Service) freeze(ctx context.Context, l *work.Lease, c *Campaign, r *Run
 			} else if d.Test != nil {
 				next.Tested++
 			}
-			ops = append(ops, Targets.Insert(&Target{
-				Meta: store.Meta{ID: store.Key(ws, c.CampaignID(), group, dueKey(dues[i]), id)}, Part: id, Due: dues[i],
-			}))
+			ops = append(ops, Targets.Insert(targetOf(c, group, id, dues[i])))
 		}
 		next.People, next.After = next.People+int64(len(ids)), last
 		if err := s.moved(l.Progress(ctx, append(ops, Runs.Replace(&next))...)); err != nil {
@@ -231,6 +229,11 @@ func (s *Service) dues(ctx context.Context, ws string, ids []string, wall time.T
 		out[i] = localDue(wall, zones[i], passed, now)
 	}
 	return out, nil
+}
+
+// targetOf is a person of a group on a campaign's list.
+func targetOf(c *Campaign, group, id string, due time.Time) *Target {
+	return &Target{Meta: store.Meta{ID: store.Key(c.Workspace(), c.CampaignID(), group, dueKey(due), id)}, Part: id, Due: due}
 }
 
 // dueKey writes an instant so that keys are in the order of time.

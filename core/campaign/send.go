@@ -83,7 +83,7 @@ func (s *Service) send(ctx context.Context, l *work.Lease, c *Campaign, r *Run, 
 	if next.Queued == nil {
 		next.Queued = map[string]int64{}
 	}
-	ops, err := s.queue(ctx, c, &next, list, now)
+	ops, err := s.queue(ctx, c, &next, group, list, now)
 	if err != nil {
 		return now, err
 	}
@@ -100,9 +100,9 @@ func (s *Service) send(ctx context.Context, l *work.Lease, c *Campaign, r *Run, 
 	return next.NextAt, nil
 }
 
-// queue returns the operations that queue messages for people and take them off the list,
-// and counts them.
-func (s *Service) queue(ctx context.Context, c *Campaign, r *Run, list []*Target, now time.Time) ([]store.Op, error) {
+// queue returns the operations that queue messages for people of a group and take them off
+// the list, and counts them. Who is late stays on it until their time comes again.
+func (s *Service) queue(ctx context.Context, c *Campaign, r *Run, group string, list []*Target, now time.Time) ([]store.Op, error) {
 	ws, id, d := c.Workspace(), c.CampaignID(), &c.Definition
 	parts := make([]string, len(list))
 	for i, t := range list {
@@ -132,18 +132,18 @@ func (s *Service) queue(ctx context.Context, c *Campaign, r *Run, list []*Target
 			r.Merged++
 			continue
 		}
+		if late != nil && late[i].After(now) {
+			ops = append(ops, Targets.Insert(targetOf(c, group, t.Part, late[i])))
+			continue
+		}
 		written[p.ID] = true
 		arm := d.armOf(id, t.Part)
 		if r.Phase == Resting && r.Decision != nil {
 			arm = d.arm(r.Decision.Winner)
 		}
-		due := t.Due
-		if late != nil {
-			due = late[i]
-		}
 		made, err := s.Messages.Queue(ctx, ws, message.Intent{
 			ID: messageID(ws, id, p.ProfileID()), Profile: p.ProfileID(), Channel: d.Channel, Purpose: d.Purpose, Template: arm.Template,
-			TemplateVersion: arm.TemplateVersion, Campaign: id, Arm: arm.ID, Priority: int(d.Priority), Quiet: d.Quiet, DueAt: due,
+			TemplateVersion: arm.TemplateVersion, Campaign: id, Arm: arm.ID, Priority: int(d.Priority), Quiet: d.Quiet, DueAt: t.Due,
 		})
 		if err != nil {
 			return nil, err
@@ -187,32 +187,39 @@ func (s *Service) written(ctx context.Context, ws, campaign string, people []*pr
 }
 
 // late returns when people are written to whose local time, or best hour, passed while a test
-// was waited for; nil when that is as it was.
+// or the end of a pause was waited for; nil when that is as it was.
 func (s *Service) late(ctx context.Context, c *Campaign, r *Run, list []*Target, people []*profile.Profile, now time.Time) ([]time.Time, error) {
-	if b := c.Definition.Best; b != nil && r.Phase == Resting && r.Decision != nil {
-		out, _, err := s.bestDues(ctx, c.Workspace(), people, b, now)
-		for i, t := range list {
-			if err == nil && !t.Due.Before(r.Decision.At) {
-				out[i] = t.Due
-			}
-		}
-		return out, err
+	since, d := c.ResumedAt, &c.Definition
+	if r.Phase == Resting && r.Decision != nil && r.Decision.At.After(since) {
+		since = r.Decision.At
 	}
-	if r.Phase != Resting || !c.Definition.Local || c.Definition.Passed != PassedNextDay || r.Decision == nil {
+	if !list[0].Due.Before(since) { // nor are the others, who are due later
 		return nil, nil
 	}
-	wall, err := time.Parse(wallLayout, c.LocalAt)
-	if err != nil {
+	var out []time.Time
+	var err error
+	switch {
+	case d.Best != nil:
+		out, _, err = s.bestDues(ctx, c.Workspace(), people, d.Best, now)
+	case d.Local && d.Passed == PassedNextDay:
+		var wall time.Time
+		if wall, err = time.Parse(wallLayout, c.LocalAt); err != nil {
+			return nil, err
+		}
+		var zones []*time.Location
+		if zones, err = s.Messages.Zones(ctx, c.Workspace(), people); err == nil {
+			out = make([]time.Time, len(list))
+			for i := range list {
+				out[i] = localDue(wall, zones[i], PassedNextDay, now)
+			}
+		}
+	}
+	if err != nil || out == nil {
 		return nil, err
 	}
-	zones, err := s.Messages.Zones(ctx, c.Workspace(), people)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]time.Time, len(list))
 	for i, t := range list {
-		if out[i] = t.Due; t.Due.Before(r.Decision.At) {
-			out[i] = localDue(wall, zones[i], PassedNextDay, now)
+		if !t.Due.Before(since) {
+			out[i] = t.Due
 		}
 	}
 	return out, nil
