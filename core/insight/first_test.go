@@ -89,6 +89,30 @@ func TestADeletedFirstDoesNotMove(t *testing.T) {
 	}
 }
 
+// An earlier event that comes while a first is deleted is the first: the deletion finds that
+// out, and keeps nothing of what does not count any more.
+func TestAFirstThatMovesWhileItIsDeleted(t *testing.T) {
+	r := newRig(t)
+	r.counted()
+	r.track("ana", "Order Completed", "2026-06-20T10:00:00Z", `{"total":5,"currency":"EUR"}`)
+	list, err := event.Events.Find(r.ctx, r.db, store.Query{Workspace: rigWS}, 0)
+	require.NoError(t, err)
+	require.Len(t, list, 1)
+	remove := func(meanwhile func()) error {
+		ops, err := r.Deleted(r.ctx, rigWS, list[0])
+		require.NoError(t, err)
+		meanwhile()
+		return work.Commit(r.ctx, r.db, append(ops, event.Events.Delete(list[0]))...)
+	}
+	require.ErrorIs(t, remove(func() { r.track("ana", "Order Completed", "2026-05-20T10:00:00Z", `{"total":5,"currency":"EUR"}`) }), store.ErrConflict)
+	require.NoError(t, remove(func() {}))
+	for range 2 {
+		a := r.ask("new_customers", func(q *Question) { q.From, q.Grain = at("2026-05-01T00:00:00Z"), Month })
+		require.Equal(t, []string{"2026-05-01T00 1", "2026-06-01T00 0"}, shown(a))
+		require.Zero(t, r.counted().Differences)
+	}
+}
+
 // A part of a week is compared with the same days of another.
 func TestWeeksAreComparedWithWeeksAsLong(t *testing.T) {
 	r := newRig(t)
