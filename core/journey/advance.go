@@ -54,7 +54,7 @@ func (b *batch) advance(ctx context.Context, it *item, f *segment.Facts) error {
 		if err := f.Err(); err != nil {
 			return err
 		}
-		answer, err := b.effects(ctx, it, &next, out.Effects)
+		answer, err := b.effects(ctx, it, &next, &out)
 		if err != nil {
 			return err
 		}
@@ -117,10 +117,10 @@ func (r *running) late(st State, now time.Time) State {
 
 // effects gathers what effects commit. The answer to one that must be answered at once is
 // returned.
-func (b *batch) effects(ctx context.Context, it *item, e *Enrollment, list []Effect) (*Answer, error) {
+func (b *batch) effects(ctx context.Context, it *item, e *Enrollment, out *Outcome) (*Answer, error) {
 	var answer *Answer
-	for i := range list {
-		x := &list[i]
+	for i := range out.Effects {
+		x := &out.Effects[i]
 		key := stepKey(e.EnrollmentID(), x.Node, x.Visit)
 		say := func(in event.Input) {
 			it.said = append(it.said, event.SystemEvent{Input: in, ProfileID: e.Part})
@@ -128,7 +128,7 @@ func (b *batch) effects(ctx context.Context, it *item, e *Enrollment, list []Eff
 		var err error
 		switch {
 		case x.Message != nil:
-			err = b.send(ctx, it, e, x)
+			err = b.send(ctx, it, e, x, out.Trail)
 		case x.Trait != nil:
 			var traits bson.Raw
 			if traits, err = traitDocument(x.Trait.Path, x.Trait.Value); err == nil {
@@ -160,9 +160,13 @@ func (b *batch) effects(ctx context.Context, it *item, e *Enrollment, list []Eff
 	return answer, nil
 }
 
-// send queues a message: its id is the step's, so that no step can send it twice.
-func (b *batch) send(ctx context.Context, it *item, e *Enrollment, x *Effect) error {
-	visit := strconv.FormatInt(x.Visit, 10)
+// messageOf is the id of the message of a step: no step can send it twice.
+func messageOf(ws, enrollment, node string, visit int64) string {
+	return core.HashID(core.PrefixMessage, ws, enrollment, node, strconv.FormatInt(visit, 10))
+}
+
+// send queues a message. The trail, which says so, is told of one that cannot be.
+func (b *batch) send(ctx context.Context, it *item, e *Enrollment, x *Effect, trail []Passage) error {
 	data := bson.D{{Key: "enrollment", Value: bson.D{{Key: "id", Value: e.EnrollmentID()}}}}
 	if it.entered != nil && len(it.entered.Properties) > 0 {
 		data = append(data, bson.E{Key: "event", Value: bson.D{{Key: "name", Value: it.entered.Name}, {Key: "properties", Value: it.entered.Properties}}})
@@ -179,7 +183,7 @@ func (b *batch) send(ctx context.Context, it *item, e *Enrollment, x *Effect) er
 		return err
 	}
 	in := message.Intent{
-		ID: core.HashID(core.PrefixMessage, b.ws, e.EnrollmentID(), x.Node, visit), Profile: e.Part, Channel: x.Message.Channel,
+		ID: messageOf(b.ws, e.EnrollmentID(), x.Node, x.Visit), Profile: e.Part, Channel: x.Message.Channel,
 		Purpose: x.Message.Purpose, Template: x.Message.Template, Journey: e.Journey, JourneyVersion: e.Version, Enrollment: e.EnrollmentID(),
 		Node: x.Node, Arm: x.Message.Arm, Priority: x.Message.Priority, Quiet: x.Message.Quiet, DueAt: b.now, Data: raw,
 	}
@@ -188,7 +192,11 @@ func (b *batch) send(ctx context.Context, it *item, e *Enrollment, x *Effect) er
 	}
 	ops, err := b.s.Outbox.Queue(ctx, b.ws, in)
 	if err != nil && core.CodeOf(err) == core.Invalid { // no other try would make it one that can be sent
-		e.tell(Passage{Node: x.Node, Visit: x.Visit, At: b.now, Did: DidSkip, Detail: core.AsError(err).Reason})
+		for i := range trail {
+			if p := &trail[i]; p.Visit == x.Visit && p.Did == DidQueue {
+				p.Did, p.Detail = DidSkip, core.AsError(err).Reason
+			}
+		}
 		return nil
 	}
 	if err == nil && x.Message.Coupon != nil {

@@ -355,3 +355,32 @@ func TestACouponOfNobodyInside(t *testing.T) {
 	running(t, s.house, s.clock, func() bool { return len(s.looks()) == 0 })
 	require.Empty(t, s.coupon(who))
 }
+
+// The timeline says of a message that it was queued, and which one it is: also where an earlier
+// release wrote that it was sent.
+func TestTimelineNamesMessages(t *testing.T) {
+	s := newShop(t, openStore(t), 1)
+	j := s.opens(gift, "in next c", "c next m", "m next x")
+	who := s.track("u1", "Start", `{}`)
+	s.after(time.Minute)
+	e := s.enrollments(j.JourneyID())[0]
+	queued := func() (out []string) {
+		list, err := s.Timeline(s.ctx(), e)
+		require.NoError(t, err)
+		for _, p := range list {
+			require.NotEqual(t, "SENT", p.Did)
+			if p.Did == journey.DidQueue {
+				out = append(out, p.Node+" "+p.Detail)
+			}
+		}
+		return out
+	}
+	want := []string{"m " + s.letters(who)[0].MessageID()}
+	require.Equal(t, want, queued())
+	for i := range e.Trail {
+		if e.Trail[i].Did == journey.DidQueue {
+			e.Trail[i].Did = "SENT"
+		}
+	}
+	require.Equal(t, want, queued())
+}

@@ -142,7 +142,8 @@ func (s *Service) Enrollment(ctx context.Context, ws, id string) (*Enrollment, e
 	return e, storeError("read the enrollment", err)
 }
 
-// Timeline returns all passages of an enrollment, the earliest first.
+// Timeline returns all passages of an enrollment, the earliest first. The detail of one that
+// queued a message is the id of that.
 func (s *Service) Timeline(ctx context.Context, e *Enrollment) ([]Passage, error) {
 	older, err := Olders.Find(ctx, s.Store, store.Query{Workspace: e.Workspace(), Where: []store.Cond{store.Prefix("_id", e.EnrollmentID()+"/")}}, 0)
 	if err != nil {
@@ -152,7 +153,13 @@ func (s *Service) Timeline(ctx context.Context, e *Enrollment) ([]Passage, error
 	for _, o := range older {
 		out = append(out, o.Trail...)
 	}
-	return append(out, e.Trail...), nil
+	out = append(out, e.Trail...)
+	for i := range out {
+		if p := &out[i]; p.Did == DidQueue || p.Did == didSend {
+			p.Did, p.Detail = DidQueue, messageOf(e.Workspace(), e.EnrollmentID(), p.Node, p.Visit)
+		}
+	}
+	return out, nil
 }
 
 // EnrollmentFilter chooses enrollments.

@@ -345,7 +345,7 @@ func (h *house) equalsModel(w *world, id string, people map[string]string, end t
 		require.NoError(h.t, err)
 		for _, x := range list {
 			got = append(got, line(e.Part, x))
-			if x.Did == journey.DidSend {
+			if x.Did == journey.DidQueue {
 				sends[core.HashID(core.PrefixMessage, ws, e.EnrollmentID(), x.Node, fmt.Sprint(x.Visit))] = true
 			}
 		}

@@ -55,7 +55,7 @@ func (t *tally) passed(l *life, en *enrolled, trail []Passage) {
 		if trail[i].Left {
 			n.Left++
 		}
-		if trail[i].Did == DidSend {
+		if trail[i].Did == DidQueue {
 			n.Sent++
 			t.sends[DayCount{Node: n.Node, Day: l.now.In(t.pl.p.loc).Format("2006-01-02")}]++
 		}

@@ -75,7 +75,7 @@ func TestSimulateCart(t *testing.T) {
 	require.Len(t, s.Trails, 1)
 	trail := s.Trails[0].Enrollments[0]
 	require.Equal(t, "a", trail.Key)
-	require.Equal(t, []string{DidEnter, DidWait, DidGoOn, DidSend, DidWait, DidExit}, dids(trail.Trail))
+	require.Equal(t, []string{DidEnter, DidWait, DidGoOn, DidQueue, DidWait, DidExit}, dids(trail.Trail))
 	require.Equal(t, day.Add(2*time.Hour), trail.Trail[5].At)
 	require.Empty(t, s.Warnings)
 

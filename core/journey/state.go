@@ -184,10 +184,13 @@ type Passage struct {
 	Detail string    `bson:"x,omitempty" json:"detail,omitempty"`
 }
 
+// didSend is what earlier releases stored for DidQueue.
+const didSend = "SENT"
+
 // What a passage tells.
 const (
 	DidEnter   = "ENTERED"
-	DidSend    = "SENT" // queued: what became of it the message tells
+	DidQueue   = "QUEUED" // a message: what became of it the message tells
 	DidSkip    = "SKIPPED"
 	DidWait    = "WAITS"
 	DidGoOn    = "WENT_ON" // after a wait

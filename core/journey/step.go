@@ -280,7 +280,7 @@ func (r *run) message(n *place, m *Message) bool {
 	send := &SendMessage{Template: m.Template, Channel: m.Channel, Purpose: m.Purpose, Quiet: m.Quiet, Priority: m.Priority, Arm: r.st.Arm, Coupon: r.held()}
 	r.sent = true
 	r.effect(Effect{Message: send})
-	return r.leave(n, OnNext, DidSend, "")
+	return r.leave(n, OnNext, DidQueue, "")
 }
 
 // held is the latest coupon; nil for none.

@@ -84,7 +84,7 @@ func (s *storm) once(h *house) {
 			list, err := h.Timeline(h.ctx(), e)
 			require.NoError(s.t, err)
 			for _, p := range list {
-				if p.Did == journey.DidSend && p.At.After(j.at) && (j.until.IsZero() || p.At.Before(j.until)) {
+				if p.Did == journey.DidQueue && p.At.After(j.at) && (j.until.IsZero() || p.At.Before(j.until)) {
 					sending[id] = true
 				}
 			}
@@ -114,7 +114,7 @@ func (s *storm) way(h *house, e *journey.Enrollment, sends map[string]bool, name
 			due = time.Time{}
 		case journey.DidMove:
 			due = time.Time{}
-		case journey.DidSend:
+		case journey.DidQueue:
 			step := fmt.Sprintf("%s/%d", p.Node, p.Visit)
 			require.False(s.t, did[step], "%s: %s twice", name, step)
 			did[step] = true

@@ -353,7 +353,7 @@ func (s *storm) told() []string {
 			list, err := h.Timeline(h.ctx(), e)
 			require.NoError(s.t, err)
 			for _, p := range list {
-				if p.Did == journey.DidSend {
+				if p.Did == journey.DidQueue {
 					out = append(out, fmt.Sprintf("%d %s sent %s/%d at %s", i, s.group(e.Part), p.Node, p.Visit, p.At.Sub(start)))
 				}
 			}

@@ -3566,11 +3566,11 @@ type JourneyPassage {
   visit: Int! @data(category: BEHAVIOUR)
   """When."""
   at: DateTime! @data(category: BEHAVIOUR)
-  """ENTERED, SENT, SKIPPED, WAITS, WENT_ON, CHOSE, ACTED, ASKED, ANSWERED, REACHED_GOAL, EXITED, ENDED, HELD_OUT, SUSPENDED, RESUMED or MOVED."""
+  """ENTERED, QUEUED (a message), SKIPPED, WAITS, WENT_ON, CHOSE, ACTED, ASKED, ANSWERED, REACHED_GOAL, EXITED, ENDED, HELD_OUT, SUSPENDED, RESUMED or MOVED."""
   did: String! @data(category: BEHAVIOUR)
   """The edge that it left by."""
   on: String @data(category: BEHAVIOUR)
-  """More about it: a stable word, an arm, an id."""
+  """More about it: a stable word, an arm, an id; of QUEUED the id of the message, which tells what became of it."""
   detail: String @data(category: BEHAVIOUR)
 }
 

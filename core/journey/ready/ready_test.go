@@ -149,7 +149,7 @@ func sends(t *testing.T, key, traits string, more ready.Choices, reactions []jou
 	out := []string{}
 	for _, en := range s.Trails[0].Enrollments {
 		for _, x := range en.Trail {
-			if x.Did == journey.DidSend {
+			if x.Did == journey.DidQueue {
 				after := x.At.Sub(begin)
 				out = append(out, fmt.Sprintf("%s +%dd%s", x.Node, after/day, after%day))
 			}
