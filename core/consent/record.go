@@ -27,9 +27,6 @@ type RecordInput struct {
 	Evidence       *Evidence
 	IdempotencyKey string
 	DryRun         bool
-	// KeepConfirmed lets a yes that the person has confirmed before stand when they say it
-	// again, with nothing to confirm; else it is asked about anew, as Record always does.
-	KeepConfirmed bool
 }
 
 // Record is what became of a word.
@@ -43,7 +40,8 @@ type Record struct {
 }
 
 // Record writes a word into the ledger. Where the purpose has double opt-in, a yes is
-// PENDING until Confirm.
+// PENDING until Confirm; one that the person has confirmed before, and that is in force,
+// stands, with nothing to confirm.
 func (s *Service) Record(ctx context.Context, ws string, in RecordInput) (*Record, error) {
 	p, err := s.prepare(ctx, ws, &in)
 	if err != nil {
@@ -149,7 +147,7 @@ func (s *Service) prepare(ctx context.Context, ws string, in *RecordInput) (*Pre
 	}
 	var lasts time.Time // of the yes, once confirmed
 	var repeats string
-	if own := standing(who, say, at, s.now()); own != nil && p.DoubleOptIn && in.KeepConfirmed {
+	if own := standing(who, say, at, s.now()); own != nil && p.DoubleOptIn {
 		// It is what they have confirmed before: it stands as it is, for as long as it would
 		// have, and is said as of then, so that a no which is said meanwhile is the later one.
 		repeats, at, say.Confirmed = own.Entry, own.At, true

@@ -244,8 +244,19 @@ func TestDoubleOptIn(t *testing.T) {
 	_, err = p.Confirm(p.ctx(), ws, r.Token)
 	p.reason(err, core.Conflict, "TOKEN_USED", "token")
 
+	// Who has confirmed and says it again is asked nothing; after a no they are asked anew.
+	p.virtual.Advance(time.Minute)
+	again := p.record(id, "news", said)
+	require.Equal(t, []any{consent.Granted, true, ""}, []any{again.Entry.Status, again.Entry.Confirmed, again.Token})
+	require.NotEqual(t, c.Entry.ID, again.Entry.ID, "with evidence of its own")
+	require.Equal(t, "CONSENT_GRANTED", p.ask(id, "news", ""))
+	_, err = p.Withdraw(p.ctx(), ws, consent.WithdrawInput{ProfileID: id})
+	require.NoError(t, err)
+	p.virtual.Advance(time.Minute)
+
 	// A link that is opened after the withdrawal brings nothing back.
 	late := p.record(id, "news", said)
+	require.Equal(t, consent.Pending, late.Entry.Status)
 	p.virtual.Advance(time.Minute)
 	_, err = p.Withdraw(p.ctx(), ws, consent.WithdrawInput{ProfileID: id})
 	require.NoError(t, err)

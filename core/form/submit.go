@@ -122,7 +122,7 @@ func (t *taking) take(ctx context.Context) (*Taken, error) {
 	asks := &asking{t: t, who: who}
 	for _, c := range t.agreed {
 		p, err := t.s.Consent.Prepare(ctx, t.ws, consent.RecordInput{
-			ProfileID: who, Purpose: c.Purpose, Channel: c.Channel, Status: consent.Granted, IdempotencyKey: t.id + "/" + c.Key, KeepConfirmed: true,
+			ProfileID: who, Purpose: c.Purpose, Channel: c.Channel, Status: consent.Granted, IdempotencyKey: t.id + "/" + c.Key,
 			Evidence: &consent.Evidence{NoticeHash: NoticeHash(c.Text), Locale: d.Locale, Surface: "form " + t.f.FormID(), Method: "checkbox"},
 		})
 		if err != nil {

@@ -4065,7 +4065,8 @@ type Recommendations struct {
 	Items []*Recommendation `json:"items"`
 }
 
-// Records what a person said. Either profileId or identifier says who: an identifier that nobody holds begins a profile.
+// Records what a person said. Either profileId or identifier says who: an identifier that nobody holds begins a profile. A yes to a
+// purpose with double opt-in is PENDING; who has confirmed it before and is recorded again stays GRANTED, and is asked nothing.
 type RecordConsentInput struct {
 	// Whose word it is.
 	ProfileID *string `json:"profileId,omitempty"`

@@ -3373,7 +3373,10 @@ type SetConsentSettingsPayload {
   userErrors: [UserError!]! @data(category: NONE)
 }
 
-"""Records what a person said. Either profileId or identifier says who: an identifier that nobody holds begins a profile."""
+"""
+Records what a person said. Either profileId or identifier says who: an identifier that nobody holds begins a profile. A yes to a
+purpose with double opt-in is PENDING; who has confirmed it before and is recorded again stays GRANTED, and is asked nothing.
+"""
 input RecordConsentInput {
   """Whose word it is."""
   profileId: ID
