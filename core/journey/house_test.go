@@ -48,6 +48,7 @@ type house struct {
 	pipeline *ingest.Pipeline
 	people   *profile.Service
 	segments *segment.Service
+	objects  *object.Service
 	runner   *work.Runner
 	jobs     *work.Jobs
 	access   *access.Service
@@ -126,8 +127,10 @@ func houseOver(t testing.TB, db store.Store, clock *core.VirtualClock) *house {
 	h.access = access.New(access.Options{Store: db, Clock: clock, Logger: logger, Jobs: h.jobs, Specs: specsOf()})
 	purposes := consent.NewService(consent.Options{Store: db, Clock: clock, People: h.people.ConsentPeople(), Committer: h.pipeline, Tokens: ring})
 	h.people.SetGate(profile.GateOptions{View: access.ViewOf, Purposes: purposes.Register, Events: events, Pseudonyms: ring.Pseudonymise})
+	h.objects = object.NewService(object.Options{Store: db, Clock: clock, Committer: h.pipeline, People: h.people, Events: events, Jobs: h.jobs, Logger: logger})
 	h.segments = segment.New(segment.Options{
-		Store: db, Clock: clock, Profiles: h.people, Events: events, Committer: h.pipeline, Jobs: h.jobs, Runner: runner, Logger: logger,
+		Store: db, Clock: clock, Profiles: h.people, Objects: h.objects, ObjectTypes: h.objects.Vocabulary, Events: events, Committer: h.pipeline,
+		Jobs: h.jobs, Runner: runner, Logger: logger,
 	})
 	predicts := predict.NewService(predict.Options{Store: db, Clock: clock, Profiles: h.people, Committer: h.pipeline, Runner: runner, Jobs: h.jobs, Logger: logger})
 	h.Service = journey.New(journey.ServiceOptions{

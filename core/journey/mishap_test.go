@@ -12,7 +12,6 @@ import (
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/journey"
 	"github.com/headwater-cdp/headwater/core/keyring"
-	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/privacy"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/segment"
@@ -359,11 +358,8 @@ func TestAnEmptyPool(t *testing.T) {
 func (h *house) erase(id string) {
 	h.t.Helper()
 	events := event.NewService(h.store, h.clock)
-	objects := object.NewService(object.Options{
-		Store: h.store, Clock: h.clock, Committer: h.pipeline, People: h.people, Events: events, Jobs: h.jobs, Logger: slog.New(slog.DiscardHandler),
-	})
 	desk := privacy.New(privacy.Options{
-		Store: h.store, Clock: h.clock, Keys: h.Keys.(*keyring.Ring), Events: events, Profiles: h.people, Objects: objects,
+		Store: h.store, Clock: h.clock, Keys: h.Keys.(*keyring.Ring), Events: events, Profiles: h.people, Objects: h.objects,
 		Segments: h.segments, Jobs: h.jobs, Runner: h.runner, Specs: specsOf(), Logger: slog.New(slog.DiscardHandler),
 	})
 	out, err := desk.Erase(h.ctx(), ws, privacy.EraseInput{ProfileID: id})

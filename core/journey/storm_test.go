@@ -15,6 +15,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/journey"
+	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/store"
@@ -24,7 +25,8 @@ import (
 
 // TestStorm drives random histories that the simulator cannot know of: people who are merged
 // and parted again while they are inside, journeys that are paused, resumed and published anew
-// with each choice for those inside, approvals, coupons, sub-journeys, segments. The same
+// with each choice for those inside, approvals, coupons, sub-journeys, splits, branches, entries by
+// segments, lists, dates that come near and records. The same
 // history is lived twice: by one process over a sound store, and by two that are killed over
 // one that fails. What people were sent and where they ended must be the same; and of both,
 // whatever the history, nothing may be early, twice, lost or stuck (see holds).
@@ -86,20 +88,24 @@ type timed struct {
 
 const stormPeople = 4
 
-// drawStorm draws a journey of all that people and processes can disturb. Splits and clocks of
-// the person stand aside: they hang on ids that are others in each life.
-func drawStorm(r *rand.Rand, seg, sub string) string {
-	in := `in {"entry":{"event":{"name":"Start"}}}`
-	if seg != "" && r.IntN(3) == 0 {
-		in = fmt.Sprintf(`in {"entry":{"segmentEntered":%q}}`, seg)
-	}
+// there is what the journeys of a storm name.
+type there struct{ seg, list, sub string }
+
+// drawStorm draws a journey of all that people and processes can disturb. The arms of a split
+// lead to one node, and clocks of the person stand aside: they hang on ids that are others in
+// each life.
+func drawStorm(r *rand.Rand, is there) string {
+	in := `in {"entry":` + [...]string{
+		`{"event":{"name":"Start"}}`, `{"event":{"name":"Start"}}`, fmt.Sprintf(`{"segmentEntered":%q}`, is.seg), fmt.Sprintf(`{"list":%q}`, is.list),
+		`{"date":{"path":"seen","olderThan":"PT3H"}}`, `{"object":{"type":"order","where":[{"path":"state","eq":"open"}]}}`,
+	}[r.IntN(6)] + `}`
 	nodes, edges, last := []string{in}, []string{}, "in next"
 	n := 3 + r.IntN(5)
 	for i := range n {
 		at := fmt.Sprint("n", i)
 		edges = append(edges, last+" "+at)
 		last = at + " next"
-		switch kind := r.IntN(9); {
+		switch kind := r.IntN(11); {
 		case i == 0 || kind < 2:
 			nodes = append(nodes, fmt.Sprintf(`%s {"wait":{"duration":"PT%dM"}}`, at, 20+r.IntN(400)))
 		case kind == 2:
@@ -111,8 +117,20 @@ func drawStorm(r *rand.Rand, seg, sub string) string {
 		case kind == 4:
 			nodes = append(nodes, at+` {"coupon":{"pool":"summer"}}`)
 			edges = append(edges, at+" else "+fmt.Sprint("n", i+1))
-		case kind == 5 && sub != "":
-			nodes = append(nodes, fmt.Sprintf(`%s {"subJourney":%q}`, at, sub))
+		case kind == 5:
+			nodes = append(nodes, fmt.Sprintf(`%s {"subJourney":%q}`, at, is.sub))
+		case kind == 6:
+			nodes = append(nodes, fmt.Sprintf(`%s {"split":{"salt":"s%d","arms":[{"name":"a","weight":40},{"name":"b","weight":60}]}}`, at, i))
+			edges = append(edges, at+" b "+fmt.Sprint("n", i+1))
+			last = at + " a"
+		case kind == 7:
+			where := [...]string{
+				`{"trait":{"path":"tier","eq":"gold"}}`, `{"object":{"type":"order","where":[{"path":"state","eq":"open"}]}}`,
+				fmt.Sprintf(`{"segment":{"id":%q}}`, is.list), `{"event":{"name":"B","count":{"gte":2},"window":{"last":"PT9H"}}}`,
+			}[r.IntN(4)]
+			nodes = append(nodes, fmt.Sprintf(`%s {"branch":[{"name":"so","where":%s}]}`, at, where))
+			edges = append(edges, at+" else "+fmt.Sprint("n", min(i+2, n)))
+			last = at + " so"
 		default:
 			nodes = append(nodes, strings.Replace(mail("m"), "m ", at+" ", 1))
 		}
@@ -146,6 +164,7 @@ func live(t *testing.T, seed uint64, calm bool) *storm {
 	}
 	for n := range stormPeople {
 		s.names[s.first(fmt.Sprintf(`"userId":"u%d"`, n))] = fmt.Sprint("u", n)
+		s.clock.Advance(time.Millisecond) // of the two the same one is the elder in each life, and lends a merged person its id
 		s.names[s.first(fmt.Sprintf(`"anonymousId":"a%d"`, n))] = fmt.Sprint("a", n)
 	}
 	h := s.houses[0]
@@ -154,15 +173,22 @@ func live(t *testing.T, seed uint64, calm bool) *storm {
 	if made.Job != "" {
 		s.job(made.Job)
 	}
-	seg := made.Segment.SegmentID()
-	sub := h.published(drawing("", []string{`in {"entry":{"api":true}}`, `w {"wait":{"duration":"PT90M"}}`, mail("s")}, "in next w", "w next s")).JourneyID()
-	s.ids = []string{sub}
+	is := there{seg: made.Segment.SegmentID()}
+	made, err = h.segments.Create(h.ctx(), ws, segment.CreateInput{Name: "list", Kind: segment.Static})
+	require.NoError(t, err)
+	is.list = made.Segment.SegmentID()
+	_, err = h.objects.CreateType(h.ctx(), ws, object.TypeInput{
+		Key: "order", Name: "Order", Fields: []object.FieldInput{{Key: "state", Label: "State", Type: object.String}}, Relations: []object.RelationInput{{Key: "buyer", Label: "Buyer"}},
+	})
+	require.NoError(t, err)
+	is.sub = h.published(drawing("", []string{`in {"entry":{"api":true}}`, `w {"wait":{"duration":"PT90M"}}`, mail("s")}, "in next w", "w next s")).JourneyID()
+	s.ids = []string{is.sub}
 	for range 2 {
-		s.ids = append(s.ids, h.published(drawStorm(r, seg, sub)).JourneyID())
+		s.ids = append(s.ids, h.published(drawStorm(r, is)).JourneyID())
 	}
 	for range 70 {
 		s.until(s.clock.Now().Add(time.Duration(1+r.IntN(90*60_000)) * time.Millisecond))
-		s.op(r, seg, sub)
+		s.op(r, is)
 		s.settle()
 	}
 	s.end()
@@ -223,25 +249,23 @@ func (s *storm) killed(id string) {
 	s.db.Reopen()
 	s.db.Use(faultstore.Script())
 	s.kills++
-	// As if its leases had run out, for no time passes here.
 	j, err := h.jobs.Get(context.Background(), ws, id)
 	require.NoError(s.t, err)
-	task, err := work.Find(context.Background(), s.inner, ws, "job."+j.Kind, id)
-	require.NoError(s.t, err)
-	if task != nil {
-		require.NoError(s.t, work.Commit(context.Background(), s.inner, work.Move(task, s.clock.Now())))
+	s.release("job."+j.Kind, id)
+	for shard := range 4 {
+		s.release(segment.SweepKind, fmt.Sprint(shard))
 	}
 }
 
 // op lets one thing happen.
-func (s *storm) op(r *rand.Rand, seg, sub string) {
+func (s *storm) op(r *rand.Rand, is there) {
 	h := s.houses[r.IntN(2)]
 	n := r.IntN(stormPeople)
 	who := []string{fmt.Sprintf(`"userId":"u%d"`, n), fmt.Sprintf(`"anonymousId":"a%d"`, n)}[r.IntN(2)]
 	at := s.clock.Now().Format(time.RFC3339Nano)
 	id := s.ids[r.IntN(len(s.ids))]
-	kind, word, inside := r.IntN(20), r.IntN(4), r.IntN(3)
-	drawn := drawStorm(r, seg, sub) // in any case: what comes after hangs on the seed alone
+	kind, word, inside := r.IntN(26), r.IntN(4), r.IntN(3)
+	drawn := drawStorm(r, is) // in any case: what comes after hangs on the seed alone
 	switch {
 	case kind < 9:
 		name := []string{"Start", "Start", "Start", "B", "C"}[r.IntN(5)]
@@ -266,11 +290,38 @@ func (s *storm) op(r *rand.Rand, seg, sub string) {
 		}
 	case kind == 14 || kind == 15 && s.paused[id] != (time.Time{}):
 		s.pauseOrResume(h, id, []journey.Overdue{"", journey.OverdueSkip, journey.OverdueSend, journey.OverdueAsk}[word])
-	case kind == 16 && id != sub:
+	case kind == 16 && id != is.sub:
 		s.republish(h, id, drawn, []string{journey.InsidePin, journey.InsideDrain, journey.InsideMigrate}[inside])
-	case kind > 16:
+	case kind < 20:
 		s.answer(h, word)
+	case kind < 22:
+		seen := s.clock.Now().Add(-time.Duration(word) * 70 * time.Minute).Format(time.RFC3339)
+		h.send(fmt.Sprintf(`{"type":"identify",%s,"traits":{"seen":%q},"timestamp":%q}`, who, seen, at))
+	case kind < 24:
+		s.order(h, n, []string{"open", "closed"}[word%2], word > 1)
+	default:
+		s.listed(h, is.list, s.part(fmt.Sprint([]string{"u", "a"}[word%2], n)), word > 0)
 	}
+}
+
+// order has somebody's order change.
+func (s *storm) order(h *house, n int, state string, other bool) {
+	out, err := h.objects.Upsert(h.ctx(), ws, "order", []object.Item{{
+		ExternalID: fmt.Sprint("o", n, other), Fields: map[string]any{"state": state}, At: s.clock.Now(),
+		Links: map[string][]object.Link{"buyer": {{Namespace: "user_id", Value: fmt.Sprint("u", n)}}},
+	}})
+	require.NoError(s.t, err)
+	require.Nil(s.t, out[0].Err)
+}
+
+// listed puts somebody on the list, or takes them off it.
+func (s *storm) listed(h *house, list, part string, on bool) {
+	change := h.segments.AddToList
+	if !on {
+		change = h.segments.RemoveFromList
+	}
+	_, err := change(h.ctx(), ws, list, []segment.ListItem{{ProfileID: part}})
+	require.NoError(s.t, err)
 }
 
 func (s *storm) part(name string) string {
