@@ -3,6 +3,7 @@ package segment
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -46,9 +47,12 @@ func (d *derivation) catchUp(ctx context.Context, l *look, w *person) error {
 	if err := w.evaluate(ctx); err != nil {
 		return err
 	}
-	w.caught, w.first = true, slices.Clone(w.b.Members)
+	// What fell due since a definition was published is no doing of the definition.
+	maps.DeleteFunc(w.whys, func(_ string, why reason) bool { return why != byTime })
+	w.caught = true
+	w.first = slices.DeleteFunc(slices.Clone(w.b.Members), func(m Member) bool { return w.whys[m.Segment] != 0 })
 	w.profile, w.touched = after, touchedNow
-	w.months, w.records, w.whys = nil, nil, nil
+	w.months, w.records = nil, nil
 	return nil
 }
 

@@ -45,7 +45,8 @@ type Checked struct {
 	Zone     string // as it was given
 	OfPeople bool   // each person's own time zone goes first
 	// Watch has Publish keep who meets the condition, so that a Follower is told of each
-	// change, with WatchID in the segment's place.
+	// change, with WatchID in the segment's place. It asks for traits alone. Who meets it when it
+	// is published does so by the definition; who comes to while it is built, by time.
 	Watch bool
 }
 

@@ -135,6 +135,32 @@ func TestAFollowerIsToldInTheCommitOfTheMove(t *testing.T) {
 	require.LessOrEqual(t, f.reads, 3, "only with the definitions")
 }
 
+// Of a condition that is being built, who came to meet it since it was published does so by
+// time: whether the backfill comes to them, or something else happens to them first.
+func TestWhoComesToMeetAConditionBeforeTheBackfillComesByIsTold(t *testing.T) {
+	r := newRig(t)
+	r.SetFollower(&follower{})
+	before, backfilled := r.identify("ana", `{"seen":"2026-03-10T06:00:00Z"}`), r.identify("ben", `{"seen":"2026-03-10T11:00:00Z"}`)
+	caught, moved := r.identify("cem", `{"seen":"2026-03-10T11:00:00Z"}`), r.identify("dia", `{"seen":"2026-03-10T11:00:00Z"}`)
+	due := r.checked(`{"trait":{"path":"seen","olderThan":"PT3H"}}`)
+	due.Watch = true
+	job, err := r.Publish(r.ctx(), rigWS, keeper, []Checked{due}, func(int64) ([]store.Op, error) { return nil, nil })
+	require.NoError(t, err)
+	r.clock.Advance(4 * time.Hour)
+	r.identify("cem", `{"seen":"2026-03-10T11:30:00Z"}`) // still over three hours
+	r.identify("dia", `{"seen":"2026-03-10T15:00:00Z"}`) // no longer
+	r.finish(job)
+	id := WatchID(keeper, &due)
+	for who, cause := range map[string]Cause{before: CauseDefinition, backfilled: CauseTime, caught: CauseTime} {
+		c, err := store.Claims.Get(t.Context(), r.store, store.Claim(rigWS, "moved", id+"."+who+".ENTERED."+string(cause), "").ID)
+		require.NoError(t, err)
+		require.NotNil(t, c, "%s %v", cause, r.news(id, who))
+	}
+	require.False(t, r.in(id, moved))
+	require.Empty(t, r.news(id, moved))
+	r.consistent()
+}
+
 func TestWhoMeetsAConditionIsWatched(t *testing.T) {
 	r := newRig(t)
 	r.SetFollower(&follower{})

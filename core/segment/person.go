@@ -174,7 +174,11 @@ func (w *person) evaluate(ctx context.Context) error {
 			return fmt.Errorf("segment: read ledger: %w", f.fault)
 		}
 		w.next(c.id, next)
-		if !w.turn(c, in, w.touched[i]) {
+		why := w.touched[i]
+		if in && why == byDefinition && c.fellDue(f) {
+			why = byTime
+		}
+		if !w.turn(c, in, why) {
 			continue
 		}
 		for _, r := range c.referrers {
@@ -187,6 +191,14 @@ func (w *person) evaluate(ctx context.Context) error {
 	}
 	clear(w.touched)
 	return nil
+}
+
+// fellDue reports whether a watched condition, which somebody meets whom its backfill comes
+// to only now, came to hold since it was published: who follows waits for that from then
+// on, however long the backfill takes. Had something else about the person changed since,
+// they would have been caught up then.
+func (c *compiled) fellDue(f *facts) bool {
+	return c.building && c.def.Kind == watched && !c.program.Evaluate(f, c.def.CreatedAt).Value
 }
 
 // ask returns a segment's answer and when it can next change by itself.
