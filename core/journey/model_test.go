@@ -19,8 +19,10 @@ import (
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/journey"
 	"github.com/headwater-cdp/headwater/core/message"
+	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/store/faultstore"
+	"github.com/headwater-cdp/headwater/core/work"
 )
 
 // nothing is known of the people of the model but what happens.
@@ -156,7 +158,11 @@ func (w *world) settle() {
 	for round := 0; ; round++ {
 		lanes := w.due()
 		if len(lanes) == 0 {
-			return
+			if at := w.turns(); at.IsZero() || at.After(w.clock.Now()) {
+				return
+			}
+			w.sweep()
+			continue
 		}
 		require.Less(w.t, round, 300, "what is due is done in the end")
 		if round < 60 && !w.calm { // then it may rest
@@ -224,7 +230,66 @@ func (w *world) next() (at time.Time) {
 			at = e.Due
 		}
 	}
+	if turn := w.turns(); at.IsZero() || !turn.IsZero() && turn.Before(at) {
+		at = turn
+	}
 	return at
+}
+
+// turns returns when the next answer about somebody can change because time goes on; zero
+// for never.
+func (w *world) turns() (at time.Time) {
+	w.t.Helper()
+	task, err := work.Find(context.Background(), w.inner, ws, segment.SweepKind, "0")
+	require.NoError(w.t, err)
+	if task == nil { // no definition asks for the time
+		return at
+	}
+	list, err := segment.Behaviours.Find(context.Background(), w.inner, store.Query{Order: []string{"shard", "due"}, Workspace: ws}, 0)
+	require.NoError(w.t, err)
+	for _, b := range list {
+		if at.IsZero() || b.Due.Before(at) {
+			at = b.Due
+		}
+	}
+	return at
+}
+
+// sweep has processes look at those of whom an answer changes now, one after the other: one
+// that lost a race waits for a while, and no time passes here.
+func (w *world) sweep() {
+	w.t.Helper()
+	left := func() bool {
+		at := w.turns()
+		return !at.IsZero() && !at.After(w.clock.Now())
+	}
+	for deadline := time.Now().Add(60 * time.Second); left(); {
+		require.True(w.t, time.Now().Before(deadline), "the sweep is done")
+		h := houseOver(w.t, w.inner, w.clock)
+		h.Outbox, h.Coupons = w.queue, w.pool
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan struct{})
+		go func() { defer close(done); _ = h.runner.Run(ctx) }()
+		for try := 0; try < 100 && left(); try++ {
+			h.runner.Wake()
+			time.Sleep(time.Millisecond) // between looks
+		}
+		cancel()
+		<-done
+		for shard := range 4 {
+			w.release(segment.SweepKind, fmt.Sprint(shard))
+		}
+	}
+}
+
+// release gives a task back as if its lease, or the wait after a failure, were over, for no
+// time passes here.
+func (w *world) release(kind, name string) {
+	task, err := work.Find(context.Background(), w.inner, ws, kind, name)
+	require.NoError(w.t, err)
+	if task != nil {
+		require.NoError(w.t, work.Commit(context.Background(), w.inner, work.Move(task, w.clock.Now())))
+	}
 }
 
 // until lets time pass, from one thing that is due to the next.

@@ -26,7 +26,8 @@ import (
 // TestStorm drives random histories that the simulator cannot know of: people who are merged
 // and parted again while they are inside, journeys that are paused, resumed and published anew
 // with each choice for those inside, approvals, coupons, sub-journeys, splits, branches, entries by
-// segments, lists and records. The same history is lived twice: by one process over a sound store, and by two that are killed over
+// segments, lists, dates that come near and records. The same
+// history is lived twice: by one process over a sound store, and by two that are killed over
 // one that fails. What people were sent and where they ended must be the same; and of both,
 // whatever the history, nothing may be early, twice, lost or stuck (see holds).
 func TestStorm(t *testing.T) {
@@ -96,8 +97,8 @@ type there struct{ seg, list, sub string }
 func drawStorm(r *rand.Rand, is there) string {
 	in := `in {"entry":` + [...]string{
 		`{"event":{"name":"Start"}}`, `{"event":{"name":"Start"}}`, fmt.Sprintf(`{"segmentEntered":%q}`, is.seg), fmt.Sprintf(`{"list":%q}`, is.list),
-		`{"object":{"type":"order","where":[{"path":"state","eq":"open"}]}}`,
-	}[r.IntN(5)] + `}`
+		`{"date":{"path":"seen","olderThan":"PT3H"}}`, `{"object":{"type":"order","where":[{"path":"state","eq":"open"}]}}`,
+	}[r.IntN(6)] + `}`
 	nodes, edges, last := []string{in}, []string{}, "in next"
 	n := 3 + r.IntN(5)
 	for i := range n {
@@ -185,6 +186,7 @@ func live(t *testing.T, seed uint64, calm bool) *storm {
 	for range 2 {
 		s.ids = append(s.ids, h.published(drawStorm(r, is)).JourneyID())
 	}
+	s.built()
 	for range 70 {
 		s.until(s.clock.Now().Add(time.Duration(1+r.IntN(90*60_000)) * time.Millisecond))
 		s.op(r, is)
@@ -229,6 +231,19 @@ func (s *storm) job(id string) {
 	}
 }
 
+// built has those who meet the conditions of what was published looked for, at this instant:
+// later would be when some process happens to run, another one in each life.
+func (s *storm) built() {
+	s.t.Helper()
+	for _, status := range []work.Status{work.Queued, work.Running} {
+		page, err := s.houses[0].jobs.List(context.Background(), ws, work.Filter{Kind: segment.BackfillKind, Status: status}, core.PageArgs{})
+		require.NoError(s.t, err)
+		for _, j := range page.Items {
+			s.job(j.JobID())
+		}
+	}
+}
+
 // killed has a job begun by a process over a store that fails, which is killed.
 func (s *storm) killed(id string) {
 	s.t.Helper()
@@ -248,13 +263,11 @@ func (s *storm) killed(id string) {
 	s.db.Reopen()
 	s.db.Use(faultstore.Script())
 	s.kills++
-	// As if its leases had run out, for no time passes here.
 	j, err := h.jobs.Get(context.Background(), ws, id)
 	require.NoError(s.t, err)
-	task, err := work.Find(context.Background(), s.inner, ws, "job."+j.Kind, id)
-	require.NoError(s.t, err)
-	if task != nil {
-		require.NoError(s.t, work.Commit(context.Background(), s.inner, work.Move(task, s.clock.Now())))
+	s.release("job."+j.Kind, id)
+	for shard := range 4 {
+		s.release(segment.SweepKind, fmt.Sprint(shard))
 	}
 }
 
@@ -295,7 +308,10 @@ func (s *storm) op(r *rand.Rand, is there) {
 		s.republish(h, id, drawn, []string{journey.InsidePin, journey.InsideDrain, journey.InsideMigrate}[inside])
 	case kind < 20:
 		s.answer(h, word)
-	case kind < 23:
+	case kind < 22:
+		seen := s.clock.Now().Add(-time.Duration(word) * 70 * time.Minute).Format(time.RFC3339)
+		h.send(fmt.Sprintf(`{"type":"identify",%s,"traits":{"seen":%q},"timestamp":%q}`, who, seen, at))
+	case kind < 24:
 		s.order(h, n, []string{"open", "closed"}[word%2], word > 1)
 	default:
 		s.listed(h, is.list, s.part(fmt.Sprint([]string{"u", "a"}[word%2], n)), word > 0)
@@ -351,6 +367,7 @@ func (s *storm) republish(h *house, id, text, inside string) {
 	out, err := h.Publish(h.ctx(), ws, journey.PublishInput{ID: id, Inside: inside})
 	require.NoError(s.t, err)
 	s.job(out.Job)
+	s.built()
 	if inside == journey.InsideDrain {
 		if s.purged[id] == nil {
 			s.purged[id] = map[int64]time.Time{}
