@@ -66,6 +66,10 @@ func (b *batch) advance(ctx context.Context, it *item, f *segment.Facts) error {
 			if p.Left {
 				it.add(next.Journey, next.Version, nodeLeft(p.Node), 1)
 			}
+			if p.Did == DidReach && it.program.sends {
+				key := core.HashID("goal", stepKey(next.EnrollmentID(), p.Node, p.Visit))
+				it.ops = append(it.ops, b.s.Outbox.Attained(b.ws, next.EnrollmentID(), key, b.now)...)
+			}
 		}
 		st = out.State
 		if answer == nil {
@@ -187,6 +191,7 @@ func (b *batch) send(ctx context.Context, it *item, e *Enrollment, x *Effect, tr
 		Purpose: x.Message.Purpose, Template: x.Message.Template, Journey: e.Journey, JourneyVersion: e.Version, Enrollment: e.EnrollmentID(),
 		Node: x.Node, Arm: x.Message.Arm, Priority: x.Message.Priority, Quiet: x.Message.Quiet, DueAt: b.now, Data: raw,
 	}
+	in.Goal = it.program.hasGoal
 	if x.Message.Coupon != nil {
 		in.Coupon = x.Message.Coupon.Visit
 	}

@@ -52,6 +52,9 @@ func (mailroom) Queue(_ context.Context, ws string, in message.Intent) ([]store.
 	})}, nil
 }
 
+// Attained implements journey.Outbox.
+func (mailroom) Attained(string, string, string, time.Time) []store.Op { return nil }
+
 // shop is a house with a pool of so many codes and a mailroom.
 type shop struct {
 	*house

@@ -323,3 +323,6 @@ type refusing struct{}
 func (refusing) Queue(context.Context, string, message.Intent) ([]store.Op, error) {
 	return nil, core.Errorf(core.Invalid, "DATA_TOO_LARGE", "too large")
 }
+
+// Attained implements journey.Outbox.
+func (refusing) Attained(string, string, string, time.Time) []store.Op { return nil }

@@ -71,6 +71,11 @@ func (o *outbox) Queue(_ context.Context, ws string, in message.Intent) ([]store
 	return []store.Op{store.Claim(ws, "sent", in.ID, in.Profile)}, nil
 }
 
+// Attained implements journey.Outbox: what is told is a claim, too.
+func (o *outbox) Attained(ws, enrollment, key string, at time.Time) []store.Op {
+	return []store.Op{store.Claim(ws, "attained", key, enrollment+" "+at.Sub(start).String())}
+}
+
 // words knows any template, purpose and pool.
 type words struct{ conditions condition.Vocabulary }
 

@@ -23,6 +23,8 @@ type Program struct {
 	whole      scope
 	wantsEvent bool
 	wantsHours bool
+	hasGoal    bool // the journey's or a node's
+	sends      bool
 }
 
 // place is a node, compiled.
@@ -81,6 +83,8 @@ func Compile(d *Definition, journey string) (*Program, error) {
 			from.out[e.On] = e.To
 		}
 	}
+	p.hasGoal = d.Goal != nil || slices.ContainsFunc(d.Nodes, func(n *Node) bool { return n.Step.Goal != nil })
+	p.sends = slices.ContainsFunc(d.Nodes, func(n *Node) bool { return n.Step.Message != nil })
 	p.scope = scope{journey: journey, own: own, horizon: horizon(d)}
 	p.whole = p.scope
 	p.whole.entered = true

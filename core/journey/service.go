@@ -24,6 +24,9 @@ import (
 // Outbox takes the messages that steps decide. *message.Service is one.
 type Outbox interface {
 	Queue(ctx context.Context, ws string, in message.Intent) ([]store.Op, error)
+	// Attained returns the operations that tell the messages of an enrollment that its person
+	// came to the goal at an instant, once for each key.
+	Attained(ws, enrollment, key string, at time.Time) []store.Op
 }
 
 // Ledger keeps points and lead scores. Its calls come before the step commits, and again

@@ -38,6 +38,7 @@ type Intent struct {
 	DueAt           time.Time // not before; zero: at once
 	Data            bson.Raw  // what the template reads beside the profile: event as {name, properties}, coupon, …
 	Coupon          int64     // the visit of the enrollment by which it has the coupon in Data; 0: none
+	Goal            bool      // the journey has a goal, and tells it by Attained
 	Test            bool      // a test: to the address in To only, past consent, caps and quiet hours
 	To              string    // only of tests, and of what is sent to an address that is named
 }
@@ -83,7 +84,7 @@ func (s *Service) outgoing(ctx context.Context, ws string, in Intent) (*Message,
 		Meta: store.Meta{ID: store.Key(ws, in.ID)}, Part: in.Profile, Channel: in.Channel, Purpose: in.Purpose,
 		Template: in.Template, TemplateVersion: in.TemplateVersion, Journey: in.Journey, JourneyVersion: in.JourneyVersion,
 		Enrollment: in.Enrollment, Node: in.Node, Campaign: in.Campaign, Arm: in.Arm, Priority: int64(in.Priority), Quiet: in.Quiet,
-		Data: in.Data, Coupon: in.Coupon, Test: in.Test, At: now, Status: Pending, Lane: laneOf(in.Channel, in.Profile, in.ID), Due: now,
+		Data: in.Data, Coupon: in.Coupon, Goal: in.Goal, Test: in.Test, At: now, Status: Pending, Lane: laneOf(in.Channel, in.Profile, in.ID), Due: now,
 	}
 	if in.DueAt.After(now) {
 		m.Due, m.NotBefor = ceil(in.DueAt), ceil(in.DueAt)

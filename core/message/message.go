@@ -132,6 +132,7 @@ type Message struct {
 	Quiet           string           `bson:"quiet,omitempty"`
 	Data            bson.Raw         `bson:"data,omitempty"`   // what the template reads beside the profile; gone when it is over
 	Coupon          int64            `bson:"coupon,omitempty"` // the visit of the enrollment by which it shows a coupon
+	Goal            bool             `bson:"goal,omitempty"`   // whether its goal is its journey's
 	To              []byte           `bson:"to,omitempty"`     // sealed; gone when it is over
 	Test            bool             `bson:"test,omitempty"`
 	At              time.Time        `bson:"at"` // when it was decided
@@ -152,11 +153,12 @@ type Message struct {
 	Segments int64     `bson:"segs,omitempty"`
 
 	Timeline []Happened `bson:"tl,omitempty"`
-	Opens    int64      `bson:"opens,omitempty"`  // by people
-	Clicks   int64      `bson:"clicks,omitempty"` // by people
-	Bots     int64      `bson:"bots,omitempty"`   // opens and clicks that were no person's
-	Softs    int64      `bson:"softs,omitempty"`  // soft bounces
-	Links    []string   `bson:"links,omitempty"`  // digests of the links that a person clicked
+	Opens    int64      `bson:"opens,omitempty"`    // by people
+	Clicks   int64      `bson:"clicks,omitempty"`   // by people
+	Bots     int64      `bson:"bots,omitempty"`     // opens and clicks that were no person's
+	Softs    int64      `bson:"softs,omitempty"`    // soft bounces
+	Links    []string   `bson:"links,omitempty"`    // digests of the links that a person clicked
+	Attained bool       `bson:"attained,omitempty"` // with Goal: the person came to it after this left
 	Resolved string     `bson:"resolved,omitempty"`
 	OverAt   time.Time  `bson:"over,omitempty"`
 }

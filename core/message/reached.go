@@ -15,9 +15,15 @@ type Outcome struct {
 	Reached  int64 // of those the messages that reached their goal, told once each
 }
 
-// reached reports whether a message reached its goal: the person clicked a link in it, or
-// answered it.
-func (m *Message) reached() bool { return m.Clicks > 0 || m.was(WasReplied) }
+// reached reports whether a message reached its goal: that of the journey which sent it, or,
+// when it has none, that the person clicked a link in it or answered it. A goal can be told
+// before the vendor says that it took the message.
+func (m *Message) reached() bool {
+	if m.Goal {
+		return m.Attained && m.was(WasSent)
+	}
+	return m.Clicks > 0 || m.was(WasReplied)
+}
 
 // moved is a message before and after a change.
 type moved struct{ before, after *Message }

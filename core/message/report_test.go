@@ -127,28 +127,6 @@ func TestMetricsOfMessages(t *testing.T) {
 	}, counts)
 }
 
-// A template's score counts each message once when it goes, and once when its person clicks
-// or answers, however often and in whatever order vendors say so.
-func TestTemplatesKnowWhatCameOfThem(t *testing.T) {
-	r := newRig(t, newPostman())
-	who := r.persons([]int{1, 2, 3})
-	ids := r.queue(intent(who[0]), intent(who[1]), intent(who[2], func(in *message.Intent) { in.Template, in.Data = "", text("x") }))
-	for _, id := range ids {
-		r.becomes(id, message.Sent)
-	}
-	at := time.Now().Add(time.Minute)
-	for range 2 {
-		require.NoError(t, r.told(ids[0], "o", sync.DeliveryOpened, at))
-		require.NoError(t, r.told(ids[0], "c1", sync.DeliveryClicked, at))
-		require.NoError(t, r.told(ids[0], "c2", sync.DeliveryClicked, at.Add(time.Second)))
-		require.NoError(t, r.told(ids[1], "d", sync.DeliveryDelivered, at))
-		require.NoError(t, r.told(ids[2], "c", sync.DeliveryClicked, at)) // of no template
-	}
-	n, err := store.Sum(t.Context(), r.store, ws, "template:tpl_hello")
-	require.NoError(t, err)
-	require.Equal(t, map[string]int64{"sent": 2, "reached": 1}, n)
-}
-
 func text(s string) bson.Raw {
 	raw, _ := bson.Marshal(bson.D{{Key: "text", Value: s}})
 	return raw

@@ -97,6 +97,7 @@ func New(o Options) *Service {
 		o.Runner.Handle(DispatchKind, work.Kind{
 			Handler: work.HandlerFunc(s.dispatch), Concurrency: 512, Attempts: -1, Backoff: work.Backoff{Base: time.Second, Max: 30 * time.Second},
 		})
+		o.Runner.Handle(goalKind, work.Kind{Handler: work.HandlerFunc(s.attain), Concurrency: 16, Attempts: -1, Backoff: work.Backoff{Base: time.Second, Max: time.Hour}})
 	}
 	return s
 }

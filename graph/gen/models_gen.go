@@ -6112,8 +6112,8 @@ type TemplateProblem struct {
 	Message string `json:"message"`
 }
 
-// How often messages reached their goal: the posterior of the rate after a Beta(½, ½) prior, which is Beta(½ + reached,
-// ½ + sent − reached).
+// How often messages reached their goal, which is the journey's or, when they are of none that has one, a click or an
+// answer: the posterior of the rate after a Beta(½, ½) prior, which is Beta(½ + reached, ½ + sent − reached).
 type TemplateScore struct {
 	// How many messages were sent.
 	Sent int `json:"sent"`

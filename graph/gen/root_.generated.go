@@ -12752,8 +12752,8 @@ type LibraryUser {
 }
 
 """
-How often messages reached their goal: the posterior of the rate after a Beta(½, ½) prior, which is Beta(½ + reached,
-½ + sent − reached).
+How often messages reached their goal, which is the journey's or, when they are of none that has one, a click or an
+answer: the posterior of the rate after a Beta(½, ½) prior, which is Beta(½ + reached, ½ + sent − reached).
 """
 type TemplateScore {
   """How many messages were sent."""
