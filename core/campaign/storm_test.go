@@ -26,9 +26,11 @@ import (
 // cancels. Whatever comes, everybody of the snapshot has one message or is counted as to why
 // not, nothing is early, and nothing goes that a pause or a cancellation stands before.
 func TestStorm(t *testing.T) {
-	cases, seed := 1, rand.Uint64()
+	// The short run lives one history that is the same each time, so that whoever changes
+	// something else does not meet what only chance found; the long one draws new ones.
+	cases, seed := 1, uint64(89)
 	if os.Getenv("HEADWATER_TEST_LONG") != "" {
-		cases = 60
+		cases, seed = 60, rand.Uint64()
 	}
 	if given := os.Getenv("HEADWATER_SEED"); given != "" {
 		_, err := fmt.Sscan(given, &seed)

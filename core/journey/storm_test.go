@@ -31,9 +31,11 @@ import (
 // one that fails. What people were sent and where they ended must be the same; and of both,
 // whatever the history, nothing may be early, twice, lost or stuck (see holds).
 func TestStorm(t *testing.T) {
-	cases, seed := 1, rand.Uint64()
+	// The short run lives one history that is the same each time, so that whoever changes
+	// something else does not meet what only chance found; the long one draws new ones.
+	cases, seed := 1, uint64(89)
 	if os.Getenv("HEADWATER_TEST_LONG") != "" {
-		cases = 60
+		cases, seed = 60, rand.Uint64()
 	}
 	if given := os.Getenv("HEADWATER_SEED"); given != "" {
 		_, err := fmt.Sscan(given, &seed)
