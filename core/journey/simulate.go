@@ -86,6 +86,7 @@ type NodeCount struct {
 	Node                         string
 	Began, Entered, Left, Inside int64
 	Sent                         int64
+	Stopped                      int64 // people who were followed no further here: see MaxPassed
 }
 
 // DayCount counts messages.
@@ -119,6 +120,7 @@ type Sent struct {
 const (
 	WarnNobody       = "NOBODY_COMES_HERE"
 	WarnNotSimulated = "NOT_SIMULATED"
+	WarnEndless      = "ENDLESS"
 )
 
 // Simulate runs people's pasts through a version under a virtual clock, without any

@@ -31,7 +31,12 @@ type life struct {
 	enrolled []*enrolled
 	latest   map[string]*enrolled // by key
 	sent     []Sent
+	passed   int // nodes
 }
+
+// MaxPassed is how many nodes a simulation follows one person through: a circle whose
+// message brings about the very event that it waits for would go on for ever.
+const MaxPassed = 50_000
 
 type boundLedger struct {
 	spec   *condition.LedgerSpec
@@ -79,7 +84,7 @@ func (pl *plan) simulate(person *Person, t *tally) []Sent {
 	l.stand()
 	for {
 		at, e := l.upcoming()
-		if at.IsZero() || !at.Before(pl.to) {
+		if at.IsZero() || !at.Before(pl.to) || l.passed > MaxPassed {
 			break
 		}
 		if at.After(l.now) {
@@ -225,6 +230,10 @@ func (l *life) step(en *enrolled, woke *event.Event, answer *Answer) {
 		l.tally.passed(l, en, out.Trail)
 		if l.pl.wanted[l.person.Profile] {
 			en.trail = append(en.trail, out.Trail...)
+		}
+		if l.passed += len(out.Trail); l.passed > MaxPassed {
+			l.tally.at(en.version, en.state.Node).Stopped++
+			return
 		}
 		in.Woke, in.Answer = nil, nil
 		for i := range out.Effects {

@@ -102,7 +102,7 @@ func (t *tally) add(o *tally) {
 	t.stood += o.stood
 	for _, n := range o.nodes {
 		m := t.at(n.Version, n.Node)
-		m.Began, m.Entered, m.Left, m.Sent = m.Began+n.Began, m.Entered+n.Entered, m.Left+n.Left, m.Sent+n.Sent
+		m.Began, m.Entered, m.Left, m.Sent, m.Stopped = m.Began+n.Began, m.Entered+n.Entered, m.Left+n.Left, m.Sent+n.Sent, m.Stopped+n.Stopped
 	}
 	for k, n := range o.sends {
 		t.sends[k] += n
@@ -132,6 +132,13 @@ func (t *tally) result() *Simulation {
 			if c := t.nodes[spot{number, n.ID}]; c != nil {
 				s.Nodes = append(s.Nodes, c.sum())
 			}
+		}
+	}
+	for _, n := range s.Nodes {
+		if n.Stopped > 0 {
+			s.Warnings = append(s.Warnings, condition.Warning{Reason: WarnEndless, Path: []string{n.Node}, Message: fmt.Sprintf(
+				"node %q: %d of the people had passed %d nodes and were followed no further; they go round without a pause, or with one that is too short", n.Node, n.Stopped, MaxPassed,
+			)})
 		}
 	}
 	for k, n := range t.sends {

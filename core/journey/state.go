@@ -53,6 +53,7 @@ type State struct {
 	Coupons []Held            `bson:"p,omitempty"`   // in the order in which they came
 	Told    bool              `bson:"o,omitempty"`   // Active, and that it came to the node was told already
 	Late    Overdue           `bson:"l,omitempty"`   // the present run is overdue, and this becomes of its messages
+	Turned  time.Time         `bson:"t,omitempty"`   // when a wait for a time of day was left last, or a message sent: that time of day has had its turn
 }
 
 // Held is a coupon that the person has from this enrollment.

@@ -15,12 +15,13 @@ type run struct {
 	in     Input
 	now    time.Time // whole milliseconds
 	base   time.Time // from which waits count: when the run was due, or now when it is late
-	sent   bool      // a message, in this run
 	st     State
 	out    Outcome
 	fresh  bool            // that it came to the node was not told yet
 	dirty  bool            // the run has changed something about the person
+	sent   bool            // a message, in this run
 	served map[string]bool // waits for a local time that were left in this run
+	turned bool            // a run before this one has done either at this very instant
 }
 
 // Step takes an enrollment on: through all nodes that need no waiting, to the next
@@ -29,7 +30,7 @@ type run struct {
 // as it was, without effects.
 func (p *Program) Step(st State, in Input) Outcome {
 	r := &run{p: p, in: in, now: in.Now.UTC().Truncate(time.Millisecond), st: st}
-	r.base = in.Now
+	r.base, r.turned = in.Now, !st.Turned.IsZero() && st.Turned.Equal(r.now)
 	r.st.Arms, r.st.Coupons = maps.Clone(st.Arms), slices.Clone(st.Coupons)
 	switch {
 	case !st.Status.Live():
@@ -117,7 +118,7 @@ func (r *run) serve(id string) {
 	if r.served == nil {
 		r.served = map[string]bool{}
 	}
-	r.served[id] = true
+	r.served[id], r.st.Turned = true, r.now
 }
 
 // wake ends a wait for an event: by the event when its own time lies in the wait, by
@@ -278,7 +279,7 @@ func (r *run) message(n *place, m *Message) bool {
 		return r.await(ForOverdue, time.Time{}, DidAsk, "OVERDUE")
 	}
 	send := &SendMessage{Template: m.Template, Channel: m.Channel, Purpose: m.Purpose, Quiet: m.Quiet, Priority: m.Priority, Arm: r.st.Arm, Coupon: r.held()}
-	r.sent = true
+	r.sent, r.st.Turned = true, r.now
 	r.effect(Effect{Message: send})
 	return r.leave(n, OnNext, DidQueue, "")
 }

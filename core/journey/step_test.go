@@ -1,11 +1,14 @@
 package journey
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/headwater-cdp/headwater/core/condition"
 )
 
 const began = "2026-03-02T10:00:00Z" // a Monday
@@ -113,6 +116,57 @@ func TestDaily(t *testing.T) {
 	p = compiled(t, drawn("", []string{`w {"wait":{"localTime":"10:00"}}`, mail("m")}, "in next w", "w next m", "m next w"))
 	got = enters(t, p, happens(t, "Start", start(t), "")).run(start(t).AddDate(0, 0, 2))
 	require.Equal(t, []string{"m 03-02T10:00", "m 03-03T10:00", "m 03-04T10:00"}, got, "ten o'clock is now")
+}
+
+// TestDailyInParts: so does one whose step ends at the same instant and goes on in another.
+func TestDailyInParts(t *testing.T) {
+	day := start(t)
+	for _, wait := range []string{`{"localTime":"10:00"}`, `{"bestTime":{"within":"P1D","localTime":"10:00"}}`} {
+		for _, then := range []string{
+			`u {"updateTrait":{"path":"tier","value":"gold"}}`, `u {"coupon":{"pool":"p"}}`, `u {"subJourney":"jrn_b"}`,
+			`u {"points":{"amount":5,"reason":"r"}}`, `u {"webhook":{"url":"https://example.com/hook"}}`,
+		} {
+			for _, edges := range [][]string{{"in next w", "w next m", "m next u", "u next w"}, {"in next u", "u next m", "m next w", "w next u"}, {"in next w", "w next u", "u next m", "m next w"}} {
+				text := drawn("", []string{`w {"wait":` + wait + `}`, mail("m"), then}, edges...)
+				s, err := Simulate(t.Context(), compiled(t, text), crowd{person(t, "prof_1", "", happens(t, "Start", day, ""))}, SimulateOptions{From: day, To: day.AddDate(0, 0, 4)})
+				require.NoError(t, err)
+				want := []DayCount{{"m", "2026-03-02", 1}, {"m", "2026-03-03", 1}, {"m", "2026-03-04", 1}, {"m", "2026-03-05", 1}}
+				require.Equal(t, want, s.Sends, "%s", text)
+				for _, w := range s.Warnings {
+					require.NotEqual(t, WarnEndless, w.Reason)
+				}
+			}
+		}
+	}
+}
+
+// TestSimulateEndless: a message whose sending is what the circle waits for would be sent
+// again for ever; the simulation ends and says so, and of others nothing is lost.
+func TestSimulateEndless(t *testing.T) {
+	day := start(t)
+	p := compiled(t, drawn("", []string{mail("m"), `w {"wait":{"event":{"event":{"name":"Message Sent"},"timeout":"P1D"}}}`, `b {"branch":[{"name":"again","where":{"trait":{"path":"tier","eq":"gold"}}}]}`, `x {"exit":true}`},
+		"in next m", "m next w", "w next b", "w timeout x", "b again m", "b else x"))
+	people := crowd{}
+	for i := range 6 {
+		people = append(people, person(t, fmt.Sprint("prof_", i), []string{`{"tier":"gold"}`, `{}`}[i%2], happens(t, "Start", day, "")))
+	}
+	s, err := Simulate(t.Context(), p, people, SimulateOptions{From: day, To: day.AddDate(0, 0, 30)})
+	require.NoError(t, err)
+	require.EqualValues(t, 6, s.People)
+	require.EqualValues(t, 3, s.Ended[Completed])
+	var told []condition.Warning
+	var stopped int64
+	for _, n := range s.Nodes {
+		stopped += n.Stopped
+	}
+	for _, w := range s.Warnings {
+		if w.Reason == WarnEndless {
+			told = append(told, w)
+		}
+	}
+	require.EqualValues(t, 3, stopped)
+	require.Len(t, told, 1)
+	require.Contains(t, told[0].Message, "3 of the people")
 }
 
 // TestPunctual: waits count from when a step was due, up to a minute; later from now.
