@@ -139,6 +139,8 @@ func TestFaults(t *testing.T) {
 		"loop":                   {drawn("", []string{mail("a"), mail("b")}, "in next a", "a next b", "b next a"), ReasonLoop, "nodes.1", `"a", "b", "a"`},
 		"loop of an until":       {drawn("", []string{mail("a"), `w {"wait":{"until":"2020-01-01T00:00:00Z"}}`}, "in next a", "a next w", "w next a"), ReasonLoop, "nodes.1", "round"},
 		"itself":                 {drawn("", []string{mail("a")}, "in next a", "a next a"), ReasonLoop, "nodes.1", "round"},
+		"echo":                   {drawn("", []string{mail("a"), `w {"wait":{"event":{"event":{"name":"Message Sent"},"timeout":"P1D"}}}`, mail("b"), end}, "in next a", "a next w", "w next b", "w timeout x", "b next a"), ReasonLoop, "nodes.1", `"a", "w", "b", "a"`},
+		"echo of a record":       {drawn("", []string{`a {"upsertObject":{"type":"contract","externalId":"1"}}`, `w {"wait":{"event":{"event":{"name":"Record Changed"},"timeout":"P1D"}}}`, end}, "in next a", "a next w", "w next a", "w timeout x"), ReasonLoop, "nodes.1", `"a", "w", "a"`},
 		"edge to nowhere":        {drawn("", []string{end}, "in next y"), ReasonNoSuchNode, "edges.0.to", `"y"`},
 		"edge from nowhere":      {drawn("", []string{end}, "in next x", "y next x"), ReasonNoSuchNode, "edges.1.from", `"y"`},
 		"edge that is none":      {drawn("", []string{end}, "in next x", "in timeout x"), ReasonEdge, "edges.1.on", `node "in"`},
@@ -219,6 +221,23 @@ func TestFaults(t *testing.T) {
 			}
 			require.True(t, found, "%v, paths %v", Faults(faults), faults[0].Path)
 		})
+	}
+}
+
+// TestCircles: circles that wait for what people do, for others, or for a time are none of
+// the faults.
+func TestCircles(t *testing.T) {
+	const end = `x {"exit":true}`
+	wait := func(event string) string { return `w {"wait":{"event":{"event":` + event + `,"timeout":"P1D"}}}` }
+	for name, text := range map[string]string{
+		"opened":          drawn("", []string{mail("m"), wait(`{"name":"Message Opened"}`), end}, "in next m", "m next w", "w next m", "w timeout x"),
+		"by the timeout":  drawn("", []string{mail("m"), wait(`{"name":"Message Sent"}`), end}, "in next m", "m next w", "w next x", "w timeout m"),
+		"after a day too": drawn("", []string{mail("m"), wait(`{"name":"Message Sent"}`), `d {"wait":{"duration":"P1D"}}`, end}, "in next m", "m next w", "w next d", "w timeout x", "d next m"),
+		"of another":      drawn("", []string{mail("m"), wait(`{"name":"Message Sent","where":[{"path":"templateId","eq":"tpl_other"}]}`), end}, "in next m", "m next w", "w next m", "w timeout x"),
+		"points, told of": drawn("", []string{mail("m"), wait(`{"name":"Points Earned"}`), end}, "in next m", "m next w", "w next m", "w timeout x"),
+	} {
+		_, faults, _ := Check(tree(t, text), known{}, Options{Now: at(t, "2026-11-01T00:00:00Z")})
+		require.Empty(t, faults, name)
 	}
 }
 

@@ -77,7 +77,11 @@ func (r *reader) graph(d *Definition) {
 		return
 	}
 	r.reach(d, index, out)
+	before = len(r.faults)
 	r.loops(d, index, out)
+	if len(r.faults) == before && r.voc != nil { // what was kept before this was asked stays readable
+		r.echoes(d, index, out)
+	}
 }
 
 func (r *reader) aboutNode(i int, id string, f func()) {
@@ -190,5 +194,59 @@ func (r *reader) loops(d *Definition, index map[string]int, out map[string]map[s
 		if state[i] == fresh && !takesTime(&n.Step) {
 			visit(i)
 		}
+	}
+}
+
+// tells are the events that Headwater tells of by itself when a node is passed.
+func tells(s *Step) []string {
+	switch {
+	case s.Message != nil:
+		return []string{"Message Sent", "Message Delivered", "Message Bounced"}
+	case s.Points != nil:
+		return []string{"Points Earned", "Points Spent"}
+	case s.Score != nil:
+		return []string{"Lead Score Adjusted"}
+	case s.Coupon != nil:
+		return []string{"Coupon Assigned"}
+	case s.UpsertObject != nil:
+		return []string{"Record Changed"}
+	}
+	return nil
+}
+
+// echoes finds circles whose only wait is for the very event that a node in them brings
+// about: a message that is sent again because it was sent. A wait for some of these events
+// only, by its where, may be for those of others.
+func (r *reader) echoes(d *Definition, index map[string]int, out map[string]map[string]string) {
+	for i, n := range d.Nodes {
+		told := tells(&n.Step)
+		if told == nil {
+			continue
+		}
+		from := map[int]int{} // how one comes there
+		for todo := []int{i}; len(todo) > 0; todo = todo[1:] {
+			at := d.Nodes[todo[0]]
+			w := at.Step.Wait
+			echo := w != nil && w.Event != nil && slices.Contains(told, w.Event.Name) && len(w.Event.Where) == 0
+			for _, on := range sortedKeys(out[at.ID]) {
+				to := index[out[at.ID][on]]
+				if _, seen := from[to]; !seen && (echo && on == OnNext || !takesTime(&at.Step)) {
+					from[to] = todo[0]
+					todo = append(todo, to)
+				}
+			}
+		}
+		if _, round := from[i]; !round {
+			continue
+		}
+		circle := []string{n.ID}
+		for at := from[i]; at != i; at = from[at] {
+			circle = append(circle, d.Nodes[at].ID)
+		}
+		slices.Reverse(circle)
+		r.aboutNode(i, n.ID, func() {
+			r.fault(ReasonLoop, "people would go round without a pause, for what is waited for comes of this node itself: %s; wait for a duration or a time of day as well", orNone(append([]string{n.ID}, circle...)))
+		})
+		return
 	}
 }
