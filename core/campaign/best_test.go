@@ -12,6 +12,7 @@ import (
 	"github.com/headwater-cdp/headwater/core/condition"
 	"github.com/headwater-cdp/headwater/core/event"
 	"github.com/headwater-cdp/headwater/core/predict"
+	"github.com/headwater-cdp/headwater/core/store"
 )
 
 // best says that an hour is predicted to be somebody's best, as the sweep of predictions does:
@@ -83,9 +84,16 @@ func TestCampaignAtBestHours(t *testing.T) {
 	}
 }
 
-// Who was to get it while the campaign was paused gets it at their time again, and not in the
-// middle of the night in which it goes on; at once where it says so.
-func TestTimesThatPassWhilePausedComeAgain(t *testing.T) {
+// Who was to get it while the campaign was paused, or while no process ran, gets it at their
+// time again, and not in the middle of the night in which it goes on; at once where it says so.
+func TestTimesThatPassMeanwhileComeAgain(t *testing.T) {
+	for _, how := range []string{"paused", "nobody there", "nobody there, as it is written down"} {
+		t.Run(how, func(t *testing.T) { passMeanwhile(t, how) })
+	}
+}
+
+func passMeanwhile(t *testing.T, how string) {
+	t.Helper()
 	h, clock := newHouse(t)
 	p := h.persons(0, 4, func(int) bson.D { return bson.D{{Key: "timezone", Value: "Europe/Berlin"}} })
 	h.best(p[0], 14)
@@ -109,12 +117,32 @@ func TestTimesThatPassWhilePausedComeAgain(t *testing.T) {
 			in.Definition.Local, in.Definition.Passed = true, c.passed
 		}), when)
 		until(t, clock, 20*time.Millisecond, func() bool { r := h.run(id); return r != nil && r.Phase == campaign.Sending })
-		_, err := h.Pause(h.ctx, ws, id, campaign.Edit{})
-		require.NoError(t, err)
-		clock.Advance(21 * time.Hour) // 03:00 in Berlin
+		meanwhile := func() { clock.Advance(21 * time.Hour) } // 03:00 in Berlin
+		if how == "paused" {
+			_, err := h.Pause(h.ctx, ws, id, campaign.Edit{})
+			require.NoError(t, err)
+			meanwhile()
+			_, err = h.Resume(h.ctx, ws, id, campaign.Edit{})
+			require.NoError(t, err)
+		} else {
+			h.end()
+			if how != "nobody there" { // as if it had ended just after the beginning
+				targets, err := campaign.Targets.Find(h.ctx, h.store, prefixOf(id), 0)
+				require.NoError(t, err)
+				run := *h.run(id)
+				run.Phase, run.People = campaign.Freezing, 0
+				ops := []store.Op{campaign.Runs.Replace(&run)}
+				for _, x := range targets {
+					ops = append(ops, campaign.Targets.Delete(x))
+				}
+				_, err = h.store.Commit(h.ctx, store.Batch{ID: "again " + id, Ops: ops})
+				require.NoError(t, err)
+			}
+			meanwhile()
+			h = houseOver(t, h.store, h.post, clock)
+			h.start()
+		}
 		resumed := clock.Now()
-		_, err = h.Resume(h.ctx, ws, id, campaign.Edit{})
-		require.NoError(t, err)
 		until(t, clock, time.Minute, func() bool { return h.is(id, campaign.Done) })
 		got := h.queued(id)
 		require.Len(t, got, 4, c.name)

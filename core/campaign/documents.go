@@ -84,6 +84,8 @@ type Run struct {
 	Merged     int64            `bson:"merged"` // who turned out to be somebody who was written to
 	Gone       int64            `bson:"gone"`   // who are no more
 	NextAt     time.Time        `bson:"next,omitempty"`
+	MovedAt    time.Time        `bson:"moved,omitempty"` // when the list was last written or taken from
+	BackAt     time.Time        `bson:"back,omitempty"`  // when somebody was at it again after nobody had been for long
 	DecideAt   time.Time        `bson:"decideAt,omitempty"`
 	Decision   *Decision        `bson:"decision,omitempty"`
 	StartedAt  time.Time        `bson:"startedAt"`

@@ -150,7 +150,7 @@ func (s *Service) begin(ctx context.Context, l *work.Lease, c *Campaign) (time.T
 	}
 	next := *c
 	next.Status, next.UpdatedAt = Running, now
-	r := &Run{Meta: store.Meta{ID: c.ID}, Phase: Freezing, Queued: map[string]int64{}, StartedAt: now}
+	r := &Run{Meta: store.Meta{ID: c.ID}, Phase: Freezing, Queued: map[string]int64{}, StartedAt: now, MovedAt: now}
 	return now, false, s.moved(l.Commit(ctx, Campaigns.Replace(&next), Runs.Insert(r)))
 }
 
@@ -176,6 +176,7 @@ func (s *Service) freeze(ctx context.Context, l *work.Lease, c *Campaign, r *Run
 			return err
 		}
 		next := *r
+		next.move(s.now(), c.ResumedAt)
 		ops := []store.Op{Campaigns.Check(c)}
 		if last == "" {
 			next.Phase, next.After = Sending, ""

@@ -83,6 +83,7 @@ func (s *Service) send(ctx context.Context, l *work.Lease, c *Campaign, r *Run, 
 	if next.Queued == nil {
 		next.Queued = map[string]int64{}
 	}
+	next.move(now, list[0].Due, r.NextAt, c.ResumedAt, r.decidedAt())
 	ops, err := s.queue(ctx, c, &next, group, list, now)
 	if err != nil {
 		return now, err
@@ -186,13 +187,33 @@ func (s *Service) written(ctx context.Context, ws, campaign string, people []*pr
 	return out, nil
 }
 
-// late returns when people are written to whose local time, or best hour, passed while a test
-// or the end of a pause was waited for; nil when that is as it was.
-func (s *Service) late(ctx context.Context, c *Campaign, r *Run, list []*Target, people []*profile.Profile, now time.Time) ([]time.Time, error) {
-	since, d := c.ResumedAt, &c.Definition
-	if r.Phase == Resting && r.Decision != nil && r.Decision.At.After(since) {
-		since = r.Decision.At
+// away is how late a campaign may come without anybody having been paused: a process that is
+// started anew takes less, and who was due meanwhile is written to at once.
+const away = time.Hour
+
+// move notes that the list is worked on, and when nobody was at it for long although something
+// was to be done since one of the instants.
+func (r *Run) move(now time.Time, since ...time.Time) {
+	last := slices.MaxFunc(append(since, r.MovedAt), time.Time.Compare)
+	if !r.MovedAt.IsZero() && now.Sub(last) > away {
+		r.BackAt = now
 	}
+	r.MovedAt = now
+}
+
+// decidedAt returns when the winner was chosen that the rest gets; zero: not yet.
+func (r *Run) decidedAt() time.Time {
+	if r.Phase != Resting || r.Decision == nil {
+		return time.Time{}
+	}
+	return r.Decision.At
+}
+
+// late returns when people are written to whose local time, or best hour, passed while a test
+// or the end of a pause was waited for, or while no process ran; nil when that is as it was.
+func (s *Service) late(ctx context.Context, c *Campaign, r *Run, list []*Target, people []*profile.Profile, now time.Time) ([]time.Time, error) {
+	d := &c.Definition
+	since := slices.MaxFunc([]time.Time{c.ResumedAt, r.decidedAt(), r.BackAt.Add(-away)}, time.Time.Compare)
 	if !list[0].Due.Before(since) { // nor are the others, who are due later
 		return nil, nil
 	}
