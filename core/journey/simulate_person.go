@@ -219,6 +219,9 @@ func (l *life) enter(in *Entrance, e *event.Event) {
 
 // step takes an enrollment on at this instant, as far as it goes.
 func (l *life) step(en *enrolled, woke *event.Event, answer *Answer) {
+	if l.passed > MaxPassed {
+		return
+	}
 	if en.drains {
 		l.leave(en)
 		return
