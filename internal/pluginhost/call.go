@@ -86,8 +86,10 @@ func (p *process) ask(ctx context.Context, m method, f func(ctx context.Context,
 		inner, rates := sdk.WithRates(wire)
 		err := f(inner, p)
 		p.rate(rates)
-		// Whoever still has not answered some time after the deadline does not look at it.
-		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil && wire.Err() != nil {
+		// Whoever still has not answered some time after the deadline does not look at it. The
+		// clock is asked and not wire: the other side knows of that time, too, and may have
+		// given up a moment before wire is told of its end.
+		if end, ok := wire.Deadline(); ok && err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) && !time.Now().Before(end) {
 			p.end(crashed(reasonHung, "the connector went on with a call ("+m.name+") long after its deadline; it was ended"))
 		}
 		answer <- p.heard(m, err)

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	stdsync "sync"
 	"syscall"
 	"testing"
 	"time"
@@ -82,6 +83,26 @@ func upsert(i sync.Instance) error {
 }
 func pull(i sync.Instance) error {
 	return i.Pull(ctx, sync.PullRequest{Stream: "x"}, func(sync.Page) error { return nil })
+}
+
+// Of many that hang at the same time each is ended: both sides of the wire know when a call
+// is over, and which of them gives up first is a matter of chance.
+func TestManyHangAtOnce(t *testing.T) {
+	b := newBench(t, func(o *Options) { o.Limits.BackoffMin, o.Limits.BackoffMax = time.Minute, time.Minute })
+	instances, pids := make([]sync.Instance, 12), make([]int, 12)
+	for n := range pids {
+		key := fmt.Sprint("w/", n)
+		instances[n], pids[n] = b.mode(key, "hang"), b.pid(key)
+	}
+	var calls stdsync.WaitGroup
+	for _, i := range instances {
+		calls.Go(func() { _ = i.Check(ctx) })
+	}
+	calls.Wait()
+	for n, pid := range pids {
+		gone(t, pid, 30*time.Second)
+		require.Equal(t, reasonHung, b.Process(fmt.Sprint("w/", n)).Fault.Reason)
+	}
 }
 
 // A vendor that is slow is not a connector that hangs.
