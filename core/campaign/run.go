@@ -7,6 +7,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/access"
+	"github.com/headwater-cdp/headwater/core/profile"
 	"github.com/headwater-cdp/headwater/core/store"
 	"github.com/headwater-cdp/headwater/core/work"
 )
@@ -158,13 +159,6 @@ func (s *Service) begin(ctx context.Context, l *work.Lease, c *Campaign) (time.T
 func (s *Service) freeze(ctx context.Context, l *work.Lease, c *Campaign, r *Run) error {
 	ws, d := c.Workspace(), &c.Definition
 	walk := s.Segments.Among(ctx, ws, d.Include, d.Exclude, r.After)
-	var wall time.Time
-	if d.Local {
-		var err error
-		if wall, err = time.Parse(wallLayout, c.LocalAt); err != nil {
-			return invalid("START", "the local time cannot be read").At("localAt")
-		}
-	}
 	for {
 		select {
 		case <-l.Stopping():
@@ -183,17 +177,12 @@ func (s *Service) freeze(ctx context.Context, l *work.Lease, c *Campaign, r *Run
 			return s.moved(l.Progress(ctx, append(ops, Runs.Replace(&next))...))
 		}
 		dues := make([]time.Time, len(ids))
-		if d.Best != nil {
+		if d.Best != nil || d.Local {
 			people, err := s.Profiles.GetMany(ctx, ws, ids)
 			if err != nil {
 				return err
 			}
-			if dues, _, err = s.bestDues(ctx, ws, people, d.Best, r.StartedAt); err != nil {
-				return err
-			}
-		}
-		if d.Local {
-			if dues, err = s.dues(ctx, ws, ids, wall, d.Passed, r.StartedAt); err != nil {
+			if dues, err = s.dues(ctx, c, people, r.StartedAt); err != nil {
 				return err
 			}
 		}
@@ -215,19 +204,24 @@ func (s *Service) freeze(ctx context.Context, l *work.Lease, c *Campaign, r *Run
 	}
 }
 
-// dues returns when each of some people is written to.
-func (s *Service) dues(ctx context.Context, ws string, ids []string, wall time.Time, passed Passed, now time.Time) ([]time.Time, error) {
-	people, err := s.Profiles.GetMany(ctx, ws, ids)
+// dues returns when each of some people is written to by their own clocks, from an instant on.
+func (s *Service) dues(ctx context.Context, c *Campaign, people []*profile.Profile, from time.Time) ([]time.Time, error) {
+	d := &c.Definition
+	if d.Best != nil {
+		out, _, err := s.bestDues(ctx, c.Workspace(), people, d.Best, from)
+		return out, err
+	}
+	wall, err := time.Parse(wallLayout, c.LocalAt)
+	if err != nil {
+		return nil, invalid("START", "the local time cannot be read").At("localAt")
+	}
+	zones, err := s.Messages.Zones(ctx, c.Workspace(), people)
 	if err != nil {
 		return nil, err
 	}
-	zones, err := s.Messages.Zones(ctx, ws, people)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]time.Time, len(ids))
-	for i := range ids {
-		out[i] = localDue(wall, zones[i], passed, now)
+	out := make([]time.Time, len(people))
+	for i := range people {
+		out[i] = localDue(wall, zones[i], d.Passed, from)
 	}
 	return out, nil
 }

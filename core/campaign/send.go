@@ -139,7 +139,7 @@ func (s *Service) queue(ctx context.Context, c *Campaign, r *Run, group string, 
 		}
 		written[p.ID] = true
 		arm := d.armOf(id, t.Part)
-		if r.Phase == Resting && r.Decision != nil {
+		if !r.decidedAt().IsZero() {
 			arm = d.arm(r.Decision.Winner)
 		}
 		made, err := s.Messages.Queue(ctx, ws, message.Intent{
@@ -214,28 +214,12 @@ func (r *Run) decidedAt() time.Time {
 func (s *Service) late(ctx context.Context, c *Campaign, r *Run, list []*Target, people []*profile.Profile, now time.Time) ([]time.Time, error) {
 	d := &c.Definition
 	since := slices.MaxFunc([]time.Time{c.ResumedAt, r.decidedAt(), r.BackAt.Add(-away)}, time.Time.Compare)
-	if !list[0].Due.Before(since) { // nor are the others, who are due later
+	again := d.Best != nil || d.Local && d.Passed == PassedNextDay
+	if !again || !list[0].Due.Before(since) { // nor are the others, who are due later
 		return nil, nil
 	}
-	var out []time.Time
-	var err error
-	switch {
-	case d.Best != nil:
-		out, _, err = s.bestDues(ctx, c.Workspace(), people, d.Best, now)
-	case d.Local && d.Passed == PassedNextDay:
-		var wall time.Time
-		if wall, err = time.Parse(wallLayout, c.LocalAt); err != nil {
-			return nil, err
-		}
-		var zones []*time.Location
-		if zones, err = s.Messages.Zones(ctx, c.Workspace(), people); err == nil {
-			out = make([]time.Time, len(list))
-			for i := range list {
-				out[i] = localDue(wall, zones[i], PassedNextDay, now)
-			}
-		}
-	}
-	if err != nil || out == nil {
+	out, err := s.dues(ctx, c, people, now)
+	if err != nil {
 		return nil, err
 	}
 	for i, t := range list {

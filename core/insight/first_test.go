@@ -69,47 +69,51 @@ func TestTheFirstOfMergedPeopleMoves(t *testing.T) {
 	}
 }
 
-// A first that was deleted stays counted, whatever is told later.
-func TestADeletedFirstDoesNotMove(t *testing.T) {
-	r := newRig(t)
-	r.counted()
-	r.track("ana", "Order Completed", "2026-06-20T10:00:00Z", `{"total":5,"currency":"EUR"}`)
-	list, err := event.Events.Find(r.ctx, r.db, store.Query{Workspace: rigWS}, 0)
-	require.NoError(t, err)
-	for _, e := range list {
-		ops, err := r.Deleted(r.ctx, rigWS, e)
-		require.NoError(t, err)
-		require.NoError(t, work.Commit(r.ctx, r.db, append(ops, event.Events.Delete(e))...))
-	}
-	r.track("ana", "Order Completed", "2026-05-20T10:00:00Z", `{"total":5,"currency":"EUR"}`)
-	for range 2 {
-		a := r.ask("new_customers", func(q *Question) { q.From, q.Grain = at("2026-05-01T00:00:00Z"), Month })
-		require.Equal(t, []string{"2026-05-01T00 0", "2026-06-01T00 1"}, shown(a))
-		require.Zero(t, r.counted().Differences)
-	}
-}
-
-// An earlier event that comes while a first is deleted is the first: the deletion finds that
-// out, and keeps nothing of what does not count any more.
-func TestAFirstThatMovesWhileItIsDeleted(t *testing.T) {
+// ordered is a workspace in which ana has ordered once, in June.
+func ordered(t *testing.T) (*rig, *event.Event) {
+	t.Helper()
 	r := newRig(t)
 	r.counted()
 	r.track("ana", "Order Completed", "2026-06-20T10:00:00Z", `{"total":5,"currency":"EUR"}`)
 	list, err := event.Events.Find(r.ctx, r.db, store.Query{Workspace: rigWS}, 0)
 	require.NoError(t, err)
 	require.Len(t, list, 1)
-	remove := func(meanwhile func()) error {
-		ops, err := r.Deleted(r.ctx, rigWS, list[0])
-		require.NoError(t, err)
-		meanwhile()
-		return work.Commit(r.ctx, r.db, append(ops, event.Events.Delete(list[0]))...)
-	}
-	require.ErrorIs(t, remove(func() { r.track("ana", "Order Completed", "2026-05-20T10:00:00Z", `{"total":5,"currency":"EUR"}`) }), store.ErrConflict)
-	require.NoError(t, remove(func() {}))
+	return r, list[0]
+}
+
+// deletes deletes an event; something may happen before the commit.
+func (r *rig) deletes(e *event.Event, meanwhile func()) error {
+	r.t.Helper()
+	ops, err := r.Deleted(r.ctx, rigWS, e)
+	require.NoError(r.t, err)
+	meanwhile()
+	return work.Commit(r.ctx, r.db, append(ops, event.Events.Delete(e))...)
+}
+
+// A first that was deleted stays counted, whatever is told later.
+func TestADeletedFirstDoesNotMove(t *testing.T) {
+	r, first := ordered(t)
+	require.NoError(t, r.deletes(first, func() {}))
+	r.track("ana", "Order Completed", "2026-05-20T10:00:00Z", `{"total":5,"currency":"EUR"}`)
+	r.firstsAre("2026-05-01T00 0", "2026-06-01T00 1")
+}
+
+// An earlier event that comes while a first is deleted is the first: the deletion finds that
+// out, and keeps nothing of what does not count any more.
+func TestAFirstThatMovesWhileItIsDeleted(t *testing.T) {
+	r, first := ordered(t)
+	require.ErrorIs(t, r.deletes(first, func() { r.track("ana", "Order Completed", "2026-05-20T10:00:00Z", `{"total":5,"currency":"EUR"}`) }), store.ErrConflict)
+	require.NoError(t, r.deletes(first, func() {}))
+	r.firstsAre("2026-05-01T00 1", "2026-06-01T00 0")
+}
+
+// firstsAre holds the new customers of May and June, as they are and as a rebuild has them, to what they must be.
+func (r *rig) firstsAre(want ...string) {
+	r.t.Helper()
 	for range 2 {
 		a := r.ask("new_customers", func(q *Question) { q.From, q.Grain = at("2026-05-01T00:00:00Z"), Month })
-		require.Equal(t, []string{"2026-05-01T00 1", "2026-06-01T00 0"}, shown(a))
-		require.Zero(t, r.counted().Differences)
+		require.Equal(r.t, want, shown(a))
+		require.Zero(r.t, r.counted().Differences)
 	}
 }
 

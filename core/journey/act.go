@@ -139,7 +139,7 @@ func (r *run) after(p *condition.Period) time.Time {
 func (r *run) wait(n *place, w *Wait) bool {
 	var due time.Time
 	what, on, why := ForTime, OnNext, ""
-	turned := r.turned || r.served[n.ID] || r.sent // this occurrence has had its turn
+	turned := r.turned || r.served[n.ID] // this occurrence has had its turn
 	switch {
 	case w.Duration != nil:
 		due = r.after(w.Duration)

@@ -190,8 +190,8 @@ func (b *batch) send(ctx context.Context, it *item, e *Enrollment, x *Effect, tr
 		ID: messageOf(b.ws, e.EnrollmentID(), x.Node, x.Visit), Profile: e.Part, Channel: x.Message.Channel,
 		Purpose: x.Message.Purpose, Template: x.Message.Template, Journey: e.Journey, JourneyVersion: e.Version, Enrollment: e.EnrollmentID(),
 		Node: x.Node, Arm: x.Message.Arm, Priority: x.Message.Priority, Quiet: x.Message.Quiet, DueAt: b.now, Data: raw,
+		Goal: it.program.hasGoal,
 	}
-	in.Goal = it.program.hasGoal
 	if x.Message.Coupon != nil {
 		in.Coupon = x.Message.Coupon.Visit
 	}

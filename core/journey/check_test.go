@@ -224,6 +224,17 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestTells: what nodes tell of by themselves are Headwater's own events.
+func TestTells(t *testing.T) {
+	for _, s := range []*Step{{Message: &Message{}}, {Points: &Points{}}, {Score: &Score{}}, {Coupon: &Coupon{}}, {UpsertObject: &UpsertObject{}}} {
+		require.NotEmpty(t, tells(s))
+		for _, name := range tells(s) {
+			require.True(t, condition.IsSystemEvent(name), name)
+		}
+	}
+	require.Empty(t, tells(&Step{Exit: true}))
+}
+
 // TestCircles: circles that wait for what people do, for others, or for a time are none of
 // the faults.
 func TestCircles(t *testing.T) {

@@ -3,6 +3,10 @@ package journey
 import (
 	"slices"
 	"strconv"
+
+	"github.com/headwater-cdp/headwater/core/condition"
+	"github.com/headwater-cdp/headwater/core/message"
+	"github.com/headwater-cdp/headwater/core/object"
 )
 
 // ends tells which edges a node can have and which of these it must have.
@@ -201,7 +205,7 @@ func (r *reader) loops(d *Definition, index map[string]int, out map[string]map[s
 func tells(s *Step) []string {
 	switch {
 	case s.Message != nil:
-		return []string{"Message Sent", "Message Delivered", "Message Bounced"}
+		return []string{condition.MessageEvent(message.WasSent), condition.MessageEvent(message.WasDelivered), condition.MessageEvent(message.WasBounced)}
 	case s.Points != nil:
 		return []string{"Points Earned", "Points Spent"}
 	case s.Score != nil:
@@ -209,7 +213,7 @@ func tells(s *Step) []string {
 	case s.Coupon != nil:
 		return []string{"Coupon Assigned"}
 	case s.UpsertObject != nil:
-		return []string{"Record Changed"}
+		return []string{object.NameRecordChanged}
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/headwater-cdp/headwater/core"
 	"github.com/headwater-cdp/headwater/core/condition"
 	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/object"
 	"github.com/headwater-cdp/headwater/core/segment"
 	"github.com/headwater-cdp/headwater/core/store"
 )
@@ -148,7 +149,7 @@ func (l *live) open(r *running, p *Program) {
 }
 
 // recordChanged is the event that tells of a record.
-var recordChanged = eventName{"Record Changed", true}
+var recordChanged = eventName{object.NameRecordChanged, true}
 
 // Moved implements segment.Following. A person who is in a segment only since its
 // definition says so, or since two people turned out to be one, has done nothing.

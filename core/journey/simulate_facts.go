@@ -8,6 +8,7 @@ import (
 
 	"github.com/headwater-cdp/headwater/core/condition"
 	"github.com/headwater-cdp/headwater/core/event"
+	"github.com/headwater-cdp/headwater/core/object"
 )
 
 // simulated is what is known of a person at an instant of a simulation.
@@ -135,7 +136,7 @@ func (l *Listening) Hears(e *event.Event) bool {
 	if e.Type != event.System {
 		return false
 	}
-	return len(l.Objects) > 0 && e.Name == "Record Changed" || len(l.Segments) > 0 && (strings.HasPrefix(e.Name, "Segment ") || strings.HasPrefix(e.Name, "List "))
+	return len(l.Objects) > 0 && e.Name == object.NameRecordChanged || len(l.Segments) > 0 && (strings.HasPrefix(e.Name, "Segment ") || strings.HasPrefix(e.Name, "List "))
 }
 
 // touches tells whether a document says something at a path, above or below it.

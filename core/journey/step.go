@@ -19,9 +19,8 @@ type run struct {
 	out    Outcome
 	fresh  bool            // that it came to the node was not told yet
 	dirty  bool            // the run has changed something about the person
-	sent   bool            // a message, in this run
 	served map[string]bool // waits for a local time that were left in this run
-	turned bool            // a run before this one has done either at this very instant
+	turned bool            // it has sent a message, or a run before it did or left such a wait at this very instant
 }
 
 // Step takes an enrollment on: through all nodes that need no waiting, to the next
@@ -279,7 +278,7 @@ func (r *run) message(n *place, m *Message) bool {
 		return r.await(ForOverdue, time.Time{}, DidAsk, "OVERDUE")
 	}
 	send := &SendMessage{Template: m.Template, Channel: m.Channel, Purpose: m.Purpose, Quiet: m.Quiet, Priority: m.Priority, Arm: r.st.Arm, Coupon: r.held()}
-	r.sent, r.st.Turned = true, r.now
+	r.turned, r.st.Turned = true, r.now
 	r.effect(Effect{Message: send})
 	return r.leave(n, OnNext, DidQueue, "")
 }
